@@ -1,0 +1,1 @@
+"""Studies and the datasets they come from."""

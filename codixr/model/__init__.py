@@ -1,0 +1,1 @@
+"""The parts of CoDi_XR and the pipeline that joins them."""

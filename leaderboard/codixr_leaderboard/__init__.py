@@ -1,0 +1,1 @@
+"""Validated result files become a results table."""
