@@ -1,0 +1,1 @@
+"""Built-in models: codixr, and the reference points that give its scores a scale."""
