@@ -1,0 +1,245 @@
+"""Samples that another program made: a folder of pictures, and a CSV of reports.
+
+Layouts, both accepted, per output modality F or L; the number is the study's position in the split,
+0-based, with or without leading zeros::
+
+    DIR/F/00000.png   DIR/L/00000.png      DIR/00000_F.png   DIR/00000_L.png      DIR/reports.csv
+
+Pictures: PNG, TIFF or JPEG (8 or 16 bits a pixel, or float TIFF in [0, 1]) and ``.npy`` (float in
+[0, 1], uint8 or uint16; [S, S] or [1, S, S]). ``reports.csv`` has the columns ``position,report``.
+Nothing is dropped, resized or replaced: whatever is wrong is counted, named by its position, and
+refused.
+"""
+
+import csv
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PILImage
+
+from codixr.data.study import Image
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr_bench.model import Content, Sample
+from codixr_bench.task import Task
+
+SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy")
+REPORTS_NAME = "reports.csv"
+_SHOWN = 5
+_BATCH = 64
+_CURE = (
+    "score needs every sample of the split, by its position (0-based): F/00000.png or "
+    "00000_F.png, and reports.csv with the columns position,report"
+)
+
+
+class _Problems:
+    """What is wrong with a folder: kind -> positions, in order of discovery."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[int | None]] = defaultdict(list)
+
+    def add(self, kind: str, position: int | None) -> None:
+        """One problem; ``position`` None where the sample has none."""
+        self._found[kind].append(position)
+
+    def raise_if_any(self, folder: Path, n: int) -> None:
+        """InputError that counts each kind and names the first positions of each."""
+        if not self._found:
+            return
+        parts = []
+        for kind, positions in self._found.items():
+            named = sorted({p for p in positions if p is not None})
+            shown = ", ".join(map(str, named[:_SHOWN])) + (", …" if len(named) > _SHOWN else "")
+            where = f" (position{'s' if len(named) > 1 else ''} {shown})" if named else ""
+            parts.append(f"{len(positions)} {kind}{where}")
+        raise InputError(f"samples in '{folder}', {n} expected: {'; '.join(parts)}. {_CURE}")
+
+
+class ExternalSamples:
+    """A folder of samples, checked whole before anything is scored.
+
+    Args:
+        folder: see the module's docstring.
+        task: its outputs have to be there.
+        n: studies evaluated: positions 0 to n - 1.
+        image_size: side of the track's square pictures.
+
+    Raises:
+        InputError: one line with the count and first positions of each kind: missing, extra,
+            corrupt, wrong-sized, all-black, with NaN or infinite values, outside [0, 1], coloured.
+    """
+
+    def __init__(self, folder: Path, task: Task, n: int, image_size: int | None) -> None:
+        if not folder.is_dir():
+            raise InputError(f"--samples: '{folder}' is not a folder")
+        self.folder = folder
+        self.task = task
+        self._n = n
+        self._size = image_size
+        problems = _Problems()
+        self._paths: dict[Modality, dict[int, Path]] = {}
+        self._reports: dict[int, str] = {}
+        for modality in task.outputs:
+            if modality.is_image:
+                self._paths[modality] = self._find(modality, problems)
+                self._check_pictures(modality, problems)
+            else:
+                self._reports = self._read_reports(problems)
+        problems.raise_if_any(folder, n)
+
+    def __len__(self) -> int:
+        return self._n
+
+    def batches(self) -> Iterator[tuple[range, list[Sample]]]:
+        """(positions, samples) in order, 64 at a time, read from the disk as they are asked for."""
+        for start in range(0, self._n, _BATCH):
+            positions = range(start, min(start + _BATCH, self._n))
+            yield positions, [self._sample(position) for position in positions]
+
+    def _sample(self, position: int) -> Sample:
+        sample: dict[Modality, Content] = {}
+        for modality in self.task.outputs:
+            if modality.is_image:
+                sample[modality] = read_picture(self._paths[modality][position])
+            else:
+                sample[modality] = self._reports[position]
+        return sample
+
+    def _find(self, modality: Modality, problems: _Problems) -> dict[int, Path]:
+        nested = self.folder / modality.value
+        inside, pattern = (
+            (nested, r"(\d+)") if nested.is_dir() else (self.folder, rf"(\d+)_{modality.value}")
+        )
+        paths: dict[int, Path] = {}
+        for path in sorted(inside.iterdir()):
+            if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+                continue
+            match = re.fullmatch(pattern, path.stem)
+            if match is None:
+                # In the flat layout, a name may belong to the other view.
+                if inside == nested or not re.fullmatch(r"\d+_[FL]", path.stem):
+                    problems.add(f"{modality} whose names hold no position", None)
+                continue
+            position = int(match[1])
+            if position >= self._n or position in paths:
+                problems.add(f"extra {modality}", position)
+            else:
+                paths[position] = path
+        for position in range(self._n):
+            if position not in paths:
+                problems.add(f"missing {modality}", position)
+        return paths
+
+    def _check_pictures(self, modality: Modality, problems: _Problems) -> None:
+        for position, path in sorted(self._paths[modality].items()):
+            try:
+                picture = read_picture(path)
+            except ValueError as error:
+                problems.add(f"{error} {modality}", position)
+                continue
+            if fault := self._fault(picture):
+                problems.add(f"{fault} {modality}", position)
+
+    def _fault(self, picture: Image) -> str | None:
+        _, height, width = picture.shape
+        side = self._size or height
+        if (height, width) != (side, side):
+            return f"wrong-sized (not {side}×{side})"
+        if not np.isfinite(picture).all():
+            return "NaN or infinite"
+        if picture.min() < 0 or picture.max() > 1:
+            return "out of range (not in [0, 1])"
+        return "all-black" if picture.max() == 0 else None
+
+    def _read_reports(self, problems: _Problems) -> dict[int, str]:
+        path = self.folder / REPORTS_NAME
+        if not path.is_file():
+            raise InputError(f"'{path}' is missing. {_CURE}")
+        csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+        reports: dict[int, str] = {}
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                rows = csv.DictReader(file)
+                if not {"position", "report"} <= set(rows.fieldnames or ()):
+                    raise InputError(f"'{path}' lacks the columns position,report")
+                for row in rows:
+                    self._take_report(row, reports, problems)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"'{path}' cannot be read as a UTF-8 CSV: {error}") from error
+        for position in range(self._n):
+            if position not in reports:
+                problems.add("missing T", position)
+        return reports
+
+    def _take_report(
+        self, row: dict[str, str | None], reports: dict[int, str], problems: _Problems
+    ) -> None:
+        digits, report = (row["position"] or "").strip(), row["report"]
+        if not (digits.isascii() and digits.isdigit()):
+            problems.add("T whose position is no number", None)
+        elif int(digits) >= self._n or int(digits) in reports:
+            problems.add("extra T", int(digits))
+        elif report is None:
+            problems.add("corrupt T", int(digits))
+            reports[int(digits)] = ""
+        else:
+            # An empty report is a report: it scores as empty, never skipped.
+            reports[int(digits)] = report
+
+
+def read_picture(path: Path) -> Image:
+    """A picture file -> float32 [1, H, W], integers divided by their greatest value.
+
+    Raises ValueError ("corrupt" or "coloured") for what cannot be read as one gray picture.
+    """
+    try:
+        pixels = _read_pixels(path)
+    except _Coloured:
+        raise ValueError("coloured") from None
+    except (OSError, ValueError, SyntaxError, EOFError, PILImage.DecompressionBombError) as error:
+        raise ValueError("corrupt") from error
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.float32)
+    if pixels.dtype in (np.uint8, np.uint16):
+        pixels = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    elif not np.issubdtype(pixels.dtype, np.floating):
+        raise ValueError("corrupt")
+    with np.errstate(over="ignore"):
+        return pixels.astype(np.float32)[None]
+
+
+class _Coloured(Exception):
+    """A picture whose channels differ."""
+
+
+def _read_pixels(path: Path) -> NDArray[np.generic]:
+    """[H, W], as stored."""
+    if path.suffix.lower() == ".npy":
+        pixels: NDArray[np.generic] = np.load(path, allow_pickle=False)
+        pixels = pixels[0] if pixels.ndim == 3 and len(pixels) == 1 else pixels
+    else:
+        with PILImage.open(path) as picture:
+            picture.load()
+            if picture.mode == "P":
+                picture = picture.convert("RGB")
+            elif picture.mode == "I" and picture.format in ("PNG", "TIFF"):
+                levels = np.asarray(picture)
+                if levels.min() < 0 or levels.max() > 65535:
+                    raise ValueError("not 16-bit")
+                return levels.astype(np.uint16)
+            pixels = np.asarray(picture)
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 3, 4):
+        gray = pixels[..., 0]
+        shades = pixels[..., : 1 if pixels.shape[2] == 2 else 3]
+        if not (shades == gray[..., None]).all():
+            raise _Coloured
+        pixels = gray
+    if pixels.ndim != 2 or 0 in pixels.shape:
+        raise ValueError("not a picture")
+    return pixels

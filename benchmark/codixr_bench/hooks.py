@@ -1,0 +1,51 @@
+"""What a model may ask for beside ``generate``: optional, explicit, and off for ordinary models.
+
+An ordinary model sees its task's inputs and a seed a study, nothing else. Reference points need
+more: the training split (``constant``, ``retrieval``, ``noise``), or the truth itself (``real``).
+They get it through these two protocols only; the truth has one door, and it says so in the result.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from codixr.data.dataset import StudyDataset
+from codixr.data.study import Study
+from codixr_bench.model import GenerativeModel, Sample
+from codixr_bench.task import Task
+
+Setting = str | int | float | bool | None
+
+
+@runtime_checkable
+class LearnsFromTrack(Protocol):
+    """A model that is fitted to the track's training split before it generates."""
+
+    def prepare(self, train: StudyDataset, task: Task) -> None:
+        """Called once before the first ``generate``; ``train`` is the training split."""
+        ...
+
+
+@runtime_checkable
+class SeesTruth(Protocol):
+    """A reference point that is given the evaluated studies themselves: the upper reference."""
+
+    def reproduce(self, studies: Sequence[Study], task: Task) -> list[Sample]:
+        """Called in place of ``generate``: one sample a study, from its own outputs."""
+        ...
+
+
+def settings_of(model: GenerativeModel) -> dict[str, Setting]:
+    """The model's generation settings (``model.settings``), e.g. steps and guidance; or none."""
+    settings = getattr(model, "settings", None)
+    return dict(settings) if isinstance(settings, Mapping) else {}
+
+
+def checkpoint_of(model: GenerativeModel) -> str | None:
+    """The sha256 of the model's checkpoint (``model.checkpoint_sha256``), or None."""
+    digest = getattr(model, "checkpoint_sha256", None)
+    return digest if isinstance(digest, str) else None
+
+
+def uses_conditions(model: GenerativeModel) -> bool:
+    """False for a model that declares ``uses_conditions = False``: it ignores its inputs."""
+    return bool(getattr(model, "uses_conditions", True))
