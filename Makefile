@@ -1,0 +1,43 @@
+# Two commands are enough: `make demo` and `make test` set everything up when needed.
+# `make help` lists the rest.
+
+PYTHON ?= python3
+BIN := .venv/bin
+TASK := L+T->F
+RUN := runs/phantom/L+T-to-F/codixr
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint perf clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+setup: .venv/.ready ## make .venv with everything in it (once, and again when pyproject.toml changes)
+
+.venv/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "codixr needs Python 3.11 or newer; name one: make setup PYTHON=python3.12" >&2; exit 2; }
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: setup ## the main job: evaluate the embedded model on 64 simulated studies
+	$(BIN)/codixr-bench run --task '$(TASK)' --model codixr --limit 64
+	@test -s $(RUN)/result.json && test -s $(RUN)/grid.png
+	@echo "results: $(RUN)/result.json   picture: $(RUN)/grid.png"
+
+# One thread a worker: two workers with two threads each are slower than one.
+test: setup ## run the tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest --quiet --numprocesses 2
+
+lint: setup ## check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+perf: setup ## measure start-up, the main job and the phantom; prints a table
+	$(BIN)/python tests/perf/measure.py
+
+clean: ## remove caches and build outputs; keeps .venv and runs/
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
