@@ -200,21 +200,22 @@ def read_picture(path: Path) -> Image:
     """
     try:
         pixels = _read_pixels(path)
-    except _Coloured:
+    except _ColouredError:
         raise ValueError("coloured") from None
     except (OSError, ValueError, SyntaxError, EOFError, PILImage.DecompressionBombError) as error:
         raise ValueError("corrupt") from error
     if pixels.dtype == np.bool_:
         pixels = pixels.astype(np.float32)
-    if pixels.dtype in (np.uint8, np.uint16):
-        pixels = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-    elif not np.issubdtype(pixels.dtype, np.floating):
+    greatest = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}.get(pixels.dtype)
+    if greatest is not None:
+        return (pixels.astype(np.float32) / np.float32(greatest))[None]
+    if not np.issubdtype(pixels.dtype, np.floating):
         raise ValueError("corrupt")
     with np.errstate(over="ignore"):
         return pixels.astype(np.float32)[None]
 
 
-class _Coloured(Exception):
+class _ColouredError(Exception):
     """A picture whose channels differ."""
 
 
@@ -224,11 +225,10 @@ def _read_pixels(path: Path) -> NDArray[np.generic]:
         pixels: NDArray[np.generic] = np.load(path, allow_pickle=False)
         pixels = pixels[0] if pixels.ndim == 3 and len(pixels) == 1 else pixels
     else:
-        with PILImage.open(path) as picture:
-            picture.load()
-            if picture.mode == "P":
-                picture = picture.convert("RGB")
-            elif picture.mode == "I" and picture.format in ("PNG", "TIFF"):
+        with PILImage.open(path) as opened:
+            opened.load()
+            picture = opened.convert("RGB") if opened.mode == "P" else opened
+            if picture.mode == "I":
                 levels = np.asarray(picture)
                 if levels.min() < 0 or levels.max() > 65535:
                     raise ValueError("not 16-bit")
@@ -238,7 +238,7 @@ def _read_pixels(path: Path) -> NDArray[np.generic]:
         gray = pixels[..., 0]
         shades = pixels[..., : 1 if pixels.shape[2] == 2 else 3]
         if not (shades == gray[..., None]).all():
-            raise _Coloured
+            raise _ColouredError
         pixels = gray
     if pixels.ndim != 2 or 0 in pixels.shape:
         raise ValueError("not a picture")

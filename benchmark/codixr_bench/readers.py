@@ -1,0 +1,57 @@
+"""Readers: how a track's recipe becomes a dataset. A recipe names one of these by module:function.
+
+A reader of your own track takes the same four arguments and may live in any package.
+"""
+
+from pathlib import Path
+
+from codixr.data.dataset import StudyDataset
+from codixr.data.study import Split, Study
+from codixr.errors import InputError
+from codixr.modality import Modality
+
+
+class FirstStudies:
+    """The first ``n`` studies of a dataset; the fingerprint stays the dataset's."""
+
+    def __init__(self, dataset: StudyDataset, n: int) -> None:
+        self.name = dataset.name
+        self.version = dataset.version
+        self.split: Split = dataset.split
+        self.fingerprint = dataset.fingerprint
+        self.modalities: frozenset[Modality] = dataset.modalities
+        self._dataset = dataset
+        self._n = min(n, len(dataset))
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, index: int) -> Study:
+        """The study at ``index``, 0-based; IndexError outside the first ``n``."""
+        if not 0 <= index < self._n:
+            raise IndexError(f"index {index} is outside the first {self._n} studies")
+        return self._dataset[index]
+
+
+def open_phantom(
+    split: Split, limit: int | None, data_dir: Path | None, image_size: int | None
+) -> StudyDataset:
+    """The simulated studies; InputError for ``--data``: there is nothing to read."""
+    from codixr.data.phantom import PhantomDataset
+
+    if data_dir is not None:
+        raise InputError("track 'phantom' is simulated and reads no files: leave --data out")
+    return PhantomDataset(split, size=image_size or 64, limit=limit)
+
+
+def open_openi(
+    split: Split, limit: int | None, data_dir: Path | None, image_size: int | None
+) -> StudyDataset:
+    """OpenI's impressions; ``data_dir`` is another copy of the archive, or the folder it is in."""
+    from codixr.data.openi import OpenIDataset
+
+    archive = data_dir
+    if data_dir is not None and data_dir.is_dir():
+        archive = data_dir / "NLMCXR_reports.tgz"
+    dataset = OpenIDataset(split, archive)
+    return dataset if limit is None else FirstStudies(dataset, limit)

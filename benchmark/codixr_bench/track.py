@@ -1,0 +1,195 @@
+"""A track: everything that makes numbers comparable, read from a recipe in ``data_manifests``.
+
+A recipe's keys: ``name``, ``version``, ``title``; ``reader`` (module:function, ``readers.py``);
+``source`` (what, files with sha256, licence); ``simulated``; ``shows_content`` (whether pictures
+and text of studies may be drawn unasked); ``modalities`` that can be read here; ``image_size``
+(side of the square pictures, or null); ``splits`` (name -> number of studies); ``split_rule``,
+``preprocessing``; ``labels`` (policy, observations, meaning); ``backbones`` of the metrics;
+``metrics`` (names of the registry); ``primary`` (output -> the scores to look at first).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+import yaml
+
+from codixr.data.dataset import StudyDataset
+from codixr.data.study import SPLITS
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr_bench.hooks import uses_conditions
+from codixr_bench.model import GenerativeModel
+from codixr_bench.registry import METRICS, TRACKS, load_object, names, plugged_in, unknown
+from codixr_bench.task import GROUPS, Task
+
+if TYPE_CHECKING:
+    from codixr_bench.metrics.metric import Metric
+
+_PACKAGE = Path(__file__).parent
+_FOLDERS = (_PACKAGE / "data_manifests", _PACKAGE.parent.parent / "data_manifests")
+"""In an installed wheel, and in the repository."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """Data, split, label policy and backbones; results of different tracks share no table."""
+
+    name: str
+    version: str
+    title: str
+    reader: str
+    simulated: bool
+    shows_content: bool
+    modalities: frozenset[Modality]
+    image_size: int | None
+    splits: Mapping[str, int]
+    label_policy: str
+    backbones: Mapping[str, str]
+    metric_names: tuple[str, ...]
+    primary: Mapping[str, tuple[str, ...]]
+    """Modality -> the names of its scores to look at first."""
+
+    @classmethod
+    def load(cls, name: str) -> Self:
+        """A built-in or plugged-in track by name, or a recipe by its path.
+
+        Raises InputError for an unknown name (did you mean …?) and for a recipe that is not one.
+        """
+        if name in TRACKS:
+            return cls.read(_manifest(TRACKS[name]))
+        if name in plugged_in("tracks"):
+            found = load_object(plugged_in("tracks")[name], "track")
+            return cls.read(Path(found() if callable(found) else found))
+        if name.endswith((".yaml", ".yml")):
+            return cls.read(Path(name))
+        raise unknown("track", name, names("tracks"))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a recipe; InputError names the key that is missing or wrong."""
+        try:
+            recipe: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise InputError(f"track recipe '{path}' cannot be read: {error}") from error
+        if not isinstance(recipe, dict):
+            raise InputError(f"track recipe '{path}' is not a YAML mapping")
+        try:
+            return cls._from_recipe(recipe)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"track recipe '{path}': missing or wrong: {error} (see codixr_bench/track.py)"
+            ) from error
+
+    @classmethod
+    def _from_recipe(cls, recipe: dict[str, Any]) -> Self:
+        size = recipe["image_size"]
+        if unknown_splits := set(recipe["splits"]) - set(SPLITS):
+            raise ValueError(f"splits {sorted(unknown_splits)}")
+        return cls(
+            name=str(recipe["name"]),
+            version=str(recipe["version"]),
+            title=str(recipe["title"]),
+            reader=str(recipe["reader"]),
+            simulated=bool(recipe["simulated"]),
+            shows_content=bool(recipe["shows_content"]),
+            modalities=frozenset(Modality(m) for m in recipe["modalities"]),
+            image_size=None if size is None else int(size),
+            splits=MappingProxyType({str(k): int(v) for k, v in recipe["splits"].items()}),
+            label_policy=str(recipe["labels"]["policy"]),
+            backbones=MappingProxyType({str(k): str(v) for k, v in recipe["backbones"].items()}),
+            metric_names=tuple(map(str, recipe["metrics"])),
+            primary=MappingProxyType({k: tuple(v) for k, v in recipe["primary"].items()}),
+        )
+
+    def dataset(
+        self, split: str, limit: int | None = None, data_dir: Path | None = None
+    ) -> StudyDataset:
+        """Open a split, or the first ``limit`` studies of it.
+
+        Raises InputError for an unknown split, a limit below 1, or data that is not there.
+        """
+        for known in SPLITS:
+            if known == split and known in self.splits:
+                break
+        else:
+            more = ""
+            if split == "train":
+                more = f": track '{self.name}' has no training studies"
+            raise unknown("split", split, self.splits, more)
+        if limit is not None and limit < 1:
+            raise InputError(f"--limit {limit} leaves no study; use 1 or more")
+        if data_dir is not None and not data_dir.exists():
+            raise InputError(f"--data: '{data_dir}' does not exist")
+        read = load_object(self.reader, "reader")
+        dataset: StudyDataset = read(known, limit, data_dir, self.image_size)
+        return dataset
+
+    def training(
+        self, data_dir: Path | None = None, limit: int | None = None
+    ) -> StudyDataset | None:
+        """The training split (its first ``limit`` studies), or None where the track has none."""
+        return self.dataset("train", limit, data_dir) if "train" in self.splits else None
+
+    def check(self, task: Task, model: GenerativeModel | None = None) -> None:
+        """InputError when the track's data cannot serve ``task``, or ``model`` on it.
+
+        A model that ignores its inputs (``uses_conditions = False``) runs without them.
+        """
+        lacking = [m for m in task.outputs if m not in self.modalities]
+        if lacking:
+            raise InputError(
+                f"track '{self.name}' has no {_nouns(lacking)} on this machine to score "
+                f"'{task}' against; its tasks: {', '.join(self.task_names())}"
+            )
+        lacking = [m for m in task.inputs if m not in self.modalities]
+        if lacking and model is not None and uses_conditions(model):
+            raise InputError(
+                f"model '{model.name}' needs {_nouns(lacking)} for '{task}', and track "
+                f"'{self.name}' has none on this machine; models that ignore their inputs "
+                "(constant, noise) run there, or use --track phantom"
+            )
+
+    def task_names(self) -> list[str]:
+        """The benchmark's tasks whose outputs this track can score."""
+        return [t.name for t in GROUPS["all"] if set(t.outputs) <= self.modalities]
+
+    def metrics(self, task: Task, wanted: tuple[str, ...] = ()) -> "list[Metric]":
+        """New, empty metrics for ``task``: the track's, or those ``wanted`` by name.
+
+        A name is the registry's (``frechet``) or a metric's own (``fid_phantom``). Raises
+        InputError for one that is unknown, or that scores nothing in this task.
+        """
+        known = {
+            name: METRICS.get(name) or plugged_in("metrics").get(name) for name in names("metrics")
+        }
+        made: list[tuple[str, Metric]] = []
+        extra = tuple(name for name in wanted if name in known)
+        for name in dict.fromkeys((*self.metric_names, *extra)):
+            target = known.get(name)
+            if target is None:
+                raise unknown("metric", name, known)
+            made += [(name, metric) for metric in load_object(target, "metric")(task, self)]
+        found = [(name, metric) for name, metric in made if metric.applies_to(task)]
+        for name in wanted:
+            if not any(name in (family, metric.name) for family, metric in found):
+                known_here = dict.fromkeys(n for family, m in found for n in (family, m.name))
+                raise unknown("metric", name, known_here, f" for '{task}' on track '{self.name}'")
+        return [m for name, m in found if not wanted or name in wanted or m.name in wanted]
+
+
+def _manifest(file_name: str) -> Path:
+    for folder in _FOLDERS:
+        if (folder / file_name).is_file():
+            return folder / file_name
+    raise InputError(
+        f"the recipe '{file_name}' is not among this installation's data_manifests; "
+        "install codixr again"
+    )
+
+
+def _nouns(modalities: list[Modality]) -> str:
+    words = {Modality.F: "frontal pictures", Modality.L: "lateral pictures", Modality.T: "reports"}
+    return " and ".join(words[m] for m in modalities)
