@@ -95,7 +95,7 @@ def load_model(spec: str) -> "GenerativeModel":
         model = build(Path(rest)) if colon else build()
     elif colon and _can_be_imported(name):
         build = load_object(spec, "model")
-        model = build() if isinstance(build, type) or not hasattr(build, "generate") else build
+        model = _build(build, spec) if callable(build) else build
     else:
         raise unknown("model", name, known, more)
     missing = [
@@ -108,6 +108,13 @@ def load_model(spec: str) -> "GenerativeModel":
         )
     loaded: GenerativeModel = model
     return loaded
+
+
+def _build(build: Any, spec: str) -> Any:
+    try:
+        return build()
+    except TypeError as error:
+        raise InputError(f"model '{spec}' cannot be built without arguments: {error}") from error
 
 
 def _takes_checkpoint(build: Any) -> bool:

@@ -11,7 +11,7 @@ import io
 import os
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -130,10 +130,12 @@ class SampleStore:
                 f"'{path}' is damaged ({error}); run again: it will be made anew"
             ) from error
 
-    def missing(self, note: Callable[[str], None] = _warn) -> list[int]:
+    def missing(
+        self, among: Iterable[int] | None = None, note: Callable[[str], None] = _warn
+    ) -> list[int]:
         """The chunks that have yet to be made: absent ones, and damaged ones (with a note)."""
         chunks = []
-        for chunk in self.chunks:
+        for chunk in self.chunks if among is None else among:
             if not self.path(chunk).is_file():
                 chunks.append(chunk)
                 continue

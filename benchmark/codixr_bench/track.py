@@ -115,10 +115,9 @@ class Track:
             if known == split and known in self.splits:
                 break
         else:
-            more = ""
-            if split == "train":
-                more = f": track '{self.name}' has no training studies"
-            raise unknown("split", split, self.splits, more)
+            raise InputError(
+                f"track '{self.name}' has no split '{split}'; it has: {', '.join(self.splits)}"
+            )
         if limit is not None and limit < 1:
             raise InputError(f"--limit {limit} leaves no study; use 1 or more")
         if data_dir is not None and not data_dir.exists():
