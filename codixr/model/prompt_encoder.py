@@ -1,0 +1,97 @@
+"""Prompt encoders: CLIP, with one vision tower for both views (paper, section III-A).
+
+Every condition becomes one unit vector of ``embed_dim``; several are interpolated. Built on
+transformers' CLIP models, so their checkpoints load.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
+
+from codixr.model.presets import PromptConfig
+
+
+class ConvStem(nn.Module):
+    """Stride-2 residual stages in place of CLIP's patch projection.
+
+    [B, C, H, W] -> [B, hidden, H/2^k, W/2^k]. Early convolutions let a small vision transformer
+    learn from a few thousand pictures (Xiao et al., 2021).
+    """
+
+    def __init__(self, channels: int, widths: tuple[int, ...], hidden: int) -> None:
+        super().__init__()
+        stages: list[nn.Module] = []
+        for i, width in enumerate(widths):
+            stages += [
+                nn.Conv2d(channels, width, 5 if i == 0 else 3, 2, 2 if i == 0 else 1, bias=False),
+                nn.GroupNorm(8, width),
+                nn.SiLU(),
+            ]
+            if i > 0:
+                stages.append(_ConvResidual(width))
+            channels = width
+        self.stages = nn.Sequential(*stages)
+        self.out = nn.Conv2d(channels, hidden, 1)
+
+    @property
+    def weight(self) -> Tensor:
+        """The last weight: CLIP's embeddings ask for its dtype."""
+        return self.out.weight
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels [B, C, H, W] to a grid of tokens."""
+        return self.out(self.stages(pixels))
+
+
+class _ConvResidual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm = nn.GroupNorm(8, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + F.silu(self.norm(self.conv(x)))
+
+
+class PromptEncoder(nn.Module):
+    """CLIP's two towers, each giving one unit vector a prompt."""
+
+    def __init__(self, config: PromptConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.text = CLIPTextModelWithProjection(CLIPTextConfig(**config.text))
+        self.vision = CLIPVisionModelWithProjection(CLIPVisionConfig(**config.vision))
+        if config.stem_widths:
+            vision = self.vision.vision_model if hasattr(self.vision, "vision_model") else None
+            embeddings = (vision or self.vision).embeddings
+            hidden = config.vision["hidden_size"]
+            channels = config.vision["num_channels"]
+            embeddings.patch_embedding = ConvStem(channels, config.stem_widths, hidden)
+
+    def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Token ids and mask [B, N] -> unit vectors [B, embed_dim]."""
+        return F.normalize(self.text(input_ids=ids, attention_mask=mask).text_embeds, dim=-1)
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """X-rays of either view [B, 1, H, W] in [0, 1] -> unit vectors [B, embed_dim]."""
+        channels = self.config.vision["num_channels"]
+        pixels = (images * 2 - 1).expand(-1, channels, -1, -1)
+        return F.normalize(self.vision(pixel_values=pixels).image_embeds, dim=-1)
+
+
+def interpolate(vectors: list[Tensor], weights: list[float] | None = None) -> Tensor:
+    """The weighted mean of condition vectors, each [B, D]; weights are normalised to sum 1.
+
+    Raises ValueError for weights that sum to zero.
+    """
+    shares = torch.tensor(weights if weights is not None else [1.0] * len(vectors))
+    if not float(shares.sum()) > 0:
+        raise ValueError(f"condition weights {weights} sum to zero: nothing to interpolate")
+    shares = shares / shares.sum()
+    return sum((share * v for share, v in zip(shares, vectors, strict=True)), vectors[0] * 0)
