@@ -1,0 +1,180 @@
+"""One DICOM radiograph → pixels in [0, 1], by the paper's steps (section II).
+
+1. decode; 2. resample to 0.139 mm; 3. invert MONOCHROME1; 4. divide by 2^BitsStored − 1.
+Padding to a square and resizing follow in ``picture.py``, as for every other kind of file.
+
+Notable:
+- BitsStored scales, not BitsAllocated, and not the picture's own maximum.
+- Signed values are moved up by half the range. A rescale (m = slope·x + intercept) is linear, so it
+  takes the range of stored values to a range of output values: after division by that range only
+  the slope's sign is left, and a negative slope inverts.
+- Messages hold the path and technical header values, nothing that names a patient. pydicom's own
+  messages and warnings can quote any element, so they are never passed on.
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PILImage
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from codixr.errors import InputError
+
+TARGET_SPACING = 0.139
+"""Millimetres a pixel (paper, section II)."""
+PLAUSIBLE_SPACING = (0.05, 1.0)
+MAX_PIXELS = 100_000_000
+"""Larger pictures are refused before they are decoded (a 43 cm film at 0.05 mm: 74 million)."""
+
+_REEXPORT = "export it again from the archive, or give a PNG"
+
+
+@dataclass(frozen=True, slots=True)
+class Radiograph:
+    """Pixels, float32 [H, W] in [0, 1], air dark; and what a reader should know about them."""
+
+    pixels: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether the file has DICOM's mark after its preamble."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def read_dicom(path: Path) -> Radiograph:
+    """Read one grey single-frame radiograph.
+
+    InputError for a file without pixels, with several frames, in colour, truncated or corrupt.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset = _parse(path)
+        bits, inverted = _check_header(dataset, path)
+        stored = _decode(dataset, path)
+        spacing = _spacing(dataset)
+        signed = dataset.get("PixelRepresentation", 0) == 1
+    values = stored.astype(np.float32)
+    if signed:
+        values += np.float32(2 ** (bits - 1))
+    values, notes = _resample(values, spacing)
+    largest = np.float32(2**bits - 1)
+    if inverted:
+        values = largest - values
+    return Radiograph(np.clip(values / largest, 0, 1), notes)
+
+
+def _parse(path: Path) -> Dataset:
+    try:
+        return dcmread(path)
+    except InvalidDicomError:
+        raise InputError(f"{path}: not a DICOM file (no DICM mark); {_REEXPORT}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or 'corrupt'})") from None
+    except Exception as error:  # pydicom raises anything on broken files, and quotes them
+        raise InputError(f"{path}: corrupt DICOM ({type(error).__name__}); {_REEXPORT}") from None
+
+
+def _check_header(dataset: Dataset, path: Path) -> tuple[int, bool]:
+    """BitsStored, and whether the values have to be inverted."""
+    if "PixelData" not in dataset:
+        raise InputError(f"{path}: this DICOM file holds no picture (no Pixel Data)")
+    rows, columns = _integer(dataset, "Rows", path), _integer(dataset, "Columns", path)
+    if not 0 < rows * columns <= MAX_PIXELS:
+        raise InputError(
+            f"{path}: {columns}×{rows} pixels; at most {MAX_PIXELS // 10**6} million are read"
+        )
+    frames = _integer(dataset, "NumberOfFrames", path, default=1)
+    if frames != 1:
+        raise InputError(f"{path}: {frames} frames; a radiograph has one: export the one you mean")
+    photometric = str(dataset.get("PhotometricInterpretation", "missing"))
+    if photometric not in ("MONOCHROME1", "MONOCHROME2") or dataset.get("SamplesPerPixel", 1) != 1:
+        kind = photometric if photometric in _COLOUR else "unknown"
+        raise InputError(
+            f"{path}: a colour DICOM (Photometric Interpretation {kind}); "
+            "only MONOCHROME1 and MONOCHROME2 are radiographs"
+        )
+    allocated, bits = (
+        _integer(dataset, "BitsAllocated", path),
+        _integer(dataset, "BitsStored", path),
+    )
+    high_bit = _integer(dataset, "HighBit", path, default=bits - 1)
+    if not 1 <= bits <= allocated <= 32 or high_bit != bits - 1:
+        raise InputError(
+            f"{path}: Bits Stored {bits} of {allocated} with High Bit {high_bit} "
+            f"cannot be read; {_REEXPORT}"
+        )
+    return bits, (photometric == "MONOCHROME1") != (_slope(dataset) < 0)
+
+
+_COLOUR = ("RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "missing")
+
+
+def _integer(dataset: Dataset, keyword: str, path: Path, default: int | None = None) -> int:
+    try:
+        value = dataset.get(keyword)
+        return default if value is None and default is not None else int(value)
+    except (TypeError, ValueError, AttributeError):
+        raise InputError(
+            f"{path}: corrupt DICOM ({keyword} is missing or no number); {_REEXPORT}"
+        ) from None
+
+
+def _slope(dataset: Dataset) -> float:
+    try:
+        return float(dataset.get("RescaleSlope", 1.0))
+    except (TypeError, ValueError):
+        return 1.0
+
+
+def _decode(dataset: Dataset, path: Path) -> NDArray[np.generic]:
+    """Stored values [H, W], unused high bits removed."""
+    try:
+        stored: NDArray[np.generic] = dataset.pixel_array
+    except Exception as error:  # each codec has its own
+        syntax = dataset.file_meta.get("TransferSyntaxUID")
+        how = f", {syntax.name}" if syntax and syntax != DeflatedExplicitVRLittleEndian else ""
+        raise InputError(
+            f"{path}: its pixels cannot be decoded ({type(error).__name__}{how}): "
+            f"truncated, corrupt or an unknown codec; {_REEXPORT}"
+        ) from None
+    if stored.ndim != 2:
+        raise InputError(f"{path}: its pixels are no plain picture; {_REEXPORT}")
+    return stored
+
+
+def _spacing(dataset: Dataset) -> tuple[float, float] | None:
+    """Millimetres between rows and between columns, or None when absent or absurd."""
+    low, high = PLAUSIBLE_SPACING
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+        try:
+            row, column = (float(value) for value in dataset.get(keyword) or ())
+        except (TypeError, ValueError):
+            continue
+        if low <= row <= high and low <= column <= high:
+            return row, column
+    return None
+
+
+def _resample(
+    values: NDArray[np.float32], spacing: tuple[float, float] | None
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    if spacing is None:
+        return values, ("no usable pixel spacing: the grid was kept",)
+    if all(abs(side - TARGET_SPACING) <= 1e-3 for side in spacing):
+        return values, ()
+    height, width = (
+        max(1, round(n * side / TARGET_SPACING))
+        for n, side in zip(values.shape, spacing, strict=True)
+    )
+    if height * width > MAX_PIXELS:
+        return values, ("the pixel spacing gives an impossible size: the grid was kept",)
+    picture = PILImage.fromarray(values)
+    resized = picture.resize((width, height), PILImage.Resampling.BILINEAR)
+    return np.asarray(resized, dtype=np.float32), ()
