@@ -198,17 +198,17 @@ def _progress(title: str | None, total: int, kept: int) -> Iterator[Callable[[in
         MofNCompleteColumn,
         Progress,
         ProgressColumn,
-        Task,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.progress import Task as Job
     from rich.text import Text
 
     class Rate(ProgressColumn):
         """Studies a second."""
 
-        def render(self, task: Task) -> Text:
+        def render(self, task: Job) -> Text:
             """The speed since the beginning, so that slow batches do not make it flicker."""
             speed = task.finished_speed or task.speed or 0.0
             return Text(f"{speed:.1f}/s")

@@ -20,8 +20,12 @@ Setting = str | int | float | bool | None
 class LearnsFromTrack(Protocol):
     """A model that is fitted to the track's training split before it generates."""
 
-    def prepare(self, train: StudyDataset, task: Task) -> None:
-        """Called once before the first ``generate``; ``train`` is the training split."""
+    def prepare(self, train: StudyDataset | None, task: Task) -> None:
+        """Called before the first ``generate`` of a task.
+
+        ``train`` is the training split (its first ``train_limit`` studies, where the model has
+        that attribute), or None on a track that has no training studies.
+        """
         ...
 
 
@@ -49,3 +53,14 @@ def checkpoint_of(model: GenerativeModel) -> str | None:
 def uses_conditions(model: GenerativeModel) -> bool:
     """False for a model that declares ``uses_conditions = False``: it ignores its inputs."""
     return bool(getattr(model, "uses_conditions", True))
+
+
+def needs_training(model: GenerativeModel) -> bool:
+    """True for a model that declares ``needs_training``: it cannot run without training studies."""
+    return bool(getattr(model, "needs_training", False))
+
+
+def train_limit(model: GenerativeModel) -> int | None:
+    """How many training studies the model asks for (``model.train_limit``); None for all."""
+    limit = getattr(model, "train_limit", None)
+    return limit if isinstance(limit, int) else None
