@@ -28,14 +28,17 @@ _PHOTOMETRIC_TAG = 262
 def read_picture(path: Path, size: int = 64) -> Image:
     """The picture in ``path``, padded with black to a square and resized with antialiasing.
 
-    Returns float32 [1, size, size] in [0, 1]. InputError when the file is missing, empty, corrupt,
-    truncated, no picture, several frames, too small, too large, not finite, or of one shade only.
+    Returns float32 [1, size, size] in [0, 1]. InputError as ``read_radiograph``.
     """
-    return read_radiograph(path, size)[0]
+    return fit_square(read_radiograph(path).pixels, size)
 
 
-def read_radiograph(path: Path, size: int = 64) -> tuple[Image, tuple[str, ...]]:
-    """The same as ``read_picture``, with notes for the user, e.g. on an unusable pixel spacing."""
+def read_radiograph(path: Path) -> Radiograph:
+    """The picture in ``path`` at its own size, with notes for the user.
+
+    InputError when the file is missing, empty, corrupt, truncated, no picture, several frames, too
+    small, too large, not finite, or of one shade only.
+    """
     try:
         radiograph = _read(path)
     except OSError as error:
@@ -48,7 +51,7 @@ def read_radiograph(path: Path, size: int = 64) -> tuple[Image, tuple[str, ...]]
         )
     if pixels.min() == pixels.max():
         raise InputError(f"{path}: every pixel has the same value: there is no radiograph in it")
-    return fit_square(pixels, size), radiograph.notes
+    return radiograph
 
 
 def fit_square(pixels: NDArray[np.float32], size: int) -> Image:

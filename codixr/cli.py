@@ -1,0 +1,156 @@
+"""The command `codixr`: generate views and reports from the user's own files, and show what is in a
+checkpoint. Heavy imports wait until a command needs them: --help answers at once."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from codixr import __version__
+from codixr.errors import InputError
+
+_EXAMPLES = """\
+examples:
+  codixr generate --from L=scan.dcm --to F --out out
+  codixr generate --from 'T=Small left pleural effusion.' --to F+L --out out --num 4
+  codixr generate --from F=front.png --from L=side.png --to T --out out
+  codixr generate --from T=@report.txt --to L --out out
+
+Pictures may be PNG, JPEG, TIFF or DICOM. F is a frontal X-ray, L a lateral one, T a report.
+The embedded checkpoint knows simulated X-rays only; its output says nothing about a patient.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 fine, 2 bad input, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _COMMANDS[options.command](options)
+    except InputError as error:
+        print(f"codixr {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"codixr {options.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `codixr info | head`: nobody reads on
+        sys.stderr.close()
+        return 0
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from codixr.generate import Request, generate, parse_modalities, parse_sources
+
+    request = Request(
+        sources=parse_sources(options.sources),
+        outputs=parse_modalities(options.to),
+        folder=options.out,
+        seed=options.seed,
+        steps=options.steps,
+        guidance=options.guidance,
+        num=options.num,
+        checkpoint=options.checkpoint,
+        overwrite=options.overwrite,
+    )
+    for path in generate(request, note=lambda text: print(text, file=sys.stderr)):
+        print(path)
+    return 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    from codixr.info import describe, embedded_checkpoint
+
+    summary = describe(options.checkpoint or embedded_checkpoint())
+    print(summary.as_json() if options.json else summary.as_table())
+    return 0
+
+
+_COMMANDS = {"generate": _generate, "info": _info}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="codixr",
+        description="Any-to-any generation of chest X-rays and reports (CoDi_XR).",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"codixr {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    generate = commands.add_parser(
+        "generate",
+        help="make views or a report from your own files",
+        description="Make the modalities of --to from those of --from.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    generate.add_argument(
+        "--from",
+        dest="sources",
+        action="append",
+        required=True,
+        metavar="M=FILE",
+        help="F=FILE, L=FILE, 'T=some text' or T=@FILE; once for each input",
+    )
+    generate.add_argument("--to", required=True, metavar="M+M", help="outputs, e.g. F+L")
+    generate.add_argument("--out", required=True, type=Path, metavar="DIR", help="output folder")
+    generate.add_argument(
+        "--seed", type=_integer(0, 2**63 - 1), default=0, help="same seed, same output (default 0)"
+    )
+    generate.add_argument(
+        "--steps", type=_integer(1, 1000), help="sampling steps (default: the checkpoint's)"
+    )
+    generate.add_argument(
+        "--guidance", type=_guidance, metavar="S", help="guidance scale (default: the checkpoint's)"
+    )
+    generate.add_argument(
+        "--num", type=_integer(1, 64), default=1, help="how many of each output (default 1)"
+    )
+    generate.add_argument("--overwrite", action="store_true", help="replace files already in DIR")
+    _add_checkpoint(generate)
+
+    info = commands.add_parser(
+        "info",
+        help="show the parts of a checkpoint",
+        description="Parts, parameter counts, sizes and sha256 of a checkpoint.",
+        allow_abbrev=False,
+    )
+    info.add_argument("--json", action="store_true", help="print JSON")
+    _add_checkpoint(info)
+    return parser
+
+
+def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="DIR",
+        help="checkpoint folder (default: the embedded one)",
+    )
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{value} is not between {low} and {high}")
+        return value
+
+    return parse
+
+
+def _guidance(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+    if not 0 <= value <= 100:  # also refuses NaN
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 100")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""`codixr generate`: the user's files in, views and reports out, all of them or nothing."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codixr.data.picture import fit_square, read_radiograph
+from codixr.errors import InputError
+from codixr.modality import Modality
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+EMBEDDED_NOTE = (
+    "the embedded checkpoint knows only simulated X-rays; its output says nothing about a patient"
+)
+MAX_REPORT_CHARACTERS = 20_000
+
+_LETTERS = "F is a frontal X-ray, L a lateral one, T (or R) a report"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of `codixr generate`; None leaves a setting to the checkpoint."""
+
+    sources: Mapping[Modality, str]
+    outputs: tuple[Modality, ...]
+    folder: Path
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+    num: int = 1
+    checkpoint: Path | None = None
+    overwrite: bool = False
+
+
+def parse_sources(texts: list[str]) -> dict[Modality, str]:
+    """``["L=scan.dcm", "T=No effusion."]`` → modality → file or text; InputError otherwise."""
+    sources: dict[Modality, str] = {}
+    for text in texts:
+        letter, equals, value = text.partition("=")
+        if not equals or not value.strip():
+            raise InputError(
+                "--from needs M=VALUE with something behind '=', "
+                "e.g. --from L=scan.dcm or --from 'T=some text'"
+            )
+        modality = _modality(letter, "--from")
+        if modality in sources:
+            raise InputError(f"--from {modality} is given twice; give each input once")
+        sources[modality] = value
+    return sources
+
+
+def parse_modalities(text: str) -> tuple[Modality, ...]:
+    """``F+L`` → its modalities in the order F, L, T; InputError otherwise."""
+    named = [_modality(letter, "--to") for letter in text.split("+")]
+    if len(set(named)) != len(named):
+        raise InputError(f"--to {text} names an output twice")
+    return tuple(modality for modality in Modality if modality in named)
+
+
+def _modality(letter: str, option: str) -> Modality:
+    name = letter.strip().upper()
+    try:
+        return Modality("T" if name == "R" else name)
+    except ValueError:
+        shown = letter.strip()[:20]
+        raise InputError(f"{option}: '{shown}' is no modality; {_LETTERS}") from None
+
+
+def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
+    """Read the inputs, run the pipeline, write the outputs; returns the files written.
+
+    InputError when inputs and outputs overlap, an input cannot be read, the outputs exist already,
+    or cannot be written. ``note`` gets lines for the user.
+    """
+    if both := " and ".join(m for m in request.outputs if m in request.sources):
+        raise InputError(f"--to asks for {both}, which --from gives already; ask for another")
+    names_of = {modality: _file_names(modality, request.num) for modality in request.outputs}
+    _check_folder(request, [name for names in names_of.values() for name in names])
+    pictures, report = _read_inputs(request.sources, note)
+
+    from codixr.model.pipeline import CoDiXRPipeline
+
+    if request.checkpoint is None:
+        note(f"note: {EMBEDDED_NOTE}")
+    elif not request.checkpoint.is_dir():
+        raise InputError(f"--checkpoint {request.checkpoint}: no such folder")
+    pipeline = CoDiXRPipeline.from_pretrained(request.checkpoint)
+    inputs: dict[Modality, NDArray[np.float32] | str] = {
+        modality: fit_square(pixels, pipeline.size) for modality, pixels in pictures.items()
+    }
+    if report is not None:
+        inputs[Modality.T] = report
+    made = pipeline(
+        inputs=inputs,
+        outputs="+".join(request.outputs),
+        seed=request.seed,
+        steps=request.steps,
+        guidance=request.guidance,
+        num_images=request.num,
+    )
+    files: dict[str, Image | str] = {}
+    for modality, names in names_of.items():
+        contents = made.images[modality] if modality.is_image else made.reports
+        files.update(zip(names, contents or (), strict=True))
+    return write_all(request.folder, files)
+
+
+def _read_inputs(
+    sources: Mapping[Modality, str], note: Callable[[str], None]
+) -> tuple[dict[Modality, NDArray[np.float32]], str | None]:
+    """Pictures at their own size, and the report."""
+    pictures: dict[Modality, NDArray[np.float32]] = {}
+    report = None
+    for modality, value in sources.items():
+        if modality is Modality.T:
+            report = _read_report(value)
+            continue
+        radiograph = read_radiograph(Path(value))
+        pictures[modality] = radiograph.pixels
+        for line in radiograph.notes:
+            note(f"note: {value}: {line}")
+    return pictures, report
+
+
+def _read_report(value: str) -> str:
+    """The text itself, or that of the file behind ``@``; never quoted in a message."""
+    if value.startswith("@"):
+        path = Path(value[1:])
+        try:
+            text = path.read_bytes().decode("utf-8-sig")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: is not UTF-8 text; save the report as UTF-8") from None
+        where = str(path)
+    else:
+        text, where = value, "--from T"
+    text = " ".join(text.split())
+    if not text:
+        raise InputError(f"{where}: the report is empty")
+    if len(text) > MAX_REPORT_CHARACTERS or "\0" in text:
+        raise InputError(
+            f"{where}: is no report (over {MAX_REPORT_CHARACTERS:,} characters, or binary)"
+        )
+    return text
+
+
+def _file_names(modality: Modality, num: int) -> list[str]:
+    stem, suffix = (modality.value, ".png") if modality.is_image else ("report", ".txt")
+    return [f"{stem}{suffix}"] if num == 1 else [f"{stem}-{i}{suffix}" for i in range(num)]
+
+
+def _check_folder(request: Request, names: list[str]) -> None:
+    folder = request.folder
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: is a file; give a folder")
+    for name in names:
+        if (folder / name).is_dir():
+            raise InputError(f"--out {folder}: its {name} is a folder; give another folder")
+    taken = [name for name in names if (folder / name).exists()]
+    if taken and not request.overwrite:
+        raise InputError(
+            f"--out {folder}: already holds {', '.join(taken[:3])}; "
+            "give another folder, or --overwrite"
+        )
+
+
+def write_all(folder: Path, files: Mapping[str, "Image | str"]) -> list[Path]:
+    """Write every file or none: a full disk or an interrupt leaves no half of them.
+
+    They are written to a temporary folder on the same disk and moved when all are complete.
+    InputError when the folder cannot be written.
+    """
+    made = _make_folders(folder)
+    staging: Path | None = None
+    try:
+        staging = Path(tempfile.mkdtemp(prefix=".codixr-", dir=folder))
+        for name, content in files.items():
+            if isinstance(content, str):
+                (staging / name).write_text(content.rstrip() + "\n", encoding="utf-8")
+            else:
+                content.save(staging / name, format="PNG")
+        return [(staging / name).replace(folder / name) for name in files]
+    except OSError as error:
+        raise InputError(
+            f"--out {folder}: cannot be written: {error.strerror or error}; nothing was kept"
+        ) from None
+    finally:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+        for path in made:  # only those that stayed empty: rmdir refuses the others
+            try:
+                path.rmdir()
+            except OSError:
+                break
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make the folder and its parents; returns those that were not there, innermost first."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be made: {error.strerror}") from None
+    return missing
