@@ -44,6 +44,7 @@ def generate(
     image_size: int | None,
     batch_size: int = BATCH_SIZE,
     world: World | None = None,
+    prepare: Callable[[], None] | None = None,
     title: str | None = None,
 ) -> Generated:
     """Make what is missing of a run; returns when all processes have.
@@ -56,6 +57,7 @@ def generate(
         image_size: side of the pictures the track evaluates, or None for any.
         batch_size: studies a call of the model, within a chunk.
         world: this process among those of the run.
+        prepare: called first, when there is anything to make.
         title: of the progress bar on stderr; None for no bar.
 
     Raises:
@@ -69,6 +71,9 @@ def generate(
     kept = sum(len(store.positions(chunk)) for chunk in mine) - made
     began = time.perf_counter()
     if todo:
+        if prepare is not None:
+            prepare()
+            began = time.perf_counter()
         with _progress(title, made, kept) as advance:
             for chunk in todo:
                 samples: list[Sample] = []

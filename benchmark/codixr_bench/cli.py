@@ -1,0 +1,258 @@
+"""``codixr-bench``: run · generate · score · tasks · models · metrics · doctor.
+
+Standard output holds the table, or JSON with ``--json``; progress and notes go to stderr. Exit
+codes: 0 fine, 1 failed, 2 bad input, 130 interrupted. Heavy imports stay inside the commands, so
+that ``--help`` answers at once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from codixr.errors import InputError
+from codixr_bench.atomic import disk_full, is_disk_full
+from codixr_bench.redirection import recover, undo
+
+_EXAMPLES = """\
+examples:
+  codixr-bench run --task 'L+T->F' --model codixr
+  codixr-bench run --task paper --model codixr --limit 32
+  codixr-bench score --samples my_pictures --task 'L+T->F'
+
+Quote the task: an unquoted > is a redirection to your shell.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line for a wrong argument, as for any other bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see `{self.prog} --help`)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    note = ""
+    try:
+        arguments, redirection = recover(arguments)
+        parsed = _parser().parse_args(arguments)
+        if redirection is not None:
+            undo(redirection)
+            note = redirection.advice
+        command: Callable[[argparse.Namespace], int] = parsed.command
+        code = command(parsed)
+        sys.stdout.flush()
+    except InputError as error:
+        _say(f"error: {error}")
+        code = 2
+    except KeyboardInterrupt:
+        _say("interrupted: finished chunks are kept; the same command goes on from there")
+        code = 130
+    except BrokenPipeError:
+        # The reader of a pipe went away, as `| head` does; do not complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        _say(f"error: {disk_full(Path(error.filename or '.'))}")
+        code = 2
+    if note:
+        _say(note)
+    return code
+
+
+def _say(text: str) -> None:
+    print(f"codixr-bench: {text}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="codixr-bench",
+        description="Evaluate any-to-any generation of chest X-rays and reports (CoDi_XR).",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.set_defaults(command=_nothing)
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
+
+    def add(
+        name: str, what: str, command: Callable[[argparse.Namespace], int]
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=what, description=what, allow_abbrev=False)
+        sub.set_defaults(command=command)
+        return sub
+
+    run = add("run", "generate samples and score them", _run)
+    _add_task(run, required=True)
+    _add_model(run, required=True)
+    _add_data(run)
+    _add_generation(run)
+    _add_scoring(run)
+    _add_out(run)
+    generate = add("generate", "only make the samples", _generate)
+    _add_task(generate, required=True)
+    _add_model(generate, required=True)
+    _add_data(generate)
+    _add_generation(generate)
+    _add_out(generate)
+    score = add("score", "score samples: a run's, or a folder another program made", _score)
+    score.add_argument(
+        "--samples",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="a run's folder, or pictures F/00000.png or 00000_F.png and reports.csv "
+        "(position,report); the number is the position in the split, from 0",
+    )
+    _add_task(score, required=False)
+    score.add_argument("--model", metavar="NAME", help="what to call the maker of the samples")
+    _add_data(score)
+    _add_scoring(score)
+    _add_out(score, overwrite=False)
+    _add_json(add("tasks", "list the tasks and their groups", _tasks))
+    _add_json(add("models", "list the models", _models))
+    metrics = add("metrics", "list the metrics", _metrics)
+    metrics.add_argument("--track", default="phantom", metavar="TRACK", help="default: phantom")
+    _add_json(metrics)
+    _add_json(add("doctor", "say what is installed and what can run here", _doctor))
+    return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value < 2**63:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of {least} or more")
+        return value
+
+    return number
+
+
+def _add_task(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument(
+        "--task",
+        required=required,
+        metavar="TASK",
+        help="e.g. 'L+T->F', quoted; or a group: paper, joint, all",
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument(
+        "--model",
+        required=required,
+        metavar="MODEL",
+        help="a name of `codixr-bench models`, name:CHECKPOINT, or package.module:Class",
+    )
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--track", metavar="TRACK", help="phantom (default), openi, or a recipe")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where the track's data are")
+    parser.add_argument("--split", metavar="SPLIT", help="default: test")
+    parser.add_argument(
+        "--limit", type=_at_least(1), metavar="N", help="only the first N studies of the split"
+    )
+
+
+def _add_generation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="default: 0")
+    parser.add_argument(
+        "--batch-size", type=_at_least(1), default=64, metavar="N", help="default: 64"
+    )
+    parser.add_argument(
+        "--chunk-size",
+        type=_at_least(1),
+        default=64,
+        metavar="N",
+        help="studies a file; an interrupted run loses at most one chunk (default: 64)",
+    )
+
+
+def _add_scoring(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--metrics", metavar="A,B", help="only these (see `codixr-bench metrics`); default: all"
+    )
+    parser.add_argument(
+        "--show-content",
+        action="store_true",
+        help="draw grid.png on a track of real patients too",
+    )
+    _add_json(parser)
+
+
+def _add_out(parser: argparse.ArgumentParser, *, overwrite: bool = True) -> None:
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/TRACK/TASK/MODEL")
+    if overwrite:
+        parser.add_argument(
+            "--overwrite", action="store_true", help="replace another run's samples in the folder"
+        )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
+
+
+def _nothing(parsed: argparse.Namespace) -> int:
+    if parsed.version:
+        from importlib.metadata import version
+
+        print(version("codixr"))
+        return 0
+    raise InputError("no command: run · generate · score · tasks · models · metrics · doctor")
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from codixr_bench.commands import run
+
+    return run(parsed)
+
+
+def _generate(parsed: argparse.Namespace) -> int:
+    from codixr_bench.commands import generate
+
+    return generate(parsed)
+
+
+def _score(parsed: argparse.Namespace) -> int:
+    from codixr_bench.commands import score
+
+    return score(parsed)
+
+
+def _tasks(parsed: argparse.Namespace) -> int:
+    from codixr_bench.listing import tasks
+
+    return tasks(as_json=parsed.json)
+
+
+def _models(parsed: argparse.Namespace) -> int:
+    from codixr_bench.listing import models
+
+    return models(as_json=parsed.json)
+
+
+def _metrics(parsed: argparse.Namespace) -> int:
+    from codixr_bench.listing import metrics
+
+    return metrics(parsed.track, as_json=parsed.json)
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    from codixr_bench.doctor import doctor
+
+    return doctor(as_json=parsed.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
