@@ -36,7 +36,8 @@ class ImageVAE(nn.Module):
         """Store per-channel statistics of the raw latents in the autoencoder's config."""
         self.autoencoder.register_to_config(latents_mean=mean.tolist(), latents_std=std.tolist())
 
-    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
+    def statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Shift and scale of raw latents, broadcastable to [B, c, h, w]."""
         config = self.autoencoder.config
         if config.latents_mean is None or config.latents_std is None:
             zero = torch.zeros(1, device=like.device, dtype=like.dtype)
@@ -49,10 +50,10 @@ class ImageVAE(nn.Module):
         """Normalised latents [B, c, h, w]: the posterior's mean, or a draw with ``noise``."""
         mean, logvar = self.posterior(images)
         raw = mean if noise is None else mean + (0.5 * logvar).exp() * noise
-        shift, scale = self._statistics(raw)
+        shift, scale = self.statistics(raw)
         return (raw - shift) / scale
 
     def decode(self, latents: Tensor) -> Tensor:
         """Images [B, 1, H, W] in [0, 1] of normalised latents."""
-        shift, scale = self._statistics(latents)
+        shift, scale = self.statistics(latents)
         return self.reconstruct(latents * scale + shift).clamp(0, 1)

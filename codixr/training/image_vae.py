@@ -1,0 +1,30 @@
+"""Stage 0, ``tiny`` only: the image VAE, trained on both views (the paper keeps SD's, frozen).
+
+Notable: squared error, not L1: L1 removes thin plates, ribs and the pleural line.
+"""
+
+import torch
+from torch import Tensor
+
+from codixr.model.image_vae import ImageVAE
+
+
+def image_vae_loss(vae: ImageVAE, images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """10 x mean squared error + 2e-6 x KL (nats a picture) of images [B, 1, H, W] in [0, 1]."""
+    mean, logvar = vae.posterior(images)
+    noise = torch.randn(mean.shape, generator=generator)
+    restored = vae.reconstruct(mean + (0.5 * logvar).exp() * noise)
+    error = (restored - images).square().mean()
+    kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).flatten(1).sum(1).mean()
+    return {"loss": 10 * error + 2e-6 * kl, "mse": error.detach(), "kl": kl.detach()}
+
+
+@torch.no_grad()
+def measure_statistics(vae: ImageVAE, images: Tensor) -> None:
+    """Set the latents' per-channel mean and std (the posterior's spread included)."""
+    moments = [vae.posterior(part) for part in images.split(64)]
+    mean = torch.cat([m for m, _ in moments])
+    variance = torch.cat([v.exp() for _, v in moments]).mean((0, 2, 3))
+    centre = mean.mean((0, 2, 3))
+    spread = (mean.var((0, 2, 3)) + variance).sqrt()
+    vae.set_statistics(centre, spread)

@@ -1,0 +1,246 @@
+"""Train the embedded checkpoint, stage by stage: ``python -m codixr.training.tiny STAGE --out DIR``.
+
+Stages, in an order that works: report-vae, image-vae, prompt-encoders, image-ldm-F, image-ldm-L,
+report-ldm, alignment; then ``export`` writes float16 weights. Each resumes where it was stopped.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from codixr.data.phantom.dataset import PhantomDataset
+from codixr.modality import Modality
+from codixr.model import components, presets
+from codixr.model.tokenizer import encode, word_tokenizer
+from codixr.training import contrastive, denoising, image_vae, report_vae
+from codixr.training.loop import Schedule, train
+from codixr.training.studies import TrainingStudies, frozen, image_posteriors, prompt_vectors
+
+SCHEDULES = {
+    "image-vae": Schedule(steps=1800, batch=24, learning_rate=1.5e-3, ema=0.995),
+    "prompt-encoders": Schedule(steps=1500, batch=128, learning_rate=1.2e-3, ema=0.99),
+    "report-vae": Schedule(steps=2600, batch=64, learning_rate=1.5e-3, ema=0.995),
+    "image-ldm-F": Schedule(steps=2600, batch=64, learning_rate=1e-3, ema=0.998),
+    "image-ldm-L": Schedule(steps=2600, batch=64, learning_rate=1e-3, ema=0.998, seed=1),
+    "report-ldm": Schedule(steps=4000, batch=256, learning_rate=1e-3, ema=0.998),
+}
+SUBSETS = ((0,), (1,), (0, 1))
+"""``condition_mix``: each other modality alone, and both."""
+DROP = 0.1
+
+
+class Workshop:
+    """The folder a model is trained in, and the parts that are already there."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.tokenizer = word_tokenizer(PhantomDataset("train").reports())
+        index = out / components.INDEX
+        self.preset = (
+            components.load_preset(out) if index.exists() else presets.tiny(len(self.tokenizer))
+        )
+        if not index.exists():
+            components.save_preset(self.preset, out)
+            self.tokenizer.save_pretrained(out / "tokenizer")
+        self.studies = TrainingStudies()
+
+    def load(self, name: str) -> torch.nn.Module:
+        """A trained, frozen component."""
+        return components.load_component(self.preset, name, self.out).requires_grad_(False)
+
+    def tokens(self) -> tuple[Tensor, Tensor]:
+        """Token ids and masks of every training report."""
+        return encode(self.tokenizer, self.studies.reports, self.preset.prompt.max_tokens)
+
+    def run(self, stage: str, name: str, module: torch.nn.Module, loss, schedule: Schedule) -> None:
+        """Train ``module`` and note what it cost."""
+        torch.manual_seed(schedule.seed)
+        path = self.out / "checkpoints" / f"{stage}.pt"
+        seconds = train(module, loss, len(self.studies), schedule, path)
+        print(f"{stage}: {schedule.steps} steps, {seconds:.0f} CPU-s", file=sys.stderr)
+
+    def prompts(self, modality: Modality) -> Tensor:
+        """Unit prompt vectors of every training study, computed once."""
+        path = self.out / "cache" / f"prompt-{modality}.npy"
+        tokens = self.preset.prompt.max_tokens
+        return frozen(
+            path,
+            lambda: prompt_vectors(self.load("prompt_encoder"), self.studies, modality, tokens),  # type: ignore[arg-type]
+        )
+
+    @torch.no_grad()
+    def null(self, modality: Modality) -> Tensor:
+        """The unconditional vector [D] of one kind of prompt: empty text, or an all-zero image."""
+        encoder = self.load("prompt_encoder")
+        if modality is Modality.T:
+            return encoder.encode_text(*encode(self.tokenizer, [""], 77))[0]
+        size = self.preset.image_size
+        return encoder.encode_image(torch.zeros(1, 1, size, size))[0]
+
+
+def train_image_vae(shop: Workshop, schedule: Schedule) -> None:
+    """Both views through one autoencoder."""
+    vae = components.BUILDERS["image_vae"](shop.preset)
+
+    def loss(rows: Tensor, generator: torch.Generator, _progress: float) -> dict[str, Tensor]:
+        half = len(rows) // 2
+        views = (
+            shop.studies.images(Modality.F, rows[:half]),
+            shop.studies.images(Modality.L, rows[half:]),
+        )
+        return image_vae.image_vae_loss(vae, torch.cat(views), generator)
+
+    shop.run("image-vae", "image_vae", vae, loss, schedule)
+    some = [shop.studies.images(v, slice(0, 1000)) for v in (Modality.F, Modality.L)]
+    image_vae.measure_statistics(vae, torch.cat(some))
+    config = vae.autoencoder.config
+    autoencoder = dict(shop.preset.image_vae.autoencoder)
+    autoencoder |= {"latents_mean": config.latents_mean, "latents_std": config.latents_std}
+    shop.preset = replace(
+        components.load_preset(shop.out),
+        image_vae=replace(shop.preset.image_vae, autoencoder=autoencoder),
+    )
+    components.save_component(vae, shop.out / "image_vae")
+    components.save_preset(shop.preset, shop.out)
+
+
+def train_prompt_encoders(shop: Workshop, schedule: Schedule) -> None:
+    """T-F and T-L contrast."""
+    encoder = components.BUILDERS["prompt_encoder"](shop.preset)
+    pair = contrastive.ContrastiveLoss(encoder)
+    ids, mask = shop.tokens()
+
+    def loss(rows: Tensor, generator: torch.Generator, _progress: float) -> dict[str, Tensor]:
+        views = [
+            contrastive.augment(shop.studies.images(v, rows), generator)
+            for v in (Modality.F, Modality.L)
+        ]
+        return pair(*views, ids[rows], mask[rows])
+
+    shop.run("prompt-encoders", "prompt_encoder", pair, loss, schedule)
+    components.save_component(encoder, shop.out / "prompt_encoder")
+
+
+def train_report_vae(shop: Workshop, schedule: Schedule) -> None:
+    """Reconstruction; beta rises over the first half, words are dropped less in the second."""
+    vae = components.BUILDERS["report_vae"](shop.preset)
+    ids, mask = shop.tokens()
+    unknown = shop.tokenizer.unk_token_id
+
+    def loss(rows: Tensor, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        return report_vae.report_vae_loss(
+            vae,
+            ids[rows],
+            mask[rows],
+            generator,
+            beta=0.02 * min(1.0, 2 * progress),
+            word_drop=0.3 if progress < 0.5 else 0.2,
+            unknown=unknown,
+        )
+
+    shop.run("report-vae", "report_vae", vae, loss, schedule)
+    report_vae.measure_scale(vae, ids, mask)
+    components.save_component(vae, shop.out / "report_vae")
+
+
+def train_image_ldm(shop: Workshop, schedule: Schedule, view: Modality) -> None:
+    """The denoiser of one view, given T, the other view, or both."""
+    name = f"denoiser_{view.lower()}"
+    denoiser = components.BUILDERS[name](shop.preset)
+    denoiser.environment.requires_grad_(False)
+    vae = shop.load("image_vae")
+    path = shop.out / "cache" / f"latent-{view}.npy"
+    posteriors = frozen(path, lambda: image_posteriors(vae, shop.studies, view))
+    other = Modality.L if view is Modality.F else Modality.F
+
+    def latents(rows: Tensor, generator: torch.Generator) -> Tensor:
+        mean, std = posteriors[rows].unbind(1)
+        return mean + std * torch.randn(mean.shape, generator=generator)
+
+    _train_denoiser(shop, f"image-ldm-{view}", denoiser, latents, (Modality.T, other), schedule)
+    components.save_component(denoiser, shop.out / name)
+
+
+def train_report_ldm(shop: Workshop, schedule: Schedule) -> None:
+    """The report denoiser, given F, L, or both."""
+    denoiser = components.BUILDERS["denoiser_t"](shop.preset)
+    denoiser.environment.requires_grad_(False)
+    vae = shop.load("report_vae")
+    ids, mask = shop.tokens()
+
+    @torch.no_grad()
+    def posteriors() -> Tensor:
+        pairs = zip(ids.split(256), mask.split(256), strict=True)
+        both = [vae.posterior(i, m) for i, m in pairs]
+        mean, logvar = (torch.cat(part) for part in zip(*both, strict=True))
+        return torch.stack([mean, (0.5 * logvar).exp()], 1) * vae.latent_scale
+
+    table = frozen(shop.out / "cache" / "latent-T.npy", posteriors)
+
+    def latents(rows: Tensor, generator: torch.Generator) -> Tensor:
+        mean, std = table[rows].unbind(1)
+        return mean + 0.5 * std * torch.randn(mean.shape, generator=generator)
+
+    _train_denoiser(shop, "report-ldm", denoiser, latents, (Modality.F, Modality.L), schedule)
+    components.save_component(denoiser, shop.out / "denoiser_t")
+
+
+def _train_denoiser(shop: Workshop, stage: str, denoiser, latents, given, schedule) -> None:
+    prompts = [shop.prompts(m) for m in given]
+    nulls = [shop.null(m) for m in given]
+    abars = denoising.alphas_cumulative(shop.preset.diffusion)
+    scale = shop.preset.diffusion.context_scale
+
+    def loss(rows: Tensor, generator: torch.Generator, _progress: float) -> dict[str, Tensor]:
+        condition = denoising.mix_conditions(
+            [p[rows] for p in prompts], nulls, SUBSETS, DROP, generator
+        )
+        clean = latents(rows, generator)
+        return {
+            "loss": denoising.denoising_loss(denoiser, clean, condition * scale, abars, generator)
+        }
+
+    shop.run(stage, "", denoiser, loss, schedule)
+
+
+def export(shop: Workshop, folder: Path) -> None:
+    """Write the model as float16 safetensors, the form that is shipped."""
+    for name in components.BUILDERS:
+        module = components.load_component(shop.preset, name, shop.out)
+        components.save_component(module, folder / name, torch.float16)
+    shop.tokenizer.save_pretrained(folder / "tokenizer")
+    components.save_preset(shop.preset, folder)
+
+
+def main() -> None:
+    """Run one stage."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stage", choices=[*SCHEDULES, "export"])
+    parser.add_argument("--out", type=Path, required=True, help="the folder to train in")
+    parser.add_argument("--to", type=Path, help="where export writes the model")
+    parser.add_argument("--steps", type=int, help="train for so many steps instead")
+    args = parser.parse_args()
+    shop = Workshop(args.out)
+    if args.stage == "export":
+        export(shop, args.to)
+        return
+    schedule = SCHEDULES[args.stage]
+    if args.steps:
+        schedule = replace(schedule, steps=args.steps)
+    if args.stage.startswith("image-ldm"):
+        train_image_ldm(shop, schedule, Modality(args.stage[-1]))
+    else:
+        {
+            "image-vae": train_image_vae,
+            "prompt-encoders": train_prompt_encoders,
+            "report-vae": train_report_vae,
+            "report-ldm": train_report_ldm,
+        }[args.stage](shop, schedule)
+
+
+if __name__ == "__main__":
+    main()
