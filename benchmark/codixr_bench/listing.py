@@ -19,7 +19,7 @@ def tasks(*, as_json: bool) -> int:
         for name in task_names:
             task = Task.parse(name)
             print(f"  {name:<8} {_words(task.inputs)} → {_words(task.outputs)}")
-    print("\nall: paper and joint; any other task of F, L and T runs too")
+    print("\nall: paper and joint, which is every task there can be")
     return 0
 
 
