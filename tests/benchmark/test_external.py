@@ -142,7 +142,7 @@ def test_all_kinds_are_told_at_once_and_long_lists_are_cut(folder: Path) -> None
     _black(folder)
     _truncate(folder)
     with pytest.raises(
-        InputError, match=r"2 all-black F .*1 corrupt F|1 corrupt F .*2 all-black F"
+        InputError, match="all-black F .*corrupt F"
     ):
         opened(folder)
     with pytest.raises(InputError, match=r"96 missing F \(positions 4, 5, 6, 7, 8, …\)"):
