@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--to", required=True, metavar="M+M", help="outputs, e.g. F+L")
     generate.add_argument("--out", required=True, type=Path, metavar="DIR", help="output folder")
     generate.add_argument(
-        "--seed", type=_integer(0, 2**63 - 1), default=0, help="same seed, same output (default 0)"
+        "--seed", type=_integer(0, 2**62), default=0, help="same seed, same output (default 0)"
     )
     generate.add_argument(
         "--steps", type=_integer(1, 1000), help="sampling steps (default: the checkpoint's)"

@@ -33,7 +33,7 @@ class Summary:
     bytes: int
     """Of all its files, configurations too."""
     sha256: str
-    """Over the lines ``<sha256>  <path>`` of its safetensors files, in path order."""
+    """The one that results carry as ``checkpoint_sha256``."""
     components: tuple[Component, ...]
 
     def as_json(self) -> str:
@@ -98,14 +98,24 @@ def describe(folder: Path) -> Summary:
                 sha256=joined if len(paths) == 1 else hashlib.sha256(joined.encode()).hexdigest(),
             )
         )
-    lines = "".join(f"{digests[p]}  {p.relative_to(folder).as_posix()}\n" for p in weights)
     return Summary(
         folder=str(folder),
         parameters=sum(component.parameters for component in components),
         bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
-        sha256=hashlib.sha256(lines.encode()).hexdigest(),
+        sha256=checkpoint_sha256(folder),
         components=tuple(components),
     )
+
+
+def checkpoint_sha256(folder: Path) -> str:
+    """One sha256 over the names and bytes of every file that a model is read from."""
+    fixed = (folder / "model_index.json", folder / "tokenizer" / "tokenizer.json")
+    files = [*(path for path in fixed if path.is_file()), *folder.rglob("*.safetensors")]
+    names = sorted(path.relative_to(folder).as_posix() for path in files)
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(name.encode() + b"\0" + (folder / name).read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _tensors(path: Path) -> list[tuple[str, int]]:
