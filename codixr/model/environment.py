@@ -6,6 +6,7 @@ code lets a flow attend to its OWN vector; we follow the papers.
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from torch import Tensor, nn
 
+from codixr.modality import Modality
 from codixr.model.presets import EnvironmentConfig
 
 
@@ -131,7 +133,7 @@ class CrossModalTransformer(nn.Module):
         return self(tokens, vector).transpose(1, 2).reshape(b, c, h, w)
 
 
-def others_mean(vectors: dict[str, Tensor], own: str) -> Tensor | None:
+def others_mean(vectors: Mapping[Modality, Tensor], own: Modality) -> Tensor | None:
     """What flow ``own`` attends to: the mean of the other flows' vectors, None without any."""
     others = [v for name, v in vectors.items() if name != own]
     return torch.stack(others).mean(0) if others else None
