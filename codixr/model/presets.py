@@ -113,7 +113,7 @@ def tiny(vocab_size: int) -> Preset:
         latent_size=8,
         prompt=PromptConfig(
             embed_dim=embed,
-            stem_widths=(32, 64, 128),
+            stem_widths=(24, 48, 96, 128),
             text={
                 "vocab_size": vocab_size,
                 "hidden_size": hidden,
@@ -130,7 +130,7 @@ def tiny(vocab_size: int) -> Preset:
                 "num_hidden_layers": 3,
                 "num_attention_heads": 4,
                 "image_size": 64,
-                "patch_size": 8,
+                "patch_size": 16,
                 "num_channels": 1,
                 "projection_dim": embed,
             },

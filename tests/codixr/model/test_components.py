@@ -1,0 +1,89 @@
+"""Saving and loading the components, and what happens to damaged ones."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from codixr.errors import InputError
+from codixr.model import components, presets
+from codixr.model.pipeline import CoDiXRPipeline, checkpoint_sha256
+
+
+def test_the_tiny_model_keeps_within_ten_million_parameters() -> None:
+    preset = presets.tiny(80)
+    total = sum(p.numel() for b in components.BUILDERS.values() for p in b(preset).parameters())
+    assert total <= 10_000_000
+
+
+def test_a_preset_survives_a_round_trip(tmp_path: Path) -> None:
+    preset = presets.tiny(80)
+    components.save_preset(preset, tmp_path)
+    assert components.load_preset(tmp_path) == preset
+
+
+def test_weights_survive_a_round_trip_and_tied_ones_stay_tied(tmp_path: Path) -> None:
+    preset = presets.tiny(80)
+    vae = components.BUILDERS["report_vae"](preset)
+    components.save_component(vae, tmp_path / "report_vae")
+    loaded = components.load_component(preset, "report_vae", tmp_path)
+    for (name, a), b in zip(vae.state_dict().items(), loaded.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    head, words = loaded.decoder.lm_head.weight, loaded.decoder.transformer.wte.weight
+    assert head.data_ptr() == words.data_ptr()
+
+
+def copied(checkpoint: Path, to: Path) -> Path:
+    shutil.copytree(checkpoint, to)
+    return to
+
+
+def test_a_missing_folder_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no checkpoint at"):
+        CoDiXRPipeline.from_pretrained(tmp_path / "nowhere")
+
+
+def test_a_missing_component_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    folder = copied(checkpoint, tmp_path / "c")
+    (folder / "denoiser_l" / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"lacks .*denoiser_l"):
+        CoDiXRPipeline.from_pretrained(folder)
+
+
+def test_a_truncated_component_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    folder = copied(checkpoint, tmp_path / "c")
+    path = folder / "image_vae" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"image_vae.*damaged or cut short"):
+        CoDiXRPipeline.from_pretrained(folder)
+
+
+def test_a_component_of_another_size_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    folder = copied(checkpoint, tmp_path / "c")
+    index = json.loads((folder / "model_index.json").read_text())
+    index["image_unet"]["block_out_channels"] = [64, 96]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=r"denoiser_f.*does not fit the preset"):
+        CoDiXRPipeline.from_pretrained(folder)
+
+
+def test_a_damaged_index_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    folder = copied(checkpoint, tmp_path / "c")
+    (folder / "model_index.json").write_text('{"name": "tiny", "surprise": 1}')
+    with pytest.raises(InputError, match="unknown fields: surprise"):
+        CoDiXRPipeline.from_pretrained(folder)
+    (folder / "model_index.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be read as JSON"):
+        CoDiXRPipeline.from_pretrained(folder)
+
+
+def test_the_checkpoint_hash_changes_with_one_byte(checkpoint: Path, tmp_path: Path) -> None:
+    folder = copied(checkpoint, tmp_path / "c")
+    before = checkpoint_sha256(folder)
+    path = folder / "denoiser_f" / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert checkpoint_sha256(folder) != before

@@ -1,0 +1,60 @@
+"""The report VAE: decoding, and what the latent does."""
+
+import torch
+
+from codixr.model import presets
+from codixr.model.report_vae import ReportVAE
+
+
+def vae() -> ReportVAE:
+    torch.manual_seed(0)
+    return ReportVAE(presets.tiny(80).report_vae).eval()
+
+
+def test_cached_decoding_equals_reading_the_whole_report_again() -> None:
+    model = vae()
+    latent = torch.randn(5, 128) * 3
+    made = model.decode(latent, bos=1, eos=2)
+    given = torch.cat([torch.ones(5, 1, dtype=torch.long), made], 1)[:, :-1]
+    with torch.no_grad():
+        again = model.logits(latent, given).argmax(-1)
+    done = (made == 2).cumsum(1) - (made == 2).int() > 0  # after the first <eos>
+    assert torch.equal(again[~done], made[~done])
+
+
+def test_decoding_one_by_one_equals_decoding_in_a_batch() -> None:
+    model = vae()
+    latent = torch.randn(4, 128) * 3
+    batch = model.decode(latent, bos=1, eos=2)
+    for row in range(4):
+        alone = model.decode(latent[row : row + 1], bos=1, eos=2)[0]
+        assert torch.equal(batch[row, : len(alone)], alone)
+
+
+def test_a_report_stops_at_the_length_limit() -> None:
+    model = vae()
+    with torch.no_grad():
+        model.decoder.lm_head.weight[2] = 0  # <eos> is never the likeliest
+        model.decoder.lm_head.weight[3] = 5
+    made = model.decode(torch.randn(2, 128), bos=1, eos=2)
+    assert made.shape[1] <= model.config.max_tokens - 1
+
+
+def test_both_ways_into_the_decoder_carry_the_latent() -> None:
+    model = vae()
+    ids = torch.randint(4, 80, (2, 6))
+    a, b = torch.randn(2, 128), torch.randn(2, 128)
+    for other in (model.to_memory, model.to_embedding):
+        kept = other.weight.detach().clone()
+        with torch.no_grad():
+            other.weight.zero_()
+            assert (model.logits(a, ids) - model.logits(b, ids)).abs().max() > 1e-3
+            other.weight.copy_(kept)
+
+
+def test_latents_are_scaled_and_unscaled() -> None:
+    model = vae()
+    ids, mask = torch.randint(4, 80, (2, 6)), torch.ones(2, 6, dtype=torch.long)
+    with torch.no_grad():
+        model.latent_scale.fill_(4.0)
+        torch.testing.assert_close(model.encode(ids, mask), model.posterior(ids, mask)[0] * 4)
