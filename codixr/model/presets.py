@@ -113,7 +113,7 @@ def tiny(vocab_size: int) -> Preset:
         latent_size=8,
         prompt=PromptConfig(
             embed_dim=embed,
-            stem_widths=(24, 48, 96, 128),
+            stem_widths=(16, 32, 96, 128),
             text={
                 "vocab_size": vocab_size,
                 "hidden_size": hidden,
@@ -126,7 +126,7 @@ def tiny(vocab_size: int) -> Preset:
             },
             vision={
                 "hidden_size": 128,
-                "intermediate_size": 384,
+                "intermediate_size": 256,
                 "num_hidden_layers": 3,
                 "num_attention_heads": 4,
                 "image_size": 64,
