@@ -1,0 +1,123 @@
+"""What the documents say is true: commands parse and run, links lead somewhere, examples work."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import codixr_bench.cli
+import pytest
+from codixr_bench.task import Task, parse_tasks
+
+import codixr.cli
+from codixr.modality import Modality
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/*.md"),
+    *(ROOT / area / "README.md" for area in ("benchmark", "leaderboard", "data_manifests")),
+]
+PARSERS = {"codixr": codixr.cli._parser, "codixr-bench": codixr_bench.cli._parser}
+RUNS_AT_ONCE = {("codixr-bench", "tasks"), ("codixr-bench", "models"), ("codixr-bench", "metrics")}
+RUNS_AT_ONCE |= {("codixr-bench", "doctor"), ("codixr", "info")}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands(program: str | None = None) -> list[tuple[str, ...]]:
+    """Every command line of ours in a bash block of a document, once."""
+    lines = [
+        line for page in PAGES for block in blocks(page, "bash") for line in block.splitlines()
+    ]
+    words = [tuple(shlex.split(line, comments=True)) for line in lines]
+    names = set(PARSERS) if program is None else {program}
+    return sorted({line for line in words if line and line[0] in names})
+
+
+@pytest.mark.parametrize("command", commands(), ids=shlex.join)
+def test_every_command_in_the_documents_parses(command):
+    parsed = PARSERS[command[0]]().parse_args(command[1:])
+    if task := getattr(parsed, "task", None):
+        assert parse_tasks(task)
+
+
+def test_the_documents_show_both_commands_and_the_main_job():
+    main_job = "codixr-bench run --task 'L+T->F' --model codixr --limit 64"
+    assert tuple(shlex.split(main_job)) in commands()
+    assert {line[1] for line in commands("codixr")} == {"generate", "info"}
+    assert len(commands()) > 15
+
+
+@pytest.mark.parametrize(
+    "command",
+    [line for line in commands() if line[:2] in RUNS_AT_ONCE],
+    ids=shlex.join,
+)
+def test_the_cheap_commands_run(command, capsys):
+    main = codixr.cli.main if command[0] == "codixr" else codixr_bench.cli.main
+    assert main(command[1:]) == 0
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_to_a_file(page):
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_make_target_in_the_documents_exists():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = "".join(page.read_text() for page in PAGES)
+    assert set(re.findall(r"(?<![\w-])make ([a-z]+) ", text)) - {"targets"} <= targets
+
+
+def test_ci_runs_the_same_two_commands_as_a_person():
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert lines[-2:] == ["make lint", "make test"]
+
+
+def example(name: str) -> str:
+    """The python block of CONTRIBUTING.md that defines ``name``, under thirty lines."""
+    found = [b for b in blocks(ROOT / "CONTRIBUTING.md", "python") if f"class {name}" in b]
+    assert len(found) == 1
+    assert len(found[0].splitlines()) < 30
+    return found[0]
+
+
+def test_the_example_model_runs_as_it_is_written(tmp_path):
+    (tmp_path / "my_model.py").write_text(example("GreyModel"))
+    command = next(line for line in commands("codixr-bench") if "my_model:GreyModel" in line)
+    done = subprocess.run(
+        [sys.executable, "-m", "codixr_bench.cli", *command[1:]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "bleu_1" in done.stdout
+    assert (tmp_path / "runs/phantom/F-to-T/grey/result.json").is_file()
+
+
+def test_the_example_metric_counts_words():
+    names: dict[str, type] = {}
+    exec(example("ReportLength"), names)
+    first, second = names["ReportLength"](), names["ReportLength"]()
+    assert first.applies_to(Task.parse("F->T"))
+    assert not first.applies_to(Task.parse("T->F"))
+    study = SimpleNamespace()
+    first.update([0], [study], [{Modality.T: "No acute disease."}])
+    second.update([1], [study], [{Modality.T: "Clear."}])
+    first.merge(second)
+    (score,) = first.compute()
+    assert (score.value, score.n) == (2.0, 2)
+    assert first.statistics()["report_words"].tolist() == [3, 1]
+
+
+def test_the_example_track_is_python():
+    compile(example("ClinicDataset"), "CONTRIBUTING.md", "exec")
