@@ -16,7 +16,7 @@ class PromptConfig:
     text: dict[str, Any]
     vision: dict[str, Any]
     stem_widths: tuple[int, ...] = ()
-    """Convolutional stem in place of the patch projection: a stride-2 stage a width; () is CLIP's."""
+    """Stride-2 stages of a convolutional stem in place of the patch projection; () is CLIP's."""
     max_tokens: int = 77
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from codixr.errors import InputError
 
 LossFunction = Callable[[Tensor, torch.Generator, float], dict[str, Tensor]]
-"""(row numbers [B], generator of the step, progress 0..1) -> losses by name; ``loss`` is trained."""
+"""(row numbers [B], the step's generator, progress 0..1) -> losses by name; "loss" is trained."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The studies a stage trains on, as arrays: pictures, tokens, and what frozen parts make of them."""
+"""The studies a stage trains on, as arrays, and what frozen parts make of them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,11 +1,13 @@
-"""Train the embedded checkpoint, stage by stage: ``python -m codixr.training.tiny STAGE --out DIR``.
+"""Train the embedded checkpoint: ``python -m codixr.training.tiny STAGE --out DIR``.
 
 Stages, in an order that works: report-vae, image-vae, prompt-encoders, image-ldm-F, image-ldm-L,
-report-ldm, alignment; then ``export`` writes float16 weights. Each resumes where it was stopped.
+report-ldm, alignment-FL, alignment-FT; then ``export --to FOLDER`` writes float16 weights. Each
+resumes where it was stopped.
 """
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +18,8 @@ from codixr.data.phantom.dataset import PhantomDataset
 from codixr.modality import Modality
 from codixr.model import components, presets
 from codixr.model.tokenizer import encode, word_tokenizer
-from codixr.training import contrastive, denoising, image_vae, report_vae
-from codixr.training.loop import Schedule, train
+from codixr.training import alignment, contrastive, denoising, image_vae, report_vae
+from codixr.training.loop import LossFunction, Schedule, train
 from codixr.training.studies import TrainingStudies, frozen, image_posteriors, prompt_vectors
 
 SCHEDULES = {
@@ -27,16 +29,20 @@ SCHEDULES = {
     "image-ldm-F": Schedule(steps=2600, batch=64, learning_rate=1e-3, ema=0.998),
     "image-ldm-L": Schedule(steps=2600, batch=64, learning_rate=1e-3, ema=0.998, seed=1),
     "report-ldm": Schedule(steps=4000, batch=256, learning_rate=1e-3, ema=0.998),
+    "alignment-FL": Schedule(steps=400, batch=64, learning_rate=1e-3, ema=0.98),
+    "alignment-FT": Schedule(steps=400, batch=64, learning_rate=1e-3, ema=0.98),
 }
 SUBSETS = ((0,), (1,), (0, 1))
 """``condition_mix``: each other modality alone, and both."""
 DROP = 0.1
+LatentDraw = Callable[[Tensor, torch.Generator], Tensor]
+"""(row numbers [B], generator) -> clean latents [B, ...]."""
 
 
 class Workshop:
     """The folder a model is trained in, and the parts that are already there."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, limit: int | None = None) -> None:
         self.out = out
         self.tokenizer = word_tokenizer(PhantomDataset("train").reports())
         index = out / components.INDEX
@@ -46,7 +52,7 @@ class Workshop:
         if not index.exists():
             components.save_preset(self.preset, out)
             self.tokenizer.save_pretrained(out / "tokenizer")
-        self.studies = TrainingStudies()
+        self.studies = TrainingStudies(limit=limit)
 
     def load(self, name: str) -> torch.nn.Module:
         """A trained, frozen component."""
@@ -56,7 +62,9 @@ class Workshop:
         """Token ids and masks of every training report."""
         return encode(self.tokenizer, self.studies.reports, self.preset.prompt.max_tokens)
 
-    def run(self, stage: str, name: str, module: torch.nn.Module, loss, schedule: Schedule) -> None:
+    def run(
+        self, stage: str, module: torch.nn.Module, loss: LossFunction, schedule: Schedule
+    ) -> None:
         """Train ``module`` and note what it cost."""
         torch.manual_seed(schedule.seed)
         path = self.out / "checkpoints" / f"{stage}.pt"
@@ -94,7 +102,7 @@ def train_image_vae(shop: Workshop, schedule: Schedule) -> None:
         )
         return image_vae.image_vae_loss(vae, torch.cat(views), generator)
 
-    shop.run("image-vae", "image_vae", vae, loss, schedule)
+    shop.run("image-vae", vae, loss, schedule)
     some = [shop.studies.images(v, slice(0, 1000)) for v in (Modality.F, Modality.L)]
     image_vae.measure_statistics(vae, torch.cat(some))
     config = vae.autoencoder.config
@@ -121,7 +129,7 @@ def train_prompt_encoders(shop: Workshop, schedule: Schedule) -> None:
         ]
         return pair(*views, ids[rows], mask[rows])
 
-    shop.run("prompt-encoders", "prompt_encoder", pair, loss, schedule)
+    shop.run("prompt-encoders", pair, loss, schedule)
     components.save_component(encoder, shop.out / "prompt_encoder")
 
 
@@ -142,33 +150,20 @@ def train_report_vae(shop: Workshop, schedule: Schedule) -> None:
             unknown=unknown,
         )
 
-    shop.run("report-vae", "report_vae", vae, loss, schedule)
+    shop.run("report-vae", vae, loss, schedule)
     report_vae.measure_scale(vae, ids, mask)
     components.save_component(vae, shop.out / "report_vae")
 
 
-def train_image_ldm(shop: Workshop, schedule: Schedule, view: Modality) -> None:
-    """The denoiser of one view, given T, the other view, or both."""
-    name = f"denoiser_{view.lower()}"
-    denoiser = components.BUILDERS[name](shop.preset)
-    denoiser.environment.requires_grad_(False)
-    vae = shop.load("image_vae")
+def image_latents(shop: Workshop, view: Modality) -> LatentDraw:
+    """Draws from the image VAE's posterior of every training picture of ``view``."""
     path = shop.out / "cache" / f"latent-{view}.npy"
-    posteriors = frozen(path, lambda: image_posteriors(vae, shop.studies, view))
-    other = Modality.L if view is Modality.F else Modality.F
-
-    def latents(rows: Tensor, generator: torch.Generator) -> Tensor:
-        mean, std = posteriors[rows].unbind(1)
-        return mean + std * torch.randn(mean.shape, generator=generator)
-
-    _train_denoiser(shop, f"image-ldm-{view}", denoiser, latents, (Modality.T, other), schedule)
-    components.save_component(denoiser, shop.out / name)
+    table = frozen(path, lambda: image_posteriors(shop.load("image_vae"), shop.studies, view))  # type: ignore[arg-type]
+    return _draws(table, 1.0)
 
 
-def train_report_ldm(shop: Workshop, schedule: Schedule) -> None:
-    """The report denoiser, given F, L, or both."""
-    denoiser = components.BUILDERS["denoiser_t"](shop.preset)
-    denoiser.environment.requires_grad_(False)
+def report_latents(shop: Workshop) -> LatentDraw:
+    """Draws from the report VAE's posterior of every training report, its spread halved."""
     vae = shop.load("report_vae")
     ids, mask = shop.tokens()
 
@@ -179,32 +174,80 @@ def train_report_ldm(shop: Workshop, schedule: Schedule) -> None:
         mean, logvar = (torch.cat(part) for part in zip(*both, strict=True))
         return torch.stack([mean, (0.5 * logvar).exp()], 1) * vae.latent_scale
 
-    table = frozen(shop.out / "cache" / "latent-T.npy", posteriors)
+    return _draws(frozen(shop.out / "cache" / "latent-T.npy", posteriors), 0.5)
 
-    def latents(rows: Tensor, generator: torch.Generator) -> Tensor:
+
+def _draws(table: Tensor, spread: float) -> LatentDraw:
+    def draw(rows: Tensor, generator: torch.Generator) -> Tensor:
         mean, std = table[rows].unbind(1)
-        return mean + 0.5 * std * torch.randn(mean.shape, generator=generator)
+        return mean + spread * std * torch.randn(mean.shape, generator=generator)
 
-    _train_denoiser(shop, "report-ldm", denoiser, latents, (Modality.F, Modality.L), schedule)
-    components.save_component(denoiser, shop.out / "denoiser_t")
+    return draw
 
 
-def _train_denoiser(shop: Workshop, stage: str, denoiser, latents, given, schedule) -> None:
+def train_image_ldm(shop: Workshop, schedule: Schedule, view: Modality) -> None:
+    """The denoiser of one view, given T, the other view, or both."""
+    other = Modality.L if view is Modality.F else Modality.F
+    draw = image_latents(shop, view)
+    _train_denoiser(shop, f"image-ldm-{view}", view, draw, (Modality.T, other), schedule)
+
+
+def train_report_ldm(shop: Workshop, schedule: Schedule) -> None:
+    """The report denoiser, given F, L, or both."""
+    given = (Modality.F, Modality.L)
+    _train_denoiser(shop, "report-ldm", Modality.T, report_latents(shop), given, schedule)
+
+
+def train_alignment(shop: Workshop, schedule: Schedule, second: Modality) -> None:
+    """F+L given T, or F+T given L: environment parts only, F's frozen in the second."""
+    stage, frontal = f"alignment-F{second}", Modality.F
+    given = Modality.T if second is Modality.L else Modality.L
+    names = [f"denoiser_{m.lower()}" for m in (frontal, second)]
+    flows = torch.nn.ModuleList(shop.load(name) for name in names)
+    learning = flows if second is Modality.L else flows[1:]
+    for flow in learning:
+        flow.environment.requires_grad_(True)
+    draws = (
+        image_latents(shop, frontal),
+        image_latents(shop, second) if second.is_image else report_latents(shop),
+    )
+    prompts, scale = shop.prompts(given), shop.preset.diffusion.context_scale
+    abars = denoising.alphas_cumulative(shop.preset.diffusion)
+
+    def loss(rows: Tensor, generator: torch.Generator, _progress: float) -> dict[str, Tensor]:
+        latents = (draws[0](rows, generator), draws[1](rows, generator))
+        condition = prompts[rows] * scale
+        return alignment.alignment_loss(*flows, latents, condition, abars, generator)
+
+    shop.run(stage, flows, loss, schedule)
+    for name, flow in zip(names, flows, strict=True):
+        components.save_component(flow, shop.out / name)
+
+
+def _train_denoiser(
+    shop: Workshop,
+    stage: str,
+    made: Modality,
+    draw: LatentDraw,
+    given: tuple[Modality, Modality],
+    schedule: Schedule,
+) -> None:
+    name = f"denoiser_{made.lower()}"
+    denoiser = components.BUILDERS[name](shop.preset)
+    denoiser.environment.requires_grad_(False)  # type: ignore[union-attr]
     prompts = [shop.prompts(m) for m in given]
     nulls = [shop.null(m) for m in given]
     abars = denoising.alphas_cumulative(shop.preset.diffusion)
     scale = shop.preset.diffusion.context_scale
 
     def loss(rows: Tensor, generator: torch.Generator, _progress: float) -> dict[str, Tensor]:
-        condition = denoising.mix_conditions(
-            [p[rows] for p in prompts], nulls, SUBSETS, DROP, generator
-        )
-        clean = latents(rows, generator)
-        return {
-            "loss": denoising.denoising_loss(denoiser, clean, condition * scale, abars, generator)
-        }
+        some = [p[rows] for p in prompts]
+        condition = denoising.mix_conditions(some, nulls, SUBSETS, DROP, generator) * scale
+        clean = draw(rows, generator)
+        return {"loss": denoising.denoising_loss(denoiser, clean, condition, abars, generator)}
 
-    shop.run(stage, "", denoiser, loss, schedule)
+    shop.run(stage, denoiser, loss, schedule)
+    components.save_component(denoiser, shop.out / name)
 
 
 def export(shop: Workshop, folder: Path) -> None:
@@ -216,15 +259,19 @@ def export(shop: Workshop, folder: Path) -> None:
     components.save_preset(shop.preset, folder)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run one stage."""
     parser = argparse.ArgumentParser(description=__doc__)
+    torch.set_num_threads(1)  # two threads on a shared machine were slower than one
     parser.add_argument("stage", choices=[*SCHEDULES, "export"])
     parser.add_argument("--out", type=Path, required=True, help="the folder to train in")
     parser.add_argument("--to", type=Path, help="where export writes the model")
     parser.add_argument("--steps", type=int, help="train for so many steps instead")
-    args = parser.parse_args()
-    shop = Workshop(args.out)
+    parser.add_argument("--limit", type=int, help="train on the first studies only")
+    args = parser.parse_args(argv)
+    if args.stage == "export" and args.to is None:
+        parser.error("export needs --to FOLDER")
+    shop = Workshop(args.out, args.limit)
     if args.stage == "export":
         export(shop, args.to)
         return
@@ -233,6 +280,8 @@ def main() -> None:
         schedule = replace(schedule, steps=args.steps)
     if args.stage.startswith("image-ldm"):
         train_image_ldm(shop, schedule, Modality(args.stage[-1]))
+    elif args.stage.startswith("alignment"):
+        train_alignment(shop, schedule, Modality(args.stage[-1]))
     else:
         {
             "image-vae": train_image_vae,
