@@ -39,6 +39,7 @@ class Anatomy:
     clavicle: list[float]
     bubble: float
     exposure: float
+    lift: list[float] = field(default_factory=lambda: [0.0, 0.0])
     hilum: float = 1.0
     vessels: float = 1.0
 
@@ -83,7 +84,7 @@ def sample_anatomy(rng: np.random.Generator) -> Anatomy:
 
 @dataclass(slots=True)
 class Lung:
-    """One lung on its box: ``inside`` [y, x, z] in [0, 1], ``density``, and ``q`` (1 at its wall)."""
+    """One lung on its box [y, x, z]: ``inside`` in [0, 1], ``density``, ``q`` (1 at its wall)."""
 
     side: int
     box: Box
@@ -185,8 +186,8 @@ def heart(a: Anatomy, grid: Grid, box: Box) -> Array:
     cy, cx, cz = 0.5 * sum(a.dome) - 0.17 * size**0.5, a.heart_lean + 0.10 * (size - 1), -0.16
     cos, sin = np.cos(a.heart_tilt), np.sin(a.heart_tilt)
     dy, dx = (y - np.float32(cy))[:, None], (x - np.float32(cx))[None, :]
-    along = (dx * np.float32(cos) + dy * np.float32(sin)) / np.float32(0.37 * size)
-    across = (dy * np.float32(cos) - dx * np.float32(sin)) / np.float32(0.29 * size)
+    along = (dx * np.float32(cos) + dy * np.float32(sin)) / np.float32(0.40 * size)
+    across = (dy * np.float32(cos) - dx * np.float32(sin)) / np.float32(0.31 * size)
     dz = (z - np.float32(cz)) / np.float32(0.235 * size**0.8 * a.depth)
     q = (along**2 + across**2)[:, :, None] + (dz**2)[None, None, :]
     np.subtract(np.float32(1.0), q, out=q)
@@ -207,18 +208,30 @@ def mediastinum(a: Anatomy, grid: Grid, box: Box) -> Array:
     field = q[:, :, None] + deep[None, None, :]
     np.subtract(np.float32(1.0), field, out=field)
     field *= wide / np.float32(3.0 * EDGE)
+    near = slice(_first(y, -0.45), max(_first(y, -0.15), 1))
     knob = (
-        ((y + np.float32(0.30)) ** 2)[:, None] + ((x - np.float32(0.6 * m + 0.075)) ** 2)[None, :]
+        ((y[near] + np.float32(0.30)) ** 2)[:, None]
+        + ((x - np.float32(0.6 * m + 0.075)) ** 2)[None, :]
     )[:, :, None] + (0.35 * (z - np.float32(0.10)) ** 2)[None, None, :]
     knob *= np.float32(-1.0 / a.knob**2)
     knob += np.float32(1.0)
     knob *= np.float32(a.knob / (2 * EDGE))
-    np.maximum(field, knob, out=field)
+    np.maximum(field[near], knob, out=field[near])
     aorta = ((x - np.float32(0.085)) ** 2)[:, None] + ((z - np.float32(0.29)) ** 2)[None, :]
     aorta = (1.0 - aorta / np.float32(0.075**2)) * np.float32(0.075 / (2 * EDGE))
-    rows = y > np.float32(-0.30)
-    field[rows] = np.maximum(field[rows], aorta[None])
+    rows = slice(_first(y, -0.30), None)
+    np.maximum(field[rows], aorta[None], out=field[rows])
     return saturate(field)
+
+
+def _first(values: Array, low: float) -> int:
+    return min(int(np.searchsorted(values, low)), len(values) - 1)
+
+
+def _cut(grid: Grid, outer: slice, low: float, high: float) -> slice:
+    inner = grid.slice_of(low, high)
+    start = min(max(inner.start, outer.start), outer.stop - 1)
+    return slice(start, max(min(inner.stop, outer.stop), start + 1))
 
 
 def make_lung(a: Anatomy, grid: Grid, side: int) -> Lung:
@@ -248,15 +261,28 @@ def make_lung(a: Anatomy, grid: Grid, side: int) -> Lung:
     saturate(inside)
     middle = np.float32(a.shift_x + sign * 0.36 * a.width)
     dome = (
-        np.float32(a.dome[side])
+        np.float32(a.dome[side] - a.lift[side])
         + np.float32(1.25) * (x - middle)[:, None] ** 2
         + np.float32(0.95) * (z - np.float32(a.shift_z - 0.10))[None, :] ** 2
     )
-    rows = y > np.float32(a.dome[side] - EDGE)
+    rows = slice(_first(y, a.dome[side] - a.lift[side] - EDGE), None)
     floor = (dome[None] - y[rows][:, None, None]) * np.float32(1.0 / EDGE)
     inside[rows] *= saturate(floor + np.float32(0.5))
-    centre = np.maximum(heart(a, grid, box), mediastinum(a, grid, box))
-    inside *= np.subtract(np.float32(1.0), centre, out=centre)
+    for carve, top_y, reach in (
+        (heart, -0.42 * a.heart, 0.56 * a.heart),
+        (mediastinum, -1.0, 0.46),
+    ):
+        low_x, high_x = a.shift_x - reach, a.shift_x + reach
+        part = (
+            slice(box[0].start + _first(y, top_y), box[0].stop),
+            _cut(grid, box[1], low_x, high_x),
+        )
+        organ = carve(a, grid, (*part, box[2]))
+        view = inside[
+            part[0].start - box[0].start :,
+            part[1].start - box[1].start : part[1].stop - box[1].start,
+        ]
+        view *= np.subtract(np.float32(1.0), organ, out=organ)
     # Blood falls: the bases and the back are a little denser.
     rise = np.float32(a.lung_density) * (1 + np.float32(0.18) * y)
     density = np.broadcast_to(rise[:, None, None], inside.shape).copy()

@@ -72,7 +72,7 @@ def _progress(title: str, done: int, total: int, began: float) -> None:
 def _crc(images: NDArray[np.uint8]) -> int:
     crc = 0
     for i in range(0, len(images), 256):
-        crc = zlib.crc32(np.ascontiguousarray(images[i : i + 256]), crc)
+        crc = zlib.crc32(images[i : i + 256].tobytes(), crc)
     return crc
 
 

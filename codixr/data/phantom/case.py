@@ -16,9 +16,7 @@ Zone = Literal["upper", "mid", "lower"]
 Device = Literal["endotracheal tube", "nasogastric tube", "central line", "pacemaker"]
 
 CELLS: tuple[tuple[Side, Zone], ...] = tuple(
-    (side, zone)
-    for side in ("right", "left")
-    for zone in ("upper", "mid", "lower")  # type: ignore[misc]
+    (side, zone) for side in ("right", "left") for zone in ("upper", "mid", "lower")
 )
 DEVICES: tuple[Device, ...] = (
     "endotracheal tube",
@@ -29,7 +27,7 @@ DEVICES: tuple[Device, ...] = (
 ABNORMAL_SHARE = 0.60
 COUNT_SHARES = (0.35, 0.33, 0.21, 0.11)
 """Shares of one, two, three and four findings among abnormal studies."""
-WEIGHTS: dict[str, float] = {name: 1.0 for name in PATHOLOGIES} | {"Lung Opacity": 0.7}
+WEIGHTS: dict[str, float] = dict.fromkeys(PATHOLOGIES, 1.0) | {"Lung Opacity": 0.7}
 """Lung Opacity is rarer as a finding of its own, because each pneumonia is one too."""
 HEDGEABLE = ("Pneumonia", "Pleural Effusion", "Atelectasis")
 HEDGED_SHARE = 0.15
@@ -156,8 +154,8 @@ def sample_case(seed: int, index: int) -> Case:
 
 def labels_of(case: Case) -> dict[str, int | None]:
     """CheXpert's fourteen: 1, 0, -1 where hedged; None for what the phantom does not simulate."""
-    labels: dict[str, int | None] = {name: None for name in OBSERVATIONS}
-    labels.update({name: 0 for name in PATHOLOGIES})
+    labels: dict[str, int | None] = dict.fromkeys(OBSERVATIONS)
+    labels.update(dict.fromkeys(PATHOLOGIES, 0))
     for finding in case.findings:
         labels[finding.observation] = 1 if finding.certain else -1
         if finding.observation == "Pneumonia" and finding.certain:

@@ -26,7 +26,7 @@ def adjust_anatomy(a: Anatomy, case: Case) -> None:
             a.mediastinum = 0.195 + 0.13 * f.severity
             a.knob += 0.02
         elif f.observation == "Atelectasis" and f.side is not None:
-            a.dome[SIDES.index(f.side)] -= 0.04 + 0.06 * f.severity
+            a.lift[SIDES.index(f.side)] = 0.04 + 0.06 * f.severity
 
 
 def zone_point(lung: Lung, grid: Grid, zone: str, rng: np.random.Generator) -> Point:
@@ -77,7 +77,10 @@ def _offsets(
 ) -> list[tuple[Point, float]]:
     points = rng.uniform(-1, 1, size=(count, 3)) * np.array(spread)
     radii = rng.uniform(*radius, size=count)
-    return [((float(p[0]), float(p[1]), float(p[2])), float(r)) for p, r in zip(points, radii)]
+    return [
+        ((float(p[0]), float(p[1]), float(p[2])), float(r))
+        for p, r in zip(points, radii, strict=True)
+    ]
 
 
 def _fill(lung: Lung, local: tuple[slice, ...], amount: Array, target: float) -> None:
@@ -94,39 +97,39 @@ def opacity(lung: Lung, f: Finding, grid: Grid, rng: np.random.Generator) -> Non
     centre = zone_point(lung, grid, str(f.zone), rng)
     balls = [((0.0, 0.0, 0.0), 0.17), *_offsets(rng, 3, (0.08, 0.12, 0.14), (0.12, 0.16))]
     local, field = _metaballs(lung, grid, centre, balls)
-    field *= np.float32(0.42 + 0.20 * f.severity)
-    _fill(lung, local, saturate(field), 0.78)
+    field *= np.float32(0.56 + 0.20 * f.severity)
+    _fill(lung, local, saturate(field), 0.90)
 
 
 def consolidation(lung: Lung, f: Finding, grid: Grid, rng: np.random.Generator) -> None:
     """Solid lobar lung: clustered, sharp irregular edges."""
     y, x, z = zone_point(lung, grid, str(f.zone), rng)
-    size = 0.85 + 0.40 * f.severity
+    size = 0.95 + 0.38 * f.severity
     balls = [
         ((0.0, 0.0, 0.0), 0.115 * size),
-        *_offsets(rng, 6, (0.13 * size, 0.19 * size, 0.19 * size), (0.06 * size, 0.10 * size)),
+        *_offsets(rng, 8, (0.15 * size, 0.21 * size, 0.21 * size), (0.05 * size, 0.085 * size)),
     ]
     local, field = _metaballs(lung, grid, (y, x, z), balls)
     field -= np.float32(0.42)
     field *= np.float32(3.2)
-    _fill(lung, local, saturate(field), 1.15)
+    _fill(lung, local, saturate(field), 1.35)
 
 
 def pneumonia(lung: Lung, f: Finding, grid: Grid, rng: np.random.Generator) -> None:
     """Patchy: separate dense blobs."""
     centre = zone_point(lung, grid, str(f.zone), rng)
-    count = 7 + int(3 * f.severity)
-    balls = _offsets(rng, count, (0.19, 0.22, 0.24), (0.042, 0.062))
+    count = 10 + int(4 * f.severity)
+    balls = _offsets(rng, count, (0.19, 0.20, 0.24), (0.042, 0.058))
     local, field = _metaballs(lung, grid, centre, balls)
     field *= np.float32(1.5)
     field -= np.float32(0.2)
-    _fill(lung, local, saturate(field), 1.9 + 0.5 * f.severity)
+    _fill(lung, local, saturate(field), 2.0 + 0.3 * f.severity)
 
 
 def lesion(lung: Lung, f: Finding, grid: Grid, rng: np.random.Generator) -> None:
     """A nodule or mass: one dense ball with a few lobules."""
     centre = zone_point(lung, grid, str(f.zone), rng)
-    radius = 0.092 + 0.07 * f.severity
+    radius = 0.098 + 0.07 * f.severity
     lobules = rng.normal(size=(4, 3))
     lobules *= 0.55 * radius / np.linalg.norm(lobules, axis=1, keepdims=True)
     balls: list[tuple[Point, float]] = [((0.0, 0.0, 0.0), 0.62 * radius)]
@@ -135,7 +138,7 @@ def lesion(lung: Lung, f: Finding, grid: Grid, rng: np.random.Generator) -> None
     local, field = _metaballs(lung, grid, centre, balls)
     field -= np.float32(0.42)
     field *= np.float32(4.0)
-    _fill(lung, local, saturate(field), 2.7)
+    _fill(lung, local, saturate(field), 3.0)
 
 
 def atelectasis(lung: Lung, f: Finding, grid: Grid, rng: np.random.Generator) -> None:
@@ -146,14 +149,14 @@ def atelectasis(lung: Lung, f: Finding, grid: Grid, rng: np.random.Generator) ->
     for k in range(count):
         level = y + (k - 0.5 * (count - 1)) * 0.115 + rng.uniform(-0.01, 0.01)
         tilt_x, tilt_z = rng.uniform(-0.28, 0.28), rng.uniform(-0.16, 0.16)
-        bend = rng.uniform(-0.35, 0.35)
+        bend = rng.uniform(-0.6, 0.6)
         dx, dz = xs - np.float32(x), zs - np.float32(z)
         sheet = (level + tilt_x * dx + bend * dx * dx)[:, None] + (tilt_z * dz)[None, :]
-        reach_x, reach_z = rng.uniform(0.22, 0.30), rng.uniform(0.26, 0.36)
-        extent = ((dx / np.float32(reach_x)) ** 4)[:, None] + ((dz / np.float32(reach_z)) ** 4)[
+        reach_x, reach_z = rng.uniform(0.27, 0.36), rng.uniform(0.32, 0.42)
+        extent = ((dx / np.float32(reach_x)) ** 2)[:, None] + ((dz / np.float32(reach_z)) ** 2)[
             None
         ]
-        extent = saturate((1 - extent) * 2).astype(np.float32)
+        extent = saturate((1 - extent) * np.float32(1.1)).astype(np.float32)
         low, high = float(sheet.min()) - 0.07, float(sheet.max()) + 0.07
         rows = np.flatnonzero((ys > low) & (ys < high))
         if not rows.size:
@@ -173,8 +176,8 @@ def edema(lungs: list[Lung], a: Anatomy, f: Finding, grid: Grid) -> None:
     for lung in lungs:
         sign = -1.0 if lung.side == 0 else 1.0
         y, x, z = a.hila[lung.side]
-        field = blob(grid, lung.box, (y + 0.08, x + sign * 0.08, z), (0.30, 0.21, 0.30))
-        field *= np.float32(0.55 + 0.35 * f.severity)
+        field = blob(grid, lung.box, (y + 0.08, x + sign * 0.08, z), (0.32, 0.22, 0.32))
+        field *= np.float32(0.72 + 0.28 * f.severity)
         _fill(lung, (slice(None),) * 3, field, 0.95)
 
 
@@ -212,9 +215,9 @@ def pneumothorax(lung: Lung, a: Anatomy, f: Finding, grid: Grid) -> None:
     hang = saturate((y - np.float32(top)) / np.float32(0.16))
     hang = np.sqrt(hang * (2 - hang)) + np.float32(1e-3)
     rx = (lung.radius_x - np.float32(0.5 * gap) * share) * hang
-    rz = (lung.radius_z - np.float32(0.5 * gap) * share) * hang
+    rz = (lung.radius_z - np.float32(0.65 * gap) * share) * hang
     cx = lung.centre_x - np.float32(0.5 * sign * gap) * share
-    cz = np.float32(lung.centre_z) + np.float32(0.5 * gap) * share
+    cz = np.float32(lung.centre_z) + np.float32(0.65 * gap) * share
     qx = np.abs((x[None] - cx[:, None]) / rx[:, None]) ** np.float32(2.2)
     qz = np.abs((z[None] - cz[:, None]) / rz[:, None]) ** np.float32(2.2)
     field = qx[:, :, None] + qz[:, None, :]
@@ -226,7 +229,7 @@ def pneumothorax(lung: Lung, a: Anatomy, f: Finding, grid: Grid) -> None:
     lung.density *= np.float32(1.12) - np.float32(1.10) * air
     line = np.subtract(np.float32(1.15), np.abs(field), out=air)
     saturate(line)
-    line *= np.float32(1.7)
+    line *= np.float32(1.3)
     lung.density += line
 
 
@@ -253,10 +256,8 @@ def apply_findings(
     for name, draw in FOCAL.items():
         if (f := drawn.get(name)) is not None:
             spot = spots[name]
-            pneumonia_too = case.find("Pneumonia")
             if name == "Pneumonia" and not f.certain and "Lung Opacity" in spots:
                 spot = spots["Lung Opacity"]
-            del pneumonia_too
             draw(lungs[SIDES.index(str(f.side))], f, grid, np.random.default_rng(spot))
     if (f := drawn.get("Pneumothorax")) is not None:
         pneumothorax(lungs[SIDES.index(str(f.side))], a, f, grid)

@@ -179,8 +179,8 @@ def labels_from_report(text: str) -> dict[str, int | None]:
 
     1 present, 0 absent or not mentioned, -1 hedged, None for what the phantom does not simulate.
     """
-    labels: dict[str, int | None] = {name: None for name in OBSERVATIONS}
-    labels.update({name: 0 for name in (*PATHOLOGIES, "Support Devices")})
+    labels: dict[str, int | None] = dict.fromkeys(OBSERVATIONS)
+    labels.update(dict.fromkeys((*PATHOLOGIES, "Support Devices"), 0))
     for sentence in text.lower().split("."):
         words = sentence.split()
         if not words or words[0] == "no":

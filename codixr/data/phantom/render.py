@@ -26,7 +26,7 @@ from codixr.data.phantom.vessels import add_devices, add_vessels
 ABSORPTION = 2.2
 """k: a whole trunk (about 1.2 half-sides of soft tissue) lets 7 % through."""
 NOISE = 0.012
-WINDOWS = {"F": (0.16, 1.55, 0.95), "L": (0.22, 2.05, 0.95)}
+WINDOWS = {"F": (0.26, 1.50, 0.92), "L": (0.36, 1.85, 0.95)}
 """Line integral shown black, the one shown white, and the display's gamma."""
 
 

@@ -7,6 +7,7 @@ frontal view), z to the back. Lengths are in half-sides of the cube, whatever th
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,12 +48,13 @@ def make_grid(size: int) -> Grid:
 
 
 def curve(y: Array, knots: Sequence[tuple[float, float]]) -> Array:
-    """A smooth curve through (y, value) knots: cosine steps between them, float32 like ``y``."""
+    """A smooth curve through (y, value) knots (cubic Hermite), float32 like ``y``."""
     ys = np.array([k[0] for k in knots])
     values = np.array([k[1] for k in knots])
     i = np.clip(np.searchsorted(ys, y) - 1, 0, len(ys) - 2)
     t = np.clip((y - ys[i]) / (ys[i + 1] - ys[i]), 0.0, 1.0)
-    slope = np.gradient(values, ys)
+    chord = np.diff(values) / np.diff(ys)
+    slope = np.concatenate((chord[:1], 0.5 * (chord[1:] + chord[:-1]), chord[-1:]))
     h = ys[i + 1] - ys[i]
     t2, t3 = t * t, t * t * t
     result = (
@@ -61,7 +63,9 @@ def curve(y: Array, knots: Sequence[tuple[float, float]]) -> Array:
         + (3 * t2 - 2 * t3) * values[i + 1]
         + (t3 - t2) * h * slope[i + 1]
     )
-    return np.maximum(result, values.min()).astype(np.float32)
+    result = np.maximum(result, values.min())
+    smooth: Array = result.astype(np.float32)
+    return smooth
 
 
 def blob(grid: Grid, box: Box, centre: Point, radii: Point) -> Array:
@@ -129,11 +133,12 @@ def capsule(grid: Grid, start: Point, end: Point, radius: float) -> tuple[Box, A
     square *= np.float32(-1.0 / edge)
     square += np.float32(drawn / edge + 0.5)
     saturate(square)
-    square *= np.float32(share)
+    if share < 1.0:
+        square *= np.float32(share)
     return box, square
 
 
 def polyline(start: Point, *rest: Point) -> list[tuple[Point, Point]]:
     """Consecutive pairs of points."""
     points = (start, *rest)
-    return list(zip(points[:-1], points[1:], strict=True))
+    return list(pairwise(points))

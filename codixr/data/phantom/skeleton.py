@@ -19,11 +19,12 @@ BONE = 1.7
 
 def spine_z(a: Anatomy, y: Array) -> Array:
     """Depth of the vertebral bodies' axis at heights ``y``: kyphosis bends it."""
-    return (
+    axis: Array = (
         np.float32(a.shift_z + 0.36 * a.depth)
         + np.float32(a.kyphosis) * np.cos(np.float32(2.2) * (y + np.float32(0.05)))
         - np.float32(0.02)
     )
+    return axis
 
 
 def add_spine(volume: Array, a: Anatomy, grid: Grid) -> None:
@@ -71,7 +72,9 @@ def add_ribs(volume: Array, a: Anatomy, grid: Grid) -> None:
         saturate(band)
         band *= saturate((z + np.float32(0.42 - a.shift_z)) * np.float32(5.0))[None, :]
         band *= saturate((np.float32(bottom) - y) * np.float32(6.0))[:, None]
-        band *= np.float32(0.95 * BONE)
+        # Behind the ribs are thickest: the flanks would veil a lateral view.
+        back = saturate((z - np.float32(a.shift_z + 0.12)) * np.float32(4.0))
+        band *= np.float32(0.80 * BONE) * (np.float32(0.5) + np.float32(0.5) * back)[None, :]
         shell *= band[:, None, :]
         volume[box_y, box_x, box_z] += shell
 
