@@ -171,12 +171,17 @@ class Track:
             if target is None:
                 raise unknown("metric", name, known)
             made += [(name, metric) for metric in load_object(target, "metric")(task, self)]
-        found = [(name, metric) for name, metric in made if metric.applies_to(task)]
+        # A metric's own name without the view: fid_phantom is both fid_phantom[F] and [L].
+        found = [
+            ({family, metric.name, metric.name.partition("[")[0]}, metric)
+            for family, metric in made
+            if metric.applies_to(task)
+        ]
         for name in wanted:
-            if not any(name in (family, metric.name) for family, metric in found):
-                known_here = dict.fromkeys(n for family, m in found for n in (family, m.name))
+            if not any(name in called for called, _ in found):
+                known_here = dict.fromkeys(name for called, _ in found for name in sorted(called))
                 raise unknown("metric", name, known_here, f" for '{task}' on track '{self.name}'")
-        return [m for name, m in found if not wanted or name in wanted or m.name in wanted]
+        return [m for called, m in found if not wanted or not called.isdisjoint(wanted)]
 
 
 def _manifest(file_name: str) -> Path:
