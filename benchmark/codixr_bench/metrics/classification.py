@@ -1,0 +1,289 @@
+"""AUROC and F1 by pathology: does a generated X-ray show what its study's labels say? (Table III)
+
+A classifier reads each generated picture; its probabilities are scored against the labels of the
+study that gave the condition. Only known labels count (1 or 0): a study whose label is uncertain
+(-1) or unknown (None) is left out of that class. ``micro`` pools all known (study, class) pairs,
+``macro`` is the plain mean over classes, ``weighted`` weights by positives. Numbers equal
+sklearn's ``roc_auc_score`` and ``f1_score``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+from numpy import generic
+from numpy.typing import NDArray
+
+from codixr.data.study import Study
+from codixr.modality import Modality
+from codixr_bench.bootstrap import in_chunks, percentile_interval, resample_weights
+from codixr_bench.metrics.backbone import Images, generated_images, suffix_of
+from codixr_bench.metrics.rows import Rows
+from codixr_bench.model import Sample
+from codixr_bench.score import ClassScore, Score
+from codixr_bench.task import Task
+
+AVERAGES = ("micro", "macro", "weighted")
+UNKNOWN = -2
+"""How a label of None is stored; 1, 0 and -1 (uncertain) are stored as they are."""
+
+_CHUNK = 2_000_000
+"""Numbers held at a time while resampling: 16 MB an array."""
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.int8]
+Mask = NDArray[np.bool_]
+
+
+class Classifier(Protocol):
+    """Gives each class a probability, one picture at a time, and knows where to cut it."""
+
+    classes: tuple[str, ...]
+    """CheXpert observations, in the order of all its arrays."""
+    threshold_policy: str
+    """Where the thresholds come from, e.g. ``f1max-on-real-val``; never the evaluated set."""
+
+    @property
+    def signature(self) -> str:
+        """What makes probabilities comparable, e.g. ``phantom-judge-F|weights:ab12cd34``."""
+        ...
+
+    @property
+    def thresholds(self) -> Array:
+        """[k]: present where the probability is at or above."""
+        ...
+
+    def probabilities(self, images: Images) -> NDArray[np.floating]:
+        """[B, k]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Averaged:
+    """One family (AUROC or F1) for R resamples; NaN where a score is undefined."""
+
+    per_class: Array
+    """[R, k]."""
+    micro: Array
+    """[R]."""
+    macro: Array
+    """[R]; over the classes that are defined."""
+    weighted: Array
+    """[R]; likewise, by positives."""
+
+
+class ClassificationMetric:
+    """``auroc_micro|macro|weighted`` and ``f1_micro|macro|weighted`` of one generated view.
+
+    ``auroc_macro`` and ``f1_macro`` carry the scores by pathology. A class whose known labels are
+    all of one kind is null, with the reason, and left out of macro and weighted; their signature
+    says so (``classes:9/10|left-out:Edema``).
+
+    Args:
+        classifier: what reads the pictures; give the track's ``JudgePass``, shared with the
+            Fréchet distance.
+        view: F or L.
+        task: the task being scored; names get ``[F]`` or ``[L]`` where it makes both views.
+    """
+
+    def __init__(self, classifier: Classifier, view: Modality, task: Task | None = None) -> None:
+        self.classifier = classifier
+        self.view = view
+        self.suffix = suffix_of(task, view)
+        self.name = f"classification{self.suffix}"
+        self._rows = Rows()
+
+    def applies_to(self, task: Task) -> bool:
+        """Whether ``task`` makes this view."""
+        return self.view in task.outputs
+
+    def update(
+        self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
+    ) -> None:
+        """Add pictures and labels; InputError names the position of a missing picture."""
+        images = generated_images(positions, samples, self.view)
+        labels = np.array(
+            [
+                [_stored(study.labels.get(name)) for name in self.classifier.classes]
+                for study in studies
+            ],
+            dtype=np.int8,
+        )
+        probabilities = self.classifier.probabilities(images)
+        self._rows.add(positions, {"probability": probabilities, "label": labels})
+
+    def merge(self, other: Self) -> None:
+        """Add another shard."""
+        self._rows.merge(other._rows)
+
+    def compute(self) -> list[Score]:
+        """Six scores, in the order AUROC then F1, micro, macro, weighted."""
+        columns = self._rows.columns()
+        shape = (0, len(self.classifier.classes))
+        probabilities = np.asarray(columns.get("probability", np.zeros(shape)), dtype=np.float64)
+        labels = np.asarray(columns.get("label", np.zeros(shape)), dtype=np.int8)
+        scores = []
+        for family, once, drawn in self._families(probabilities, labels):
+            scores += self._scores(family, once, drawn, labels)
+        return scores
+
+    def statistics(self) -> Mapping[str, NDArray[generic]]:
+        """``<name>.probability.<class>`` and ``<name>.label.<class>``, one column each."""
+        return {
+            f"{self.name}.{kind}.{label}": values[:, number]
+            for kind, values in self._rows.columns().items()
+            for number, label in enumerate(self.classifier.classes)
+        }
+
+    def _families(
+        self, probabilities: Array, labels: Labels
+    ) -> list[tuple[str, Averaged, Averaged]]:
+        n = len(labels)
+        once = np.ones((1, n), dtype=np.int16)
+        weights = [once, resample_weights(n) if n else once]
+        thresholds = np.asarray(self.classifier.thresholds, dtype=np.float64)
+        auroc_once, auroc_drawn = (average_auroc(probabilities, labels, w) for w in weights)
+        f1_once, f1_drawn = (average_f1(probabilities >= thresholds, labels, w) for w in weights)
+        return [("auroc", auroc_once, auroc_drawn), ("f1", f1_once, f1_drawn)]
+
+    def _scores(self, family: str, once: Averaged, drawn: Averaged, labels: Labels) -> list[Score]:
+        classes = self.classifier.classes
+        n = int((labels >= 0).any(axis=1).sum())
+        by_class = {
+            name: _class_score(once.per_class[0, c], drawn.per_class[:, c], labels[:, c])
+            for c, name in enumerate(classes)
+        }
+        left_out = [name for name, score in by_class.items() if score.value is None]
+        scores = []
+        for average in AVERAGES:
+            value = float(getattr(once, average)[0])
+            known = np.isfinite(value)
+            signature = [family, f"avg:{average}", f"clf:{self.classifier.signature}"]
+            if family == "f1":
+                signature.append(f"thr:{self.classifier.threshold_policy}")
+            signature.append("labels:known")
+            if average != "micro":
+                signature.append(f"classes:{len(classes) - len(left_out)}/{len(classes)}")
+                signature += [f"left-out:{','.join(left_out)}"] if left_out else []
+            scores.append(
+                Score(
+                    name=f"{family}_{average}{self.suffix}",
+                    value=value if known else None,
+                    reason=None if known else "no class has known labels of both kinds",
+                    ci95=percentile_interval(getattr(drawn, average)) if known else None,
+                    n=n,
+                    higher_is_better=True,
+                    per_class=by_class if average == "macro" else {},
+                    signature="|".join([*signature, f"n:{n}"]),
+                )
+            )
+        return scores
+
+
+def average_auroc(probabilities: Array, labels: Labels, weights: NDArray[np.generic]) -> Averaged:
+    """AUROC by class and averaged, for every resample.
+
+    Probabilities [n, k]; labels [n, k], known where 0 or 1; weights [R, n] -> R values each.
+    """
+    k = labels.shape[1]
+    per_class = np.full((len(weights), k), np.nan)
+    for c in range(k):
+        known = np.flatnonzero(labels[:, c] >= 0)
+        per_class[:, c] = auroc(probabilities[known, c], labels[known, c] == 1, known, weights)
+    study, c_of = np.nonzero(labels >= 0)
+    micro = auroc(probabilities[study, c_of], labels[study, c_of] == 1, study, weights)
+    return _averaged(per_class, micro, labels, weights)
+
+
+def average_f1(predicted: Mask, labels: Labels, weights: NDArray[np.generic]) -> Averaged:
+    """F1 by class and averaged, for every resample: predictions and labels [n, k], weights [R, n].
+
+    F1 is 0 where nothing is present and nothing predicted, as sklearn has it by default.
+    """
+    known, present = labels >= 0, labels == 1
+    hits = (predicted & present).astype(np.float64)
+    misses = (known & (predicted != present)).astype(np.float64)
+    weight = weights.astype(np.float64)
+    true, wrong = weight @ hits, weight @ misses
+    per_class = _f1(true, wrong)
+    per_class[:, ~_both_kinds(labels)] = np.nan
+    micro = _f1(true.sum(axis=1), wrong.sum(axis=1))
+    if not _both_kinds(labels.reshape(-1, 1))[0]:
+        micro[:] = np.nan
+    return _averaged(per_class, micro, labels, weights)
+
+
+def auroc(
+    scores: Array, present: Mask, study: NDArray[np.intp], weights: NDArray[np.generic]
+) -> Array:
+    """The chance that a present case scores above an absent one, ties counting half.
+
+    Scores and labels of m cases [m], the study of each [m], weights of studies [R, n] -> [R]; NaN
+    where a resample has cases of one kind only. One sort serves all resamples: a case's weight of
+    absent cases below it is a running sum.
+    """
+    values = np.full(len(weights), np.nan)
+    if not present.any() or present.all():
+        return values
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    is_present = present[order]
+    cases = np.flatnonzero(is_present)
+    absent = np.flatnonzero(~is_present)
+    # Absent cases strictly below each present one, and at or below it.
+    below = np.searchsorted(ordered[absent], ordered[cases], side="left")
+    upto = np.searchsorted(ordered[absent], ordered[cases], side="right")
+    row = 0
+    for chunk in in_chunks(weights, _CHUNK // len(scores)):
+        by_study = chunk.T.copy()
+        of_cases = by_study[study[order][cases]]
+        running = np.zeros((len(absent) + 1, len(chunk)))
+        np.cumsum(by_study[study[order][absent]], axis=0, out=running[1:])
+        wins = np.einsum("cr,cr->r", of_cases, running[below] + running[upto])
+        pairs = 2.0 * of_cases.sum(axis=0) * running[-1]
+        with np.errstate(invalid="ignore"):
+            values[row : row + len(chunk)] = wins / pairs
+        row += len(chunk)
+    return values
+
+
+def _averaged(
+    per_class: Array, micro: Array, labels: Labels, weights: NDArray[np.generic]
+) -> Averaged:
+    defined = np.isfinite(per_class)
+    positives = (weights.astype(np.float64) @ (labels == 1)) * defined
+    filled = np.where(defined, per_class, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        macro = filled.sum(axis=1) / defined.sum(axis=1)
+        weighted = (filled * positives).sum(axis=1) / positives.sum(axis=1)
+    return Averaged(per_class, micro, macro, weighted)
+
+
+def _f1(true: Array, wrong: Array) -> Array:
+    total = 2.0 * true + wrong
+    return np.divide(2.0 * true, total, out=np.zeros_like(total), where=total > 0)
+
+
+def _both_kinds(labels: Labels) -> Mask:
+    both: Mask = (labels == 1).any(axis=0) & (labels == 0).any(axis=0)
+    return both
+
+
+def _class_score(value: float, drawn: Array, labels: Labels) -> ClassScore:
+    n_pos, n_neg = int((labels == 1).sum()), int((labels == 0).sum())
+    reason = None
+    if not n_pos or not n_neg:
+        kind = "present" if n_pos else "absent"
+        reason = f"all known labels are {kind}" if n_pos + n_neg else "no label is known"
+    return ClassScore(
+        value=None if reason else float(value),
+        reason=reason,
+        ci95=None if reason else percentile_interval(drawn),
+        n_pos=n_pos,
+        n_neg=n_neg,
+    )
+
+
+def _stored(label: int | None) -> int:
+    return UNKNOWN if label is None else label
