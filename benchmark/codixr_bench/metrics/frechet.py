@@ -229,12 +229,8 @@ class FrechetMetric:
         return [_score(self.name, value, n, signature, interval, floor)]
 
     def statistics(self) -> Mapping[str, NDArray[generic]]:
-        """Features, one column each: ``<name>.generated.000`` …, ``<name>.real.000`` …."""
-        return {
-            f"{self.name}.{side}.{number:03d}": values[:, number]
-            for side, values in self._rows.columns().items()
-            for number in range(values.shape[1])
-        }
+        """``<name>.generated`` and ``<name>.real``: features, float32 [n, d]."""
+        return {f"{self.name}.{side}": v for side, v in self._rows.columns().items()}
 
 
 def _distance_by_rows(generated: Matrix, real: Matrix) -> float:

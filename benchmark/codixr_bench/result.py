@@ -1,0 +1,277 @@
+"""Result: what a run leaves behind, as ``result.json`` (schema version 1).
+
+Aggregates only. Names are short and of one line, numbers are finite, and there is no other field:
+no text, picture or identifier of a study can fit in. Two runs of the same thing differ in
+``timings`` and nowhere else. Importing this needs no torch.
+"""
+
+import json
+import math
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import model_validator as validator
+
+from codixr.errors import InputError
+from codixr_bench.atomic import write_atomically
+from codixr_bench.score import Score
+from codixr_bench.task import Task
+
+SCHEMA_VERSION = 1
+PACKAGES = ("torch", "numpy", "scipy", "diffusers", "transformers", "sacrebleu")
+"""Libraries whose version can change a number."""
+
+_NAME = r"^[^\W_][\w .+:/@(),-]{0,79}$"
+_VALUE = r"^[^\r\n]{0,100}$"
+_DIGEST = r"^[0-9a-f]{64}$"
+_WORDS = {
+    _NAME: "use a name of 1 to 80 letters, digits, spaces and _ . + : / @ ( ) , -",
+    _VALUE: "use one line of at most 100 characters",
+    _DIGEST: "a sha256 has 64 hexadecimal digits",
+}
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
+"""A short name of one line, e.g. of a model: ``my_lab/xray-2.1``."""
+Value = Annotated[str, StringConstraints(pattern=_VALUE)]
+"""A short setting of one line."""
+Digest = Annotated[str, StringConstraints(pattern=_DIGEST)]
+"""A sha256, hexadecimal."""
+Seconds = Annotated[float, Field(ge=0)]
+MAX_LINE = 300
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrackInfo(_Part):
+    """The evaluated studies."""
+
+    name: Name
+    version: Name
+    fingerprint: Digest
+    """sha256 of the recipe of the studies; equal at two sites with equal data."""
+    split: Literal["train", "val", "test"]
+    n: int = Field(ge=1)
+    """Studies evaluated."""
+
+
+class ModelInfo(_Part):
+    """What made the samples."""
+
+    name: Name
+    version: Name
+    checkpoint_sha256: Digest | None = None
+    """None for a model without a checkpoint."""
+
+
+class Coverage(_Part):
+    """How many of the samples were scored."""
+
+    expected: int = Field(ge=1)
+    scored: int = Field(ge=0)
+
+
+class Environment(_Part):
+    """Where it ran, in kind: no host, user or path."""
+
+    python: Name
+    platform: Name
+    """System, processor family and C library, e.g. ``Linux-x86_64-glibc2.36``."""
+    packages: dict[Name, Name]
+
+
+class Code(_Part):
+    """What ran."""
+
+    version: Name
+    """Of the package ``codixr``."""
+    commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None
+    """Of the repository it ran from; None outside one."""
+
+
+class Result(_Part):
+    """One model on one task of one track."""
+
+    schema_version: Literal[1] = 1
+    task: Value
+    """Canonical, e.g. ``L+T->F``."""
+    track: TrackInfo
+    model: ModelInfo
+    generation: dict[Name, bool | int | float | Value | None]
+    """seed, and the model's own settings: steps, guidance, …."""
+    coverage: Coverage
+    scores: tuple[Score, ...]
+    environment: Environment
+    timings: dict[Name, Seconds]
+    """Seconds of each part, e.g. ``generate``, ``score``; every time of the run is here."""
+    code: Code
+
+    @validator(mode="after")
+    def _makes_sense(self) -> Self:
+        try:
+            canonical = Task.parse(self.task).name
+        except InputError as error:
+            raise ValueError(f"task: {error}") from error
+        if canonical != self.task:
+            raise ValueError(f"task: write it as '{canonical}'")
+        names = [score.name for score in self.scores]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"scores: {', '.join(sorted(twice))} more than once")
+        for where, value in _leaves(self.model_dump()):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{where}: {value} is not a finite number")
+            if isinstance(value, str) and (len(value) > MAX_LINE or not value.isprintable()):
+                raise ValueError(f"{where}: more than one line of {MAX_LINE} characters")
+        for score in self.scores:
+            if (score.value is None) != (score.reason is not None):
+                raise ValueError(f"scores.{score.name}: a reason belongs to a null, and only there")
+        return self
+
+    def score(self, name: str) -> Score | None:
+        """The score called ``name``, or None."""
+        return next((score for score in self.scores if score.name == name), None)
+
+    def to_json(self, *, timings: bool = True) -> bytes:
+        """UTF-8 JSON; equal results give equal bytes. ``timings=False`` leaves them out."""
+        content = self.model_dump(mode="json", exclude=None if timings else {"timings"})
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        return (text + "\n").encode()
+
+    def save(self, path: Path) -> None:
+        """Write ``path``, whole or not at all; InputError when the disk is full or refuses."""
+        write_atomically(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a result file.
+
+        Raises InputError that names the file, the field and the cure: no such file, not JSON, NaN,
+        a field that is unknown, missing or wrong, or another schema version.
+        """
+        cure = "make it again with `codixr-bench score` or `run`"
+        try:
+            raw: Any = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        except OSError as error:
+            raise InputError(f"result '{path}' cannot be read: {error.strerror}") from error
+        except ValueError as error:
+            raise InputError(f"result '{path}' is damaged ({error}); {cure}") from error
+        if not isinstance(raw, dict) or "schema_version" not in raw:
+            raise InputError(f"result '{path}' is no result file: no schema_version; {cure}")
+        if (version := raw["schema_version"]) != SCHEMA_VERSION:
+            raise InputError(
+                f"result '{path}' has schema version {version!r}, this program reads "
+                f"{SCHEMA_VERSION}; install a codixr that knows it, or {cure}"
+            )
+        try:
+            return cls.model_validate_json(json.dumps(raw), strict=True)
+        except ValidationError as error:
+            raise InputError(f"result '{path}': {_first_problem(error)}; {cure}") from error
+
+
+def make_result(
+    *,
+    task: Task,
+    track: TrackInfo,
+    model: ModelInfo,
+    generation: Mapping[str, str | int | float | bool | None],
+    coverage: Coverage,
+    scores: Sequence[Score],
+    timings: Mapping[str, float],
+) -> Result:
+    """A result of this process: environment and code are filled in.
+
+    Raises InputError that names the field which cannot stand in a result, e.g. a model's name of
+    two lines.
+    """
+    try:
+        return Result(
+            task=task.name,
+            track=track,
+            model=model,
+            generation=dict(generation),
+            coverage=coverage,
+            scores=tuple(scores),
+            environment=current_environment(),
+            timings=dict(timings),
+            code=current_code(),
+        )
+    except ValidationError as error:
+        raise InputError(f"this run makes no valid result: {_first_problem(error)}") from error
+
+
+@lru_cache(maxsize=1)
+def current_environment() -> Environment:
+    """This interpreter, kind of machine, and the libraries that can change a number."""
+    parts = (platform.system(), platform.machine(), "".join(platform.libc_ver()))
+    packages = {}
+    for package in PACKAGES:
+        try:
+            packages[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return Environment(
+        python=platform.python_version(),
+        platform="-".join(filter(None, parts)) or "unknown",
+        packages=packages,
+    )
+
+
+@lru_cache(maxsize=1)
+def current_code() -> Code:
+    """The package's version, and the commit of the repository that holds this file."""
+    try:
+        version = metadata.version("codixr")
+    except metadata.PackageNotFoundError:
+        version = "0"
+    return Code(version=version, commit=_commit())
+
+
+def _commit() -> str | None:
+    here = Path(__file__).resolve()
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(here.parent), *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
+
+    try:
+        # Installed into somebody else's repository, its commit is not ours.
+        git("ls-files", "--error-unmatch", here.name)
+        return git("rev-parse", "HEAD")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _first_problem(error: ValidationError) -> str:
+    """``field: what is wrong (and how many more)``, without the value itself."""
+    first, *others = error.errors(include_url=False, include_input=False)
+    where = ".".join(str(part) for part in first["loc"])
+    wrong = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        wrong = _WORDS.get(first["ctx"]["pattern"], wrong)
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{where}: {wrong}{more}" if where else f"{wrong}{more}"
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"it holds {name}, which is no number of a result")
+
+
+def _leaves(content: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) of everything that is no container."""
+    if isinstance(content, Mapping):
+        items: Iterator[tuple[Any, Any]] = iter(content.items())
+    elif isinstance(content, list | tuple):
+        items = iter(enumerate(content))
+    else:
+        yield where, content
+        return
+    for key, value in items:
+        yield from _leaves(value, f"{where}.{key}" if where else str(key))
