@@ -93,7 +93,7 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
     elif not request.checkpoint.is_dir():
         raise InputError(f"--checkpoint {request.checkpoint}: no such folder")
     pipeline = CoDiXRPipeline.from_pretrained(request.checkpoint)
-    inputs: dict[Modality, NDArray[np.float32] | str] = {
+    inputs: dict[str, NDArray[np.float32] | str] = {
         modality: fit_square(pixels, pipeline.size) for modality, pixels in pictures.items()
     }
     if report is not None:
