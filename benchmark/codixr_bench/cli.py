@@ -6,6 +6,7 @@ that ``--help`` answers at once.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -37,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     note = ""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show an arrow is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         arguments, redirection = recover(arguments)
         parsed = _parser().parse_args(arguments)

@@ -45,7 +45,7 @@ def doctor(*, as_json: bool) -> int:
     }
     healthy = tracks["phantom"].startswith("ready") and models["codixr"].startswith("ready")
     if as_json:
-        print(json.dumps(report | {"ready": healthy}, indent=2, ensure_ascii=False))
+        print(json.dumps(report | {"ready": healthy}, indent=2))
         return 0 if healthy else 1
     for title, rows in report.items():
         print(title)

@@ -67,7 +67,7 @@ def metrics(track_name: str, *, as_json: bool) -> int:
 
 
 def _print_json(value: Any) -> int:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(json.dumps(value, indent=2))
     return 0
 
 

@@ -5,14 +5,8 @@
 there and makes the rest: the same bytes, except for the timings in ``result.json``.
 """
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-from numpy import generic
-from numpy.typing import NDArray
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
@@ -24,13 +18,13 @@ from codixr_bench.hooks import (
     settings_of,
     train_limit,
 )
-from codixr_bench.metrics.metric import Metric
-from codixr_bench.model import GenerativeModel, Sample
+from codixr_bench.model import GenerativeModel
+from codixr_bench.outcome import GRID_NAME, RESULT_NAME, STATISTICS_NAME, Maker, Outcome, finish
 from codixr_bench.record import RunRecord
 from codixr_bench.samples import CHUNK_SIZE, SampleStore
-from codixr_bench.score import Score
 from codixr_bench.task import Task
 from codixr_bench.track import Track
+from codixr_bench.track_metrics import load_backbones
 from codixr_bench.world import World
 
 RUNS = Path("runs")
@@ -54,29 +48,6 @@ class RunOptions:
     overwrite: bool = False
     show_content: bool = False
     progress: bool = True
-
-
-class SampleSource(Protocol):
-    """Samples by position: a SampleStore, or a folder that another program made."""
-
-    task: Task
-
-    def __len__(self) -> int:
-        """The number of samples."""
-        ...
-
-    def batches(self) -> Iterator[tuple[range, list[Sample]]]:
-        """(positions, samples), in order."""
-        ...
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What scoring gives: the scores, one row of statistics a study, and its seconds."""
-
-    scores: list[Score]
-    statistics: Mapping[str, NDArray[generic]]
-    seconds: float
 
 
 def run_folder(track: Track, task: Task, model_name: str, options: RunOptions) -> Path:
@@ -132,10 +103,11 @@ def make_samples(
         settings=settings,
         chunk_size=options.chunk_size,
     )
+    Maker.of(record)
     if world.leads:
         store = SampleStore.create(folder / SAMPLES, record, overwrite=options.overwrite)
         if options.overwrite:
-            for name in ("result.json", "statistics.parquet", "grid.png"):
+            for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME):
                 (folder / name).unlink(missing_ok=True)
         render(dataset, task)
     else:
@@ -173,26 +145,36 @@ def render(dataset: StudyDataset, task: Task) -> None:
                 images(modality)
 
 
-def score_samples(source: SampleSource, dataset: StudyDataset, metrics: Sequence[Metric]) -> Scored:
-    """Score every sample against its study; nothing is dropped.
+def run_task(
+    model: GenerativeModel,
+    task: Task,
+    track: Track,
+    options: RunOptions,
+    world: World,
+    folder: Path,
+) -> Outcome | None:
+    """Generate and score one task into ``folder``; None in processes that do not lead.
 
-    Raises InputError when the samples are not as many as the studies.
+    Raises InputError as ``make_samples`` and ``finish``; unknown metrics
+    and missing weights before anything is made.
     """
-    if len(source) != len(dataset):
-        raise InputError(f"{len(source)} samples for {len(dataset)} studies: nothing is scored")
-    began = time.perf_counter()
-    seen = 0
-    for positions, samples in source.batches():
-        studies = [dataset[position] for position in positions]
-        for metric in metrics:
-            metric.update(positions, studies, samples)
-        seen += len(positions)
-    if seen != len(dataset):
-        raise InputError(f"{seen} of {len(dataset)} samples could be read: nothing is scored")
-    scores: list[Score] = []
-    statistics: dict[str, NDArray[generic]] = {}
-    for metric in metrics:
-        scores += metric.compute()
-        for name, values in metric.statistics().items():
-            statistics[name if name not in statistics else f"{metric.name}.{name}"] = values
-    return Scored(scores, statistics, time.perf_counter() - began)
+    metrics = track.metrics(task, options.metrics)
+    if world.leads:
+        load_backbones(metrics)
+    store, dataset, generated = make_samples(model, task, track, options, world, folder)
+    if not world.leads:
+        return None
+    try:
+        return finish(
+            store,
+            dataset,
+            track,
+            metrics,
+            Maker.of(store.record),
+            folder,
+            data_dir=options.data_dir,
+            show_content=options.show_content,
+            timings={"generate": round(generated.seconds, 3)},
+        )
+    finally:
+        store.close()

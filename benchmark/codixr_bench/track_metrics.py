@@ -37,6 +37,15 @@ def bleu(task: Task, track: Track) -> list[Metric]:
     return [BleuMetric()] if Modality.T in task.outputs else []
 
 
+def load_backbones(metrics: Sequence[Metric]) -> None:
+    """Load what the metrics compute with: InputError for missing weights, before hours of work."""
+    for metric in metrics:
+        if isinstance(metric, FrechetMetric):
+            _ = metric.backbone.signature
+        elif isinstance(metric, ClassificationMetric):
+            _ = metric.classifier.signature
+
+
 def add_floors(metrics: Sequence[Metric], track: Track, n: int, data_dir: Path | None) -> None:
     """Give each Fréchet distance what its real-against-real floor needs: ``n`` disjoint studies.
 

@@ -77,7 +77,8 @@ class SeededModel:
         for modality in task.outputs:
             if modality.is_image:
                 picture = (rng.random((1, self.side, self.side)) + shift) % 1.0
-                sample[modality] = picture.astype(np.float32)
+                levels = np.floor(picture * 256).astype(np.float32)
+                sample[modality] = levels / np.float32(255)
             else:
                 sample[modality] = f"seed {rng.integers(1000)}"
         return sample
@@ -87,6 +88,11 @@ class KilledModel(SeededModel):
     """Kills its own process, as the kernel would, at the call number $KILL_AT_CALL."""
 
     side = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        if "COUNT_PROCESSES" in os.environ:
+            Path(f"process-{os.environ['RANK']}").touch()
 
     def generate(
         self, conditions: Sequence[Conditions], task: Task, seeds: Sequence[int]

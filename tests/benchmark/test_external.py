@@ -141,9 +141,7 @@ def test_what_is_wrong_is_counted_and_named_by_position(folder: Path, kind: str)
 def test_all_kinds_are_told_at_once_and_long_lists_are_cut(folder: Path) -> None:
     _black(folder)
     _truncate(folder)
-    with pytest.raises(
-        InputError, match="all-black F .*corrupt F"
-    ):
+    with pytest.raises(InputError, match=r"all-black F .*corrupt F"):
         opened(folder)
     with pytest.raises(InputError, match=r"96 missing F \(positions 4, 5, 6, 7, 8, …\)"):
         ExternalSamples(folder, Task.parse("L->F"), 100, SIDE)

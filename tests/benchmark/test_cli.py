@@ -1,0 +1,125 @@
+"""The command line: what goes where, exit codes, and every bad input."""
+
+import errno
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from codixr_bench import atomic
+from codixr_bench.cli import main
+
+BENCH = [sys.executable, "-m", "codixr_bench.cli"]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from codixr_bench.cli import main\n"
+        "try:\n    main(['run', '--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'pandas', 'pyarrow', 'rich', 'numpy', 'sklearn', 'pydantic', 'yaml'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+RUN = ["run", "--task", "F->T", "--model", "noise"]
+BAD: dict[str, tuple[list[str], str]] = {
+    "no command": ([], "no command: run · generate · score"),
+    "unknown command": (["rnu"], "invalid choice: 'rnu'"),
+    "unknown option": ([*RUN, "--stepz", "3"], "unrecognized arguments: --stepz 3"),
+    "abbreviated option": ([*RUN, "--lim", "3"], "unrecognized arguments: --lim 3"),
+    "no task": (["run", "--model", "noise"], "required: --task"),
+    "unknown task": (["run", "--task", "X->F", "--model", "noise"], "'X' is no modality"),
+    "unknown group": (["run", "--task", "papers", "--model", "noise"], "groups: paper, joint, all"),
+    "copying": (["run", "--task", "T->T", "--model", "noise"], "inputs and outputs must differ"),
+    "unquoted": (["run", "--task", "L+T-", "--model", "noise"], "quote it: --task 'L+T->F'"),
+    "unknown model": (["run", "--task", "F->T", "--model", "noisy"], "did you mean 'noise'?"),
+    "unknown track": ([*RUN, "--track", "phntom"], "did you mean 'phantom'?"),
+    "unknown split": ([*RUN, "--split", "tset"], "track 'phantom' has no split 'tset'"),
+    "unknown metric": ([*RUN, "--metrics", "bleau"], "unknown metric 'bleau'; did you mean 'bleu"),
+    "empty metrics": ([*RUN, "--metrics", ","], "--metrics names none"),
+    "other metric": ([*RUN, "--metrics", "fid_phantom"], "for 'F->T' on track 'phantom'"),
+    "limit 0": ([*RUN, "--limit", "0"], "argument --limit: '0' is not a whole number of 1 or more"),
+    "limit text": ([*RUN, "--limit", "all"], "'all' is not a whole number of 1 or more"),
+    "negative seed": ([*RUN, "--seed", "-1"], "argument --seed"),
+    "batch 0": ([*RUN, "--batch-size", "0"], "argument --batch-size"),
+    "no data": ([*RUN, "--data", "/nowhere/at/all"], "'/nowhere/at/all' does not exist"),
+    "pictures of openi": (
+        ["run", "--task", "T->F", "--model", "noise", "--track", "openi"],
+        "track 'openi' has no frontal pictures on this machine",
+    ),
+    "retrieval on openi": (
+        ["run", "--task", "F->T", "--model", "retrieval", "--track", "openi"],
+        "'retrieval' needs frontal pictures",
+    ),
+    "missing checkpoint": (
+        ["run", "--task", "F->T", "--model", "codixr:/nowhere/at/all"],
+        "/nowhere/at/all",
+    ),
+    "samples nowhere": (
+        ["score", "--samples", "/nowhere/at/all", "--task", "F->T"],
+        "'/nowhere/at/all' is not a folder",
+    ),
+    "samples of nothing": (["score", "--samples", "."], "holds no run of codixr-bench"),
+    "samples of a group": (["score", "--samples", ".", "--task", "paper"], "'paper' is a group"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_one_line_on_stderr_and_exit_code_2(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments, expected = BAD[kind]
+    code = main(arguments)
+    shown = capsys.readouterr()
+    assert code == 2
+    assert shown.out == ""
+    assert shown.err.startswith("codixr-bench: error: ")
+    assert shown.err.count("\n") == 1
+    assert expected in shown.err
+    assert list(tmp_path.iterdir()) == [], "nothing is written"
+
+
+def test_an_output_folder_that_cannot_be_made_is_an_input_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert main([*RUN, "--limit", "4", "--out", str(tmp_path / "file" / "x")]) == 2
+    assert "choose another --out" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_full_disk_is_one_line_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(atomic.os, "fsync", full)
+    assert main([*RUN, "--limit", "4", "--out", str(tmp_path / "run")]) == 2
+    assert "no space left on the disk" in capsys.readouterr().err
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("command", ["tasks", "models", "metrics", "doctor"])
+def test_listings_are_text_or_json_on_stdout(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command]) in (0, 1)
+    assert capsys.readouterr().out
+    assert main([command, "--json"]) in (0, 1)
+    assert json.loads(capsys.readouterr().out)
+
+
+def test_tasks_lists_the_papers_nine(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["tasks", "--json"])
+    assert json.loads(capsys.readouterr().out)["paper"][2] == "L+T->F"
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip()
