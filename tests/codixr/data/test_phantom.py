@@ -1,8 +1,10 @@
 """The simulated studies: what they contain, and that a study is a function of (seed, index)."""
 
+import hashlib
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +21,6 @@ from codixr.modality import Modality
 
 
 def digest(seed: int, index: int) -> str:
-    import hashlib
-
     return hashlib.sha256(np.stack(render_views(seed, index, 64)).tobytes()).hexdigest()
 
 
@@ -100,7 +100,7 @@ def test_a_study_is_the_same_alone_again_and_in_another_process():
         "import sys; sys.path.insert(0, sys.argv[1]); from test_phantom import digest;"
         "print(digest(0, 42)); print(digest(0, 8500))"
     )
-    folder = str(__import__("pathlib").Path(__file__).parent)
+    folder = str(Path(__file__).parent)
     out = subprocess.run(
         [sys.executable, "-c", code, folder], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -184,3 +184,22 @@ def test_reports_and_labels_need_no_torch():
         "assert 'torch' not in sys.modules and 'scipy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+FROZEN_REPORTS = "94edc1fe6843b687bf519e0af5e33796d87a63ddf25960dc7ad9a070959398db"
+FROZEN_PICTURES = {
+    0: (64.38, 58.82, 55.41, 68.58),
+    8003: (95.61, 62.95, 78.96, 88.95),
+    8501: (123.51, 74.24, 100.71, 96.19),
+}
+"""Mean and deviation of F and of L in grey levels, version 1 of the recipe, as first rendered."""
+
+
+def test_version_1_stays_as_it_was_trained_on():
+    assert PhantomDataset.version == "1", "a new version needs new golden values"
+    text = "\n".join(report_of(0, index) for index in range(1000))
+    assert hashlib.sha256(text.encode()).hexdigest() == FROZEN_REPORTS
+    for index, expected in FROZEN_PICTURES.items():
+        frontal, lateral = render_views(0, index, 64)
+        values = (frontal.mean(), frontal.std(), lateral.mean(), lateral.std())
+        assert values == pytest.approx(expected, abs=0.02)
