@@ -250,14 +250,15 @@ def _commit() -> str | None:
 
 
 def _first_problem(error: ValidationError) -> str:
-    """``field: what is wrong (and how many more)``, without the value itself."""
-    first, *others = error.errors(include_url=False, include_input=False)
-    where = ".".join(str(part) for part in first["loc"])
+    """``field: what is wrong``, without the value itself."""
+    problems = error.errors(include_url=False, include_input=False)
+    # A setting fails once for every type it may have: the text's rule is the one to tell.
+    first = next((p for p in problems if p["type"] == "string_pattern_mismatch"), problems[0])
+    where = ".".join(str(part) for part in first["loc"] if part != "constrained-str")
     wrong = first["msg"].removeprefix("Value error, ")
     if first["type"] == "string_pattern_mismatch":
         wrong = _WORDS.get(first["ctx"]["pattern"], wrong)
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{where}: {wrong}{more}" if where else f"{wrong}{more}"
+    return f"{where}: {wrong}" if where else wrong
 
 
 def _refuse_constant(name: str) -> float:

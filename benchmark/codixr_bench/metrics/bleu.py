@@ -6,13 +6,13 @@ lower-cased, NLTK's ``wordpunct_tokenize``, in [0, 1]. ``sacrebleu``: the librar
 kept by study, so that resampling is addition.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import regex  # type: ignore[import-untyped]
 from numpy import generic
 from numpy.typing import NDArray
 
@@ -29,15 +29,16 @@ if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
 
 ORDERS = 4
-_WORD = re.compile(r"\w+|[^\w\s]+")
-"""NLTK's WordPunctTokenizer, without the seconds that importing NLTK takes."""
+_WORD = regex.compile(r"\w+|[^\w\s]+")
+"""NLTK's WordPunctTokenizer and its engine, without the three seconds that importing NLTK takes."""
 
 Counts = NDArray[np.int64]
 
 
 def tokenize(report: str) -> list[str]:
     """Lower-cased words and runs of punctuation, as NLTK's ``wordpunct_tokenize`` cuts them."""
-    return _WORD.findall(report.lower())
+    tokens: list[str] = _WORD.findall(report.lower())
+    return tokens
 
 
 def ngram_counts(hypothesis: Sequence[str], reference: Sequence[str]) -> list[int]:

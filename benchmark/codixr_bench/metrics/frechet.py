@@ -53,9 +53,11 @@ class FeatureStatistics:
     def update(self, features: NDArray[np.floating]) -> None:
         """Add rows [B, d]; ValueError for NaN, infinity or another d."""
         rows = np.asarray(features, dtype=np.float64)
+        if len(rows) == 0:
+            return
         if not np.isfinite(rows).all():
             raise ValueError("features hold NaN or infinity")
-        if self.n == 0 and len(rows):
+        if self.n == 0:
             self._origin = rows[0].copy()
             self._sum = np.zeros(rows.shape[1])
             self._outer = np.zeros((rows.shape[1], rows.shape[1]))

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from codixr_bench.bootstrap import (
+    in_chunks,
+    percentile_interval,
+    recentred_interval,
+    resample_weights,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+values = hnp.arrays(np.float64, st.integers(2, 50), elements=st.floats(-1e3, 1e3))
+
+
+@given(n=st.integers(1, 200), resamples=st.integers(1, 50))
+def test_every_resample_draws_n_studies(n, resamples):
+    weights = resample_weights(n, resamples)
+    assert weights.shape == (resamples, n)
+    assert (weights.sum(axis=1) == n).all()
+    assert weights.min() >= 0
+
+
+def test_equal_n_gives_equal_weights_so_that_models_can_be_paired():
+    again = resample_weights.__wrapped__(100, 30)
+    np.testing.assert_array_equal(resample_weights(100, 30), again)
+    np.testing.assert_array_equal(resample_weights(100, 1000)[:30], again)
+    assert (resample_weights(100, 30, seed=1) != again).any()
+    with pytest.raises(ValueError, match="read-only"):
+        resample_weights(100, 30)[0, 0] = 1
+
+
+def test_resampled_means_spread_as_theory_says():
+    x = np.random.default_rng(0).normal(size=400)
+    means = resample_weights(400) @ x / 400
+    assert means.std() == pytest.approx(x.std() / 20, rel=0.1)
+    low, high = percentile_interval(means)
+    assert low < x.mean() < high
+    assert (high - low) == pytest.approx(2 * 1.96 * x.std() / 20, rel=0.1)
+
+
+def test_a_percentile_interval_covers_the_true_mean_about_95_times_in_100():
+    rng = np.random.default_rng(1)
+    weights = resample_weights(100) / 100.0
+    covered = 0
+    for _ in range(400):
+        low, high = percentile_interval(weights @ rng.exponential(size=100))
+        covered += low <= 1.0 <= high
+    assert 0.91 <= covered / 400 <= 0.97
+
+
+def test_resamples_without_a_value_are_left_out_unless_they_are_most():
+    some = np.array([1.0, 2.0, 3.0, np.nan])
+    assert percentile_interval(some) == percentile_interval(some[:3])
+    assert percentile_interval(np.array([1.0, np.nan])) is None
+
+
+@given(values=values, value=st.floats(0, 1e3))
+def test_a_recentred_interval_contains_the_value_and_no_negative_distance(values, value):
+    low, high = recentred_interval(values, value)
+    assert 0 <= low <= value <= high
+
+
+@given(rows=st.integers(-1, 9))
+def test_chunks_are_all_rows_in_order(rows):
+    weights = resample_weights(5, 7)
+    np.testing.assert_array_equal(np.concatenate(list(in_chunks(weights, rows))), weights)
+
+
+def test_nothing_to_resample_is_refused():
+    with pytest.raises(ValueError, match="0 studies"):
+        resample_weights(0)
