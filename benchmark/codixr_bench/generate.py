@@ -5,6 +5,7 @@ killed and started again, makes the same bytes; other batch sizes and numbers of
 picture by float32 rounding at most. Processes share the chunks by stride and meet on the disk.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from codixr_bench.task import Task
 from codixr_bench.world import World
 
 BATCH_SIZE = 64
+_LOG_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,40 +195,63 @@ def _split(positions: range, size: int) -> Iterator[range]:
 
 @contextmanager
 def _progress(title: str | None, total: int, kept: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr with the rate and the time left; without a terminal, one line at the end."""
+    """The rate and the time left on stderr: a bar on a terminal, a line now and then in a log."""
     if title is None:
         yield lambda _: None
         return
+    if kept:
+        title += f" ({kept} kept)"
     from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _log_lines(title, total)
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
         ProgressColumn,
         TextColumn,
-        TimeElapsedColumn,
         TimeRemainingColumn,
     )
     from rich.progress import Task as Job
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Studies a second."""
+        """Studies a second, since the beginning: slow batches do not make it flicker."""
 
         def render(self, task: Job) -> Text:
-            """The speed since the beginning, so that slow batches do not make it flicker."""
-            speed = task.finished_speed or task.speed or 0.0
-            return Text(f"{speed:.1f}/s")
+            return Text(f"{task.completed / max(task.elapsed or 0.0, 1e-3):.1f}/s")
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         Rate(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("left"),
     )
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
-        job = bar.add_task(f"{title}" + (f" ({kept} kept)" if kept else ""), total=total)
+    with Progress(*columns, console=console, refresh_per_second=4) as bar:
+        job = bar.add_task(title, total=total)
         yield lambda n: bar.update(job, advance=n)
+
+
+def _log_lines(title: str, total: int) -> Callable[[int], None]:
+    """A line at the end, and at most one every half minute before."""
+    began = spoke = time.monotonic()
+    done = 0
+
+    def advance(n: int) -> None:
+        nonlocal done, spoke
+        done += n
+        now = time.monotonic()
+        if done < total and now - spoke < _LOG_SECONDS:
+            return
+        spoke = now
+        rate = done / max(now - began, 1e-3)
+        left = (total - done) / rate
+        line = f"{title}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left"
+        print(line, file=sys.stderr, flush=True)
+
+    return advance
