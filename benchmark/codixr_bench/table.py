@@ -45,12 +45,8 @@ def print_table(
     show.table(_scores_table(result, scale, show))
     for view in _views(result):
         show.table(_class_table(view, [result, *scale], show))
-    for score in result.scores:
-        if score.value is None:
-            show.line(f"{score.name}: not scored: {score.reason}", style="yellow")
-        for name, one in score.per_class.items():
-            if one.value is None:
-                show.line(f"{score.name}: {name}: not scored: {one.reason}", style="yellow")
+    for note in _not_scored(result):
+        show.line(note, style="yellow")
 
 
 def print_summary(
@@ -200,6 +196,23 @@ def _views(result: Result) -> list[str]:
 
 def _view(score: Score) -> str:
     return "".join(score.name.partition("[")[1:])
+
+
+def _not_scored(result: Result) -> list[str]:
+    """A line for every score or pathology without a value, and why."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for score in result.scores:
+        if score.value is None:
+            reasons.setdefault(("", score.reason or "no reason given"), []).append(score.name)
+        for label, one in score.per_class.items():
+            if one.value is None:
+                key = (label, one.reason or "no reason given")
+                reasons.setdefault(key, []).append(score.name)
+    return [
+        f"{label or ', '.join(names)}: not scored: {reason}"
+        + (f" ({', '.join(names)})" if label else "")
+        for (label, reason), names in reasons.items()
+    ]
 
 
 def _headline(result: Result, name: str, output: Modality) -> str:

@@ -165,8 +165,9 @@ class FrechetMetric:
 
     The reference set is the real pictures of the same evaluated studies, so both sides have the
     same n. Features are kept as float32 rows (d up to a few hundred), for the interval: 300 paired
-    resamples of the studies, recentred (``recentred_interval``), never below 0. Where the distance
-    is near its floor the interval is wider than it need be, not narrower.
+    resamples of the studies, recentred (``recentred_interval``), never below 0. In simulation (n 20
+    to 300, d 8 and 32) it covers the expected distance at this n in 92 to 100 of 100 cases, a plain
+    percentile interval in 0 to 86; near its floor and for n close to d it is too wide, not narrow.
 
     Args:
         backbone: the feature extractor.
