@@ -22,7 +22,7 @@ PAGES = [
 ]
 PARSERS = {"codixr": codixr.cli._parser, "codixr-bench": codixr_bench.cli._parser}
 RUNS_AT_ONCE = {("codixr-bench", "tasks"), ("codixr-bench", "models"), ("codixr-bench", "metrics")}
-RUNS_AT_ONCE |= {("codixr-bench", "doctor"), ("codixr", "info")}
+RUNS_AT_ONCE |= {("codixr", "info")}
 
 
 def blocks(page: Path, language: str) -> list[str]:
