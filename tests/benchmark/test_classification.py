@@ -214,6 +214,23 @@ def test_one_forward_pass_serves_features_and_probabilities():
     assert judged.signature == "phantom-judge-L|weights:ab12cd34"
 
 
+def test_it_reads_what_the_tracks_judge_says():
+    import torch
+
+    from codixr.data.phantom.judge import CLASSES, LoadedJudge, PhantomJudge
+
+    torch.manual_seed(0)
+    model = PhantomJudge().eval()
+    thresholds = dict.fromkeys(CLASSES, 0.5)
+    judged = JudgePass(Modality.F, LoadedJudge(model, thresholds, "ab12cd34" * 8, {}))
+    images = np.random.default_rng(0).random((3, 1, 64, 64), dtype=np.float32)
+    with torch.no_grad():
+        expected = torch.sigmoid(model(_tensor(images))).numpy()
+    order = [CLASSES.index(name) for name in PATHOLOGIES]
+    np.testing.assert_allclose(judged.probabilities(images), expected[:, order], rtol=1e-5)
+    assert judged.features(images).shape == (3, 128)
+
+
 def test_other_pictures_are_not_taken_for_those_seen():
     judged = JudgePass(Modality.F, fake_judge())
     images = np.random.default_rng(0).random((2, 1, 4, 4), dtype=np.float32)
