@@ -101,6 +101,15 @@ def test_a_resample_that_lost_a_kind_has_no_auroc():
     np.testing.assert_array_equal(found, [np.nan, 1.0, np.nan])
 
 
+def test_a_perfect_classifier_of_a_rare_finding_has_a_perfect_interval():
+    labels = np.zeros((32, 2), dtype=np.int8)
+    labels[:2, 0], labels[:9, 1] = 1, 1
+    weights = resample_weights(32)
+    assert (weights[:, :2].sum(axis=1) == 0).any()
+    f1 = average_f1(labels == 1, labels, weights)
+    assert np.nanmin(f1.per_class) == np.nanmin(f1.macro) == np.nanmin(f1.weighted) == 1.0
+
+
 @settings(max_examples=15)
 @given(split=shards(len(STUDIES)))
 def test_any_split_into_shards_gives_the_same_scores(split):

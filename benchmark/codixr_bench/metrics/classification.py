@@ -199,18 +199,16 @@ def average_auroc(probabilities: Array, labels: Labels, weights: NDArray[np.gene
 def average_f1(predicted: Mask, labels: Labels, weights: NDArray[np.generic]) -> Averaged:
     """F1 by class and averaged, for every resample: predictions and labels [n, k], weights [R, n].
 
-    F1 is 0 where nothing is present and nothing predicted, as sklearn has it by default.
+    As with AUROC, a class is undefined in a resample that has one kind of its labels only; counting
+    it as 0 there would drag the intervals of rare findings down.
     """
-    known, present = labels >= 0, labels == 1
-    hits = (predicted & present).astype(np.float64)
-    misses = (known & (predicted != present)).astype(np.float64)
     weight = weights.astype(np.float64)
-    true, wrong = weight @ hits, weight @ misses
-    per_class = _f1(true, wrong)
-    per_class[:, ~_both_kinds(labels)] = np.nan
-    micro = _f1(true.sum(axis=1), wrong.sum(axis=1))
-    if not _both_kinds(labels.reshape(-1, 1))[0]:
-        micro[:] = np.nan
+    present, absent = labels == 1, labels == 0
+    hits = weight @ (predicted & present)
+    false = weight @ (predicted & absent)
+    positives, negatives = weight @ present, weight @ absent
+    per_class = _f1(hits, false, positives, negatives)
+    micro = _f1(*(counts.sum(axis=1) for counts in (hits, false, positives, negatives)))
     return _averaged(per_class, micro, labels, weights)
 
 
@@ -260,14 +258,12 @@ def _averaged(
     return Averaged(per_class, micro, macro, weighted)
 
 
-def _f1(true: Array, wrong: Array) -> Array:
-    total = 2.0 * true + wrong
-    return np.divide(2.0 * true, total, out=np.zeros_like(total), where=total > 0)
-
-
-def _both_kinds(labels: Labels) -> Mask:
-    both: Mask = (labels == 1).any(axis=0) & (labels == 0).any(axis=0)
-    return both
+def _f1(hits: Array, false: Array, positives: Array, negatives: Array) -> Array:
+    """2 TP / (2 TP + FP + FN), where there are cases of both kinds; NaN elsewhere."""
+    values = np.full_like(hits, np.nan)
+    both = (positives > 0) & (negatives > 0)
+    # 2 TP + FP + FN = predicted + present, and never 0 where something is present.
+    return np.divide(2.0 * hits, hits + false + positives, out=values, where=both)
 
 
 def _class_score(value: float, drawn: Array, labels: Labels) -> ClassScore:
