@@ -138,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     """Train, choose thresholds on val, report on test, save."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--view", choices=("F", "L"), required=True)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
     parser.add_argument("--data-seed", type=int, default=0, help="of the simulated studies")
     parser.add_argument("--threads", type=int, default=1)
@@ -182,6 +182,7 @@ def main(argv: list[str] | None = None) -> int:
     temporary = path.with_suffix(".tmp")
     state = {key: value.contiguous() for key, value in model.state_dict().items()}
     save_file(state, temporary, metadata=metadata)
+    temporary.chmod(0o644)
     temporary.replace(path)
     for name, value in table.items():
         print(f"{name:28s} {value:.4f}")
