@@ -131,6 +131,8 @@ def _score_folder(parsed: argparse.Namespace, options: RunOptions) -> Outcome:
     samples = ExternalSamples(parsed.samples, tasks[0], len(dataset), track.image_size)
     render(dataset, tasks[0])
     folder = run_folder(track, tasks[0], name, options)
+    if (folder / SAMPLES / RECORD_NAME).exists():
+        raise InputError(f"'{folder}' holds a run of its own: use another --out")
     return _finish(samples, dataset, track, metrics, maker, folder, options)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -105,6 +106,7 @@ def finish(
 
     Raises InputError when samples are missing or damaged, or the disk is full.
     """
+    print(f"codixr-bench: scoring {len(dataset):,} samples", file=sys.stderr)
     began = time.perf_counter()
     add_floors(metrics, track, len(dataset), data_dir)
     scored = score_samples(source, dataset, metrics)

@@ -20,7 +20,7 @@ from codixr_bench.hooks import (
 )
 from codixr_bench.model import GenerativeModel
 from codixr_bench.outcome import GRID_NAME, RESULT_NAME, STATISTICS_NAME, Maker, Outcome, finish
-from codixr_bench.record import RunRecord
+from codixr_bench.record import RECORD_NAME, RunRecord
 from codixr_bench.samples import CHUNK_SIZE, SampleStore
 from codixr_bench.task import Task
 from codixr_bench.track import Track
@@ -104,6 +104,8 @@ def make_samples(
         chunk_size=options.chunk_size,
     )
     Maker.of(record)
+    if not options.overwrite:
+        _refuse_orphan(folder)
     if world.leads:
         store = SampleStore.create(folder / SAMPLES, record, overwrite=options.overwrite)
         if options.overwrite:
@@ -134,6 +136,15 @@ def make_samples(
         title=f"{task} {model.name}" if options.progress and world.leads else None,
     )
     return store, dataset, generated
+
+
+def _refuse_orphan(folder: Path) -> None:
+    """InputError for a folder with a result whose samples are elsewhere: whose it is, who knows."""
+    if (folder / RESULT_NAME).exists() and not (folder / SAMPLES / RECORD_NAME).exists():
+        raise InputError(
+            f"'{folder}' holds a '{RESULT_NAME}' without its samples: "
+            "use another --out, or --overwrite to replace it"
+        )
 
 
 def render(dataset: StudyDataset, task: Task) -> None:

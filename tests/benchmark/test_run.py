@@ -227,6 +227,22 @@ def test_generate_then_score_is_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert "were made with F->T" in capsys.readouterr().err
 
 
+def test_a_folder_of_others_results_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--task", "F->T", "--limit", "12"]
+    assert main(["generate", *options, "--model", "noise", "--out", "run"]) == 0
+    Path("theirs").mkdir()
+    reports = "".join(f"{position},clear lungs\n" for position in range(12))
+    Path("theirs/reports.csv").write_text(f"position,report\n{reports}")
+    capsys.readouterr()
+    assert main(["score", "--samples", "theirs", *options, "--out", "run"]) == 2
+    assert "'run' holds a run of its own" in capsys.readouterr().err
+    assert main(["score", "--samples", "theirs", *options, "--out", "scored"]) == 0
+    assert main(["run", *options, "--model", "noise", "--out", "scored"]) == 2
+    assert "without its samples" in capsys.readouterr().err
+    assert sorted(contents(Path("scored"))) == ["grid.png", "result.json", "statistics.parquet"]
+    assert main(["run", *options, "--model", "noise", "--out", "scored", "--overwrite"]) == 0
+
+
 def test_json_is_the_result_file(capsys: pytest.CaptureFixture[str]) -> None:
     run = ["run", "--task", "F->T", "--model", "noise", "--limit", "12", "--out", "a", "--json"]
     assert main(run) == 0
