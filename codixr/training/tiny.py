@@ -1,7 +1,7 @@
 """Train the embedded checkpoint: ``python -m codixr.training.tiny STAGE --out DIR``.
 
-Stages, in an order that works: report-vae, image-vae, prompt-encoders, image-ldm-F, image-ldm-L,
-report-ldm, alignment-FL, alignment-FT; then ``export --to FOLDER`` writes float16 weights. Each
+Stages, in an order that works: image-vae, prompt-encoders, report-vae, report-vae-refine,
+image-ldm-F, image-ldm-L, report-ldm, alignment-FL, alignment-FT; then ``export --to FOLDER`` writes float16 weights. Each
 resumes where it was stopped.
 """
 
@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,10 +25,11 @@ from codixr.training.studies import TrainingStudies, frozen, image_posteriors, p
 
 SCHEDULES = {
     "image-vae": Schedule(steps=1800, batch=24, learning_rate=1.5e-3, ema=0.995),
-    "prompt-encoders": Schedule(steps=1500, batch=128, learning_rate=1.2e-3, ema=0.99),
+    "prompt-encoders": Schedule(steps=1200, batch=128, learning_rate=1.2e-3, ema=0.99),
     "report-vae": Schedule(steps=2600, batch=64, learning_rate=1.5e-3, ema=0.995),
-    "image-ldm-F": Schedule(steps=2600, batch=64, learning_rate=1e-3, ema=0.998),
-    "image-ldm-L": Schedule(steps=2600, batch=64, learning_rate=1e-3, ema=0.998, seed=1),
+    "report-vae-refine": Schedule(steps=1400, batch=64, learning_rate=8e-4, ema=0.995, seed=1),
+    "image-ldm-F": Schedule(steps=2200, batch=64, learning_rate=1e-3, ema=0.998),
+    "image-ldm-L": Schedule(steps=2200, batch=64, learning_rate=1e-3, ema=0.998, seed=1),
     "report-ldm": Schedule(steps=4000, batch=256, learning_rate=1e-3, ema=0.998),
     "alignment-FL": Schedule(steps=400, batch=64, learning_rate=1e-3, ema=0.98),
     "alignment-FT": Schedule(steps=400, batch=64, learning_rate=1e-3, ema=0.98),
@@ -133,9 +135,14 @@ def train_prompt_encoders(shop: Workshop, schedule: Schedule) -> None:
     components.save_component(encoder, shop.out / "prompt_encoder")
 
 
-def train_report_vae(shop: Workshop, schedule: Schedule) -> None:
-    """Reconstruction; beta rises over the first half, words are dropped less in the second."""
+def train_report_vae(shop: Workshop, schedule: Schedule, *, refine: bool = False) -> None:
+    """Reconstruction; beta rises over the first half, words are dropped less in the second.
+
+    ``refine`` goes on from trained weights with a lower beta, so that the latent says more.
+    """
     vae = components.BUILDERS["report_vae"](shop.preset)
+    if refine:
+        vae.load_state_dict(shop.load("report_vae").state_dict())
     ids, mask = shop.tokens()
     unknown = shop.tokenizer.unk_token_id
 
@@ -145,12 +152,12 @@ def train_report_vae(shop: Workshop, schedule: Schedule) -> None:
             ids[rows],
             mask[rows],
             generator,
-            beta=0.02 * min(1.0, 2 * progress),
-            word_drop=0.3 if progress < 0.5 else 0.2,
+            beta=0.008 if refine else 0.02 * min(1.0, 2 * progress),
+            word_drop=0.2 if refine or progress >= 0.5 else 0.3,
             unknown=unknown,
         )
 
-    shop.run("report-vae", vae, loss, schedule)
+    shop.run("report-vae-refine" if refine else "report-vae", vae, loss, schedule)
     report_vae.measure_scale(vae, ids, mask)
     components.save_component(vae, shop.out / "report_vae")
 
@@ -287,6 +294,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "image-vae": train_image_vae,
             "prompt-encoders": train_prompt_encoders,
             "report-vae": train_report_vae,
+            "report-vae-refine": partial(train_report_vae, refine=True),
             "report-ldm": train_report_ldm,
         }[args.stage](shop, schedule)
 
