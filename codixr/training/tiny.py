@@ -1,8 +1,8 @@
 """Train the embedded checkpoint: ``python -m codixr.training.tiny STAGE --out DIR``.
 
 Stages, in an order that works: image-vae, prompt-encoders, report-vae, report-vae-refine,
-image-ldm-F, image-ldm-L, report-ldm, alignment-FL, alignment-FT; then ``export --to FOLDER`` writes float16 weights. Each
-resumes where it was stopped.
+image-ldm-F, image-ldm-L, report-ldm, alignment-FL, alignment-FT; then ``export --to FOLDER``
+writes float16 weights. Each resumes where it was stopped.
 """
 
 import argparse
