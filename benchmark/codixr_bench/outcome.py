@@ -26,9 +26,11 @@ from codixr_bench.model import Sample
 from codixr_bench.record import RunRecord
 from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
 from codixr_bench.scoring import SampleSource, score_samples
+from codixr_bench.task import Task
 from codixr_bench.track import Track
 from codixr_bench.track_metrics import add_floors
 
+RUNS = Path("runs")
 RESULT_NAME = "result.json"
 STATISTICS_NAME = "statistics.parquet"
 GRID_NAME = "grid.png"
@@ -135,22 +137,29 @@ def finish(
 
 
 def scale_beside(folder: Path, result: Result) -> tuple[Result, ...]:
-    """The results of ``real`` and ``noise`` beside ``folder``, where they are of the same studies.
+    """The results of ``real`` and ``noise`` that are of the same studies.
 
-    The same task, track, fingerprint, split and n; a file that cannot be read is passed over.
+    They are looked for beside ``folder`` and in ``runs/TRACK/TASK``. The same studies: the same
+    task, track, fingerprint, split and n; a file that cannot be read is passed over.
     """
+    usual = RUNS / result.track.name / Task.parse(result.task).folder
     found = []
     for name in SCALE:
-        path = folder.resolve().parent / name / RESULT_NAME
-        if name == result.model.name or not path.is_file():
+        if name == result.model.name:
             continue
-        try:
-            beside = Result.load(path)
-        except InputError:
-            continue
-        if (beside.task, beside.track) == (result.task, result.track):
-            found.append(beside)
+        for path in (folder.resolve().parent / name, usual / name):
+            beside = _readable(path / RESULT_NAME)
+            if beside is not None and (beside.task, beside.track) == (result.task, result.track):
+                found.append(beside)
+                break
     return tuple(found)
+
+
+def _readable(path: Path) -> Result | None:
+    try:
+        return Result.load(path)
+    except InputError:
+        return None
 
 
 def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool, group: bool = False) -> None:

@@ -19,7 +19,15 @@ from codixr_bench.hooks import (
     train_limit,
 )
 from codixr_bench.model import GenerativeModel
-from codixr_bench.outcome import GRID_NAME, RESULT_NAME, STATISTICS_NAME, Maker, Outcome, finish
+from codixr_bench.outcome import (
+    GRID_NAME,
+    RESULT_NAME,
+    RUNS,
+    STATISTICS_NAME,
+    Maker,
+    Outcome,
+    finish,
+)
 from codixr_bench.record import RECORD_NAME, RunRecord
 from codixr_bench.samples import CHUNK_SIZE, SampleStore
 from codixr_bench.task import Task
@@ -27,7 +35,6 @@ from codixr_bench.track import Track
 from codixr_bench.track_metrics import load_backbones
 from codixr_bench.world import World
 
-RUNS = Path("runs")
 SAMPLES = "samples"
 
 
@@ -106,36 +113,38 @@ def make_samples(
     Maker.of(record)
     if not options.overwrite:
         _refuse_orphan(folder)
-    if world.leads:
-        store = SampleStore.create(folder / SAMPLES, record, overwrite=options.overwrite)
-        if options.overwrite:
-            for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME):
-                (folder / name).unlink(missing_ok=True)
-        render(dataset, task)
-    else:
-        store = SampleStore.create(
-            folder / SAMPLES, record, overwrite=options.overwrite, leads=False
-        )
-    world.barrier()
-    if not world.leads:
-        render(dataset, task)
-
-    def prepare() -> None:
-        if isinstance(model, LearnsFromTrack):
-            model.prepare(train, task)
-
-    generated = generate(
-        model,
-        task,
-        dataset,
-        store,
-        image_size=track.image_size,
-        batch_size=options.batch_size,
-        world=world,
-        prepare=prepare,
-        title=f"{task} {model.name}" if options.progress and world.leads else None,
+    store = SampleStore.create(
+        folder / SAMPLES, record, overwrite=options.overwrite, leads=world.leads
     )
+    try:
+        if world.leads:
+            if options.overwrite:
+                for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME):
+                    (folder / name).unlink(missing_ok=True)
+            render(dataset, task)
+        world.barrier()
+        if not world.leads:
+            render(dataset, task)
+        generated = generate(
+            model,
+            task,
+            dataset,
+            store,
+            image_size=track.image_size,
+            batch_size=options.batch_size,
+            world=world,
+            prepare=lambda: _prepare(model, train, task),
+            title=f"{task} {model.name}" if options.progress and world.leads else None,
+        )
+    except BaseException:
+        store.close()
+        raise
     return store, dataset, generated
+
+
+def _prepare(model: GenerativeModel, train: StudyDataset | None, task: Task) -> None:
+    if isinstance(model, LearnsFromTrack):
+        model.prepare(train, task)
 
 
 def _refuse_orphan(folder: Path) -> None:
