@@ -28,8 +28,8 @@ def make_scheduler(config: DiffusionConfig, steps: int, name: str | None = None)
     Raises InputError for an unknown scheduler or a number of steps outside 1 .. train_steps.
     """
     name = name or config.scheduler
-    kind = getattr(diffusers, name, None)
-    if not (inspect.isclass(kind) and hasattr(kind, "set_timesteps")):
+    kind: Any = getattr(diffusers, name, None)
+    if not hasattr(kind, "set_timesteps"):
         raise InputError(f"'{name}' is no scheduler of diffusers, e.g. DDIMScheduler")
     if not 1 <= steps <= config.train_steps:
         raise InputError(f"--steps {steps}: give 1 to {config.train_steps}")

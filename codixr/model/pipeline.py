@@ -221,7 +221,7 @@ class CoDiXRPipeline:
             return content
         if isinstance(content, PILImage.Image):
             grey = content.convert("L").resize((self.size, self.size), PILImage.Resampling.LANCZOS)
-            return np.asarray(grey, np.float32)[None] / 255
+            return np.asarray(grey, np.float32)[None] / np.float32(255)
         return np.asarray(content, np.float32)
 
 

@@ -40,5 +40,5 @@ class Metric(Protocol):
         ...
 
     def statistics(self) -> Mapping[str, NDArray[generic]]:
-        """One row a study in position order: what pairing and resampling need, and no identifier."""
+        """One row a study in position order: what pairing and resampling need, without ids."""
         ...
