@@ -75,8 +75,14 @@ class PromptEncoder(nn.Module):
             embeddings.patch_embedding = ConvStem(channels, config.stem_widths, hidden)
 
     def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Token ids and mask [B, N] -> unit vectors [B, embed_dim]."""
-        return F.normalize(self.text(input_ids=ids, attention_mask=mask).text_embeds, dim=-1)
+        """Token ids and mask [B, N] -> unit vectors [B, embed_dim].
+
+        Pooled at each report's last token, ``<eos>``. Not by transformers' own rule: for an
+        ``eos_token_id`` of 2 that takes the highest id, which is any word of our vocabulary.
+        """
+        hidden = self.text(input_ids=ids, attention_mask=mask).last_hidden_state
+        last = hidden[torch.arange(len(ids), device=ids.device), mask.sum(1) - 1]
+        return F.normalize(self.text.text_projection(last), dim=-1)
 
     def encode_image(self, images: Tensor) -> Tensor:
         """X-rays of either view [B, 1, H, W] in [0, 1] -> unit vectors [B, embed_dim]."""

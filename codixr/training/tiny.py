@@ -1,8 +1,8 @@
 """Train the embedded checkpoint: ``python -m codixr.training.tiny STAGE --out DIR``.
 
-Stages, in an order that works: image-vae, prompt-encoders, report-vae, report-vae-refine,
-image-ldm-F, image-ldm-L, report-ldm, alignment-FL, alignment-FT; then ``export --to FOLDER``
-writes float16 weights. Each resumes where it was stopped.
+Stages, in an order that works: image-vae, prompt-encoders, text-tower, report-vae,
+report-vae-refine, image-ldm-F and -L, their refines, report-ldm, alignment-FL, alignment-FT;
+then ``export --to FOLDER`` writes float16 weights. Each resumes where it was stopped.
 """
 
 import argparse
@@ -26,10 +26,17 @@ from codixr.training.studies import TrainingStudies, frozen, image_posteriors, p
 SCHEDULES = {
     "image-vae": Schedule(steps=1800, batch=24, learning_rate=1.5e-3, ema=0.995),
     "prompt-encoders": Schedule(steps=1200, batch=128, learning_rate=1.2e-3, ema=0.99),
+    "text-tower": Schedule(steps=400, batch=128, learning_rate=1.5e-3, ema=0.98, seed=1),
     "report-vae": Schedule(steps=2600, batch=64, learning_rate=1.5e-3, ema=0.995),
     "report-vae-refine": Schedule(steps=1400, batch=64, learning_rate=8e-4, ema=0.995, seed=1),
     "image-ldm-F": Schedule(steps=2200, batch=64, learning_rate=1e-3, ema=0.998),
     "image-ldm-L": Schedule(steps=2200, batch=64, learning_rate=1e-3, ema=0.998, seed=1),
+    "image-ldm-F-refine": Schedule(
+        steps=800, batch=64, learning_rate=6e-4, ema=0.99, warmup=0.05, seed=2
+    ),
+    "image-ldm-L-refine": Schedule(
+        steps=800, batch=64, learning_rate=6e-4, ema=0.99, warmup=0.05, seed=3
+    ),
     "report-ldm": Schedule(steps=4000, batch=256, learning_rate=1e-3, ema=0.998),
     "alignment-FL": Schedule(steps=400, batch=64, learning_rate=1e-3, ema=0.98),
     "alignment-FT": Schedule(steps=400, batch=64, learning_rate=1e-3, ema=0.98),
@@ -135,6 +142,24 @@ def train_prompt_encoders(shop: Workshop, schedule: Schedule) -> None:
     components.save_component(encoder, shop.out / "prompt_encoder")
 
 
+def train_text_tower(shop: Workshop, schedule: Schedule) -> None:
+    """The text tower alone, against the finished vision tower's vectors: cheap, large batches."""
+    encoder = components.BUILDERS["prompt_encoder"](shop.preset)
+    encoder.load_state_dict(shop.load("prompt_encoder").state_dict())
+    encoder.vision.requires_grad_(False)  # type: ignore[union-attr]
+    ids, mask = shop.tokens()
+    views = [shop.prompts(m) for m in (Modality.F, Modality.L)]
+
+    def loss(rows: Tensor, _generator: torch.Generator, _progress: float) -> dict[str, Tensor]:
+        text = encoder.encode_text(ids[rows], mask[rows])  # type: ignore[operator]
+        with_f, with_l = (contrastive.info_nce(view[rows], text, 16.0) for view in views)
+        return {"loss": with_f + with_l, "F": with_f.detach(), "L": with_l.detach()}
+
+    shop.run("text-tower", encoder, loss, schedule)
+    components.save_component(encoder, shop.out / "prompt_encoder")
+    (shop.out / "cache" / "prompt-T.npy").unlink(missing_ok=True)
+
+
 def train_report_vae(shop: Workshop, schedule: Schedule, *, refine: bool = False) -> None:
     """Reconstruction; beta rises over the first half, words are dropped less in the second.
 
@@ -192,11 +217,14 @@ def _draws(table: Tensor, spread: float) -> LatentDraw:
     return draw
 
 
-def train_image_ldm(shop: Workshop, schedule: Schedule, view: Modality) -> None:
-    """The denoiser of one view, given T, the other view, or both."""
+def train_image_ldm(
+    shop: Workshop, schedule: Schedule, view: Modality, *, refine: bool = False
+) -> None:
+    """The denoiser of one view, given T, the other view, or both; ``refine`` goes on from one."""
     other = Modality.L if view is Modality.F else Modality.F
-    draw = image_latents(shop, view)
-    _train_denoiser(shop, f"image-ldm-{view}", view, draw, (Modality.T, other), schedule)
+    stage = f"image-ldm-{view}{'-refine' if refine else ''}"
+    draw, given = image_latents(shop, view), (Modality.T, other)
+    _train_denoiser(shop, stage, view, draw, given, schedule, refine=refine)
 
 
 def train_report_ldm(shop: Workshop, schedule: Schedule) -> None:
@@ -238,9 +266,13 @@ def _train_denoiser(
     draw: LatentDraw,
     given: tuple[Modality, Modality],
     schedule: Schedule,
+    *,
+    refine: bool = False,
 ) -> None:
     name = f"denoiser_{made.lower()}"
     denoiser = components.BUILDERS[name](shop.preset)
+    if refine:
+        denoiser.load_state_dict(shop.load(name).state_dict())
     denoiser.environment.requires_grad_(False)  # type: ignore[union-attr]
     prompts = [shop.prompts(m) for m in given]
     nulls = [shop.null(m) for m in given]
@@ -286,13 +318,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.steps:
         schedule = replace(schedule, steps=args.steps)
     if args.stage.startswith("image-ldm"):
-        train_image_ldm(shop, schedule, Modality(args.stage[-1]))
+        view, refine = Modality(args.stage.split("-")[2]), args.stage.endswith("-refine")
+        train_image_ldm(shop, schedule, view, refine=refine)
     elif args.stage.startswith("alignment"):
         train_alignment(shop, schedule, Modality(args.stage[-1]))
     else:
         {
             "image-vae": train_image_vae,
             "prompt-encoders": train_prompt_encoders,
+            "text-tower": train_text_tower,
             "report-vae": train_report_vae,
             "report-vae-refine": partial(train_report_vae, refine=True),
             "report-ldm": train_report_ldm,
