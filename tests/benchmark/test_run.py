@@ -44,7 +44,13 @@ def bench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]
         text=True,
         check=False,
         env=environment(**variables),
+        preexec_fn=hear_interrupts,
     )
+
+
+def hear_interrupts() -> None:
+    # A suite that runs in the background of a shell script inherits a deaf SIGINT.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def environment(**variables: str) -> dict[str, str]:
