@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TASK := L+T->F
-RUN := runs/phantom/L+T-to-F/codixr
+RUN := runs/phantom-64/L+T-to-F/codixr
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint perf clean

@@ -197,7 +197,9 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_out(parser: argparse.ArgumentParser, *, overwrite: bool = True) -> None:
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/TRACK/TASK/MODEL")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="default: runs/TRACK[-LIMIT]/TASK/MODEL"
+    )
     if overwrite:
         parser.add_argument(
             "--overwrite", action="store_true", help="replace another run's samples in the folder"

@@ -139,15 +139,17 @@ def finish(
 def scale_beside(folder: Path, result: Result) -> tuple[Result, ...]:
     """The results of ``real`` and ``noise`` that are of the same studies.
 
-    They are looked for beside ``folder`` and in ``runs/TRACK/TASK``. The same studies: the same
-    task, track, fingerprint, split and n; a file that cannot be read is passed over.
+    They are looked for beside ``folder``, in ``runs/TRACK-N/TASK`` and in ``runs/TRACK/TASK``. The
+    same studies: the same task, track, fingerprint, split and n; a file that cannot be read is
+    passed over.
     """
-    usual = RUNS / result.track.name / Task.parse(result.task).folder
+    track, task = result.track, Task.parse(result.task).folder
+    usual = [RUNS / of / task for of in (f"{track.name}-{track.n}", track.name)]
     found = []
     for name in SCALE:
         if name == result.model.name:
             continue
-        for path in (folder.resolve().parent / name, usual / name):
+        for path in (parent / name for parent in (folder.resolve().parent, *usual)):
             beside = _readable(path / RESULT_NAME)
             if beside is not None and (beside.task, beside.track) == (result.task, result.track):
                 found.append(beside)

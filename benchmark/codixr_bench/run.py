@@ -51,18 +51,22 @@ class RunOptions:
     metrics: tuple[str, ...] = ()
     """Names of the metrics wanted; empty for all of the track's."""
     out: Path | None = None
-    """The run's folder; None for ``runs/TRACK/TASK/MODEL``."""
+    """The run's folder; None for the usual one (``run_folder``)."""
     overwrite: bool = False
     show_content: bool = False
     progress: bool = True
 
 
 def run_folder(track: Track, task: Task, model_name: str, options: RunOptions) -> Path:
-    """Where a run's files go: ``--out``, or ``runs/TRACK/TASK/MODEL``."""
+    """Where a run's files go: ``--out``, or ``runs/TRACK/TASK/MODEL``; ``TRACK-N`` with a limit.
+
+    Runs of other sizes are other runs: a quick look must not stand in the way of the whole split.
+    """
     if options.out is not None:
         return options.out
     safe = "".join(c if c.isalnum() or c in "._-+" else "-" for c in model_name).lstrip(".")
-    return RUNS / track.name / task.folder / (safe or "model")
+    of = track.name if options.limit is None else f"{track.name}-{options.limit}"
+    return RUNS / of / task.folder / (safe or "model")
 
 
 def refuse_early(model: GenerativeModel, task: Task, track: Track) -> None:

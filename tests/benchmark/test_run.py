@@ -154,7 +154,9 @@ def test_a_group_gives_one_result_a_task_and_leaves_out_what_cannot_run(
 ) -> None:
     assert main(["run", "--task", "joint", "--model", "noise", "--limit", "8"]) == 0
     found = sorted(str(path.parent) for path in Path("runs").rglob("result.json"))
-    assert found == [f"runs/phantom/{task}/noise" for task in ("F-to-L+T", "L-to-F+T", "T-to-F+L")]
+    assert found == [
+        f"runs/phantom-8/{task}/noise" for task in ("F-to-L+T", "L-to-F+T", "T-to-F+L")
+    ]
     capsys.readouterr()
     options = ["--model", "constant", "--track", "openi", "--limit", "8"]
     assert main(["run", "--task", "paper", *options, "--json"]) == 0
@@ -185,12 +187,18 @@ def test_openi_is_scored_without_a_picture_and_shows_no_content() -> None:
     assert "chest" not in (folder / "result.json").read_text().lower()
 
 
+def test_runs_of_other_sizes_do_not_stand_in_each_other_s_way() -> None:
+    for limit in ("4", "6"):
+        assert main(["run", "--task", "F->T", "--model", "noise", "--limit", limit]) == 0
+        assert result(f"runs/phantom-{limit}/F-to-T/noise")["track"]["n"] == int(limit)
+
+
 def test_real_is_the_upper_end() -> None:
     assert main(["run", "--task", "L->F+T", "--model", "real", "--limit", LIMIT]) == 0
-    found = scores("runs/phantom/L-to-F+T/real")
+    found = scores(f"runs/phantom-{LIMIT}/L-to-F+T/real")
     assert found["bleu_4"] == pytest.approx(1)
     assert found["fid_phantom"] == pytest.approx(0, abs=1e-3)
-    assert Path("runs/phantom/L-to-F+T/real/grid.png").is_file()
+    assert Path(f"runs/phantom-{LIMIT}/L-to-F+T/real/grid.png").is_file()
 
 
 def export(folder: Path, store: SampleStore, name: str) -> None:
@@ -213,7 +221,9 @@ def test_samples_made_elsewhere_get_the_same_scores(capsys: pytest.CaptureFixtur
     before = contents(Path("theirs"))
     assert main(["score", "--samples", "theirs", *options]) == 0
     assert contents(Path("theirs")) == before
-    assert scores("runs/phantom/L-to-F+T/theirs") == pytest.approx(scores("ours"), abs=1e-6)
+    assert scores(f"runs/phantom-{LIMIT}/L-to-F+T/theirs") == pytest.approx(
+        scores("ours"), abs=1e-6
+    )
     capsys.readouterr()
     Path("theirs/00003_F.png").unlink()
     assert main(["score", "--samples", "theirs", *options]) == 2
@@ -298,4 +308,4 @@ def test_the_literal_command_unquoted_runs_the_task_that_was_meant(workplace: Pa
     assert "fid_phantom" in done.stderr
     assert "Quote the task: --task 'L+T->F'" in done.stderr.splitlines()[-1]
     assert not Path("F").exists()
-    assert result("runs/phantom/L+T-to-F/noise")["task"] == "L+T->F"
+    assert result("runs/phantom-8/L+T-to-F/noise")["task"] == "L+T->F"
