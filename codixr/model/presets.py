@@ -84,6 +84,8 @@ class DiffusionConfig:
     """Bound on the predicted clean report latent, in standard deviations; None is none."""
     context_scale: float = 1.0
     """Factor on the unit-norm condition vectors before the UNets see them."""
+    condition_fusion: str = "mean"
+    """Several conditions: their weighted "mean" (the paper's), or one of the "tokens" each."""
 
 
 @dataclass(frozen=True)
