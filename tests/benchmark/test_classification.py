@@ -175,10 +175,16 @@ def test_statistics_hold_a_row_a_study_and_no_identifier():
     scored = metric()
     scored.update(range(len(STUDIES)), STUDIES, SAMPLES)
     columns = scored.statistics()
-    assert len(columns) == 20
+    assert len(columns) == 30
     assert all(name.startswith("classification.") for name in columns)
     assert {len(column) for column in columns.values()} == {60}
     assert columns["classification.label.Edema"][0] == -2
+    cut = scored.classifier.thresholds[0]
+    name = scored.classifier.classes[0]
+    np.testing.assert_array_equal(
+        columns[f"classification.predicted.{name}"],
+        columns[f"classification.probability.{name}"].astype(np.float64) >= cut,
+    )
     assert not any(column.dtype.kind in "OUS" for column in columns.values())
 
 

@@ -129,10 +129,18 @@ class ClassificationMetric:
         return scores
 
     def statistics(self) -> Mapping[str, NDArray[generic]]:
-        """``<name>.probability.<class>`` and ``<name>.label.<class>``, one column each."""
+        """``<name>.probability|predicted|label.<class>``, one column each.
+
+        ``predicted`` is what the thresholds make of the probabilities: 1 present, 0 absent.
+        """
+        columns = self._rows.columns()
+        if columns:
+            thresholds = np.asarray(self.classifier.thresholds, dtype=np.float64)
+            predicted = np.asarray(columns["probability"], dtype=np.float64) >= thresholds
+            columns["predicted"] = predicted.astype(np.int8)
         return {
             f"{self.name}.{kind}.{label}": values[:, number]
-            for kind, values in self._rows.columns().items()
+            for kind, values in columns.items()
             for number, label in enumerate(self.classifier.classes)
         }
 
