@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench_fakes import FakeDataset, SeededModel, contents, record
-from codixr_bench import atomic
 from codixr_bench.generate import generate
 from codixr_bench.model import Sample
 from codixr_bench.samples import SampleStore
 from codixr_bench.task import Task
 
+from codixr import atomic
 from codixr.errors import InputError
 from codixr.modality import Modality
 
