@@ -15,6 +15,7 @@ from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from torch import Tensor, nn
 
 from codixr.modality import Modality
+from codixr.model.attention import ContextAttention, attend_by
 from codixr.model.presets import EnvironmentConfig
 
 
@@ -116,6 +117,7 @@ class CrossModalTransformer(nn.Module):
             activation_fn="geglu",
             ff_inner_dim=int(channels * config.feed_forward_mult),
         )
+        attend_by(ContextAttention(), self.block)
         self.proj_out = nn.Linear(channels, channels)
         nn.init.zeros_(self.proj_out.weight)
         nn.init.zeros_(self.proj_out.bias)

@@ -1,14 +1,17 @@
 """The X-ray denoiser: diffusers' UNet2DConditionModel, unforked, plus the environment parts.
 
 The cross-modal transformers hang on the UNet's attention blocks as forward hooks: the UNet's own
-weights keep their names, and Stable Diffusion's load as they are.
+weights keep their names, and Stable Diffusion's load as they are. Cross-attention to one vector is
+done without queries and keys (``codixr.model.attention``).
 """
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
+from codixr.model.attention import ContextAttention, as_tokens, attend_by
 from codixr.model.environment import CrossModalTransformer, ImageEnvironmentEncoder
 from codixr.model.presets import EnvironmentConfig
 
@@ -20,6 +23,7 @@ class ImageEnvironment(nn.Module):
         self, latent_channels: int, attention_channels: list[int], config: EnvironmentConfig
     ) -> None:
         super().__init__()
+        self.config = config
         self.encoder = ImageEnvironmentEncoder(latent_channels, config)
         self.cross = nn.ModuleList(CrossModalTransformer(c, config) for c in attention_channels)
 
@@ -27,13 +31,16 @@ class ImageEnvironment(nn.Module):
 class XrayDenoiser(nn.Module):
     """Predicts the noise in an X-ray's latent.
 
-    ``forward(latents [B, c, h, w], timestep [B], condition [B, D], environment [B, E] | None)``;
-    ``environment`` is what the other flows' V say, or None when one modality is made alone.
+    ``forward(latents [B, c, h, w], timestep [B], condition, environment [B, E] | None)``;
+    ``condition`` is one vector a sample [B, D], or K tokens [B, K, D]; ``environment`` is what the
+    other flows' V say, or None when one modality is made alone.
     """
 
     def __init__(self, unet: dict[str, Any], environment: EnvironmentConfig) -> None:
         super().__init__()
         self.unet = UNet2DConditionModel(**unet)
+        self.prompt_attention = ContextAttention()
+        attend_by(self.prompt_attention, self.unet)
         attentions = [
             attention
             for block in (*self.unet.down_blocks, *self.unet.up_blocks)
@@ -41,21 +48,17 @@ class XrayDenoiser(nn.Module):
         ]
         channels = [attention.in_channels for attention in attentions]
         self.environment = ImageEnvironment(unet["in_channels"], channels, environment)
-        self._vector: Tensor | None = None
+        self.vector: Tensor | None = None
         for attention, cross in zip(attentions, self.environment.cross, strict=True):
-            attention.register_forward_hook(self._attend_with(cross))
-
-    def _attend_with(self, cross: CrossModalTransformer) -> Any:
-        def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
-            if self._vector is None:
-                return output
-            return (cross.on_grid(output[0], self._vector), *output[1:])
-
-        return hook
+            attention.register_forward_hook(_CrossModalHook(self, cross))
 
     def encode_environment(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """This flow's V: one unit vector [B, E]."""
         return self.environment.encoder(latents, timestep)
+
+    def same_condition(self) -> AbstractContextManager[None]:
+        """Within it the condition must not change: what it adds is computed once, not per step."""
+        return self.prompt_attention.held()
 
     def forward(
         self,
@@ -63,7 +66,22 @@ class XrayDenoiser(nn.Module):
         timestep: Tensor,
         condition: Tensor,
         environment: Tensor | None = None,
+        log_weights: Tensor | None = None,
     ) -> Tensor:
-        """The predicted noise, the shape of ``latents``."""
-        self._vector = environment
-        return self.unet(latents, timestep, condition.unsqueeze(1), return_dict=False)[0]
+        """The predicted noise, the shape of ``latents``; ``log_weights`` [K] weigh the tokens."""
+        self.vector = environment
+        self.prompt_attention.log_weights = log_weights
+        return self.unet(latents, timestep, as_tokens(condition), return_dict=False)[0]
+
+
+class _CrossModalHook:
+    """Lets an attention block's output see the other flow's vector; an object, not a closure, so
+    that a copied denoiser listens to its own vector."""
+
+    def __init__(self, denoiser: XrayDenoiser, cross: CrossModalTransformer) -> None:
+        self.denoiser, self.cross = denoiser, cross
+
+    def __call__(self, _module: nn.Module, _args: Any, output: Any) -> Any:
+        if self.denoiser.vector is None:
+            return output
+        return (self.cross.on_grid(output[0], self.denoiser.vector), *output[1:])

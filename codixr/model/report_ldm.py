@@ -6,12 +6,15 @@ positions and to the prompt.
 """
 
 import math
+from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from diffusers.models.attention import BasicTransformerBlock
 from torch import Tensor, nn
 
+from codixr.model.attention import ContextAttention, as_tokens, attend_by
 from codixr.model.environment import (
     CrossModalTransformer,
     ReportEnvironmentEncoder,
@@ -43,7 +46,7 @@ class FCResBlock(nn.Module):
 class PromptAttention(nn.Module):
     """Self-attention over the positions, cross-attention to the prompt, GEGLU; residual.
 
-    State [B, channels * positions], context [B, 1, D].
+    State [B, channels * positions], context [B, K, D].
     """
 
     def __init__(self, channels: int, config: ReportUNetConfig) -> None:
@@ -89,7 +92,7 @@ class _Stage(nn.Module):
 
 
 class FlatUNet(nn.Module):
-    """The UNet: latent [B, d], timestep [B], condition [B, D] -> predicted noise [B, d]."""
+    """The UNet: latent [B, d], timestep [B], condition [B, (K,) D] -> predicted noise [B, d]."""
 
     def __init__(self, config: ReportUNetConfig) -> None:
         super().__init__()
@@ -133,7 +136,7 @@ class FlatUNet(nn.Module):
 
     def forward(self, latents: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
         """Predict the noise in ``latents``."""
-        time, context = self.time(timestep), condition.unsqueeze(1)
+        time, context = self.time(timestep), as_tokens(condition)
         state = self.stem(latents)
         skips = [state]
         per_level = self.config.blocks_per_level
@@ -159,6 +162,7 @@ class ReportEnvironment(nn.Module):
 
     def __init__(self, latent_dim: int, channels: list[int], config: EnvironmentConfig) -> None:
         super().__init__()
+        self.config = config
         self.encoder = ReportEnvironmentEncoder(latent_dim, config)
         self.cross = nn.ModuleList(CrossModalTransformer(c, config) for c in channels)
 
@@ -169,26 +173,23 @@ class ReportDenoiser(nn.Module):
     def __init__(self, unet: ReportUNetConfig, environment: EnvironmentConfig) -> None:
         super().__init__()
         self.unet = FlatUNet(unet)
+        self.prompt_attention = ContextAttention()
+        attend_by(self.prompt_attention, self.unet)
         blocks = self.unet.attention_blocks()
         self.environment = ReportEnvironment(
             unet.latent_dim, [b.channels for b in blocks], environment
         )
-        self._vector: Tensor | None = None
+        self.vector: Tensor | None = None
         for block, cross in zip(blocks, self.environment.cross, strict=True):
-            block.register_forward_hook(self._attend_with(block, cross))
-
-    def _attend_with(self, block: PromptAttention, cross: nn.Module):
-        def hook(_module: nn.Module, _args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if self._vector is None:
-                return output
-            tokens = cross(block.tokens(output), self._vector)
-            return tokens.transpose(1, 2).flatten(1)
-
-        return hook
+            block.register_forward_hook(_CrossModalHook(self, cross))
 
     def encode_environment(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """This flow's V: one unit vector [B, E]."""
         return self.environment.encoder(latents, timestep)
+
+    def same_condition(self) -> AbstractContextManager[None]:
+        """Within it the condition must not change: what it adds is computed once, not per step."""
+        return self.prompt_attention.held()
 
     def forward(
         self,
@@ -196,7 +197,22 @@ class ReportDenoiser(nn.Module):
         timestep: Tensor,
         condition: Tensor,
         environment: Tensor | None = None,
+        log_weights: Tensor | None = None,
     ) -> Tensor:
-        """The predicted noise, the shape of ``latents``."""
-        self._vector = environment
+        """The predicted noise, the shape of ``latents``; ``log_weights`` [K] weigh the tokens."""
+        self.vector = environment
+        self.prompt_attention.log_weights = log_weights
         return self.unet(latents, timestep, condition)
+
+
+class _CrossModalHook:
+    """As in image_ldm, on the report's tokens."""
+
+    def __init__(self, denoiser: ReportDenoiser, cross: CrossModalTransformer) -> None:
+        self.denoiser, self.cross = denoiser, cross
+
+    def __call__(self, block: Any, _args: Any, output: Tensor) -> Tensor:
+        if self.denoiser.vector is None:
+            return output
+        tokens = self.cross(block.tokens(output), self.denoiser.vector)
+        return tokens.transpose(1, 2).flatten(1)
