@@ -30,7 +30,8 @@ _MAX_SIDE = 16_384
 
 def to_levels(image: Image) -> NDArray[np.uint16]:
     """float32 [1, H, W] in [0, 1] → uint16 [H, W], rounded to the nearest level."""
-    return np.rint(image[0] * np.float32(LEVELS)).astype(np.uint16)
+    levels: NDArray[np.uint16] = np.rint(image[0] * np.float32(LEVELS)).astype(np.uint16)
+    return levels
 
 
 def from_levels(levels: NDArray[np.uint16]) -> Image:
@@ -48,7 +49,7 @@ def encode_levels(levels: NDArray[np.uint16]) -> bytes:
     return b"".join([_MARK, _chunk(b"IHDR", header), _chunk(b"IDAT", body), _chunk(b"IEND", b"")])
 
 
-def decode_levels(content: bytes) -> NDArray[np.uint16]:
+def decode_levels(content: bytes | memoryview) -> NDArray[np.uint16]:
     """A 16-bit grey PNG → uint16 [H, W]; ValueError when it is damaged or of another kind."""
     levels = _decode_stored(content)
     if levels is not None:
@@ -63,7 +64,7 @@ def decode_levels(content: bytes) -> NDArray[np.uint16]:
     return decoded
 
 
-def _decode_stored(content: bytes) -> NDArray[np.uint16] | None:
+def _decode_stored(content: bytes | memoryview) -> NDArray[np.uint16] | None:
     """The pixels of a file that ``encode_levels`` wrote, else None. Its checksum is verified."""
     if len(content) < 57 or content[:8] != _MARK or content[12:16] != b"IHDR":
         return None
