@@ -109,12 +109,23 @@ def describe(folder: Path) -> Summary:
 
 def checkpoint_sha256(folder: Path) -> str:
     """One sha256 over the names and bytes of every file that a model is read from."""
-    fixed = (folder / "model_index.json", folder / "tokenizer" / "tokenizer.json")
-    files = [*(path for path in fixed if path.is_file()), *folder.rglob("*.safetensors")]
-    names = sorted(path.relative_to(folder).as_posix() for path in files)
+    files = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and (
+            path.name in ("model_index.json", "config.json")
+            or path.name.endswith((".safetensors", ".safetensors.index.json"))
+            or path.parent.name.endswith("tokenizer")
+        )
+    ]
     digest = hashlib.sha256()
-    for name in names:
-        digest.update(name.encode() + b"\0" + (folder / name).read_bytes() + b"\0")
+    for name in sorted(path.relative_to(folder).as_posix() for path in files):
+        digest.update(name.encode() + b"\0")
+        with (folder / name).open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        digest.update(b"\0")
     return digest.hexdigest()
 
 

@@ -1,11 +1,10 @@
 """The components by name: how each is built from a preset, saved and loaded.
 
-A model's folder holds ``model_index.json`` (the preset: every number), ``tokenizer/``, and one
-folder a component with its weights in safetensors.
+A model's folder holds ``model_index.json`` (the preset: every number), the tokenizers, and one
+folder a component with its weights in safetensors (see ``layout.py``).
 """
 
 import json
-import os
 import types
 import typing
 from collections.abc import Callable
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
+from codixr.atomic import write_atomically
 from codixr.errors import InputError
+from codixr.model import layout
 from codixr.model.image_ldm import XrayDenoiser
 from codixr.model.image_vae import ImageVAE
 from codixr.model.presets import Preset
@@ -27,7 +26,6 @@ from codixr.model.report_ldm import ReportDenoiser
 from codixr.model.report_vae import ReportVAE
 
 INDEX = "model_index.json"
-WEIGHTS = "model.safetensors"
 
 BUILDERS: dict[str, Callable[[Preset], nn.Module]] = {
     "prompt_encoder": lambda p: PromptEncoder(p.prompt),
@@ -55,12 +53,13 @@ def _from_plain(kind: Any, value: Any) -> Any:
 
 
 def save_preset(preset: Preset, folder: Path) -> None:
-    """Write every number of the model to ``folder/model_index.json``."""
+    """Write every number of the model to ``folder/model_index.json``.
+
+    Write it last: a folder without it is half-written, and refused as such.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"_class_name": "CoDiXRPipeline", **asdict(preset)}, indent=2)
-    temporary = folder / f"{INDEX}.tmp"
-    temporary.write_text(text + "\n")
-    temporary.replace(folder / INDEX)
+    write_atomically(folder / INDEX, (text + "\n").encode())
 
 
 def load_preset(folder: Path) -> Preset:
@@ -69,6 +68,11 @@ def load_preset(folder: Path) -> Preset:
     try:
         plain = json.loads(path.read_text())
     except FileNotFoundError:
+        if any((folder / name).is_dir() for name in BUILDERS):
+            raise InputError(
+                f"{folder} is half-written: it has no {INDEX}, which is written last; save or copy "
+                "the checkpoint again"
+            ) from None
         raise InputError(
             f"no checkpoint at {folder}: it has no {INDEX}; give the folder that holds it"
         ) from None
@@ -77,63 +81,37 @@ def load_preset(folder: Path) -> Preset:
             f"{path} cannot be read as JSON ({error}); copy the checkpoint again"
         ) from None
     try:
-        plain.pop("_class_name", None)
+        plain = {key: value for key, value in plain.items() if not key.startswith("_")}
         return typing.cast(Preset, _from_plain(Preset, plain))
     except (TypeError, AttributeError, KeyError) as error:
         raise InputError(f"{path} is not a CoDiXR checkpoint's index: {error}") from None
 
 
-def _unique_state(module: nn.Module) -> dict[str, torch.Tensor]:
-    """The state without names that share another name's memory (GPT-2 ties its head)."""
-    seen, state = set(), {}
-    for name, tensor in module.state_dict().items():
-        key = (tensor.data_ptr(), tensor.shape)
-        if tensor.numel() and key in seen:
-            continue
-        seen.add(key)
-        state[name] = tensor
-    return state
+def save_component(
+    module: nn.Module,
+    folder: Path,
+    dtype: torch.dtype = torch.float32,
+    shard_bytes: int = layout.SHARD_BYTES,
+) -> None:
+    """Write a component's parts, each file atomically, vectors and matrices as ``dtype``."""
+    for part, state in layout.split_state(module):
+        text = layout.config_text(part, module, dtype)
+        layout.write_part(part, text, state, folder / part.folder, dtype, shard_bytes)
 
 
-def save_component(module: nn.Module, folder: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write a component's weights, atomically, vectors and matrices as ``dtype``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: (tensor.to(dtype) if tensor.is_floating_point() and tensor.ndim else tensor)
-        .contiguous()
-        .clone()
-        for name, tensor in _unique_state(module).items()
-    }
-    temporary = folder / f"{WEIGHTS}.tmp"
-    save_file(state, temporary, metadata={"format": "pt"})
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(folder / WEIGHTS)
-
-
+@torch.no_grad()
 def load_component(preset: Preset, name: str, folder: Path) -> nn.Module:
     """Build component ``name`` and load its weights as float32, in eval mode.
 
     Raises InputError for a missing or truncated file, and for one of another preset.
     """
-    path = folder / name / WEIGHTS
-    if not path.is_file():
-        raise InputError(f"the checkpoint lacks {path}: copy the whole folder, or train that part")
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is damaged or cut short ({error}); copy it again") from None
-    module = BUILDERS[name](preset)
-    own = _unique_state(module)
-    wrong = sorted(
-        key
-        for key in own.keys() | state.keys()
-        if key not in own or key not in state or own[key].shape != state[key].shape
-    )
-    if wrong:
-        raise InputError(
-            f"{path} does not fit the preset in {INDEX}: {len(wrong)} weights are missing, unknown "
-            f"or of another shape, the first is {wrong[0]}"
+    with layout.without_initialisation():
+        module = BUILDERS[name](preset)
+    for part, own in layout.split_state(module):
+        where = folder / name / part.folder
+        layout.fill(
+            own,
+            layout.part_files(part, where),
+            f"{where} does not fit the preset in {INDEX}",
         )
-    module.load_state_dict({k: v.to(own[k].dtype) for k, v in state.items()}, strict=False)
     return module.eval()

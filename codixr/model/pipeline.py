@@ -5,8 +5,6 @@ result = pipe(inputs={"T": "Large left pleural effusion."}, outputs="F+L", seed=
 result.images[Modality.F][0].save("frontal.png")
 """
 
-import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,17 +18,15 @@ from torch import Tensor, nn
 
 from codixr.data.study import Image
 from codixr.errors import InputError
+from codixr.info import checkpoint_sha256
 from codixr.modality import Modality
-from codixr.model import components
+from codixr.model import pretrained
 from codixr.model.image_vae import ImageVAE
 from codixr.model.presets import Preset
 from codixr.model.prompt_encoder import PromptEncoder, interpolate
 from codixr.model.report_vae import ReportVAE
-from codixr.model.tokenizer import decode, encode
+from codixr.model.tokenizer import Tokenizers, decode, encode, ends
 from codixr.sampling import StepCallback, initial_noise, sample
-
-EMBEDDED = Path(__file__).resolve().parent.parent / "assets" / "tiny"
-"""The checkpoint in the package: trained on simulated X-rays only."""
 
 Prompt = Mapping[Modality, Image | str]
 
@@ -47,36 +43,74 @@ class CoDiXRPipeline:
     """The whole model: prompt encoders, image and report VAEs, three denoisers, one sampler."""
 
     def __init__(
-        self, preset: Preset, modules: Mapping[str, nn.Module], tokenizer: Any, sha256: str = ""
+        self,
+        preset: Preset,
+        modules: Mapping[str, nn.Module],
+        tokenizers: Tokenizers,
+        source: Path | None = None,
     ) -> None:
         self.preset = preset
-        self.tokenizer = tokenizer
-        self.sha256 = sha256
+        self.modules = dict(modules)
+        self.tokenizers = tokenizers
+        self.tokenizer = tokenizers.prompt
+        self.source = source
+        self._sha256: str | None = None
         self.prompt_encoder = cast(PromptEncoder, modules["prompt_encoder"])
         self.image_vae = cast(ImageVAE, modules["image_vae"])
         self.report_vae = cast(ReportVAE, modules["report_vae"])
         self.denoisers = {m: modules[f"denoiser_{m.lower()}"] for m in Modality}
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path | None = None) -> Self:
-        """Load a folder that ``codixr`` wrote; None is the embedded checkpoint.
+    def from_pretrained(
+        cls,
+        folder: str | Path | None = None,
+        *,
+        revision: str | None = None,
+        torch_dtype: torch.dtype | None = None,
+    ) -> Self:
+        """Load a folder that ``codixr`` wrote, or ``organisation/name`` from the Hugging Face hub.
 
-        Raises InputError for a missing, damaged or half-written folder.
+        None is the embedded checkpoint. ``revision`` pins a hub's branch, tag or commit;
+        ``torch_dtype`` is the weights' type in memory (default float32). Raises InputError for a
+        missing, damaged or half-written folder, and for a hub that cannot be reached.
         """
-        from transformers import AutoTokenizer
-        from transformers.utils import logging as transformers_logging
+        return cls(*pretrained.load(folder, revision=revision, dtype=torch_dtype))
 
-        transformers_logging.disable_progress_bar()
-        logging.getLogger("transformers").setLevel(logging.ERROR)
-        path = EMBEDDED if folder is None else Path(folder)
-        preset = components.load_preset(path)
-        if not (path / "tokenizer" / "tokenizer.json").is_file():
-            raise InputError(f"the checkpoint lacks {path / 'tokenizer'}: copy the whole folder")
-        modules = {
-            name: components.load_component(preset, name, path) for name in components.BUILDERS
-        }
-        tokenizer = AutoTokenizer.from_pretrained(path / "tokenizer", local_files_only=True)
-        return cls(preset, modules, tokenizer, checkpoint_sha256(path))
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        torch_dtype: torch.dtype | None = None,
+        max_shard_size: int | str = "5GB",
+    ) -> None:
+        """Write the model to ``folder``, its index last: a half-written folder is refused."""
+        pretrained.save(
+            self.preset, self.modules, self.tokenizers, folder, torch_dtype, max_shard_size
+        )
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Move every component to a device, a dtype, or both, as torch's ``Module.to`` does."""
+        for module in self.modules.values():
+            module.to(*args, **kwargs)
+        self.__dict__.pop("_nulls", None)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.prompt_encoder.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights."""
+        return next(self.prompt_encoder.parameters()).dtype
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the files it was loaded from; "" when there are none."""
+        if self._sha256 is None:
+            self._sha256 = "" if self.source is None else checkpoint_sha256(self.source)
+        return self._sha256
 
     @property
     def size(self) -> int:
@@ -86,9 +120,10 @@ class CoDiXRPipeline:
     def encode_prompts(
         self, prompts: Sequence[Prompt], weights: Mapping[Modality, float] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Condition vectors and unconditional ones, each [B, D], of prompts with equal modalities.
+        """Conditions and unconditional ones of prompts with equal modalities.
 
-        Several modalities are interpolated by ``weights`` (equal by default).
+        Each [B, D], several modalities interpolated by ``weights`` (equal by default); or, where
+        the preset fuses by "tokens", [B, K, D], one token a modality.
         """
         given = [m for m in Modality if m in prompts[0]]
         vectors, nulls = [], []
@@ -104,6 +139,8 @@ class CoDiXRPipeline:
             nulls.append(self._nulls[m.is_image].expand(len(prompts), -1))
         shares = None if weights is None else [weights[m] for m in given]
         scale = self.preset.diffusion.context_scale
+        if self.preset.diffusion.condition_fusion == "tokens":
+            return torch.stack(vectors, 1) * scale, torch.stack(nulls, 1) * scale
         return interpolate(vectors, shares) * scale, interpolate(nulls, shares) * scale
 
     @cached_property
@@ -168,8 +205,8 @@ class CoDiXRPipeline:
             if m.is_image:
                 made[m] = list(self.image_vae.decode(latent).numpy())
             else:
-                bos, eos = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
-                made[m] = decode(self.tokenizer, self.report_vae.decode(latent, bos, eos))
+                tokenizer = self.tokenizers.report_decoder
+                made[m] = decode(tokenizer, self.report_vae.decode(latent, *ends(tokenizer)))
         return [{m: made[m][i] for m in outputs} for i in range(len(prompts))]
 
     def __call__(
@@ -227,13 +264,3 @@ class CoDiXRPipeline:
 
 def _as_pil(image: Image) -> PILImage.Image:
     return PILImage.fromarray((image[0] * 255).round().astype(np.uint8))
-
-
-def checkpoint_sha256(folder: Path) -> str:
-    """One sha256 over the names and bytes of every file that the model is read from."""
-    digest = hashlib.sha256()
-    names = [components.INDEX, "tokenizer/tokenizer.json"]
-    names += [f"{name}/{components.WEIGHTS}" for name in components.BUILDERS]
-    for name in sorted(names):
-        digest.update(name.encode() + b"\0" + (folder / name).read_bytes() + b"\0")
-    return digest.hexdigest()

@@ -70,6 +70,19 @@ class ReportUNetConfig:
 
 
 @dataclass(frozen=True)
+class TokenizerConfig:
+    """The sub-folders of the model's tokenizers; equal names are one tokenizer."""
+
+    prompt: str = "tokenizer"
+    report_encoder: str = "tokenizer"
+    report_decoder: str = "tokenizer"
+
+    def folders(self) -> tuple[str, str, str]:
+        """The three, in this order."""
+        return self.prompt, self.report_encoder, self.report_decoder
+
+
+@dataclass(frozen=True)
 class DiffusionConfig:
     """The noise schedule and how a sample is drawn."""
 
@@ -103,6 +116,7 @@ class Preset:
     report_unet: ReportUNetConfig
     report_environment: EnvironmentConfig
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    tokenizers: TokenizerConfig = field(default_factory=TokenizerConfig)
 
 
 def tiny(vocab_size: int) -> Preset:

@@ -1,20 +1,100 @@
-"""Words to numbers: the word-level tokenizer of the embedded model.
+"""Words to numbers: the three tokenizers of a model, and the word-level one of the embedded model.
 
-A report's tokens are ``<bos> words <eos>``, padded on the right with ``<pad>`` (ids 1, 2 and 0).
+The paper's model has CLIP's for prompts, BERT's for the report encoder and GPT-2's for the report
+decoder; ``tiny`` has one for all. Whatever the kind, a report's tokens are begin, words and end,
+padded on the right: GPT-2's gets a template that says so (``with_ends``), and its folder keeps it.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from codixr.errors import InputError
+from codixr.model.presets import TokenizerConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PAD, BOS, EOS, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"
 SPECIAL = (PAD, BOS, EOS, UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Tokenizers:
+    """A model's tokenizers; equal folders give the same object."""
+
+    prompt: "PreTrainedTokenizerBase"
+    report_encoder: "PreTrainedTokenizerBase"
+    report_decoder: "PreTrainedTokenizerBase"
+
+    @classmethod
+    def one_for_all(cls, tokenizer: "PreTrainedTokenizerBase") -> "Tokenizers":
+        """The same tokenizer in the three places."""
+        return cls(tokenizer, tokenizer, tokenizer)
+
+
+def load_tokenizers(config: TokenizerConfig, folder: Path) -> Tokenizers:
+    """The tokenizers in the sub-folders of ``folder`` that ``config`` names.
+
+    Raises InputError when one is missing, damaged, or has no pad, begin or end token.
+    """
+    loaded = {name: _load(folder / name) for name in dict.fromkeys(config.folders())}
+    return Tokenizers(*(loaded[name] for name in config.folders()))
+
+
+def save_tokenizers(tokenizers: Tokenizers, config: TokenizerConfig, folder: Path) -> None:
+    """Write each tokenizer to the sub-folder that ``config`` names."""
+    each = (tokenizers.prompt, tokenizers.report_encoder, tokenizers.report_decoder)
+    for name, tokenizer in dict(zip(config.folders(), each, strict=True)).items():
+        tokenizer.save_pretrained(folder / name)
+
+
+def _load(folder: Path) -> "PreTrainedTokenizerBase":
+    from transformers import AutoTokenizer
+
+    if not folder.is_dir():
+        raise InputError(f"the checkpoint lacks {folder}: copy the whole folder")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # transformers raises whatever its reader stumbles on
+        raise InputError(
+            f"{folder} cannot be read as a tokenizer ({str(error)[:200]}); copy it again"
+        ) from None
+    begin, end = ends(tokenizer)
+    if tokenizer.pad_token_id is None or begin is None or end is None:
+        raise InputError(f"{folder}: the tokenizer lacks a pad, begin or end token")
+    return tokenizer
+
+
+def ends(tokenizer: "PreTrainedTokenizerBase") -> tuple[int, int]:
+    """The ids of the first and last token of a report: bos and eos, or BERT's [CLS] and [SEP]."""
+    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    return (
+        tokenizer.cls_token_id if begin is None else begin,
+        tokenizer.sep_token_id if end is None else end,
+    )
+
+
+def with_ends(
+    tokenizer: "PreTrainedTokenizerBase", pad: str, bos: str, eos: str
+) -> "PreTrainedTokenizerBase":
+    """GPT-2's tokenizer as Optimus uses it: pad, bos and eos tokens of its own, put on by itself.
+
+    The new tokens get the next free ids, in that order: 50257, 50258 and 50259.
+    """
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer.add_tokens([pad, bos, eos], special_tokens=True)
+    tokenizer.add_special_tokens({"pad_token": pad, "bos_token": bos, "eos_token": eos})
+    tokenizer.padding_side = "right"
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{bos} $A {eos}",
+        special_tokens=[(t, tokenizer.convert_tokens_to_ids(t)) for t in (bos, eos)],
+    )
+    return tokenizer
 
 
 def word_tokenizer(reports: Iterable[str]) -> "PreTrainedTokenizerBase":
@@ -56,9 +136,9 @@ def encode(
     )
     ids, mask = batch["input_ids"], batch["attention_mask"]
     unknown = tokenizer.unk_token_id
-    if unknown is not None:
+    if unknown is not None and unknown not in ends(tokenizer):  # CLIP's unknown is its end
         words = mask.sum(1) - 2
-        lost = ((ids == unknown).sum(1) == words) & (words > 0)
+        lost = (((ids == unknown) & (mask > 0)).sum(1) == words) & (words > 0)
         if lost.any():
             position = int(lost.nonzero()[0, 0])
             raise InputError(
@@ -70,8 +150,8 @@ def encode(
 
 
 def decode(tokenizer: "PreTrainedTokenizerBase", ids: Tensor) -> list[str]:
-    """Reports from token ids [B, N]; everything from the first ``<eos>`` on is dropped."""
-    eos = tokenizer.eos_token_id
+    """Reports from token ids [B, N]; everything from the first end token on is dropped."""
+    _, eos = ends(tokenizer)
     reports = []
     for row in ids.tolist():
         words = row[: row.index(eos)] if eos in row else row

@@ -47,14 +47,14 @@ def test_a_missing_folder_says_what_to_give(tmp_path: Path) -> None:
 
 def test_a_missing_component_is_named(checkpoint: Path, tmp_path: Path) -> None:
     folder = copied(checkpoint, tmp_path / "c")
-    (folder / "denoiser_l" / "model.safetensors").unlink()
+    (folder / "denoiser_l" / "environment" / "model.safetensors").unlink()
     with pytest.raises(InputError, match=r"lacks .*denoiser_l"):
         CoDiXRPipeline.from_pretrained(folder)
 
 
 def test_a_truncated_component_is_named(checkpoint: Path, tmp_path: Path) -> None:
     folder = copied(checkpoint, tmp_path / "c")
-    path = folder / "image_vae" / "model.safetensors"
+    path = folder / "image_vae" / "diffusion_pytorch_model.safetensors"
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(InputError, match=r"image_vae.*damaged or cut short"):
         CoDiXRPipeline.from_pretrained(folder)
@@ -82,7 +82,7 @@ def test_a_damaged_index_is_refused(checkpoint: Path, tmp_path: Path) -> None:
 def test_the_checkpoint_hash_changes_with_one_byte(checkpoint: Path, tmp_path: Path) -> None:
     folder = copied(checkpoint, tmp_path / "c")
     before = checkpoint_sha256(folder)
-    path = folder / "denoiser_f" / "model.safetensors"
+    path = folder / "denoiser_f" / "diffusion_pytorch_model.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
