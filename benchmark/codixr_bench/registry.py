@@ -26,6 +26,7 @@ MODELS: dict[str, str] = {
     "codixr": "codixr_bench.models.codixr:CoDiXRModel",
     "real": "codixr_bench.models.real:RealModel",
     "retrieval": "codixr_bench.models.retrieval:RetrievalModel",
+    "classifier": "codixr_bench.models.classifier:ClassifierModel",
     "constant": "codixr_bench.models.constant:ConstantModel",
     "noise": "codixr_bench.models.noise:NoiseModel",
 }
