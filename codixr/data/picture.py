@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image as PILImage
 from PIL import ImageOps
 
-from codixr.data.dicom import MAX_PIXELS, Radiograph, is_dicom, read_dicom
+from codixr.data.dicom import MAX_PIXELS, MIN_SIDE, Radiograph, is_dicom, read_dicom
 from codixr.data.study import Image
 from codixr.errors import InputError
-
-MIN_SIDE = 16
-"""Pixels; a smaller picture is an icon or a mistake."""
 
 _FORMATS = ("PNG", "JPEG", "TIFF")
 _KINDS = "PNG, JPEG, TIFF or DICOM"
