@@ -1,4 +1,4 @@
-"""``codixr-bench``: run · generate · score · tasks · models · metrics · doctor.
+"""``codixr-bench``: run · generate · score · compare · check · new-model · doctor and the lists.
 
 Standard output holds the table, or JSON with ``--json``; progress and notes go to stderr. Exit
 codes: 0 fine, 1 failed, 2 bad input, 130 interrupted. Heavy imports stay inside the commands, so
@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from codixr.errors import InputError
 from codixr_bench.atomic import disk_full, is_disk_full
+from codixr_bench.crash import ModelError
 from codixr_bench.redirection import recover, undo
 
 _EXAMPLES = """\
@@ -25,6 +26,7 @@ examples:
 
 Quote the task: an unquoted > is a redirection to your shell.
 """
+_RESULT = "a run's folder, its result.json, or a task group's folder"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,6 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         _say(f"error: {error}")
         code = 2
+    except ModelError as error:
+        print(error.trace, file=sys.stderr)
+        _say(f"failed: {error}; what was made is kept, and the same command goes on from there")
+        code = 1
     except KeyboardInterrupt:
         _say("interrupted: finished chunks are kept; the same command goes on from there")
         code = 130
@@ -121,6 +127,44 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(score)
     _add_scoring(score)
     _add_out(score, overwrite=False)
+    compare = add("compare", "the paired difference of every score of two results", _compare)
+    for side in ("a", "b"):
+        compare.add_argument(side, type=Path, metavar=side.upper(), help=_RESULT)
+    _add_scores(compare)
+    _add_json(compare)
+    check = add("check", "is a checkpoint worse than another? exit code 0, 1, or 2", _check)
+    check.add_argument("new", type=Path, metavar="NEW", help=_RESULT)
+    check.add_argument("--against", type=Path, required=True, metavar="OLD", help=_RESULT)
+    check.add_argument(
+        "--margin",
+        action="append",
+        metavar="SCORE=LOSS",
+        help="a loss to accept, e.g. auroc_macro=0.01 or auroc_macro=1%%; repeatable",
+    )
+    _add_scores(check)
+    check.add_argument(
+        "--format",
+        choices=("text", "json", "junit", "github"),
+        default="text",
+        help="default: text",
+    )
+    check.add_argument(
+        "--loss",
+        type=_share,
+        default=0.05,
+        metavar="SHARE",
+        help="the relative loss that the needed n is told for (default: 0.05)",
+    )
+    check.add_argument(
+        "--power",
+        type=_share,
+        default=0.8,
+        metavar="SHARE",
+        help="the chance to find it that the needed n is told for (default: 0.8)",
+    )
+    new_model = add("new-model", "write a small package with a model of your own", _new_model)
+    new_model.add_argument("name", metavar="NAME", help="e.g. my_model")
+    new_model.add_argument("--to", type=Path, metavar="DIR", help="default: ./NAME")
     _add_json(add("tasks", "list the tasks and their groups", _tasks))
     _add_json(add("models", "list the models", _models))
     metrics = add("metrics", "list the metrics", _metrics)
@@ -141,6 +185,20 @@ def _at_least(least: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < 1.0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number between 0 and 1")
+    return value
+
+
+def _add_scores(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scores", metavar="A,B", help="only these scores; default: all")
 
 
 def _add_task(parser: argparse.ArgumentParser, *, required: bool) -> None:
@@ -216,7 +274,10 @@ def _nothing(parsed: argparse.Namespace) -> int:
 
         print(version("codixr"))
         return 0
-    raise InputError("no command: run · generate · score · tasks · models · metrics · doctor")
+    raise InputError(
+        "no command: run · generate · score · compare · check · new-model · tasks · models · "
+        "metrics · doctor"
+    )
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -235,6 +296,24 @@ def _score(parsed: argparse.Namespace) -> int:
     from codixr_bench.commands import score
 
     return score(parsed)
+
+
+def _compare(parsed: argparse.Namespace) -> int:
+    from codixr_bench.compare_table import compare_command
+
+    return compare_command(parsed)
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    from codixr_leaderboard.gate_report import check_command
+
+    return check_command(parsed)
+
+
+def _new_model(parsed: argparse.Namespace) -> int:
+    from codixr_bench.new_model import new_model_command
+
+    return new_model_command(parsed)
 
 
 def _tasks(parsed: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from codixr.data.dataset import StudyDataset
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.crash import ModelError
 from codixr_bench.hooks import SeesTruth, uses_conditions
 from codixr_bench.model import Conditions, Content, GenerativeModel, Sample
 from codixr_bench.samples import SampleStore
@@ -48,6 +49,7 @@ def generate(
     world: World | None = None,
     prepare: Callable[[], None] | None = None,
     title: str | None = None,
+    show_messages: bool = True,
 ) -> Generated:
     """Make what is missing of a run; returns when all processes have.
 
@@ -61,10 +63,12 @@ def generate(
         world: this process among those of the run.
         prepare: called first, when there is anything to make.
         title: of the progress bar on stderr; None for no bar.
+        show_messages: whether a crash may quote the model's message, which may quote a study.
 
     Raises:
         InputError: a sample that is not what the task asks for, or a study that lacks an input,
             named by its position; a full disk.
+        ModelError: the model crashed; names the study's position. What was made is kept.
     """
     world = world or World()
     mine = [chunk for chunk in store.chunks if chunk % world.size == world.rank]
@@ -78,10 +82,23 @@ def generate(
             began = time.perf_counter()
         with _progress(title, made, kept) as advance:
             for chunk in todo:
-                samples: list[Sample] = []
-                for batch in _split(store.positions(chunk), batch_size):
-                    samples += _make(model, task, dataset, batch, store.record.seed, image_size)
-                    advance(len(batch))
+                samples = store.read_part(chunk)
+                advance(len(samples))
+                try:
+                    for batch in _split(store.positions(chunk)[len(samples) :], batch_size):
+                        samples += _make(
+                            model,
+                            task,
+                            dataset,
+                            batch,
+                            store.record.seed,
+                            image_size,
+                            show_messages,
+                        )
+                        advance(len(batch))
+                except BaseException:
+                    store.write_part(chunk, samples)
+                    raise
                 store.write(chunk, samples)
     seconds = time.perf_counter() - began
     world.barrier()
@@ -113,14 +130,15 @@ def check_sample(
 
     Pictures have to be float32 [1, S, S], finite, in [0, 1]; reports are text, maybe empty.
     """
-    fault = _fault(sample, task, image_size)
+    fault = fault_of(sample, task, image_size)
     if fault is not None:
         raise InputError(
             f"model '{model_name}', '{task}': its sample at position {position} {fault}"
         )
 
 
-def _fault(sample: Sample, task: Task, image_size: int | None) -> str | None:
+def fault_of(sample: object, task: Task, image_size: int | None) -> str | None:
+    """What is wrong with a sample, to follow "the sample …"; None where nothing is."""
     if not isinstance(sample, Mapping):
         return f"is a {type(sample).__name__}, not a mapping of modalities"
     if set(sample) != set(task.outputs):
@@ -163,21 +181,27 @@ def _make(
     positions: range,
     run_seed: int,
     image_size: int | None,
+    show_messages: bool,
 ) -> list[Sample]:
     studies = [dataset[position] for position in positions]
-    samples: Sequence[Sample]
-    if isinstance(model, SeesTruth):
-        samples = model.reproduce(studies, task)
-    else:
-        needed = uses_conditions(model)
-        samples = model.generate(
-            [
-                conditions_of(study, task, position, needed=needed)
-                for position, study in zip(positions, studies, strict=True)
-            ],
-            task,
-            [study_seed(study.study_id, task, run_seed) for study in studies],
-        )
+    needed = uses_conditions(model) and not isinstance(model, SeesTruth)
+    conditions = [
+        conditions_of(study, task, position, needed=needed)
+        for position, study in zip(positions, studies, strict=True)
+    ]
+    seeds = [study_seed(study.study_id, task, run_seed) for study in studies]
+
+    def call(chosen: slice) -> Sequence[Sample]:
+        if isinstance(model, SeesTruth):
+            return model.reproduce(studies[chosen], task)
+        return model.generate(conditions[chosen], task, seeds[chosen])
+
+    try:
+        samples = call(slice(None))
+    except InputError:
+        raise
+    except Exception as error:
+        raise _located(model.name, task, positions, call, error, show_messages) from error
     if len(samples) != len(positions):
         raise InputError(
             f"model '{model.name}', '{task}': {len(samples)} samples for {len(positions)} "
@@ -186,6 +210,30 @@ def _make(
     for position, sample in zip(positions, samples, strict=True):
         check_sample(sample, task, position, image_size, model.name)
     return list(samples)
+
+
+def _located(
+    name: str,
+    task: Task,
+    positions: range,
+    call: Callable[[slice], Sequence[Sample]],
+    error: Exception,
+    show_messages: bool,
+) -> ModelError:
+    """The crash of a batch, by the first of its studies that crashes alone."""
+    what = f"model '{name}', '{task}': crashed on"
+    if len(positions) > 1:
+        for number, position in enumerate(positions):
+            try:
+                call(slice(number, number + 1))
+            except Exception as alone:
+                where = f"{what} the study at position {position}"
+                return ModelError(where, alone, show_message=show_messages)
+        where = f"{what} the studies at positions {positions.start} to {positions.stop - 1} "
+        where += "together, on none of them alone (try a smaller --batch-size)"
+        return ModelError(where, error, show_message=show_messages)
+    where = f"{what} the study at position {positions.start}"
+    return ModelError(where, error, show_message=show_messages)
 
 
 def _split(positions: range, size: int) -> Iterator[range]:

@@ -55,6 +55,11 @@ def uses_conditions(model: GenerativeModel) -> bool:
     return bool(getattr(model, "uses_conditions", True))
 
 
+def uses_seeds(model: GenerativeModel) -> bool:
+    """False for a model that declares ``uses_seeds = False``: it draws nothing at random."""
+    return bool(getattr(model, "uses_seeds", True))
+
+
 def needs_training(model: GenerativeModel) -> bool:
     """True for a model that declares ``needs_training``: it cannot run without training studies."""
     return bool(getattr(model, "needs_training", False))

@@ -139,6 +139,7 @@ def make_samples(
             world=world,
             prepare=lambda: _prepare(model, train, task),
             title=f"{task} {model.name}" if options.progress and world.leads else None,
+            show_messages=track.shows_content or options.show_content,
         )
     except BaseException:
         store.close()

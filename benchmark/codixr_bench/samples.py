@@ -71,8 +71,9 @@ class SampleStore:
         remove_parts(folder)
         if overwrite:
             (folder / RECORD_NAME).unlink(missing_ok=True)
-            for chunk in folder.glob("chunk-*.parquet"):
-                chunk.unlink()
+            for pattern in ("chunk-*.parquet", "part-*.parquet"):
+                for chunk in folder.glob(pattern):
+                    chunk.unlink()
         if not (folder / RECORD_NAME).exists():
             write_atomically(folder / RECORD_NAME, record.to_json())
         return store
@@ -114,6 +115,32 @@ class SampleStore:
         Raises InputError when the disk is full; then nothing of the chunk is left.
         """
         write_atomically(self.path(chunk), encode_chunk(self.positions(chunk), samples, self.task))
+        self._part(chunk).unlink(missing_ok=True)
+
+    def write_part(self, chunk: int, samples: Sequence[Sample]) -> None:
+        """Keep the first samples of a chunk that a crash cut short; a full disk is only noted."""
+        if samples:
+            made = self.positions(chunk)[: len(samples)]
+            try:
+                write_atomically(self._part(chunk), encode_chunk(made, samples, self.task))
+            except InputError as error:
+                _warn(f"{len(samples)} finished samples could not be kept: {error}")
+
+    def read_part(self, chunk: int) -> list[Sample]:
+        """The first samples of a chunk that were kept; none where there are none, or damaged."""
+        path = self._part(chunk)
+        if not path.is_file():
+            return []
+        try:
+            content = path.read_bytes()
+            rows = pq.ParquetFile(io.BytesIO(content)).metadata.num_rows
+            return decode_chunk(content, self.positions(chunk)[:rows], self.task)
+        except (OSError, ValueError, pa.ArrowException):
+            _warn(f"'{path}' is damaged: making its samples anew")
+            return []
+
+    def _part(self, chunk: int) -> Path:
+        return self.folder / f"part-{chunk:05d}.parquet"
 
     def read(self, chunk: int) -> list[Sample]:
         """The samples of a chunk, in position order.
