@@ -1,0 +1,1 @@
+"""The report labeler: CheXpert's fourteen observations from a report's text."""

@@ -1,0 +1,59 @@
+"""A sentence as words with links: who governs whom, and how.
+
+The relations are those of Universal Dependencies 1, in which the original labeler's rules think:
+``nsubj`` a subject, ``amod`` an adjective before its noun, ``neg`` its "no" or "not", ``nmod:of``
+a noun behind "of", ``conj:or`` a later member of a list that "or" closes.
+"""
+
+import re
+
+from codixr_bench.labeler.words import kind_of, lemma_of
+
+_WORD = re.compile(r"[a-z0-9](?:[a-z0-9'/-]*[a-z0-9])?|\S")
+
+Link = tuple[int, str]
+"""The number of a word, and the relation."""
+
+
+class Graph:
+    """Words of a cleaned sentence, numbered from 0, and the links between them."""
+
+    __slots__ = ("dependants", "ends", "governors", "kinds", "lemmas", "starts", "words")
+
+    def __init__(self, sentence: str) -> None:
+        found = list(_WORD.finditer(sentence))
+        self.words = [word[0] for word in found]
+        self.starts = [word.start() for word in found]
+        self.ends = [word.end() for word in found]
+        self.lemmas = [lemma_of(word) for word in self.words]
+        self.kinds = [kind_of(word) for word in self.words]
+        self.governors: list[list[Link]] = [[] for _ in found]
+        self.dependants: list[list[Link]] = [[] for _ in found]
+
+    def link(self, governor: int, dependant: int, relation: str) -> None:
+        """Set a link, unless the two words are linked already."""
+        if governor < 0 or governor == dependant:
+            return
+        above = self.governors[dependant]
+        for known, _ in above:
+            if known == governor:
+                return
+        above.append((governor, relation))
+        self.dependants[governor].append((dependant, relation))
+
+    def under(self, word: int, relation: str) -> bool:
+        """Whether ``word`` has a dependant by this relation."""
+        return any(found == relation for _, found in self.dependants[word])
+
+    def has(self, word: int, lemmas: frozenset[str], relation: str = "") -> bool:
+        """Whether one of ``lemmas`` depends on ``word``, by ``relation`` if one is given."""
+        names = self.lemmas
+        for dependant, found in self.dependants[word]:
+            if names[dependant] in lemmas and (not relation or found == relation):
+                return True
+        return False
+
+    def at(self, start: int, end: int) -> list[int]:
+        """The words that overlap the characters ``start`` to ``end``."""
+        ends = self.ends
+        return [w for w, begin in enumerate(self.starts) if begin < end and ends[w] > start]

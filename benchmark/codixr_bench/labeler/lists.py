@@ -1,0 +1,133 @@
+"""Lists of findings: where one ends, what closes it, and what its members share.
+
+Here most of the original's labels are won. "No a, b or c" denies all three, "a or b" makes both
+uncertain, "a and b" leaves both as they are; a noun behind a comma may also open a clause of its
+own. Members share their first member's place in the sentence, and its "no", whatever joins them:
+as in the original, "no a but b" denies b too.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from codixr_bench.labeler import phrases as p
+from codixr_bench.labeler import words as k
+from codixr_bench.labeler.graph import Graph
+from codixr_bench.labeler.phrases import PLACES, Phrase
+from codixr_bench.labeler.words import word_set
+
+LOOK_AHEAD = 40
+"""Phrases; it keeps the time linear."""
+STATES = word_set("normal clear unremarkable stable unchanged intact enlarged negative")
+"""Behind a noun, these are a whole statement: "heart size normal"."""
+
+
+class Place(NamedTuple):
+    """Where the first member of an open list stands."""
+
+    first: int
+    governor: int
+    relation: str
+
+
+def closing_coordinator(phrases: Sequence[Phrase], comma: int) -> str:
+    """The coordinator that ends the list which a comma opens or goes on with, or ''."""
+    for phrase in phrases[comma + 1 : comma + LOOK_AHEAD]:
+        kind = phrase.kind
+        if kind == k.COORDINATOR:
+            return phrase.lemma
+        if kind in "VTWSI" or (kind == k.PUNCTUATION and phrase.lemma in ";:."):
+            return ""
+        if kind == p.NOUN and phrase.no:
+            return ""
+    return ""
+
+
+def has_serial_comma(phrases: Sequence[Phrase], comma: int) -> bool:
+    """Whether the list has a comma before its coordinator too: "a, b, or c"."""
+    before = phrases[comma]
+    for phrase in phrases[comma + 1 : comma + LOOK_AHEAD]:
+        if phrase.kind == k.COORDINATOR:
+            return before.kind == k.PUNCTUATION
+        before = phrase
+    return False
+
+
+def has_verb(phrases: Sequence[Phrase], noun: int, separator: str) -> bool:
+    """Whether the noun phrase at ``noun`` is the subject of a verb, or of a state behind it."""
+    behind = True
+    for phrase in phrases[noun + 1 : noun + LOOK_AHEAD]:
+        kind = phrase.kind
+        if kind == p.VERB:
+            return True
+        if kind == p.ADJECTIVE:
+            return behind and phrase.lemma in STATES
+        if kind == k.COORDINATOR and separator not in ("", ","):
+            return False
+        if kind == p.NOUN and phrase.no:
+            return False
+        is_comma = kind == k.PUNCTUATION and phrase.lemma in ",()-"
+        if not is_comma and kind not in "PNRC":
+            return False
+        behind = False
+    return False
+
+
+def place_for(g: Graph, places: Sequence[Place], noun: int) -> Place:
+    """The innermost list of the noun's own kind: findings with findings, places with places."""
+    is_place = g.words[noun] in PLACES
+    for place in reversed(places):
+        if (g.words[place.first] in PLACES) == is_place:
+            return place
+    return places[-1]
+
+
+def share_places(g: Graph) -> None:
+    """Every member of a list stands where its first member stands."""
+    for first, dependants in enumerate(g.dependants):
+        for member, relation in list(dependants):
+            if relation.startswith("conj:") and relation != "conj:negcc":
+                for governor, above in list(g.governors[first]):
+                    if above.startswith(("nsubj", "dobj", "nmod")):
+                        g.link(governor, member, above)
+
+
+def spread(g: Graph) -> None:
+    """The original's extra links, two rounds: what lists and appositions inherit."""
+    for _ in range(2):
+        links = list(_inherited(g))
+        if not links:
+            return
+        for governor, dependant, relation in links:
+            g.link(governor, dependant, relation)
+
+
+def _inherited(g: Graph) -> Iterator[tuple[int, int, str]]:
+    words, kinds = g.words, g.kinds
+    for one, dependants in enumerate(g.dependants):
+        for other, relation in dependants:
+            nouns = kinds[one] == kinds[other] == k.NOUN
+            if relation == "appos":
+                # "opacity, atelectasis": the second noun has the first one's place, and its "no".
+                for governor, above in g.governors[one]:
+                    yield governor, other, above
+                for word, below in dependants:
+                    if below == "neg":
+                        yield other, word, below
+            elif relation == "dep" and nouns:
+                for word, below in g.dependants[other]:
+                    if below == "neg":
+                        yield one, word, below
+            elif relation.startswith("conj") and nouns:
+                # Whatever the coordinator, "but" too.
+                for word, below in dependants:
+                    if below in ("aux", "cop", "neg", "amod") or (
+                        words[word] == "without" and below == "case"
+                    ):
+                        yield other, word, below
+            elif relation == "nmod:of":
+                if g.lemmas[one] in ("area", "amount", "combination"):
+                    for governor, above in g.governors[one]:
+                        yield governor, other, above
+                for word, below in dependants:
+                    if below == "neg":
+                        yield other, word, below

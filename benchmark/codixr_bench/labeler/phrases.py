@@ -1,0 +1,256 @@
+"""The phrases of a sentence: nouns with what stands before them, verbs with their auxiliaries.
+
+One pass from left to right; a phrase's inner links are set on the way. A noun phrase ends at its
+last noun; an adjective behind the noun ("heart size normal") is a phrase of its own.
+"""
+
+from codixr_bench.labeler import words as k
+from codixr_bench.labeler.graph import Graph
+from codixr_bench.labeler.words import word_set
+
+NOUN, VERB, ADJECTIVE, GERUND, INFINITIVE = "N", "V", "J", "G", "I"
+"""Kinds of phrases; the others are single words and keep their word's kind."""
+
+_STARTS_NOMINAL = frozenset("DXQNJE#")
+_AUXILIARIES = frozenset("MHB")
+_VERBAL = frozenset("MHBV")
+
+BEHIND_NOUN = word_set(
+    "seen noted identified visualized demonstrated removed resolved appreciated compared obtained "
+    "described suspected excluded evaluated obscured projected given unchanged improved cleared "
+    "placed present evident apparent normal clear unremarkable stable intact negative absent "
+    "suspicious consistent compatible suggestive secondary due greater similar worrisome enlarged "
+    "related superimposed adjacent upper top borderline"
+)
+"""Behind a noun, these begin a new phrase: they say something of the noun."""
+_SIDES = frozenset(("right", "left", "bilateral"))
+PLACES = word_set(
+    "lung lungs lobe lobes base bases apex apices hemithorax angle spine aorta region side left "
+    "right chest svc atrium ventricle junction thorax hilum hila zone midlung lingula ribs rib "
+    "diaphragm hemidiaphragm xxxx quadrant wall view views radiograph mediastinum exam examination "
+    "study comparison spaces space sulcus fissure position carina trachea vein neck abdomen age "
+    "size tissues"
+)
+"""Nouns that say where: they share lists with each other, not with findings."""
+_BEFORE_NOUN = {"X": "neg", "D": "det", "J": "amod", "E": "amod", "#": "nummod"}
+_BEFORE_ADJECTIVE = {"X": "neg", "!": "neg", "D": "det", "R": "advmod"}
+
+
+class Phrase:
+    """A phrase: its kind, its head, its first word, the head's lemma, whether "no" begins it."""
+
+    __slots__ = ("head", "kind", "lemma", "no", "start")
+
+    def __init__(self, kind: str, head: int, start: int, lemma: str, no: bool = False) -> None:
+        self.kind = kind
+        self.head = head
+        self.start = start
+        self.lemma = lemma
+        self.no = no
+
+
+def find_phrases(g: Graph) -> list[Phrase]:
+    """All phrases in order."""
+    kinds, words = g.kinds, g.words
+    n = len(kinds)
+    phrases: list[Phrase] = []
+    i = 0
+    while i < n:
+        kind = kinds[i]
+        following = kinds[i + 1] if i + 1 < n else ""
+        if kind == k.NO and following and words[i + 1] == "longer":
+            g.link(i + 1, i, "neg")
+            phrases.append(Phrase(k.ADVERB, i + 1, i, "longer"))
+            i += 2
+        elif kind in _STARTS_NOMINAL:
+            i = _nominal(g, i, phrases)
+        elif kind in _VERBAL or (kind == k.NOT and following in _VERBAL):
+            i = _verbal(g, i, phrases, VERB)
+        elif kind == k.PREPOSITION and words[i] == "to" and following in ("V", "B"):
+            i = _verbal(g, i + 1, phrases, INFINITIVE)
+        else:
+            phrases.append(Phrase(kind, i, i, words[i]))
+            i += 1
+    return phrases
+
+
+def _nominal(g: Graph, first: int, phrases: list[Phrase]) -> int:
+    """Read a noun phrase, or adjectives without a noun; returns the word after it."""
+    kinds, words = g.kinds, g.words
+    n = len(kinds)
+    behind = bool(phrases) and phrases[-1].kind in (VERB, NOUN)
+    noun = -1
+    pairs: list[tuple[int, int, str]] = []
+    i = first
+    while i < n:
+        kind = kinds[i]
+        if kind in "N#":
+            noun = i
+        elif kind == k.PRONOUN:
+            noun = i
+            i += 1
+            break
+        elif kind in "DX":
+            if i > first and kinds[i - 1] not in "DX":
+                break
+        elif kind in "JE":
+            if noun >= 0 and _begins_new(g, first, i, noun):
+                break
+        elif kind == k.ADVERB:
+            if noun >= 0 or i + 1 >= n or kinds[i + 1] not in "JEN":
+                break
+        elif kind in "C." and noun < 0 and not behind:
+            # "stable and unremarkable contour", "acute, displaced fractures"
+            after = _after_separator(g, first, i)
+            if after < 0:
+                break
+            last = after
+            while kinds[last] in "JER":
+                last += 1
+            pairs.append((i - 1, last - 1, words[after - 1]))
+            i = after
+            continue
+        else:
+            break
+        i += 1
+    if noun < 0:
+        return _without_noun(g, first, i, phrases)
+    return _noun(g, first, noun, pairs, phrases)
+
+
+def _begins_new(g: Graph, first: int, i: int, noun: int) -> bool:
+    """Whether the adjective at ``i``, behind ``noun``, begins a phrase of its own."""
+    words = g.words
+    before = words[i - 1]
+    if (
+        before == "xxxx"
+        and g.kinds[first] == k.NO
+        and i + 1 < len(words)
+        and g.kinds[i + 1] in "NJ"
+    ):
+        return False  # a blanked word: "no xxxx suspicious nodule"
+    if words[i] in BEHIND_NOUN or words[noun] == "change":
+        return True
+    return words[i] in _SIDES and noun == i - 1 and before not in PLACES
+
+
+def _after_separator(g: Graph, first: int, i: int) -> int:
+    """Where adjectives go on behind "and", "or", "but" or a comma at ``i``; -1 if they do not."""
+    kinds, words = g.kinds, g.words
+    n = len(kinds)
+    if words[i] not in ("and", "or", "but", ",") or i == first or kinds[i - 1] not in "JE":
+        return -1
+    after = i + 1
+    if words[i] == "," and after < n and words[after] in ("and", "or", "but"):
+        after += 1
+    end = after
+    while end < n and kinds[end] in "JER":
+        end += 1
+    return after if after < end < n and kinds[end] == k.NOUN else -1
+
+
+def _without_noun(g: Graph, first: int, end: int, phrases: list[Phrase]) -> int:
+    kinds, words = g.kinds, g.words
+    if all(kinds[i] in "DX" for i in range(first, end)):
+        if kinds[first] == k.NO:
+            phrases.append(Phrase(k.ADVERB, first, first, "no", no=True))
+            return end
+        phrases.append(Phrase(NOUN, first, first, words[first]))
+        return first + 1
+    head = end - 1
+    while head > first and kinds[head] not in "JE":
+        head -= 1
+    no = False
+    for i in range(first, end):
+        no = no or kinds[i] == k.NO
+        if i != head and kinds[i] not in "C.":
+            g.link(head, i, _BEFORE_ADJECTIVE.get(kinds[i], "dep"))
+    phrases.append(Phrase(ADJECTIVE, head, first, g.lemmas[head], no))
+    return end
+
+
+def _noun(
+    g: Graph, first: int, noun: int, pairs: list[tuple[int, int, str]], phrases: list[Phrase]
+) -> int:
+    kinds = g.kinds
+    verb = _misread(g, first, noun)
+    head = noun if verb < 0 else verb - 1
+    no = False
+    for i in range(first, head):
+        kind = kinds[i]
+        if kind in "C.":
+            continue
+        no = no or kind == k.NO
+        if kind == k.ADVERB:
+            of = i + 1
+            while of < head and kinds[of] == k.ADVERB:
+                of += 1
+            g.link(of, i, "advmod")
+        else:
+            g.link(head, i, _BEFORE_NOUN.get(kind, "compound"))
+    for one, other, coordinator in pairs:
+        if kinds[one] in "JE" and kinds[other] in "JE":
+            g.link(one, other, f"conj:{coordinator}")
+    phrases.append(Phrase(NOUN, head, first, g.words[head], no))
+    if verb < 0:
+        return noun + 1
+    kinds[verb] = k.VERB
+    phrases.append(Phrase(VERB, verb, verb, g.words[verb]))
+    return verb + 1
+
+
+def _misread(g: Graph, first: int, noun: int) -> int:
+    """A word inside a noun phrase that the original's parser takes for its verb; -1 for none.
+
+    "No acute | displaced | rib fracture", "no focal air | space | consolidation": the finding
+    becomes the verb's object, and "no" does not reach it.
+    """
+    words = g.words
+    for i in range(first + 2, noun):
+        if words[i] == "displaced" and g.kinds[i - 1] == k.ADJECTIVE:
+            return i
+        if (
+            words[i] == "space"
+            and words[i - 1] == "air"
+            and first == 0
+            and i > first + 2
+            and words[first] == "no"
+            and words[i + 1].startswith("consolidat")
+        ):
+            return i
+    return -1
+
+
+def _verbal(g: Graph, first: int, phrases: list[Phrase], kind: str) -> int:
+    """Read auxiliaries, adverbs and a main verb; returns the word after them."""
+    kinds = g.kinds
+    auxiliaries: list[int] = []
+    adverbs: list[int] = []
+    verb = -1
+    i = first
+    while i < len(kinds):
+        here = kinds[i]
+        if here in _AUXILIARIES:
+            auxiliaries.append(i)
+        elif here in "R!":
+            adverbs.append(i)
+        elif here == k.VERB or (here == k.PARTICIPLE and auxiliaries):
+            verb = i
+            i += 1
+            break
+        else:
+            break
+        i += 1
+    # Adverbs behind the last auxiliary belong to what follows.
+    while verb < 0 and adverbs and adverbs[-1] == i - 1 and kinds[adverbs[-1]] == k.ADVERB:
+        adverbs.pop()
+        i -= 1
+    if verb < 0:
+        verb = auxiliaries.pop() if auxiliaries else first
+    passive = kinds[verb] == k.PARTICIPLE
+    for auxiliary in auxiliaries:
+        g.link(verb, auxiliary, "auxpass" if passive and kinds[auxiliary] == k.BE else "aux")
+    for adverb in adverbs:
+        g.link(verb, adverb, "neg" if kinds[adverb] == k.NOT else "advmod")
+    phrases.append(Phrase(kind, verb, first, g.lemmas[verb]))
+    return i

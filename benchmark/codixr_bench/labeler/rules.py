@@ -1,0 +1,148 @@
+"""The labeler ``chexpert-rules``: the original's behaviour by rules of our own, without a parser.
+
+A report is cleaned and cut into sentences (``sentences.py``), their mentions found
+(``mentions.py``), a sentence with a cue in it linked (``clauses.py``), each word of a mention
+tested against the tables of ``cues.py``, and the mentions summed up (``labels.py``). The time is
+linear in the length of the text.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from codixr_bench.labeler.clauses import parse
+from codixr_bench.labeler.cues import DENIALS, DOUBTS, DOUBTS_FIRST, Rule
+from codixr_bench.labeler.graph import Graph
+from codixr_bench.labeler.labels import (
+    ABSENT,
+    PRESENT,
+    UNCERTAIN,
+    Evidence,
+    Labels,
+    aggregate,
+    evidence,
+)
+from codixr_bench.labeler.mentions import Mention, find_mentions
+from codixr_bench.labeler.sentences import clean, split
+from codixr_bench.labeler.vocabulary import VERSION
+
+_OVERRIDES = ("findings: no ", "impression: no ")
+_CACHED_LENGTH = 400
+"""Characters: longer sentences hardly come twice."""
+
+
+class Decision(NamedTuple):
+    """Why a word of a mention is absent or uncertain."""
+
+    word: str
+    rule: Rule
+    label: int
+    table: str
+    place: int
+    """The rule's place in its table, from 1."""
+
+
+class Found(NamedTuple):
+    """A mention with its label and the rules that decided it, none for one that is present."""
+
+    mention: Mention
+    label: int
+    decisions: tuple[Decision, ...]
+
+
+class ChexpertRules:
+    """The default labeler."""
+
+    name = "chexpert-rules"
+    version = VERSION
+
+    def label(self, reports: list[str]) -> list[Labels]:
+        """The labels of each report."""
+        return [label_report(report) for report in reports]
+
+
+def label_report(report: str) -> Labels:
+    """A report's labels."""
+    return aggregate([_evidence_of(sentence) for sentence in split(clean(report))])
+
+
+def explain_sentence(sentence: str) -> list[Found]:
+    """The mentions of a cleaned sentence, each with its label and why."""
+    mentions = find_mentions(sentence)
+    if not mentions:
+        return []
+    if sentence.startswith(_OVERRIDES):
+        return [Found(mention, ABSENT, ()) for mention in mentions]
+    spans = dict.fromkeys((mention.start, mention.end) for mention in mentions)
+    decided = _decide(sentence, list(spans))
+    found = []
+    for mention in mentions:
+        # A longer mention around this one decides for it too.
+        why = [
+            decision
+            for (start, end), decisions in decided.items()
+            if start <= mention.start and mention.end <= end
+            for decision in decisions
+        ]
+        labels = {decision.label for decision in why}
+        label = ABSENT if ABSENT in labels else UNCERTAIN if labels else PRESENT
+        found.append(Found(mention, label, tuple(d for d in why if d.label == label)))
+    return found
+
+
+def _evidence_of(sentence: str) -> Evidence:
+    return _cached(sentence) if len(sentence) <= _CACHED_LENGTH else _evidence(sentence)
+
+
+def _evidence(sentence: str) -> Evidence:
+    return evidence(
+        [
+            (f.mention.observation, f.mention.phrase.text, f.label)
+            for f in explain_sentence(sentence)
+        ]
+    )
+
+
+_cached = lru_cache(maxsize=32_768)(_evidence)
+
+
+def _decide(sentence: str, spans: list[tuple[int, int]]) -> dict[tuple[int, int], list[Decision]]:
+    """The rules that fit the words of each span."""
+    g = Graph(sentence)
+    lemmas = set(g.lemmas)
+    tables = [
+        (
+            label,
+            table,
+            [(i, rule) for i, rule in enumerate(rules, 1) if not rule.cues.isdisjoint(lemmas)],
+        )
+        for label, table, rules in _TABLES
+    ]
+    if not any(rules for _, _, rules in tables):
+        return {}
+    g = parse(sentence)
+    decided: dict[tuple[int, int], list[Decision]] = {}
+    for start, end in spans:
+        found = [_first_rule(g, word, tables) for word in g.at(start, end)]
+        if decisions := [decision for decision in found if decision]:
+            decided[start, end] = decisions
+    return decided
+
+
+_Table = tuple[int, str, list[tuple[int, Rule]]]
+_TABLES = (
+    (UNCERTAIN, "DOUBTS_FIRST", DOUBTS_FIRST),
+    (ABSENT, "DENIALS", DENIALS),
+    (UNCERTAIN, "DOUBTS", DOUBTS),
+)
+
+
+def _first_rule(g: Graph, word: int, tables: list[_Table]) -> Decision | None:
+    for label, table, rules in tables:
+        if label == ABSENT and any(
+            relation == "amod" and g.words[other] == "new" for other, relation in g.dependants[word]
+        ):
+            continue
+        for place, rule in rules:
+            if rule.test(g, word):
+                return Decision(g.words[word], rule, label, table, place)
+    return None
