@@ -102,8 +102,8 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
         inputs=inputs,
         outputs="+".join(request.outputs),
         seed=request.seed,
-        steps=request.steps,
-        guidance=request.guidance,
+        num_inference_steps=request.steps,
+        guidance_scale=request.guidance,
         num_images=request.num,
     )
     files: dict[str, Image | str] = {}

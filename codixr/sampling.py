@@ -2,123 +2,153 @@
 
 All flows walk down the same timesteps together. While two or more are made at once, each one's
 environment encoder summarises its latent at every step, and the others attend to it
-(paper, eq. 3-5). Guidance runs the conditional and unconditional halves in one batch.
+(paper, eq. 3-5). Guidance runs the conditional and unconditional halves in one batch. Latents and
+schedulers stay in float32 whatever the denoisers' precision.
 """
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Literal
 
-import diffusers
 import torch
 from torch import Tensor, nn
 
-from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model.environment import others_mean
-from codixr.model.presets import DiffusionConfig
+from codixr.schedulers import abar_at, for_steps, make_scheduler, step_options
 
-StepCallback = Callable[[int, int], None]
-"""(step 0-based, steps)."""
+__all__ = ["AttendTo", "Flow", "Guidance", "StepCallback", "make_scheduler", "sample"]
+
+AttendTo = Literal["others", "own"]
+"""Whose vector a joint output sees: the other flows' (the papers), or its own (CoDi's code)."""
+
+Latents = dict[Modality, Tensor]
+StepCallback = Callable[[int, Any, Latents], Latents | None]
+"""(step 0-based, timestep, latents) -> latents to go on with, or None."""
 
 
-def make_scheduler(config: DiffusionConfig, steps: int, name: str | None = None) -> Any:
-    """A diffusers scheduler for the preset's noise schedule, set to ``steps``.
+@dataclass(frozen=True)
+class Guidance:
+    """What the denoisers are told: ``eps = eps_u + scale * (eps_c - eps_u)``.
 
-    Raises InputError for an unknown scheduler or a number of steps outside 1 .. train_steps.
+    ``condition`` and ``null`` are one vector a sample [B, D], or K tokens [B, K, D], whose
+    ``log_weights`` [K] are None where they count the same.
     """
-    name = name or config.scheduler
-    kind: Any = getattr(diffusers, name, None)
-    if not hasattr(kind, "set_timesteps"):
-        raise InputError(f"'{name}' is no scheduler of diffusers, e.g. DDIMScheduler")
-    if not 1 <= steps <= config.train_steps:
-        raise InputError(f"--steps {steps}: give 1 to {config.train_steps}")
-    wanted = {
-        "num_train_timesteps": config.train_steps,
-        "beta_start": config.beta_start,
-        "beta_end": config.beta_end,
-        "beta_schedule": "scaled_linear",
-        "prediction_type": "epsilon",
-        "clip_sample": False,
-        "set_alpha_to_one": False,
-        "steps_offset": 1,
-    }
-    known = inspect.signature(kind.__init__).parameters
-    scheduler = kind(**{k: v for k, v in wanted.items() if k in known})
-    scheduler.set_timesteps(steps)
-    return scheduler
+
+    condition: Tensor
+    null: Tensor
+    scale: float = 1.0
+    log_weights: Tensor | None = None
+
+    @property
+    def doubled(self) -> bool:
+        """Whether the unconditional half is needed."""
+        return self.scale != 1.0
+
+    def context(self, like: Tensor) -> Tensor:
+        """What one batch is conditioned on: both halves, or the condition alone."""
+        halves = (self.condition, self.null) if self.doubled else (self.condition,)
+        return torch.cat(halves).to(like)
+
+    def mix(self, eps: Tensor) -> Tensor:
+        """The guided noise of both halves' noise."""
+        if not self.doubled:
+            return eps
+        with_prompt, without = eps.chunk(2)
+        return without + self.scale * (with_prompt - without)
 
 
-def initial_noise(seeds: Sequence[int], modality: Modality, shape: tuple[int, ...]) -> Tensor:
-    """Standard normal noise [B, *shape], each study's drawn from its own seed and modality."""
-    flow = list(Modality).index(modality)
-    rows = []
-    for seed in seeds:
-        generator = torch.Generator().manual_seed((seed + flow * 0x9E3779B97F4A7C15) % 2**63)
-        rows.append(torch.randn(shape, generator=generator))
-    return torch.stack(rows)
+@dataclass(frozen=True)
+class Flow:
+    """One output: who denoises it, from which noise [B, ...], and each sample's generator."""
+
+    denoiser: nn.Module
+    noise: Tensor
+    guidance: Guidance
+    generators: Sequence[torch.Generator]
+    clip: float | None = None
+    """Bound on the predicted clean latent."""
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def sample(
-    denoisers: Mapping[Modality, nn.Module],
-    noise: Mapping[Modality, Tensor],
-    condition: Tensor,
-    null: Tensor,
-    config: DiffusionConfig,
-    *,
+    flows: Mapping[Modality, Flow],
+    scheduler: Any,
     steps: int,
-    guidance: float,
-    clips: Mapping[Modality, float | None],
-    scheduler: str | None = None,
+    *,
+    eta: float | None = None,
+    attend_to: AttendTo = "others",
     callback: StepCallback | None = None,
-) -> dict[Modality, Tensor]:
-    """Clean latents of every flow in ``noise``.
+) -> Latents:
+    """Clean latents of every flow, float32.
 
-    ``condition`` and ``null`` [B, D] are the prompt's vectors and the unconditional ones;
-    ``eps = eps_u + guidance * (eps_c - eps_u)``. ``clips`` bounds a flow's predicted clean latent.
+    ``scheduler`` is any of diffusers' that ``codixr.schedulers`` allows; ``eta`` is DDIM's. Each
+    sample's noise comes from its own generator, whatever else is in the batch.
+    Raises InputError for a number of steps or an eta that the scheduler does not take.
     """
-    flows = list(noise)
-    schedulers = {m: make_scheduler(config, steps, scheduler) for m in flows}
-    latents = {m: noise[m] * schedulers[m].init_noise_sigma for m in flows}
-    guided = guidance != 1.0
-    context = torch.cat([condition, null]) if guided else condition
-    timesteps = schedulers[flows[0]].timesteps
-    for index, t in enumerate(timesteps):
-        inputs = {m: schedulers[m].scale_model_input(latents[m], t) for m in flows}
-        stamp = t.expand(len(condition)).to(context.device)
-        environments = _environments(denoisers, inputs, stamp)
-        for m in flows:
-            x, own = inputs[m], environments[m]
-            double = torch.cat([x, x]) if guided else x
-            both = torch.cat([own, own]) if guided and own is not None else own
-            steps_of = torch.cat([stamp, stamp]) if guided else stamp
-            eps = denoisers[m](double, steps_of, context, both)
-            if guided:
-                with_prompt, without = eps.chunk(2)
-                eps = without + guidance * (with_prompt - without)
-            if (bound := clips.get(m)) is not None:
-                eps = _clip_clean(x, eps, _abar(schedulers[m], t), bound)
-            latents[m] = schedulers[m].step(eps, t, latents[m], return_dict=False)[0]
-        if callback is not None:
-            callback(index, len(timesteps))
+    likes = {m: next(flow.denoiser.parameters()) for m, flow in flows.items()}
+    schedulers = {m: for_steps(scheduler, steps, likes[m].device) for m in flows}
+    options = {m: step_options(schedulers[m], list(f.generators), eta) for m, f in flows.items()}
+    contexts = {m: flow.guidance.context(likes[m]) for m, flow in flows.items()}
+    latents = {
+        m: flow.noise.to(likes[m].device, torch.float32) * schedulers[m].init_noise_sigma
+        for m, flow in flows.items()
+    }
+    with ExitStack() as held:
+        for flow in flows.values():
+            held.enter_context(flow.denoiser.same_condition())  # type: ignore[operator]
+        for index, t in enumerate(next(iter(schedulers.values())).timesteps):
+            inputs = {m: schedulers[m].scale_model_input(latents[m], t) for m in flows}
+            vectors = _environments(flows, inputs, likes, t, attend_to)
+            for m, flow in flows.items():
+                eps = _noise(flow, inputs[m].to(likes[m]), t, contexts[m], vectors[m])
+                if flow.clip is not None:
+                    eps = _clip_clean(inputs[m], eps, abar_at(schedulers[m], float(t)), flow.clip)
+                step = schedulers[m].step(eps, t, latents[m], return_dict=False, **options[m])
+                latents[m] = step[0]
+            if callback is not None and (changed := callback(index, t, dict(latents))) is not None:
+                latents = {m: changed[m].to(latents[m]) for m in flows}
     return latents
 
 
+def _noise(flow: Flow, x: Tensor, t: Tensor, context: Tensor, vector: Tensor | None) -> Tensor:
+    """The guided noise of one flow, float32."""
+    halves = 2 if flow.guidance.doubled else 1
+    weights = flow.guidance.log_weights
+    eps = flow.denoiser(
+        torch.cat([x] * halves),
+        t.to(x.device).expand(halves * len(x)),
+        context,
+        None if vector is None else torch.cat([vector] * halves),
+        None if weights is None else weights.to(x),
+    )
+    return flow.guidance.mix(eps.float())
+
+
 def _environments(
-    denoisers: Mapping[Modality, nn.Module], inputs: Mapping[Modality, Tensor], stamp: Tensor
+    flows: Mapping[Modality, Flow],
+    inputs: Latents,
+    likes: Mapping[Modality, Tensor],
+    t: Tensor,
+    attend_to: AttendTo,
 ) -> dict[Modality, Tensor | None]:
-    if len(inputs) < 2:
-        return dict.fromkeys(inputs, None)
-    vectors = {m: denoisers[m].encode_environment(x, stamp) for m, x in inputs.items()}
-    return {m: others_mean(vectors, m) for m in inputs}
+    """What each flow attends to at this step; None when one is made alone."""
+    if len(flows) < 2:
+        return dict.fromkeys(flows)
+    vectors = {
+        m: flow.denoiser.encode_environment(  # type: ignore[operator]
+            inputs[m].to(likes[m]), t.to(likes[m].device).expand(len(inputs[m]))
+        )
+        for m, flow in flows.items()
+    }
+    if attend_to == "own":
+        return dict(vectors)
+    return {m: others_mean(vectors, m) for m in flows}
 
 
-def _abar(scheduler: Any, t: Tensor) -> Tensor:
-    return scheduler.alphas_cumprod[int(t)]
-
-
-def _clip_clean(x: Tensor, eps: Tensor, abar: Tensor, bound: float) -> Tensor:
+def _clip_clean(x: Tensor, eps: Tensor, abar: float, bound: float) -> Tensor:
     """The noise that predicts the same clean latent, clipped to +-bound."""
-    clean = ((x - (1 - abar).sqrt() * eps) / abar.sqrt()).clamp(-bound, bound)
-    return (x - abar.sqrt() * clean) / (1 - abar).sqrt()
+    signal, spread = abar**0.5, (1 - abar) ** 0.5
+    clean = ((x - spread * eps) / signal).clamp(-bound, bound)
+    return (x - signal * clean) / spread

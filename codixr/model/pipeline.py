@@ -1,15 +1,19 @@
 """CoDiXRPipeline: any of frontal X-ray, lateral X-ray and report from any others.
 
 pipe = CoDiXRPipeline.from_pretrained()
-result = pipe(inputs={"T": "Large left pleural effusion."}, outputs="F+L", seed=0)
-result.images[Modality.F][0].save("frontal.png")
+result = pipe(inputs={"T": "Large left pleural effusion."}, outputs="F+L")
+result.images["F"][0].save("frontal.png")
+
+Notable: it speaks as diffusers' pipelines do, but it is not one of them: its outputs are of two
+kinds, and each sample has a generator of its own, so that no sample depends on its batch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -21,22 +25,54 @@ from codixr.errors import InputError
 from codixr.info import checkpoint_sha256
 from codixr.modality import Modality
 from codixr.model import pretrained
+from codixr.model.attention import log_weights
 from codixr.model.image_vae import ImageVAE
+from codixr.model.noise import draw, from_seeds, sample_generators
 from codixr.model.presets import Preset
 from codixr.model.prompt_encoder import PromptEncoder, interpolate
+from codixr.model.prompts import (
+    as_image,
+    as_report,
+    fit_reports,
+    listed,
+    modalities,
+    modality,
+    shares,
+)
 from codixr.model.report_vae import ReportVAE
 from codixr.model.tokenizer import Tokenizers, decode, encode, ends
-from codixr.sampling import StepCallback, initial_noise, sample
+from codixr.sampling import AttendTo, Flow, Guidance, Latents, StepCallback, sample
+from codixr.schedulers import for_steps, make_scheduler
 
 Prompt = Mapping[Modality, Image | str]
+OutputType = Literal["pil", "np", "pt", "latent"]
+EndOfStep = Callable[["CoDiXRPipeline", int, Any, dict[str, Any]], dict[str, Any]]
+"""Diffusers' ``callback_on_step_end``: (pipeline, step, timestep, tensors) -> tensors."""
+
+
+class Generation(NamedTuple):
+    """What one call made, by view, and the reports where T was asked for.
+
+    Images: lists of grey PIL images; float32 [N, S, S, 1] for "np"; tensors [N, 1, S, S] for "pt".
+    For "latent", tensors of clean latents, the reports' too.
+    """
+
+    images: dict[Modality, Any]
+    reports: Any
 
 
 @dataclass(frozen=True)
-class Generation:
-    """What one call made: grey PIL images by view, and reports where T was asked for."""
+class Settings:
+    """How samples are drawn; None leaves a number to the preset."""
 
-    images: dict[Modality, list[PILImage.Image]]
-    reports: list[str] | None
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    weights: Mapping[str, float] | None = None
+    scheduler: Any = None
+    """A name, or one of diffusers' scheduler objects; None is the pipeline's own."""
+    eta: float | None = None
+    attend_to: AttendTo = "others"
+    strict_length: bool = False
 
 
 class CoDiXRPipeline:
@@ -59,6 +95,8 @@ class CoDiXRPipeline:
         self.image_vae = cast(ImageVAE, modules["image_vae"])
         self.report_vae = cast(ReportVAE, modules["report_vae"])
         self.denoisers = {m: modules[f"denoiser_{m.lower()}"] for m in Modality}
+        self.scheduler = make_scheduler(preset.diffusion, preset.diffusion.steps)
+        self._progress_bar: dict[str, Any] = {}
 
     @classmethod
     def from_pretrained(
@@ -117,150 +155,267 @@ class CoDiXRPipeline:
         """Side of the square pictures, in pixels."""
         return self.preset.image_size
 
+    @torch.no_grad()
     def encode_prompts(
-        self, prompts: Sequence[Prompt], weights: Mapping[Modality, float] | None = None
+        self,
+        prompts: Sequence[Prompt],
+        weights: Mapping[str, float] | None = None,
+        *,
+        strict_length: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Conditions and unconditional ones of prompts with equal modalities.
 
         Each [B, D], several modalities interpolated by ``weights`` (equal by default); or, where
-        the preset fuses by "tokens", [B, K, D], one token a modality.
+        the preset fuses by "tokens", [B, K, D], one token a modality (weights act in attention).
+        Raises InputError for unfit weights, and for a text over the limit with ``strict_length``.
         """
         given = [m for m in Modality if m in prompts[0]]
-        vectors, nulls = [], []
-        for m in given:
-            if m is Modality.T:
-                reports = [cast(str, p[m]) for p in prompts]
-                limit = self.preset.prompt.max_tokens
-                tokens = encode(self.tokenizer, reports, limit)
-                vectors.append(self.prompt_encoder.encode_text(*tokens))
-            else:
-                images = np.stack([self._checked(cast(Image, p[m]), m) for p in prompts])
-                vectors.append(self.prompt_encoder.encode_image(torch.from_numpy(images)))
-            nulls.append(self._nulls[m.is_image].expand(len(prompts), -1))
-        shares = None if weights is None else [weights[m] for m in given]
-        scale = self.preset.diffusion.context_scale
-        if self.preset.diffusion.condition_fusion == "tokens":
+        distinct = {id(p): p for p in prompts}
+        rows = torch.tensor([list(distinct).index(id(p)) for p in prompts], device=self.device)
+        each = list(distinct.values())
+        vectors = [self._encode(m, [p[m] for p in each], strict_length)[rows] for m in given]
+        nulls = [self._nulls[m.is_image].expand(len(prompts), -1) for m in given]
+        parts, scale = shares(weights, given), self.preset.diffusion.context_scale
+        fusion = self.preset.diffusion.condition_fusion
+        if fusion == "tokens":
             return torch.stack(vectors, 1) * scale, torch.stack(nulls, 1) * scale
-        return interpolate(vectors, shares) * scale, interpolate(nulls, shares) * scale
+        if fusion != "mean":
+            raise InputError(f"condition_fusion '{fusion}' in the preset: 'mean' or 'tokens'")
+        return interpolate(vectors, parts) * scale, interpolate(nulls, parts) * scale
+
+    def _encode(self, m: Modality, contents: Sequence[Any], strict_length: bool) -> Tensor:
+        """Unit vectors [B, D] of contents of one modality."""
+        if m is Modality.T:
+            limit = self.preset.prompt.max_tokens
+            reports = fit_reports(self.tokenizer, contents, limit, strict=strict_length)
+            ids, mask = encode(self.tokenizer, reports, limit)
+            return self.prompt_encoder.encode_text(ids.to(self.device), mask.to(self.device))
+        images = np.stack([as_image(image, m, self.size) for image in contents])
+        pixels = torch.from_numpy(images).to(self.device, self.dtype)
+        return self.prompt_encoder.encode_image(pixels)
 
     @cached_property
     def _nulls(self) -> dict[bool, Tensor]:
         """Unconditional vectors [1, D]: of the empty text (False), of an all-zero image (True)."""
-        zero = torch.zeros(1, 1, self.size, self.size)
-        return {
-            False: self.prompt_encoder.encode_text(*encode(self.tokenizer, [""], 77)),
-            True: self.prompt_encoder.encode_image(zero),
-        }
+        with torch.no_grad():
+            ids, mask = encode(self.tokenizer, [""], self.preset.prompt.max_tokens)
+            zero = torch.zeros(1, 1, self.size, self.size, device=self.device, dtype=self.dtype)
+            return {
+                False: self.prompt_encoder.encode_text(ids.to(self.device), mask.to(self.device)),
+                True: self.prompt_encoder.encode_image(zero),
+            }
 
-    def _checked(self, image: Image, view: Modality) -> Image:
-        if image.shape != (1, self.size, self.size):
-            raise InputError(
-                f"{view}: this checkpoint takes pictures of shape (1, {self.size}, {self.size}), "
-                f"not {image.shape}; resize it"
-            )
-        low, high = float(image.min()), float(image.max())
-        if not (low >= 0 and high <= 1):
-            raise InputError(f"{view}: values must lie in [0, 1], not {low:.3g} to {high:.3g}")
-        return image.astype(np.float32)
+    def _guidances(
+        self, prompts: Sequence[Prompt], outputs: Sequence[Modality], settings: Settings
+    ) -> dict[Modality, Guidance]:
+        """What each flow is told. Without inputs: the unconditional vector that it was trained on,
+        the empty text's for a view, the empty picture's for a report."""
+        diffusion = self.preset.diffusion
+        if not prompts[0]:
+            if settings.weights:
+                raise InputError("weights are for inputs, and there are none")
+            vectors = {m: self._nulls[not m.is_image] * diffusion.context_scale for m in outputs}
+            nothing = {m: v.expand(len(prompts), -1) for m, v in vectors.items()}
+            return {m: Guidance(v, v) for m, v in nothing.items()}
+        condition, null = self.encode_prompts(
+            prompts, settings.weights, strict_length=settings.strict_length
+        )
+        scale = settings.guidance_scale
+        given = [m for m in Modality if m in prompts[0]]
+        told = Guidance(
+            condition,
+            null,
+            diffusion.guidance if scale is None else scale,
+            log_weights(shares(settings.weights, given)) if condition.ndim == 3 else None,
+        )
+        return dict.fromkeys(outputs, told)
+
+    def _latents(
+        self,
+        prompts: Sequence[Prompt],
+        outputs: Sequence[Modality],
+        generators: Mapping[Modality, Sequence[torch.Generator]],
+        settings: Settings,
+        callback: StepCallback | None = None,
+    ) -> Latents:
+        """Clean latents of every output."""
+        diffusion = self.preset.diffusion
+        side, channels = self.preset.latent_size, self.preset.image_unet["in_channels"]
+        guidances = self._guidances(prompts, outputs, settings)
+        flows = {}
+        for m in outputs:
+            shape = (channels, side, side) if m.is_image else (self.preset.report_vae.latent_dim,)
+            noise = draw(shape, generators[m])
+            clip = None if m.is_image else diffusion.report_clip
+            flows[m] = Flow(self.denoisers[m], noise, guidances[m], generators[m], clip)
+        steps = settings.num_inference_steps
+        return sample(
+            flows,
+            self._scheduler(settings.scheduler),
+            diffusion.steps if steps is None else steps,
+            eta=settings.eta,
+            attend_to=settings.attend_to,
+            callback=callback,
+        )
+
+    def _scheduler(self, wanted: Any) -> Any:
+        if wanted is None:
+            return self.scheduler
+        if isinstance(wanted, str):
+            return make_scheduler(self.preset.diffusion, 1, wanted)
+        return wanted
 
     @torch.no_grad()
+    def _decode(self, m: Modality, latents: Tensor) -> Tensor | list[str]:
+        """float32 [B, 1, S, S] in [0, 1] of a view's latents; the texts of reports'."""
+        if m.is_image:
+            dtype = next(self.image_vae.parameters()).dtype
+            return self.image_vae.decode(latents.to(dtype)).float().cpu()
+        tokenizer = self.tokenizers.report_decoder
+        dtype = next(self.report_vae.parameters()).dtype
+        return decode(tokenizer, self.report_vae.decode(latents.to(dtype), *ends(tokenizer)))
+
     def generate(
         self,
         prompts: Sequence[Prompt],
         outputs: Sequence[Modality],
         seeds: Sequence[int],
-        *,
-        steps: int | None = None,
-        guidance: float | None = None,
-        weights: Mapping[Modality, float] | None = None,
-        scheduler: str | None = None,
-        callback: StepCallback | None = None,
+        settings: Settings | None = None,
     ) -> list[dict[Modality, Image | str]]:
         """One sample a prompt: float32 [1, S, S] in [0, 1] for a view, a string for T.
 
-        A study's noise comes from its seed alone: the same sample whatever the batch.
+        The batch of a benchmark. A study's noise comes from its seed alone: the same sample
+        whatever the batch. Raises InputError as ``__call__``.
         """
-        diffusion = self.preset.diffusion
-        condition, null = self.encode_prompts(prompts, weights)
-        channels = self.image_vae.autoencoder.config.latent_channels
-        side = self.preset.latent_size
-        shapes = {
-            m: (channels, side, side) if m.is_image else (self.preset.report_vae.latent_dim,)
-            for m in outputs
-        }
-        latents = sample(
-            {m: self.denoisers[m] for m in outputs},
-            {m: initial_noise(seeds, m, shapes[m]) for m in outputs},
-            condition,
-            null,
-            diffusion,
-            steps=diffusion.steps if steps is None else steps,
-            guidance=diffusion.guidance if guidance is None else guidance,
-            clips={Modality.T: diffusion.report_clip},
-            scheduler=scheduler,
-            callback=callback,
-        )
-        made: dict[Modality, Sequence[Image | str]] = {}
-        for m, latent in latents.items():
-            if m.is_image:
-                made[m] = list(self.image_vae.decode(latent).numpy())
-            else:
-                tokenizer = self.tokenizers.report_decoder
-                made[m] = decode(tokenizer, self.report_vae.decode(latent, *ends(tokenizer)))
-        return [{m: made[m][i] for m in outputs} for i in range(len(prompts))]
+        generators = {m: from_seeds(seeds, m) for m in outputs}
+        latents = self._latents(prompts, outputs, generators, settings or Settings())
+        made = {m: self._decode(m, z) for m, z in latents.items()}
+        return [
+            {m: x[i].numpy() if isinstance(x, Tensor) else x[i] for m, x in made.items()}
+            for i in range(len(prompts))
+        ]
 
     def __call__(
         self,
         inputs: Mapping[str, Any],
         outputs: str | Sequence[str],
         *,
-        seed: int = 0,
         num_images: int = 1,
-        steps: int | None = None,
-        guidance: float | None = None,
-        weights: Mapping[Modality, float] | None = None,
-        scheduler: str | None = None,
-        callback: StepCallback | None = None,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        weights: Mapping[str, float] | None = None,
+        scheduler: Any = None,
+        eta: float | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        seed: int | None = None,
+        output_type: OutputType = "pil",
+        return_dict: bool = True,
+        callback_on_step_end: EndOfStep | None = None,
+        callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
+        batch_size: int = 32,
+        strict_length: bool = False,
+        attend_to: AttendTo = "others",
     ) -> Generation:
-        """Generate ``outputs`` ("F", "F+L", ...) from ``inputs`` by modality.
+        """Generate ``outputs`` ("F", "F+L", ...) from ``inputs``, by diffusers' conventions.
 
-        A view is a grey PIL image or float32 [1, S, S] in [0, 1]; a report a string. Sample k of
-        ``num_images`` uses seed ``seed + k``. Raises InputError when an output is also an input.
+        Args:
+            inputs: by modality, a PIL image, an array [1, S, S] in [0, 1], a string; or a list of
+                such, one a prompt. ``{}`` generates from nothing.
+            outputs: modalities that are not inputs, e.g. "F+L".
+            num_images: samples a prompt; those of the first prompt come first.
+            num_inference_steps, guidance_scale: default: the preset's.
+            weights: of several inputs, e.g. ``{"T": 2, "L": 1}``; default: equal.
+            scheduler: a name or an object for this call; else ``pipe.scheduler``.
+            eta: DDIM's.
+            generator: one a sample in a list; from a single one, one a sample is drawn.
+            seed: without generators: sample k is that of ``seed + k``. With neither, torch's global
+                generator decides, as in diffusers.
+            output_type: "pil", "np", "pt" or "latent". Reports are strings, but for "latent".
+            return_dict: False for a plain tuple (images, reports); the usual one unpacks too.
+            callback_on_step_end: called after each step of each batch; ``latents`` is a mapping of
+                modalities to tensors.
+            callback_on_step_end_tensor_inputs: what the callback gets: "latents".
+            batch_size: samples at once. The memory depends on it; the samples do not.
+            strict_length: refuse a text over the limit rather than cut it.
+            attend_to: "own" for CoDi's released behaviour with joint outputs.
+
+        Raises:
+            InputError: an output that is also an input, or an input or number that does not fit.
         """
-        prompt = {Modality(m): self._content(Modality(m), x) for m, x in inputs.items()}
-        parts = outputs.split("+") if isinstance(outputs, str) else outputs
-        wanted = [m for m in Modality if m in {Modality(part) for part in parts}]
-        if both := set(wanted) & set(prompt):
-            names = ", ".join(sorted(both))
+        wanted = modalities(outputs)
+        each = _positive("num_images", num_images)
+        prompts = [prompt for prompt in self._prompts(inputs) for _ in range(each)]
+        if both := [m for m in wanted if m in prompts[0]]:
+            names = ", ".join(both)
             raise InputError(f"{names} cannot be both input and output: choose one side")
-        if not prompt or not wanted:
-            raise InputError("give at least one input and one output")
-        if num_images < 1:
-            raise InputError(f"num_images {num_images}: give 1 or more")
-        samples = self.generate(
-            [prompt] * num_images,
-            wanted,
-            [seed + k for k in range(num_images)],
-            steps=steps,
-            guidance=guidance,
-            weights=weights,
-            scheduler=scheduler,
-            callback=callback,
+        if output_type not in ("pil", "np", "pt", "latent"):
+            raise InputError(f"output_type '{output_type}': one of pil, np, pt, latent")
+        if unknown := set(callback_on_step_end_tensor_inputs) - {"latents"}:
+            raise InputError(f"callback_on_step_end_tensor_inputs: no {', '.join(unknown)} here")
+        generators = sample_generators(generator, seed, len(prompts), wanted)
+        settings = Settings(
+            num_inference_steps, guidance_scale, weights, scheduler, eta, attend_to, strict_length
         )
-        images = {m: [_as_pil(cast(Image, s[m])) for s in samples] for m in wanted if m.is_image}
-        reports = [cast(str, s[Modality.T]) for s in samples] if Modality.T in wanted else None
-        return Generation(images, reports)
+        made: dict[Modality, list[Any]] = {m: [] for m in wanted}
+        starts = range(0, len(prompts), _positive("batch_size", batch_size))
+        with self._progress(len(starts), settings) as advance:
 
-    def _content(self, modality: Modality, content: Any) -> Image | str:
-        if modality is Modality.T:
-            if not isinstance(content, str) or not content.strip():
-                raise InputError("T: give a report as a non-empty string")
-            return content
-        if isinstance(content, PILImage.Image):
-            grey = content.convert("L").resize((self.size, self.size), PILImage.Resampling.LANCZOS)
-            return np.asarray(grey, np.float32)[None] / np.float32(255)
-        return np.asarray(content, np.float32)
+            def step_end(index: int, timestep: Any, latents: Latents) -> Latents | None:
+                advance()
+                if callback_on_step_end is None:
+                    return None
+                tensors = dict.fromkeys(callback_on_step_end_tensor_inputs, latents)
+                return callback_on_step_end(self, index, timestep, tensors).get("latents")
+
+            for start in starts:
+                part = slice(start, start + batch_size)
+                some = {m: g[part] for m, g in generators.items()}
+                latents = self._latents(prompts[part], wanted, some, settings, step_end)
+                for m, z in latents.items():
+                    made[m] += z.cpu() if output_type == "latent" else self._decode(m, z)
+        images = {m: _as_type(made[m], output_type) for m in wanted if m.is_image}
+        reports: Any = made.get(Modality.T)
+        if reports and output_type == "latent":
+            reports = torch.stack(reports)
+        result = Generation(images, reports)
+        return result if return_dict else cast(Generation, tuple(result))
+
+    def _prompts(self, inputs: Mapping[str, Any]) -> list[Prompt]:
+        """One checked prompt for each place of the lists in ``inputs``."""
+        given = {modality(name): listed(content) for name, content in inputs.items()}
+        lengths = {m: len(contents) for m, contents in given.items()}
+        if len(set(lengths.values())) > 1 or 0 in lengths.values():
+            raise InputError(f"inputs of different lengths: {lengths}; give each the same number")
+        checked: dict[Modality, list[Any]] = {
+            m: [as_image(c, m, self.size) if m.is_image else as_report(c) for c in contents]
+            for m, contents in given.items()
+        }
+        count = max(lengths.values(), default=1)
+        return [{m: contents[i] for m, contents in checked.items()} for i in range(count)]
+
+    def set_progress_bar_config(self, **options: Any) -> None:
+        """Options of the progress bar (tqdm's), e.g. ``disable=True``; as in diffusers."""
+        self._progress_bar = options
+
+    @contextmanager
+    def _progress(self, batches: int, settings: Settings) -> Iterator[Callable[[], object]]:
+        """A bar over the calls of the denoisers; some schedulers make two a step."""
+        from tqdm.auto import tqdm
+
+        steps = settings.num_inference_steps or self.preset.diffusion.steps
+        calls = len(for_steps(self._scheduler(settings.scheduler), steps).timesteps)
+        with tqdm(total=batches * calls, **self._progress_bar) as bar:
+            yield bar.update
 
 
-def _as_pil(image: Image) -> PILImage.Image:
-    return PILImage.fromarray((image[0] * 255).round().astype(np.uint8))
+def _positive(name: str, number: int) -> int:
+    if number < 1:
+        raise InputError(f"{name} {number}: give 1 or more")
+    return number
+
+
+def _as_type(images: list[Tensor], output_type: OutputType) -> Any:
+    if output_type == "pil":
+        return [PILImage.fromarray((x[0] * 255).round().byte().numpy()) for x in images]
+    stacked = torch.stack(images)
+    return stacked.permute(0, 2, 3, 1).numpy() if output_type == "np" else stacked

@@ -72,7 +72,8 @@ def test_a_view_and_a_report_become_the_other_view(frontal, tmp_path, capsys):
     assert "nothing about a patient" in printed.err
     call = FakePipeline.call
     assert call["outputs"] == "L"
-    assert (call["seed"], call["steps"], call["guidance"], call["num_images"]) == (7, 3, None, 1)
+    assert (call["seed"], call["num_inference_steps"], call["guidance_scale"]) == (7, 3, None)
+    assert call["num_images"] == 1
     assert call["inputs"]["T"] == REPORT
     assert call["inputs"]["F"].shape == (1, SIZE, SIZE)
     assert call["inputs"]["F"].dtype == np.float32

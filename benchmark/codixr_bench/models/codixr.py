@@ -21,9 +21,10 @@ class CoDiXRModel:
         *,
         steps: int | None = None,
         guidance: float | None = None,
+        scheduler: str | None = None,
     ) -> None:
         from codixr import __version__
-        from codixr.model.pipeline import CoDiXRPipeline
+        from codixr.model.pipeline import CoDiXRPipeline, Settings
 
         self.version = __version__
         self.pipeline = CoDiXRPipeline.from_pretrained(checkpoint)
@@ -31,10 +32,11 @@ class CoDiXRModel:
         diffusion = self.pipeline.preset.diffusion
         self.settings: dict[str, str | int | float] = {
             "preset": self.pipeline.preset.name,
-            "scheduler": diffusion.scheduler,
+            "scheduler": scheduler or diffusion.scheduler,
             "steps": diffusion.steps if steps is None else steps,
             "guidance": diffusion.guidance if guidance is None else guidance,
         }
+        self._settings = Settings(steps, guidance, scheduler=scheduler)
 
     def supports(self, task: Task) -> bool:
         """All tasks: any modalities from any others."""
@@ -44,11 +46,4 @@ class CoDiXRModel:
         self, conditions: Sequence[Conditions], task: Task, seeds: Sequence[int]
     ) -> list[Sample]:
         """Sample ``task.outputs`` for a batch."""
-        made = self.pipeline.generate(
-            conditions,
-            task.outputs,
-            seeds,
-            steps=int(self.settings["steps"]),
-            guidance=float(self.settings["guidance"]),
-        )
-        return list(made)
+        return list(self.pipeline.generate(conditions, task.outputs, seeds, self._settings))
