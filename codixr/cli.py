@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from codixr import __version__
+from codixr import __version__, train
 from codixr.errors import InputError
 
 _EXAMPLES = """\
@@ -64,7 +64,7 @@ def _info(options: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"generate": _generate, "info": _info}
+_COMMANDS = {"generate": _generate, "info": _info, "train": train.run}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,6 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     info.add_argument("--json", action="store_true", help="print JSON")
     _add_checkpoint(info)
+
+    train.add_parser(commands)
     return parser
 
 

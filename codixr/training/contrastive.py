@@ -1,49 +1,79 @@
-"""Stage 1: prompt encoders, by contrast of X-rays and reports (paper, eq. 1-2).
+"""Stage 1: prompt encoders, by contrast of X-rays and reports (paper, section III-A, eq. 1).
 
-Notable: eq. 1 prints the negative's index as i; negatives are h_A^i . h_B^j with j != i.
+Notable: eq. 1 prints the negative's index as i; negatives are h_A^i . h_B^j with j != i. Under
+several processes the negatives are the rows of all of them, and gradients flow to all of them.
 """
 
+from collections.abc import Mapping
+
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codixr.model.prompt_encoder import PromptEncoder
+from codixr.training.draw import Draw
+
+
+def gather_rows(rows: Tensor) -> Tensor:
+    """Rows [B, D] of every process, [world * B, D], in the order of ranks, with gradients."""
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return rows
+    from torch.distributed.nn.functional import all_gather
+
+    return torch.cat(all_gather(rows.contiguous()))
 
 
 def info_nce(a: Tensor, b: Tensor, inverse_temperature: Tensor | float) -> Tensor:
-    """Symmetric InfoNCE of unit vectors [B, D]; row i of ``a`` belongs to row i of ``b``."""
-    logits = inverse_temperature * a @ b.T
-    target = torch.arange(len(a), device=a.device)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+    """CL = L_{A,B} + L_{B,A} of unit vectors [B, D]; row i of ``a`` belongs to row i of ``b``.
+
+    This process' rows against everybody's: the mean over processes is the loss of the whole batch.
+    """
+    all_a, all_b = gather_rows(a), gather_rows(b)
+    first = dist.get_rank() * len(a) if len(all_a) > len(a) else 0
+    target = torch.arange(first, first + len(a), device=a.device)
+    ab = F.cross_entropy(inverse_temperature * a @ all_b.T, target)
+    ba = F.cross_entropy(inverse_temperature * b @ all_a.T, target)
+    return ab + ba
 
 
 class ContrastiveLoss(nn.Module):
-    """T-F and T-L pairs through one vision tower, the temperature learned from 0.07.
+    """Weighted pairs of T, F and L through CLIP's two towers, the temperature learned.
 
-    The F-L pair is left out: both views share the patient's anatomy, and the vector would be spent
-    on it rather than on what a report says.
+    ``weights`` has a factor for each of "TF", "TL" and "FL". The paper contrasts reports and
+    X-rays; an F-L pair spends the vector on the anatomy that two views share.
     """
 
-    def __init__(self, encoder: PromptEncoder) -> None:
+    def __init__(
+        self, encoder: PromptEncoder, weights: Mapping[str, float], temperature: float = 0.07
+    ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.log_inverse_temperature = nn.Parameter(torch.tensor(1 / 0.07).log())
+        self.weights = {pair: weight for pair, weight in weights.items() if weight}
+        self.log_inverse_temperature = nn.Parameter(torch.tensor(1 / temperature).log())
 
     def forward(
         self, frontal: Tensor, lateral: Tensor, ids: Tensor, mask: Tensor
     ) -> dict[str, Tensor]:
         """Losses of one batch: images [B, 1, H, W] in [0, 1], token ids and mask [B, N]."""
-        text = self.encoder.encode_text(ids, mask)
         images = self.encoder.encode_image(torch.cat([frontal, lateral]))
-        views = images.chunk(2)
+        vectors = dict(zip("FL", images.chunk(2), strict=True))
+        vectors["T"] = self.encoder.encode_text(ids, mask)
         scale = self.log_inverse_temperature.exp().clamp(max=100)
-        with_f, with_l = (info_nce(view, text, scale) for view in views)
-        return {"loss": with_f + with_l, "F": with_f.detach(), "L": with_l.detach()}
+        losses = {
+            pair: info_nce(vectors[pair[0]], vectors[pair[1]], scale) for pair in self.weights
+        }
+        total = torch.stack([self.weights[pair] * loss for pair, loss in losses.items()]).sum()
+        return {"loss": total} | {pair: loss.detach() for pair, loss in losses.items()}
 
 
-def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Random noise (up to 0.04) and shift (up to 2 pixels) of images [B, 1, H, W]."""
-    strength = torch.rand((len(images), 1, 1, 1), generator=generator) * 0.04
-    noisy = images + torch.randn(images.shape, generator=generator) * strength
-    dy, dx = (int(v) for v in torch.randint(-2, 3, (2,), generator=generator))
-    return torch.roll(noisy.clamp(0, 1), (dy, dx), (2, 3))
+def augment(images: Tensor, draw: Draw, noise: float, shift: int) -> Tensor:
+    """Random noise (up to ``noise``) and shift (up to ``shift`` pixels) of images [B, 1, H, W]."""
+    strength = draw.uniform((1, 1, 1)) * noise
+    noisy = images + draw.normal(images.shape[1:]) * strength
+    moves = draw.integers(2 * shift + 1, (2,)) - shift
+    height, width = images.shape[-2:]
+    rows = (torch.arange(height, device=images.device) - moves[:, :1]) % height
+    columns = (torch.arange(width, device=images.device) - moves[:, 1:]) % width
+    each = torch.arange(len(images), device=images.device)[:, None, None]
+    return noisy.clamp(0, 1)[each, 0, rows[:, :, None], columns[:, None, :]][:, None]

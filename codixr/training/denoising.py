@@ -5,11 +5,15 @@ z_t = sqrt(abar_t) z + sqrt(1 - abar_t) eps with abar_t = prod_s (1 - beta_s).
 """
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import torch
 from torch import Tensor, nn
 
 from codixr.model.presets import DiffusionConfig
+from codixr.training.draw import Draw
+
+Subsets = Sequence[tuple[int, ...]]
 
 
 def alphas_cumulative(config: DiffusionConfig) -> Tensor:
@@ -25,40 +29,39 @@ def add_noise(latents: Tensor, noise: Tensor, abar: Tensor) -> Tensor:
     return abar.sqrt().view(shape) * latents + (1 - abar).sqrt().view(shape) * noise
 
 
-def mix_conditions(
-    prompts: Sequence[Tensor],
-    nulls: Sequence[Tensor],
-    subsets: Sequence[tuple[int, ...]],
-    drop: float,
-    generator: torch.Generator,
-) -> Tensor:
-    """One condition vector a study [B, D], from a random subset of its prompts' vectors.
+def every_subset(prompts: int) -> Subsets:
+    """The non-empty subsets of ``prompts`` conditions, the small ones first."""
+    return [c for size in range(1, prompts + 1) for c in combinations(range(prompts), size)]
 
-    ``prompts[k]`` [B, D] and ``nulls[k]`` [D] are a prompt's vectors and its unconditional one;
+
+def mix_conditions(
+    prompts: Tensor, nulls: Tensor, subsets: Subsets, drop: float, draw: Draw, *, tokens: bool
+) -> Tensor:
+    """Condition tokens [B, K, D] from a random subset of each study's prompts.
+
+    ``prompts`` [B, P, D] are a study's prompt vectors, ``nulls`` [P, D] the unconditional ones;
     ``subsets`` the allowed mixes (``condition_mix``). With probability ``drop`` the same mix of
-    unconditional vectors stands instead, for guidance without a classifier.
+    unconditional vectors stands instead, for guidance without a classifier. K is 1, the mean of the
+    subset; with ``tokens`` it is P, one token a condition, a smaller subset repeated in turn.
     """
-    batch = len(prompts[0])
-    choice = torch.randint(len(subsets), (batch,), generator=generator)
-    weights = torch.zeros(len(subsets), len(prompts))
+    count = prompts.shape[1]
+    weights = torch.zeros(len(subsets), count if tokens else 1, count, device=prompts.device)
     for row, subset in enumerate(subsets):
-        weights[row, list(subset)] = 1 / len(subset)
-    chosen = weights[choice]
-    given = torch.einsum("bk,kbd->bd", chosen, torch.stack(list(prompts)))
-    null = chosen @ torch.stack(list(nulls))
-    dropped = torch.rand((batch, 1), generator=generator) < drop
-    return torch.where(dropped, null, given)
+        if tokens:
+            for token in range(count):
+                weights[row, token, subset[token % len(subset)]] = 1.0
+        else:
+            weights[row, 0, list(subset)] = 1 / len(subset)
+    chosen = weights[draw.integers(len(subsets))]
+    dropped = draw.uniform((1, 1)) < drop
+    return torch.where(dropped, chosen @ nulls, chosen @ prompts)
 
 
 def denoising_loss(
-    denoiser: nn.Module,
-    latents: Tensor,
-    condition: Tensor,
-    abars: Tensor,
-    generator: torch.Generator,
+    denoiser: nn.Module, latents: Tensor, condition: Tensor, abars: Tensor, draw: Draw
 ) -> Tensor:
-    """L_D = mean |eps - eps_theta(z_t, t, c)|^2 at random timesteps."""
-    timestep = torch.randint(len(abars), (len(latents),), generator=generator)
-    noise = torch.randn(latents.shape, generator=generator)
+    """L_D = mean |eps - eps_theta(z_t, t, c)|^2 at random timesteps (paper, eq. 2)."""
+    timestep = draw.integers(len(abars))
+    noise = draw.normal(latents.shape[1:])
     noisy = add_noise(latents, noise, abars[timestep])
-    return (denoiser(noisy, timestep, condition) - noise).square().mean()
+    return (denoiser(noisy, timestep, condition).float() - noise).square().mean()

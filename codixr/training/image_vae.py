@@ -3,26 +3,33 @@
 Notable: squared error, not L1: L1 removes thin plates, ribs and the pleural line.
 """
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
 from codixr.model.image_vae import ImageVAE
 
 
-def image_vae_loss(vae: ImageVAE, images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    """10 x mean squared error + 2e-6 x KL (nats a picture) of images [B, 1, H, W] in [0, 1]."""
+def image_vae_loss(
+    vae: ImageVAE, images: Tensor, noise: Tensor, *, mse_weight: float, kl_weight: float
+) -> dict[str, Tensor]:
+    """``mse_weight`` x squared error + ``kl_weight`` x KL (nats a picture).
+
+    Images [B, 1, H, W] in [0, 1]; ``noise`` has the latent's shape.
+    """
     mean, logvar = vae.posterior(images)
-    noise = torch.randn(mean.shape, generator=generator)
-    restored = vae.reconstruct(mean + (0.5 * logvar).exp() * noise)
+    restored = vae.reconstruct(mean + (0.5 * logvar).exp() * noise).float()
     error = (restored - images).square().mean()
     kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).flatten(1).sum(1).mean()
-    return {"loss": 10 * error + 2e-6 * kl, "mse": error.detach(), "kl": kl.detach()}
+    total = mse_weight * error + kl_weight * kl
+    return {"loss": total, "mse": error.detach(), "kl": kl.detach()}
 
 
 @torch.no_grad()
-def measure_statistics(vae: ImageVAE, images: Tensor) -> None:
+def measure_statistics(vae: ImageVAE, batches: Iterable[Tensor]) -> None:
     """Set the latents' per-channel mean and std (the posterior's spread included)."""
-    moments = [vae.posterior(part) for part in images.split(64)]
+    moments = [vae.posterior(part) for part in batches]
     mean = torch.cat([m for m, _ in moments])
     variance = torch.cat([v.exp() for _, v in moments]).mean((0, 2, 3))
     centre = mean.mean((0, 2, 3))

@@ -6,6 +6,7 @@ import torch
 from codixr.model import components, presets
 from codixr.model.presets import DiffusionConfig
 from codixr.training import contrastive, denoising, image_vae, report_vae
+from codixr.training.draw import Draw, epoch_rows
 
 
 def test_info_nce_has_every_other_row_as_a_negative() -> None:
@@ -15,8 +16,8 @@ def test_info_nce_has_every_other_row_as_a_negative() -> None:
     for i in range(4):
         row = [float(torch.exp(10 * a[i] @ b[j])) for j in range(4)]
         column = [float(torch.exp(10 * a[j] @ b[i])) for j in range(4)]
-        expected -= (torch.tensor(row[i] / sum(row)).log() / 2).item() / 4
-        expected -= (torch.tensor(column[i] / sum(column)).log() / 2).item() / 4
+        expected -= torch.tensor(row[i] / sum(row)).log().item() / 4
+        expected -= torch.tensor(column[i] / sum(column)).log().item() / 4
     assert contrastive.info_nce(a, b, 10.0).item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -37,15 +38,33 @@ def test_noising_keeps_unit_variance() -> None:
     assert noisy.var().item() == pytest.approx(1.0, abs=0.05)
 
 
+PROMPTS = torch.tensor([[1.0], [3.0]]).expand(3000, 2, 1)
+NULLS = torch.tensor([[-1.0], [-3.0]])
+
+
 def test_condition_mix_draws_every_subset_and_drops_to_the_matching_null() -> None:
-    a, b = torch.full((3000, 1), 1.0), torch.full((3000, 1), 3.0)
-    nulls = [torch.tensor([-1.0]), torch.tensor([-3.0])]
-    generator = torch.Generator().manual_seed(0)
-    mixed = denoising.mix_conditions([a, b], nulls, ((0,), (1,), (0, 1)), 0.1, generator)
+    subsets = denoising.every_subset(2)
+    assert subsets == [(0,), (1,), (0, 1)]
+    draw = Draw(0, 0, 3000)
+    mixed = denoising.mix_conditions(PROMPTS, NULLS, subsets, 0.1, draw, tokens=False)
+    assert mixed.shape == (3000, 1, 1)
     values, counts = mixed.unique(return_counts=True)
     assert values.tolist() == [-3, -2, -1, 1, 2, 3]
     assert counts[:3].sum().item() == pytest.approx(300, abs=60)
     assert counts[3:].min().item() > 800
+
+
+def test_condition_tokens_are_one_a_condition_and_a_single_one_repeated() -> None:
+    draw, subsets = Draw(0, 0, 3000), denoising.every_subset(2)
+    mixed = denoising.mix_conditions(PROMPTS, NULLS, subsets, 0.1, draw, tokens=True)
+    rows = {tuple(row) for row in mixed[:, :, 0].tolist()}
+    assert rows == {(1, 1), (3, 3), (1, 3), (-1, -1), (-3, -3), (-1, -3)}
+
+
+def test_text_only_is_one_subset() -> None:
+    draw = Draw(0, 0, 3000)
+    mixed = denoising.mix_conditions(PROMPTS[:, :1], NULLS[:1], [(0,)], 0.0, draw, tokens=False)
+    assert mixed.unique().tolist() == [1.0]
 
 
 def test_a_perfect_denoiser_has_no_loss() -> None:
@@ -56,9 +75,43 @@ def test_a_perfect_denoiser_has_no_loss() -> None:
 
     abars = denoising.alphas_cumulative(DiffusionConfig())
     latents = torch.randn(16, 5)
-    generator = torch.Generator().manual_seed(0)
-    loss = denoising.denoising_loss(Perfect(), latents, torch.zeros(16, 1), abars, generator)
+    draw = Draw(0, 0, 16)
+    loss = denoising.denoising_loss(Perfect(), latents, torch.zeros(16, 1, 1), abars, draw)
     assert loss.item() < 1e-6
+
+
+def test_slices_of_a_draw_are_the_whole_one() -> None:
+    whole = Draw(4, 7, 12)
+    halves = [Draw(4, 7, 12, 0, 6), Draw(4, 7, 12, 6, 12)]
+    for kind in ("normal", "uniform"):
+        expected = getattr(whole, kind)((3,))
+        assert torch.equal(torch.cat([getattr(h, kind)((3,)) for h in halves]), expected)
+    assert torch.equal(torch.cat([h.integers(9) for h in halves]), whole.integers(9))
+    assert not torch.equal(Draw(4, 8, 12).normal((3,)), Draw(4, 7, 12).normal((3,)))
+
+
+def test_every_study_is_seen_once_an_epoch_in_an_order_of_its_own() -> None:
+    rows = torch.cat([epoch_rows(10, 4, step, 0) for step in range(5)])
+    assert sorted(rows[:10].tolist()) == sorted(rows[10:].tolist()) == list(range(10))
+    assert rows[:10].tolist() != rows[10:].tolist()
+    assert torch.equal(epoch_rows(10, 4, 3, 0), rows[12:16])
+    assert not torch.equal(epoch_rows(10, 10, 0, 0), epoch_rows(10, 10, 0, 1))
+
+
+def test_augmented_pictures_are_shifted_one_by_one_and_stay_in_range() -> None:
+    images = torch.rand(6, 1, 8, 8)
+    shifted = contrastive.augment(images, Draw(0, 0, 6), 0.0, 2)
+    for before, after in zip(images, shifted, strict=True):
+        shifts = [torch.roll(before, (y, x), (1, 2)) for y in range(-2, 3) for x in range(-2, 3)]
+        assert any(torch.equal(after, s) for s in shifts)
+    noisy = contrastive.augment(images, Draw(0, 0, 6), 0.5, 0)
+    assert 0 <= noisy.min() < noisy.max() <= 1
+    assert not torch.equal(noisy, images)
+
+
+def test_the_papers_beta_cycle_is_half_zero_a_quarter_rising_a_quarter_at_the_top() -> None:
+    betas = [report_vae.beta_at(p, 0.5, 0.25, 1.0) for p in (0.0, 0.49, 0.5, 0.625, 0.75, 0.99)]
+    assert betas == [0.0, 0.0, 0.0, 0.5, 1.0, 1.0]
 
 
 def test_vae_losses_fall_when_trained() -> None:
@@ -70,12 +123,14 @@ def test_vae_losses_fall_when_trained() -> None:
     pairs = [
         (
             components.BUILDERS["image_vae"](preset),
-            lambda m, g: image_vae.image_vae_loss(m, images, g),
+            lambda m, d: image_vae.image_vae_loss(
+                m, images, d.normal((4, 8, 8)), mse_weight=10.0, kl_weight=2e-6
+            ),
         ),
         (
             components.BUILDERS["report_vae"](preset),
-            lambda m, g: report_vae.report_vae_loss(
-                m, ids, mask, g, beta=0.01, word_drop=0.2, unknown=3
+            lambda m, d: report_vae.report_vae_loss(
+                m, (ids, mask), (ids, mask), d, beta=0.01, word_drop=0.2, unknown=3
             ),
         ),
     ]
@@ -83,7 +138,7 @@ def test_vae_losses_fall_when_trained() -> None:
         optimizer = torch.optim.AdamW(module.parameters(), lr=2e-3)
         losses = []
         for step in range(12):
-            value = loss(module, torch.Generator().manual_seed(step))["loss"]
+            value = loss(module, Draw(0, step, 8))["loss"]
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
@@ -95,8 +150,32 @@ def test_measured_statistics_normalise_the_latents() -> None:
     torch.manual_seed(0)
     vae = components.BUILDERS["image_vae"](presets.tiny(20)).eval()
     images = torch.rand(64, 1, 64, 64)
-    image_vae.measure_statistics(vae, images)
+    image_vae.measure_statistics(vae, images.split(16))
     with torch.no_grad():
         latents = vae.encode(images, torch.randn(64, 4, 8, 8))
     torch.testing.assert_close(latents.mean((0, 2, 3)), torch.zeros(4), atol=0.05, rtol=0)
     torch.testing.assert_close(latents.std((0, 2, 3)), torch.ones(4), atol=0.1, rtol=0)
+
+
+def test_free_bits_leave_small_parts_of_the_kl_out_of_the_loss() -> None:
+    torch.manual_seed(0)
+    vae = components.BUILDERS["report_vae"](presets.tiny(20)).eval()
+    ids = torch.randint(4, 20, (4, 6))
+    tokens = (ids, torch.ones_like(ids))
+
+    def loss(beta: float, free_bits: float) -> dict[str, torch.Tensor]:
+        return report_vae.report_vae_loss(
+            vae,
+            tokens,
+            tokens,
+            Draw(0, 0, 4),
+            beta=beta,
+            word_drop=0.0,
+            unknown=3,
+            free_bits=free_bits,
+        )
+
+    plain, free, none = loss(1.0, 0.0), loss(1.0, 1e3), loss(0.0, 0.0)
+    assert plain["kl"].item() == free["kl"].item() > 0
+    assert free["loss"].item() == pytest.approx(none["loss"].item())
+    assert plain["loss"].item() == pytest.approx((none["loss"] + none["kl"]).item(), rel=1e-5)

@@ -1,0 +1,362 @@
+"""`codixr train`: the paper's stages, one or all, each resumed where it stopped."""
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codixr.errors import InputError
+
+_EXAMPLES = """\
+examples:
+  codixr train all --preset tiny --data phantom --out run
+  codixr train image-ldm --view F --preset tiny --data phantom --out run
+  codixr train report-ldm --preset tiny --data phantom --out run --set steps=6000 --set ema=0.999
+  accelerate launch -m codixr.cli train image-ldm --preset paper --data mimic --init sd --out run
+
+The same command goes on where it was stopped. --set KEY=VALUE changes every stage of the command
+that has KEY; --set STAGE.KEY=VALUE changes one. The numbers a stage used stand in
+OUT/stages/STAGE/config.json.
+"""
+
+STAGE_NAMES = (
+    "image-vae",
+    "prompt-encoders",
+    "report-vae",
+    "image-ldm",
+    "report-ldm",
+    "alignment",
+    "all",
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of `codixr train`."""
+
+    stage: str
+    preset: str
+    data: str
+    out: Path
+    view: str | None = None
+    pair: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    init: Path | None = None
+    limit: int | None = None
+    threads: int | None = None
+
+
+def parse_settings(texts: list[str]) -> dict[str, str]:
+    """``["steps=10", "image-ldm.ema=0"]`` -> name -> text; InputError without an '='."""
+    settings: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--set {text}: write KEY=VALUE, e.g. --set steps=1000")
+        settings[key.strip()] = value.strip()
+    return settings
+
+
+def chosen_stages(request: Request) -> list[str]:
+    """The recipe's stages that a request names, in order; InputError for one it has not."""
+    from codixr.training.configs import recipe
+
+    stages = list(recipe(request.preset))
+    for option, value, owner in (
+        ("--view", request.view, "image-ldm"),
+        ("--pair", request.pair, "alignment"),
+    ):
+        if value is not None and request.stage != owner:
+            raise InputError(f"{option} {value} belongs to {owner}; leave it out")
+    if request.stage == "all":
+        return stages
+    if request.stage == "image-vae" and "image-vae" not in stages:
+        raise InputError(
+            f"--preset {request.preset} keeps Stable Diffusion's image VAE, frozen, as the paper "
+            "does: there is nothing to train; bring it in with --init FOLDER"
+        )
+    if request.stage == "image-ldm":
+        return [f"image-ldm-{v}" for v in ("F", "L") if request.view in (None, v)]
+    if request.stage == "alignment":
+        return [f"alignment-{p}" for p in ("F+L", "F+T") if request.pair in (None, p)]
+    return [request.stage]
+
+
+def train(request: Request) -> list[Path]:
+    """Run the stages of ``request``; returns the folders that hold what they made.
+
+    InputError for bad settings, missing data or predecessors, and whatever stops a stage.
+    """
+    from codixr.training import configs
+    from codixr.training.workshop import MODEL_FIELDS
+
+    chosen = chosen_stages(request)
+    settings = dict(request.settings)
+    recipe = {name: configs.recipe(request.preset)[name] for name in chosen}
+    stages, model_texts = configs.override(recipe, settings, MODEL_FIELDS)
+    model_settings = _model_settings(model_texts)
+
+    import torch
+
+    torch.set_num_threads(_threads(request))
+    from codixr.training.data import open_training_data
+    from codixr.training.workshop import Workshop
+
+    if request.out.exists() and not request.out.is_dir():
+        raise InputError(f"--out {request.out}: is a file; give a folder")
+    size = 64 if request.preset == "tiny" else 256
+    shop = Workshop(
+        request.out,
+        request.preset,
+        request.data,
+        open_training_data(request.data, size, request.limit),
+        init=request.init,
+        model_settings=model_settings,
+    )
+    try:
+        for name, config in stages.items():
+            run_stage(shop, name, config)
+        made = [request.out]
+        if request.stage == "all" and shop.state.is_main_process:
+            made = [export(shop, request.out / "model")]
+        shop.state.wait_for_everyone()
+    finally:
+        _leave_group()
+    return made
+
+
+def run_stage(shop: Any, name: str, config: Any) -> None:
+    """Train one stage unless it is finished; writes its config, its weights and ``done.json``."""
+    from codixr.training.engine import Engine, make_accelerator
+    from codixr.training.stages import build
+    from codixr.training.watch import clock, note
+
+    folder = shop.folder(name)
+    if (done := shop.done(name)) is not None:
+        _check_finished(shop, name, config, done)
+        note(f"{name}: finished already ({done['steps']} steps); remove {folder} to train it again")
+        return
+    accelerator = make_accelerator(config, shop.out / "logs")
+    stage = build(shop, name, config)
+    config = stage.config
+    if shop.state.is_main_process:
+        shop.write(f"stages/{name}/config.json", {"stage": name, **asdict(config)})
+    usable = {split: len(rows) for split, rows in stage.rows.items()}
+    note(f"{name}: {config.total_steps} steps of {config.batch} studies; usable: {usable}")
+    outcome = Engine(stage, config, folder, accelerator).run()
+    if shop.state.is_main_process:
+        stage.finish()
+        shop.finish(
+            name,
+            {
+                **asdict(outcome),
+                "stage": name,
+                "config": asdict(config),
+                "inputs": stage.inputs,
+                "data": {"name": shop.data, "studies": usable},
+                "versions": _versions(),
+                "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            },
+        )
+    shop.state.wait_for_everyone()
+    shop.reload()
+    note(f"{name}: done in {clock(outcome.wall_seconds)}, {outcome.cpu_seconds:.0f} CPU-s")
+
+
+def _check_finished(shop: Any, name: str, config: Any, done: dict[str, Any]) -> None:
+    """InputError where a finished stage is not what the command asks for."""
+    from codixr.training.configs import contradiction
+
+    saved = {k: v for k, v in done["config"].items() if k != "steps" or config.steps is not None}
+    if found := contradiction(saved, config):
+        key, before, now = found
+        raise InputError(
+            f"{name} is finished, with {key} {before}, and the command says {now}: leave it out, "
+            f"or remove {shop.folder(name)} to train it again"
+        )
+    for part, before in done["inputs"].items():
+        if part.startswith("denoiser"):
+            continue
+        now = shop.component(part, name).sha256
+        if now != before:
+            raise InputError(
+                f"{name} was trained with another {part} than the present one: remove "
+                f"{shop.folder(name)} to train it again"
+            )
+
+
+def export(shop: Any, folder: Path) -> Path:
+    """Write the finished model as float16, with a card that says how it was trained."""
+    import torch
+
+    from codixr.model import components, pretrained
+
+    modules = {
+        name: components.load_component(shop.preset, name, shop.out) for name in components.BUILDERS
+    }
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    size = sum(p.numel() for m in modules.values() for p in m.parameters()) / 1e6
+    (folder / pretrained.CARD).write_text(card(shop, size), encoding="utf-8")
+    pretrained.save(shop.preset, modules, shop.tokenizers, folder, torch.float16)
+    return folder
+
+
+def card(shop: Any, millions: float) -> str:
+    """The model card: what it is, and what each stage cost."""
+    from codixr.training.configs import STAGES
+
+    notes = {name: note for name in STAGES if (note := shop.done(name)) is not None}
+    rows = [
+        f"| {name} | {n['steps']:,} x {n['config']['batch']} | {n['processes']} | "
+        f"{n['wall_seconds'] / 3600:.2f} | {n['cpu_seconds'] / 3600:.2f} | {n['config']['seed']} |"
+        for name, n in notes.items()
+    ]
+    hours = sum(n["wall_seconds"] for n in notes.values()) / 3600
+    table = "\n".join(rows)
+    return f"""\
+---
+library_name: codixr
+pipeline_tag: any-to-any
+tags: [chest-x-ray, radiology-report, latent-diffusion, codi-xr]
+---
+
+# CoDi_XR, preset `{shop.preset.name}`
+
+{millions:,.1f} M parameters, {shop.preset.image_size}x{shop.preset.image_size} pictures. Trained by
+
+    codixr train all --preset {shop.preset.name} --data {shop.data} --out DIR
+
+on {platform.machine()}, {os.cpu_count()} cores ({shop.state.device.type}), in {hours:.1f} hours:
+
+| stage | steps x batch | processes | hours | CPU hours of the first process | seed |
+|---|---|---|---|---|---|
+{table}
+
+Not a medical device.
+"""
+
+
+def _model_settings(settings: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that belong to the model, as values."""
+    import typing
+
+    from codixr.model.presets import DiffusionConfig
+    from codixr.training.configs import parse
+
+    hints = typing.get_type_hints(DiffusionConfig)
+    return {name: parse(name, text, hints[name]) for name, text in settings.items()}
+
+
+def _threads(request: Request) -> int:
+    """Threads a process: --threads, else OMP_NUM_THREADS, else 1 for tiny and torch's own."""
+    import torch
+
+    if request.threads is not None:
+        return request.threads
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    # Two threads on two shared cores were slower than one.
+    return 1 if request.preset == "tiny" else torch.get_num_threads()
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    names = ("codixr", "torch", "accelerate", "diffusers", "transformers", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _leave_group() -> None:
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def add_parser(commands: Any) -> None:
+    """Add `codixr train` to the commands of the command line."""
+    parser = commands.add_parser(
+        "train",
+        help="train the model, one stage or all",
+        description="Train a stage of the paper's recipe, or all of them in order. OUT becomes a "
+        "checkpoint; previews and caches of the data stay in it.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("stage", choices=STAGE_NAMES, metavar="STAGE", help=", ".join(STAGE_NAMES))
+    parser.add_argument(
+        "--preset", required=True, choices=("tiny", "paper"), help="sizes and recipe"
+    )
+    parser.add_argument(
+        "--data", required=True, metavar="DIR|phantom", help="prepared data set, or phantom"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="training folder")
+    parser.add_argument("--view", choices=("F", "L"), help="image-ldm: one view (default: both)")
+    parser.add_argument(
+        "--pair", choices=("F+L", "F+T"), help="alignment: one pair (default: both, in order)"
+    )
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a number of the recipe; may be given more than once",
+    )
+    parser.add_argument(
+        "--init", type=Path, metavar="DIR", help="checkpoint to start from (a new OUT only)"
+    )
+    parser.add_argument(
+        "--limit", type=_positive, metavar="N", help="the first N studies of each split only"
+    )
+    parser.add_argument(
+        "--threads",
+        type=_positive,
+        metavar="N",
+        help="threads of a process (default: OMP_NUM_THREADS, else 1 for tiny)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `codixr train`; returns the exit code."""
+    request = Request(
+        stage=options.stage,
+        preset=options.preset,
+        data=options.data,
+        out=options.out,
+        view=options.view,
+        pair=options.pair,
+        settings=parse_settings(options.settings),
+        init=options.init,
+        limit=options.limit,
+        threads=options.threads,
+    )
+    rank = os.environ.get("RANK", "0")
+    try:
+        made = train(request)
+    except InputError as error:
+        if rank == "0":
+            raise
+        # The first process says the same, and ends the others; only what it missed is said here.
+        time.sleep(3)
+        print(f"codixr train: process {rank}: {error}", file=sys.stderr)
+        return 2
+    if rank == "0":
+        for path in made:
+            print(path)
+    return 0
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)

@@ -1,0 +1,127 @@
+"""Checkpoints of a running stage: whole or not there, the last two and the best.
+
+A checkpoint is one ``step-NNNNNNNN.pt`` with weights, averaged weights, optimizer, step, and what
+it belongs to. The schedule, the order of studies and all randomness are functions of the step.
+"""
+
+import errno
+import os
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from codixr.errors import InputError
+
+VERSION = 1
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class CheckpointFolder:
+    """The checkpoints of one stage."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, state: dict[str, Any], *, best: bool = False) -> Path:
+        """Write one; older ones than the last two go. InputError when the disk is full."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"step-{state['step']:08d}.pt"
+        atomically(path, lambda file: torch.save({"version": VERSION, **state}, file))
+        if best:
+            self._keep_as_best(path)
+        for old in self.paths()[:-2]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def _keep_as_best(self, path: Path) -> None:
+        part = self.folder / f".best.{os.getpid()}.part"
+        part.unlink(missing_ok=True)
+        try:
+            os.link(path, part)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(path, part)
+        part.replace(self.folder / "best.pt")
+
+    def paths(self) -> list[Path]:
+        """The checkpoints, oldest first."""
+        return sorted(self.folder.glob("step-*.pt"))
+
+    def newest(self) -> dict[str, Any] | None:
+        """The newest checkpoint that can be read, or None; a damaged one is named and passed over.
+
+        InputError when there are some and none can be read.
+        """
+        self.sweep()
+        damaged = []
+        for path in reversed(self.paths()):
+            try:
+                state = torch.load(path, map_location="cpu", weights_only=True)
+                if state["version"] != VERSION:
+                    raise InputError(
+                        f"{path} has version {state['version']} of the format, this program reads "
+                        f"{VERSION}: go on with the program that wrote it, or remove {self.folder}"
+                    )
+            except InputError:
+                raise
+            except Exception as error:
+                damaged.append(path)
+                print(f"{path} is damaged ({type(error).__name__}): not used", file=sys.stderr)
+                continue
+            for bad in damaged:
+                bad.unlink(missing_ok=True)
+            return dict(state)
+        if damaged:
+            raise InputError(
+                f"no checkpoint in {self.folder} can be read; remove the folder to start again"
+            )
+        return None
+
+    def sweep(self) -> None:
+        """Remove what a killed process left half-written."""
+        for part in self.folder.glob(".*.part"):
+            part.unlink(missing_ok=True)
+
+
+def atomically(path: Path, write: Any) -> None:
+    """``write(file)`` to a temporary file beside ``path``, flush to the disk, rename.
+
+    InputError when the disk is full or the folder cannot be written; ``path`` is then as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        cause = _os_error(error)
+        if cause is None:
+            raise
+        if cause.errno in _FULL:
+            raise InputError(
+                f"no space left for {path}: what was there before is intact; free some space and "
+                "run the same command again"
+            ) from error
+        raise InputError(f"{path} cannot be written: {cause.strerror or cause}") from error
+
+
+def _os_error(error: BaseException | None) -> OSError | None:
+    """The OSError behind an exception: torch's writer wraps it."""
+    while error is not None:
+        if isinstance(error, OSError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None

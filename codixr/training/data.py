@@ -1,0 +1,127 @@
+"""The studies that a model is trained on: any ``StudyDataset``, read by rows.
+
+Notable: pictures are decoded once into a memory-mapped uint8 array (the phantom keeps its own).
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from codixr.data.dataset import StudyDataset
+from codixr.data.study import Split
+from codixr.errors import InputError
+from codixr.modality import Modality
+
+OpenData = Callable[[Split], StudyDataset | None]
+
+
+def open_training_data(spec: str, image_size: int, limit: int | None = None) -> OpenData:
+    """Split -> its studies, for ``phantom`` or a folder that ``codixr-data`` prepared.
+
+    ``limit`` keeps the first studies of a split. The function gives None for a split that is not
+    there; InputError for a folder that is none, or not a prepared one.
+    """
+    if spec == "phantom":
+        from codixr.data.phantom.dataset import PhantomDataset
+
+        return lambda split: PhantomDataset(split, size=image_size, limit=limit)
+    folder = Path(spec)
+    if not folder.is_dir():
+        raise InputError(f"--data {spec}: no such folder; give 'phantom' or a prepared data set")
+    raise InputError(f"--data {spec}: prepared data sets cannot be read yet; use --data phantom")
+
+
+class TrainingStudies:
+    """One split: pictures and reports by row, and which study has what.
+
+    ``folder`` is where pictures are kept when the dataset has no array of them itself.
+    """
+
+    def __init__(self, dataset: StudyDataset, image_size: int, folder: Path) -> None:
+        self.dataset, self.split = dataset, dataset.split
+        self.image_size, self._folder = image_size, folder
+        self._views: dict[Modality, NDArray[np.uint8]] = {}
+        self._has: dict[Modality, NDArray[np.bool_]] | None = None
+        self._reports: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the split's recipe, never of a study."""
+        return self.dataset.fingerprint
+
+    @property
+    def reports(self) -> list[str]:
+        """Every report, in order; "" where a study has none."""
+        if self._reports is None:
+            offer: Any = getattr(self.dataset, "reports", None)
+            if offer is not None:
+                self._reports = [report or "" for report in offer()]
+            else:
+                self._reports = [self.dataset[i].report or "" for i in range(len(self))]
+        return self._reports
+
+    def has(self, modality: Modality) -> NDArray[np.bool_]:
+        """Which studies have ``modality``, bool [n]."""
+        if modality not in self.dataset.modalities:
+            return np.zeros(len(self), bool)
+        if modality is Modality.T:
+            return np.array([bool(report.strip()) for report in self.reports])
+        # An all-black picture stands where a study has none.
+        pictures = self._pictures(modality)
+        return np.array([bool(pictures[i].any()) for i in range(len(self))])
+
+    def images(self, view: Modality, rows: Tensor | slice) -> Tensor:
+        """Pictures [B, 1, H, W], float32 in [0, 1]."""
+        chosen = rows.numpy() if isinstance(rows, Tensor) else rows
+        pixels = self._pictures(view)[chosen]
+        return torch.from_numpy(pixels.astype(np.float32) / 255.0)[:, None]
+
+    def _pictures(self, view: Modality) -> NDArray[np.uint8]:
+        if view not in self._views:
+            offer: Any = getattr(self.dataset, "images", None)
+            array = self._decoded(view) if offer is None else offer(view)
+            if array.shape[1:] != (self.image_size, self.image_size):
+                raise InputError(
+                    f"--data: its pictures are {array.shape[2]} x {array.shape[1]}, the preset's "
+                    f"{self.image_size} x {self.image_size}; prepare the data at that size"
+                )
+            self._views[view] = array
+        return self._views[view]
+
+    def _decoded(self, view: Modality) -> NDArray[np.uint8]:
+        key = hashlib.sha256(f"{self.fingerprint} {len(self)} {self.image_size}".encode())
+        path = self._folder / f"pictures-{view}-{self.split}-{key.hexdigest()[:16]}.npy"
+        if not path.exists():
+            self._decode(view, path)
+        array: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+        return array
+
+    def _decode(self, view: Modality, path: Path) -> None:
+        from codixr.training.watch import bar
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        side = self.image_size
+        array = np.lib.format.open_memmap(
+            part, mode="w+", dtype=np.uint8, shape=(len(self), side, side)
+        )
+        for i in bar(range(len(self)), f"reading pictures ({view}, {self.split})"):
+            picture = self.dataset[i].get(view)
+            if isinstance(picture, np.ndarray):
+                if picture.shape != (1, side, side):
+                    raise InputError(
+                        f"--data: the {view} of study {i} has the shape {picture.shape}, the "
+                        f"preset's is (1, {side}, {side}); prepare the data at that size"
+                    )
+                array[i] = (picture[0] * 255).round().clip(0, 255).astype(np.uint8)
+        array.flush()
+        part.replace(path)

@@ -1,0 +1,395 @@
+"""One training loop for every stage: resumable, on any number of processes, with averaged weights.
+
+Notable: nothing random is carried from step to step. A step draws its studies and its noise from
+(seed, step) alone, so a run that was killed and goes on equals one that was not, and two processes
+see what one would.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch import Tensor, nn
+
+from codixr.errors import InputError
+from codixr.training.checkpoints import CheckpointFolder
+from codixr.training.configs import StageConfig, contradiction
+from codixr.training.draw import Draw, epoch_rows
+from codixr.training.stages import Stage
+from codixr.training.watch import Progress, note
+
+Preview = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished stage cost, and how good it got."""
+
+    steps: int
+    processes: int
+    wall_seconds: float
+    cpu_seconds: float
+    """Of the first process, over all sittings."""
+    loss: dict[str, float]
+    validation: float | None
+    best_validation: float | None
+    best_step: int | None
+
+
+class OutOfMemoryError(InputError):
+    """A process ran out of memory: any process may say so."""
+
+
+def make_accelerator(config: StageConfig, logs: Path) -> Accelerator:
+    """The Accelerator of one stage: its precision, and its tracker."""
+    from accelerate.state import AcceleratorState
+
+    # One process runs several stages, and each may have its own precision.
+    AcceleratorState._reset_state()
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    tracker = None if config.tracker == "none" else config.tracker
+    if tracker is not None:
+        logs.mkdir(parents=True, exist_ok=True)
+    try:
+        return Accelerator(
+            mixed_precision=config.precision,
+            log_with=tracker,
+            project_dir=logs,
+            kwargs_handlers=[unused],
+        )
+    except (ValueError, ImportError, RuntimeError) as error:
+        raise InputError(f"precision {config.precision}, tracker {tracker}: {error}") from None
+
+
+class Engine:
+    """The training of one stage, from its newest checkpoint to its last step."""
+
+    def __init__(
+        self, stage: Stage, config: StageConfig, folder: Path, accelerator: Accelerator
+    ) -> None:
+        self.stage, self.config, self.accelerator = stage, config, accelerator
+        self.checkpoints = CheckpointFolder(folder / "checkpoints")
+        world, batch = accelerator.num_processes, config.batch
+        if batch % (world * config.accumulate):
+            parts = f"{world} processes x accumulate={config.accumulate}"
+            raise InputError(
+                f"{stage.name}: a batch of {batch} cannot be shared by {parts}: give a batch that "
+                f"{world * config.accumulate} divides, e.g. --set {stage.name}.batch="
+                f"{-(-batch // (world * config.accumulate)) * world * config.accumulate}"
+            )
+        self.share = batch // world
+        self.micro = self.share // config.accumulate
+        self.folder = folder
+        self.step, self.spent, self.cpu = 0, 0.0, 0.0
+        self.best: tuple[float, int] | None = None
+        self.identity = {
+            "stage": stage.name,
+            "inputs": stage.inputs,
+            "data": stage.shop.studies("train").fingerprint,
+        }
+
+    def run(self, preview: Preview | None = None) -> Outcome:
+        """Train; leaves the averaged weights in the stage, in eval mode.
+
+        Raises InputError for a checkpoint of another config, a loss that is not finite, a full
+        disk, or too little memory.
+        """
+        config, accelerator, stage = self.config, self.accelerator, self.stage
+        if config.checkpoint_gradients:
+            checkpoint_gradients(stage)
+        memory = torch.channels_last if config.channels_last else torch.preserve_format
+        stage.to(memory_format=memory)
+        saved = self._newest()
+        names = {name for name, p in stage.named_parameters() if p.requires_grad}
+        if saved is not None:
+            own = dict(stage.named_parameters())
+            with torch.no_grad():
+                for name in names:
+                    own[name].copy_(saved["parameters"][name])
+        optimizer: Any = torch.optim.AdamW(
+            [p for p in stage.parameters() if p.requires_grad],
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            betas=(0.9, config.beta2),
+        )
+        module, optimizer = accelerator.prepare(stage, optimizer)
+        parameters = {n: p for n, p in stage.named_parameters() if p.requires_grad}
+        averaged = {name: p.detach().clone() for name, p in parameters.items()}
+        if saved is not None:
+            with torch.no_grad():
+                for name, average in averaged.items():
+                    average.copy_(saved["averaged"][name])
+            optimizer.load_state_dict(saved["optimizer"])
+            if accelerator.scaler is not None and saved["scaler"] is not None:
+                accelerator.scaler.load_state_dict(saved["scaler"])
+            self.step, self.best = saved["step"], saved["best"]
+            self.spent, self.cpu = saved["seconds"], saved["cpu_seconds"]
+        self.parameters, self.averaged, self.optimizer = parameters, averaged, optimizer
+        if config.tracker != "none":
+            accelerator.init_trackers(
+                stage.name, config={k: str(v) for k, v in asdict(config).items()}
+            )
+        try:
+            return self._loop(module, preview)
+        finally:
+            if config.tracker != "none":
+                accelerator.end_training()
+            for name, p in parameters.items():
+                p.grad = None
+                del name
+
+    def _newest(self) -> dict[str, Any] | None:
+        saved = self.checkpoints.newest()
+        if saved is None:
+            return None
+        where = self.checkpoints.folder
+        if found := contradiction(saved["config"], self.config):
+            name, before, now = found
+            raise InputError(
+                f"{self.stage.name}: {name} is {before} in the checkpoint and {now} now: go on "
+                f"with --set {self.stage.name}.{name}={before}, or remove {where.parent} to start "
+                "again"
+            )
+        for key, before in saved["identity"].items():
+            if before != self.identity[key]:
+                now = self.identity[key]
+                raise InputError(
+                    f"{self.stage.name}: its checkpoint belongs to {key} {_short(before)}, and "
+                    f"{key} is {_short(now)} now: remove {where.parent} to start again"
+                )
+        note(f"{self.stage.name}: going on from step {saved['step']}")
+        return saved
+
+    def _loop(self, module: nn.Module, preview: Preview | None) -> Outcome:
+        config, stage, total = self.config, self.stage, self.config.total_steps
+        began, began_cpu = time.monotonic() - self.spent, time.process_time() - self.cpu
+        last_save = time.monotonic()
+        losses: dict[str, float] = {}
+        validation = None
+        module.train()
+        watch = Progress(stage.name, total, start=self.step, batch=config.batch)
+        with watch:
+            while self.step < total:
+                if config.refine_steps and self.step == config.steps:
+                    self._restart()
+                losses = self._train_step(module)
+                self.step += 1
+                self._average()
+                self.spent = time.monotonic() - began
+                self.cpu = time.process_time() - began_cpu
+                watch.show(self.step, losses)
+                if config.tracker != "none":
+                    rate = config.rate(self.step - 1)
+                    self.accelerator.log({**losses, "learning_rate": rate}, step=self.step)
+                last = self.step == total
+                best = False
+                if self._validates(last):
+                    validation = self._validate(module)
+                    if best := self.best is None or validation < self.best[0]:
+                        self.best = (validation, self.step)
+                    if config.tracker != "none":
+                        self.accelerator.log({"validation": validation}, step=self.step)
+                if best or last or time.monotonic() - last_save > config.save_every:
+                    self._save(best=best)
+                    last_save = time.monotonic()
+                if preview is not None and not last and _every(self.step, config.preview_every):
+                    with self._averaged_weights():
+                        preview(self.step)
+        with torch.no_grad():
+            for name, p in self.parameters.items():
+                p.copy_(self.averaged[name])
+        module.eval()
+        return Outcome(
+            steps=total,
+            processes=self.accelerator.num_processes,
+            wall_seconds=self.spent,
+            cpu_seconds=self.cpu,
+            loss=losses,
+            validation=validation,
+            best_validation=self.best[0] if self.best else None,
+            best_step=self.best[1] if self.best else None,
+        )
+
+    def _train_step(self, module: nn.Module) -> dict[str, float]:
+        """One step of the global batch; returns the losses' means over it."""
+        config, accelerator = self.config, self.accelerator
+        stage, device = self.stage, accelerator.device
+        places = epoch_rows(len(stage.rows["train"]), config.batch, self.step, config.seed)
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.rate(self.step)
+        shown: dict[str, float] = {}
+        for part in range(config.accumulate):
+            start = accelerator.process_index * self.share + part * self.micro
+            own = slice(start, start + self.micro)
+            draw = Draw(config.seed, self.step, config.batch, own.start, own.stop, device)
+            # Dropout, where a module has it, is a function of the step and the slice too.
+            torch.manual_seed(draw.seed * 31 + start)
+            waits = part < config.accumulate - 1
+            try:
+                batch = to_device(stage.fetch(places[own], "train"), device)
+                with accelerator.no_sync(module) if waits else nullcontext():
+                    losses = module(batch, draw, self.step)
+                    means = self._means(losses)
+                    self._check(means, places)
+                    accelerator.backward(losses["loss"] / config.accumulate)
+            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                raise self._too_big() from None
+            for name, value in means.items():
+                shown[name] = shown.get(name, 0.0) + value / config.accumulate
+        norm = accelerator.clip_grad_norm_(list(self.parameters.values()), config.clip)
+        if accelerator.scaler is None and norm is not None:
+            self._check({"gradient's norm": float(norm)}, places)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return shown
+
+    def _means(self, losses: dict[str, Tensor]) -> dict[str, float]:
+        """Losses as numbers, the mean over the processes."""
+        values = torch.stack([value.detach().float() for value in losses.values()])
+        if self.accelerator.num_processes > 1:
+            values = self.accelerator.reduce(values, "mean")
+        return dict(zip(losses, values.tolist(), strict=True))
+
+    def _check(self, numbers: dict[str, float], places: Tensor) -> None:
+        """InputError when a loss or the gradient is not finite."""
+        bad = [name for name, value in numbers.items() if not abs(value) < float("inf")]
+        if not bad:
+            return
+        rows = self.stage.rows["train"][places].tolist()
+        some = ", ".join(map(str, rows[:8])) + (f", ... ({len(rows)} in all)" if rows[8:] else "")
+        raise InputError(
+            f"{self.stage.name}: {bad[0]} is {numbers[bad[0]]} at step {self.step}; the batch's "
+            f"studies are at the positions {some} of the training split. Look at those; lower "
+            f"learning_rate (now {self.config.learning_rate}) or clip; use precision=no. "
+            f"Checkpoints in {self.checkpoints.folder} are from before"
+        )
+
+    def _too_big(self) -> InputError:
+        c = self.config
+        cures = [f"checkpoint_gradients=true (now {str(c.checkpoint_gradients).lower()})"]
+        if c.accumulates:
+            cures.insert(0, f"a higher accumulate (now {c.accumulate})")
+        cures += [f"a smaller batch (now {c.batch})", "more processes", "precision=bf16 on GPUs"]
+        return OutOfMemoryError(
+            f"{self.stage.name}: out of memory at step {self.step} with {self.micro} studies at "
+            f"once in a process: try --set with {', or '.join(cures)}"
+        )
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        _, at, _ = self.config.phase(self.step - 1)
+        decay = min(self.config.ema, (at + 1) / (at + 11))
+        torch._foreach_lerp_(
+            list(self.averaged.values()),
+            [p.detach() for p in self.parameters.values()],
+            1 - decay,
+        )
+
+    @torch.no_grad()
+    def _restart(self) -> None:
+        """Begin the second phase: from the averaged weights, with an empty optimizer."""
+        for name, p in self.parameters.items():
+            p.copy_(self.averaged[name])
+        self.optimizer.optimizer.state.clear()
+
+    def _validates(self, last: bool) -> bool:
+        if not self.config.validate_every or not len(self.stage.rows["val"]):
+            return False
+        return last or _every(self.step, self.config.validate_every)
+
+    @torch.no_grad()
+    def _validate(self, module: nn.Module) -> float:
+        """The averaged weights' loss on the same validation studies and noise every time."""
+        stage, world = self.stage, self.accelerator.num_processes
+        rows = len(stage.rows["val"])
+        batch = min(self.config.batch, rows) // world * world
+        count = max(1, min(self.config.validate_batches, rows // max(1, batch)))
+        if not batch:
+            return float("nan")
+        share = batch // world
+        first = self.accelerator.process_index * share
+        own = slice(first, first + share)
+        total = 0.0
+        with self._averaged_weights():
+            module.eval()
+            for k in range(count):
+                places = torch.arange(k * batch, (k + 1) * batch)[own]
+                data = to_device(stage.fetch(places, "val"), self.accelerator.device)
+                draw = Draw(
+                    0, k, batch, own.start, own.stop, self.accelerator.device, validation=True
+                )
+                total += self._means(module(data, draw, self.step - 1))["loss"] / count
+            module.train()
+        return total
+
+    @contextmanager
+    def _averaged_weights(self) -> Iterator[None]:
+        """The averaged weights in place of the last ones."""
+        last = {name: p.detach().clone() for name, p in self.parameters.items()}
+        with torch.no_grad():
+            for name, p in self.parameters.items():
+                p.copy_(self.averaged[name])
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, p in self.parameters.items():
+                    p.copy_(last[name])
+
+    def _save(self, *, best: bool) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        scaler = self.accelerator.scaler
+        self.checkpoints.save(
+            {
+                "identity": self.identity,
+                "config": asdict(self.config),
+                "step": self.step,
+                "seconds": self.spent,
+                "cpu_seconds": self.cpu,
+                "best": self.best,
+                "parameters": {name: p.detach() for name, p in self.parameters.items()},
+                "averaged": self.averaged,
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": None if scaler is None else scaler.state_dict(),
+            },
+            best=best,
+        )
+
+
+def checkpoint_gradients(module: nn.Module) -> None:
+    """Have every part that can do so recompute its activations in the backward pass."""
+    for part in module.modules():
+        if hasattr(part, "gradient_checkpointing_enable"):
+            part.gradient_checkpointing_enable({"use_reentrant": False})
+        elif hasattr(part, "enable_gradient_checkpointing"):
+            part.enable_gradient_checkpointing()
+
+
+def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """The batch on ``device``."""
+    return {name: x.to(device, non_blocking=True) for name, x in batch.items()}
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that a GPU or the machine has no memory left."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        words in str(error) for words in ("out of memory", "can't allocate memory")
+    )
+
+
+def _every(step: int, interval: int) -> bool:
+    return bool(interval) and step % interval == 0
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {str(v)[:12]}" for k, v in sorted(value.items()))
+    return str(value)[:12]
