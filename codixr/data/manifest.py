@@ -56,6 +56,7 @@ class SplitSummary(_Record):
     """F, L and T -> the number of studies that have it."""
     commitment: str | None
     labels: dict[str, LabelCounts]
+    """As they are in the shards, before any policy."""
 
 
 class Step(_Record):
@@ -90,6 +91,8 @@ class Manifest(_Record):
     track_version: str
     simulated: bool
     image_size: int
+    label_policy: str = "raw"
+    """What readers make of the shards' labels, which are the labeler's own (``labels.py``)."""
     recipe: dict[str, Any]
     sources: dict[str, SourceFile]
     splits: dict[Split, SplitSummary]

@@ -5,6 +5,7 @@ name. Colour becomes luminance; alpha lies over black. Anything that can't be a 
 InputError that names the file and the cure: it is never guessed at, and never passed on.
 """
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image as PILImage
 from PIL import ImageOps
 
-from codixr.data.dicom import MAX_PIXELS, MIN_SIDE, Radiograph, is_dicom, read_dicom
+from codixr.data.dicom import (
+    MAX_PIXELS,
+    MIN_SIDE,
+    Fitted,
+    Radiograph,
+    fit_dicom,
+    is_dicom,
+    read_dicom,
+)
 from codixr.data.study import Image
 from codixr.errors import InputError
 
@@ -30,6 +39,19 @@ def read_picture(path: Path, size: int = 64) -> Image:
     return fit_square(read_radiograph(path).pixels, size)
 
 
+def fit_file(path: Path, size: int, content: bytes) -> Fitted:
+    """As ``read_picture``, from the file's bytes, with the reader's notes; faster for DICOM.
+
+    InputError as ``read_radiograph``.
+    """
+    if content[128:132] == b"DICM":
+        return fit_dicom(path, size, content)
+    if not content:
+        raise InputError(f"{path}: is empty (0 bytes); give one {_KINDS} file")
+    pixels = _check(Radiograph(_read_plain(path, io.BytesIO(content))), path).pixels
+    return Fitted(fit_square(pixels, size))
+
+
 def read_radiograph(path: Path) -> Radiograph:
     """The picture in ``path`` at its own size, with notes for the user.
 
@@ -40,6 +62,10 @@ def read_radiograph(path: Path) -> Radiograph:
         radiograph = _read(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or 'unknown reason'}") from None
+    return _check(radiograph, path)
+
+
+def _check(radiograph: Radiograph, path: Path) -> Radiograph:
     pixels = radiograph.pixels
     height, width = pixels.shape
     if min(height, width) < MIN_SIDE:
@@ -71,10 +97,10 @@ def _read(path: Path) -> Radiograph:
     return read_dicom(path) if is_dicom(path) else Radiograph(_read_plain(path))
 
 
-def _read_plain(path: Path) -> NDArray[np.float32]:
+def _read_plain(path: Path, content: io.BytesIO | None = None) -> NDArray[np.float32]:
     """PNG, JPEG or TIFF → [H, W] in [0, 1]."""
     try:
-        opened = PILImage.open(path, formats=_FORMATS)
+        opened = PILImage.open(content or path, formats=_FORMATS)
     except Exception:
         raise InputError(
             f"{path}: is damaged, or not a {_KINDS} file (DICOM has DICM at byte 128)"

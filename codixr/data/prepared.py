@@ -5,7 +5,8 @@ The format (version 1). A folder holds ``manifest.json`` (``manifest.py``), ``re
 
     study_id, subject_id, split   string
     report                        string, or null
-    labels                        struct of CheXpert's fourteen, int8: 1, 0, -1, null = unknown
+    labels                        struct of CheXpert's fourteen, int8: 1, 0, -1, null = unknown;
+                                  as the labeler gave them: the policy is applied by the reader
     frontal, lateral              16-bit grey PNG, square, the manifest's image_size; or null
     sources                       struct frontal, lateral, report: sha256 of the file it came from
     notes                         string: what a reader should know about the pictures
@@ -38,7 +39,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from codixr.atomic import write_atomically
-from codixr.data.labels import OBSERVATIONS
+from codixr.data.labels import OBSERVATIONS, label_policy
 from codixr.data.manifest import MANIFEST_NAME, Manifest
 from codixr.data.png import decode_levels, encode_levels, from_levels, to_levels
 from codixr.data.study import Split, Study
@@ -144,6 +145,7 @@ class PreparedDataset:
         folder: the one that ``codixr prepare`` wrote.
         split: train, val or test.
         limit: the first ``limit`` studies only; the fingerprint stays the split's.
+        policy: a name in ``LABEL_POLICIES``; default: the manifest's.
 
     ``fingerprint`` covers track, recipe, split and the commitment to its studies: equal on two
     sites that prepared the same data. ``modalities`` are those that every study of the split has.
@@ -152,7 +154,9 @@ class PreparedDataset:
     or damaged (``codixr prepare --verify`` looks at all of them), a limit under 1.
     """
 
-    def __init__(self, folder: Path, split: Split, limit: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, split: Split, limit: int | None = None, policy: str | None = None
+    ) -> None:
         if limit is not None and limit < 1:
             raise InputError(f"limit {limit} leaves no study; use 1 or more")
         self.folder = Path(folder)
@@ -168,7 +172,9 @@ class PreparedDataset:
         self.modalities = frozenset(
             Modality(name) for name, n in summary.modalities.items() if n == summary.studies
         )
-        self.fingerprint = fingerprint(self.manifest, split)
+        self.label_policy = self.manifest.label_policy if policy is None else policy
+        label_policy(self.label_policy)
+        self.fingerprint = fingerprint(self.manifest, split, self.label_policy)
         self._shards = [s for s in self.manifest.shards if s.split == split and s.studies]
         self._ends = np.cumsum([shard.studies for shard in self._shards]).tolist()
         self._len = summary.studies if limit is None else min(limit, summary.studies)
@@ -197,7 +203,10 @@ class PreparedDataset:
             else from_levels(levels)
             for name in ("frontal", "lateral")
         )
-        return Study(split=self.split, frontal=frontal, lateral=lateral, **light[at])
+        labels = label_policy(self.label_policy)(light[at]["labels"])
+        return Study(
+            split=self.split, frontal=frontal, lateral=lateral, **light[at] | {"labels": labels}
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """For worker processes: open files stay behind."""
@@ -228,19 +237,12 @@ class PreparedDataset:
         """
         if wrong := [name for name in observations if name not in OBSERVATIONS]:
             raise KeyError(wrong[0])
-        parts = [
-            np.stack(
-                [
-                    field.fill_null(UNKNOWN).to_numpy(zero_copy_only=False).astype(np.int8)
-                    for field in (
-                        table["labels"].combine_chunks().field(name) for name in observations
-                    )
-                ],
-                axis=1,
-            )
-            for table in self._tables(["labels"])
-        ]
-        return np.concatenate(parts)[: self._len]
+        apply = label_policy(self.label_policy)
+        rows = (apply(row) for t in self._tables(["labels"]) for row in t["labels"].to_pylist())
+        return np.array(
+            [[UNKNOWN if (v := row[name]) is None else v for name in observations] for row in rows],
+            dtype=np.int8,
+        )
 
     def _place(self, index: int) -> tuple[int, int]:
         if not 0 <= index < self._len:
@@ -348,7 +350,7 @@ class Pictures:
         return np.stack([self._dataset._picture(row, self._column) for row in chosen])
 
 
-def fingerprint(manifest: Manifest, split: Split) -> str:
+def fingerprint(manifest: Manifest, split: Split, policy: str | None = None) -> str:
     """sha256 over what two sites with equal data agree on; never over a single study."""
     summary = manifest.splits[split]
     recipe = {
@@ -356,6 +358,7 @@ def fingerprint(manifest: Manifest, split: Split) -> str:
         "track": manifest.track,
         "version": manifest.track_version,
         "size": manifest.image_size,
+        "labels": policy or manifest.label_policy,
         "recipe": manifest.recipe,
         "split": split,
         "n": summary.studies,
