@@ -13,10 +13,6 @@ from PIL import Image as PILImage
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels import get_encoder
-    JPEG2000LosslessEncoder,
-    JPEGLSLosslessEncoder,
-    RLELosslessEncoder,
-)
 from pydicom.uid import (
     UID,
     ComputedRadiographyImageStorage,
