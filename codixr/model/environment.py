@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from codixr.modality import Modality
 from codixr.model.attention import ContextAttention, attend_by
+from codixr.model.fc_blocks import ChannelNorm, FCResBlock
 from codixr.model.presets import EnvironmentConfig
 
 
@@ -50,12 +51,16 @@ class _ConvResBlock(nn.Module):
 
 
 class ImageEnvironmentEncoder(nn.Module):
-    """V of an X-ray flow: latent [B, c, h, w] and timestep -> one unit vector [B, embed_dim]."""
+    """V of an X-ray flow: latent [B, c, h, w] and time [B, time_dim] -> unit vector [B, embed_dim].
 
-    def __init__(self, latent_channels: int, config: EnvironmentConfig) -> None:
+    ``time`` is its own timestep embedding, or None: then it is the UNet's, of width ``time_dim``.
+    """
+
+    def __init__(self, latent_channels: int, time_dim: int, config: EnvironmentConfig) -> None:
         super().__init__()
-        time_dim = 4 * config.channels
-        self.time = TimeEmbedding(config.channels, time_dim)
+        own = config.own_time_channels
+        time_dim = 4 * own or time_dim
+        self.time = TimeEmbedding(own, time_dim) if own else None
         self.stem = nn.Conv2d(latent_channels, config.channels, 3, padding=1)
         blocks, downs, width = [], [], config.channels
         for level, mult in enumerate(config.channel_mult):
@@ -68,9 +73,8 @@ class ImageEnvironmentEncoder(nn.Module):
         self.norm = nn.GroupNorm(math.gcd(config.norm_groups, width), width)
         self.out = nn.Conv2d(width, config.embed_dim, 3, padding=1)
 
-    def forward(self, latents: Tensor, timestep: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, time: Tensor) -> Tensor:
         """Summarise noisy latents at their timestep."""
-        time = self.time(timestep)
         h = self.stem(latents)
         for block, down in zip(self.blocks, self.downs, strict=True):
             h = down(block(h, time))
@@ -79,20 +83,52 @@ class ImageEnvironmentEncoder(nn.Module):
 
 
 class ReportEnvironmentEncoder(nn.Module):
-    """V of the report flow: latent [B, d] and timestep -> one unit vector [B, embed_dim]."""
+    """V of the report flow: latent [B, d] and time [B, time_dim] -> unit vector [B, embed_dim]."""
+
+    def __init__(
+        self, latent_dim: int, positions: int, time_dim: int, config: EnvironmentConfig
+    ) -> None:
+        super().__init__()
+        p, own, groups = positions, config.own_time_channels, config.norm_groups
+        time_dim = 4 * own or time_dim
+        self.time = TimeEmbedding(own, time_dim) if own else None
+        self.stem = nn.Linear(latent_dim, config.channels * p)
+        blocks: list[nn.Module] = []
+        width = config.channels
+        for level, mult in enumerate(config.channel_mult):
+            wider = 2 * config.channels * mult
+            for _ in range(config.blocks_per_level):
+                blocks.append(FCResBlock(width * p, wider * p, time_dim, groups))
+                width = wider
+            if level < len(config.channel_mult) - 1:
+                blocks.append(nn.Linear(width * p, width * p))
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = ChannelNorm(groups, width)
+        self.out = nn.Linear(width * p, config.embed_dim)
+
+    def forward(self, latents: Tensor, time: Tensor) -> Tensor:
+        """Summarise noisy latents at their timestep."""
+        h = self.stem(latents)
+        for block in self.blocks:
+            h = block(h, time) if isinstance(block, FCResBlock) else block(h)
+        return F.normalize(self.out(F.silu(self.norm(h))), dim=-1)
+
+
+class SmallReportEnvironmentEncoder(nn.Module):
+    """V of a small report flow, without residual blocks: two linear layers, the same interface."""
 
     def __init__(self, latent_dim: int, config: EnvironmentConfig) -> None:
         super().__init__()
         width = 4 * config.channels * config.channel_mult[-1]
-        self.time = TimeEmbedding(config.channels, width)
+        self.time = TimeEmbedding(config.own_time_channels, width)
         self.stem = nn.Linear(latent_dim, width)
         self.inner = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, config.embed_dim)
 
-    def forward(self, latents: Tensor, timestep: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, time: Tensor) -> Tensor:
         """Summarise noisy latents at their timestep."""
-        h = self.stem(latents) + self.time(timestep)
+        h = self.stem(latents) + time
         h = h + self.inner(F.silu(self.norm(h)))
         return F.normalize(self.out(F.silu(h)), dim=-1)
 
@@ -107,7 +143,8 @@ class CrossModalTransformer(nn.Module):
 
     def __init__(self, channels: int, config: EnvironmentConfig) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(math.gcd(config.norm_groups, channels), channels)
+        groups = math.gcd(config.norm_groups, channels)
+        self.norm = nn.GroupNorm(groups, channels, eps=config.norm_eps)
         self.proj_in = nn.Linear(channels, channels)
         self.block = BasicTransformerBlock(
             channels,

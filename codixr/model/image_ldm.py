@@ -20,11 +20,15 @@ class ImageEnvironment(nn.Module):
     """V and the cross-modal transformers of one X-ray flow: what the alignment stage trains."""
 
     def __init__(
-        self, latent_channels: int, attention_channels: list[int], config: EnvironmentConfig
+        self,
+        latent_channels: int,
+        time_dim: int,
+        attention_channels: list[int],
+        config: EnvironmentConfig,
     ) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ImageEnvironmentEncoder(latent_channels, config)
+        self.encoder = ImageEnvironmentEncoder(latent_channels, time_dim, config)
         self.cross = nn.ModuleList(CrossModalTransformer(c, config) for c in attention_channels)
 
 
@@ -41,20 +45,26 @@ class XrayDenoiser(nn.Module):
         self.unet = UNet2DConditionModel(**unet)
         self.prompt_attention = ContextAttention()
         attend_by(self.prompt_attention, self.unet)
-        attentions = [
-            attention
-            for block in (*self.unet.down_blocks, *self.unet.up_blocks)
-            for attention in getattr(block, "attentions", ())
-        ]
-        channels = [attention.in_channels for attention in attentions]
-        self.environment = ImageEnvironment(unet["in_channels"], channels, environment)
+        channels, places = [], []
+        for block in (*self.unet.down_blocks, *self.unet.up_blocks):
+            attentions = list(getattr(block, "attentions", ()))
+            channels += [attention.in_channels for attention in attentions]
+            if environment.after_upsampling and attentions and getattr(block, "upsamplers", None):
+                attentions[-1] = block.upsamplers[-1]
+            places += attentions
+        time_dim = self.unet.time_embedding.linear_2.out_features
+        self.environment = ImageEnvironment(unet["in_channels"], time_dim, channels, environment)
         self.vector: Tensor | None = None
-        for attention, cross in zip(attentions, self.environment.cross, strict=True):
-            attention.register_forward_hook(_CrossModalHook(self, cross))
+        for place, cross in zip(places, self.environment.cross, strict=True):
+            place.register_forward_hook(_CrossModalHook(self, cross))
 
     def encode_environment(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """This flow's V: one unit vector [B, E]."""
-        return self.environment.encoder(latents, timestep)
+        encoder = self.environment.encoder
+        if encoder.time is not None:
+            return encoder(latents, encoder.time(timestep))
+        sinusoid = self.unet.time_proj(timestep).to(latents.dtype)
+        return encoder(latents, self.unet.time_embedding(sinusoid))
 
     def same_condition(self) -> AbstractContextManager[None]:
         """Within it the condition must not change: what it adds is computed once, not per step."""
@@ -75,8 +85,10 @@ class XrayDenoiser(nn.Module):
 
 
 class _CrossModalHook:
-    """Lets an attention block's output see the other flow's vector; an object, not a closure, so
-    that a copied denoiser listens to its own vector."""
+    """Lets the output of an attention block, or of an upsampling, see the other flow's vector.
+
+    An object, not a closure, so that a copied denoiser listens to its own vector.
+    """
 
     def __init__(self, denoiser: XrayDenoiser, cross: CrossModalTransformer) -> None:
         self.denoiser, self.cross = denoiser, cross
@@ -84,4 +96,6 @@ class _CrossModalHook:
     def __call__(self, _module: nn.Module, _args: Any, output: Any) -> Any:
         if self.denoiser.vector is None:
             return output
-        return (self.cross.on_grid(output[0], self.denoiser.vector), *output[1:])
+        if isinstance(output, tuple):  # an attention block's
+            return (self.cross.on_grid(output[0], self.denoiser.vector), *output[1:])
+        return self.cross.on_grid(output, self.denoiser.vector)

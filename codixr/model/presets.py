@@ -17,6 +17,9 @@ class PromptConfig:
     vision: dict[str, Any]
     stem_widths: tuple[int, ...] = ()
     """Stride-2 stages of a convolutional stem in place of the patch projection; () is CLIP's."""
+    image_mean: tuple[float, ...] = (0.48145466, 0.4578275, 0.40821073)
+    """Of each channel, subtracted before the vision tower; CLIP's by default."""
+    image_std: tuple[float, ...] = (0.26862954, 0.26130258, 0.27577711)
     max_tokens: int = 77
 
 
@@ -41,6 +44,14 @@ class EnvironmentConfig:
     heads: int
     norm_groups: int = 32
     feed_forward_mult: float = 4.0
+    norm_eps: float = 1e-6
+    """Of the cross-modal transformers' group norms."""
+    blocks_per_level: int = 1
+    """Residual blocks a level of V; 0, for a report: two linear layers instead."""
+    own_time_channels: int = 0
+    """Width of V's own timestep embedding; 0: V reads its UNet's."""
+    after_upsampling: bool = True
+    """The last cross-modal transformer of an up level comes after its upsampling, as in CoDi."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,10 @@ class ReportUNetConfig:
     context_dim: int
     norm_groups: int = 32
     feed_forward_mult: float = 4.0
+    norm_eps: float = 1e-6
+    """Of the attention blocks' group norms."""
+    shared_out_norm: bool = True
+    """The last norm has one scale a channel; else one a channel and position."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +145,8 @@ def tiny(vocab_size: int) -> Preset:
         prompt=PromptConfig(
             embed_dim=embed,
             stem_widths=(16, 32, 96, 128),
+            image_mean=(0.5,),
+            image_std=(0.5,),
             text={
                 "vocab_size": vocab_size,
                 "hidden_size": hidden,
@@ -186,6 +203,9 @@ def tiny(vocab_size: int) -> Preset:
             heads=4,
             norm_groups=8,
             feed_forward_mult=0.5,
+            norm_eps=1e-5,
+            own_time_channels=16,
+            after_upsampling=False,
         ),
         report_vae=ReportVAEConfig(
             latent_dim=latent,
@@ -224,6 +244,8 @@ def tiny(vocab_size: int) -> Preset:
             context_dim=embed,
             norm_groups=8,
             feed_forward_mult=0.5,
+            norm_eps=1e-5,
+            shared_out_norm=False,
         ),
         report_environment=EnvironmentConfig(
             embed_dim=64,
@@ -232,6 +254,10 @@ def tiny(vocab_size: int) -> Preset:
             heads=4,
             norm_groups=8,
             feed_forward_mult=0.5,
+            norm_eps=1e-5,
+            blocks_per_level=0,
+            own_time_channels=16,
+            after_upsampling=False,
         ),
         diffusion=DiffusionConfig(
             scheduler="DPMSolverMultistepScheduler",
@@ -241,3 +267,110 @@ def tiny(vocab_size: int) -> Preset:
             context_scale=embed**0.5,
         ),
     )
+
+
+def paper() -> Preset:
+    """The paper's model: 256x256 pictures, 5.2 billion parameters without CoDi's video layers.
+
+    CLIP ViT-L/14, Stable Diffusion 1.5's autoencoder and UNet, Optimus on BERT-base and GPT-2
+    small, and CoDi's report UNet and environment parts.
+    """
+    text, vision = 768, 1024
+    return Preset(
+        name="paper",
+        image_size=256,
+        latent_size=32,
+        prompt=PromptConfig(
+            embed_dim=768,
+            text={
+                "vocab_size": 49408,
+                "hidden_size": text,
+                "intermediate_size": 4 * text,
+                "num_hidden_layers": 12,
+                "num_attention_heads": 12,
+                "max_position_embeddings": 77,
+                "projection_dim": 768,
+                "pad_token_id": 1,
+                "bos_token_id": 49406,
+                "eos_token_id": 49407,
+            },
+            vision={
+                "hidden_size": vision,
+                "intermediate_size": 4 * vision,
+                "num_hidden_layers": 24,
+                "num_attention_heads": 16,
+                "image_size": 224,
+                "patch_size": 14,
+                "num_channels": 3,
+                "projection_dim": 768,
+            },
+        ),
+        image_vae=ImageVAEConfig(
+            autoencoder={
+                "in_channels": 3,
+                "out_channels": 3,
+                "down_block_types": ["DownEncoderBlock2D"] * 4,
+                "up_block_types": ["UpDecoderBlock2D"] * 4,
+                "block_out_channels": [128, 256, 512, 512],
+                "layers_per_block": 2,
+                "latent_channels": 4,
+                "norm_num_groups": 32,
+                "sample_size": 256,
+                "scaling_factor": 0.18215,
+            },
+        ),
+        image_unet={
+            "sample_size": 32,
+            "in_channels": 4,
+            "out_channels": 4,
+            "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
+            "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
+            "block_out_channels": [320, 640, 1280, 1280],
+            "layers_per_block": 2,
+            "cross_attention_dim": 768,
+            "attention_head_dim": 8,
+            "norm_num_groups": 32,
+        },
+        image_environment=_PAPER_ENVIRONMENT,
+        report_vae=ReportVAEConfig(
+            latent_dim=768,
+            bert={
+                "vocab_size": 28996,
+                "hidden_size": 768,
+                "intermediate_size": 3072,
+                "num_hidden_layers": 12,
+                "num_attention_heads": 12,
+                "max_position_embeddings": 512,
+                "pad_token_id": 0,
+            },
+            gpt2={
+                "vocab_size": 50260,
+                "n_embd": 768,
+                "n_layer": 12,
+                "n_head": 12,
+                "n_positions": 1024,
+                "pad_token_id": 50257,
+                "bos_token_id": 50258,
+                "eos_token_id": 50259,
+            },
+        ),
+        report_unet=ReportUNetConfig(
+            latent_dim=768,
+            channels=320,
+            channel_mult=(1, 2, 4, 4),
+            positions=4,
+            blocks_per_level=2,
+            attention_levels=(0, 1, 2),
+            heads=8,
+            context_dim=768,
+        ),
+        report_environment=_PAPER_ENVIRONMENT,
+        tokenizers=TokenizerConfig(
+            report_encoder="report_encoder_tokenizer", report_decoder="report_decoder_tokenizer"
+        ),
+    )
+
+
+_PAPER_ENVIRONMENT = EnvironmentConfig(
+    embed_dim=1280, channels=160, channel_mult=(1, 2, 4), heads=8
+)

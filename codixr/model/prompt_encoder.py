@@ -86,8 +86,14 @@ class PromptEncoder(nn.Module):
 
     def encode_image(self, images: Tensor) -> Tensor:
         """X-rays of either view [B, 1, H, W] in [0, 1] -> unit vectors [B, embed_dim]."""
-        channels = self.config.vision["num_channels"]
-        pixels = (images * 2 - 1).expand(-1, channels, -1, -1)
+        side = self.config.vision["image_size"]
+        if images.shape[-2:] != (side, side):
+            images = F.interpolate(images, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
+        mean, std = (
+            torch.tensor(values, device=images.device, dtype=images.dtype).view(1, -1, 1, 1)
+            for values in (self.config.image_mean, self.config.image_std)
+        )
+        pixels = (images.expand(-1, self.config.vision["num_channels"], -1, -1) - mean) / std
         return F.normalize(self.vision(pixel_values=pixels).image_embeds, dim=-1)
 
 

@@ -18,29 +18,11 @@ from codixr.model.attention import ContextAttention, as_tokens, attend_by
 from codixr.model.environment import (
     CrossModalTransformer,
     ReportEnvironmentEncoder,
+    SmallReportEnvironmentEncoder,
     TimeEmbedding,
 )
+from codixr.model.fc_blocks import ChannelNorm, FCResBlock
 from codixr.model.presets import EnvironmentConfig, ReportUNetConfig
-
-
-class FCResBlock(nn.Module):
-    """GroupNorm-SiLU-linear, + time, GroupNorm-SiLU-zero linear, + skip; on [B, width]."""
-
-    def __init__(self, inside: int, outside: int, time_dim: int, groups: int) -> None:
-        super().__init__()
-        self.norm1 = nn.GroupNorm(math.gcd(groups, inside), inside)
-        self.linear1 = nn.Linear(inside, outside)
-        self.time = nn.Linear(time_dim, outside)
-        self.norm2 = nn.GroupNorm(math.gcd(groups, outside), outside)
-        self.linear2 = nn.Linear(outside, outside)
-        nn.init.zeros_(self.linear2.weight)
-        nn.init.zeros_(self.linear2.bias)
-        self.skip = nn.Linear(inside, outside) if inside != outside else nn.Identity()
-
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        """One residual step."""
-        h = self.linear1(F.silu(self.norm1(x))) + self.time(F.silu(time))
-        return self.skip(x) + self.linear2(F.silu(self.norm2(h)))
 
 
 class PromptAttention(nn.Module):
@@ -52,7 +34,8 @@ class PromptAttention(nn.Module):
     def __init__(self, channels: int, config: ReportUNetConfig) -> None:
         super().__init__()
         self.channels, self.positions = channels, config.positions
-        self.norm = nn.GroupNorm(math.gcd(config.norm_groups, channels), channels)
+        groups = math.gcd(config.norm_groups, channels)
+        self.norm = nn.GroupNorm(groups, channels, eps=config.norm_eps)
         self.proj_in = nn.Linear(channels, channels)
         self.block = BasicTransformerBlock(
             channels,
@@ -126,13 +109,31 @@ class FlatUNet(nn.Module):
                 width = wider
             if level > 0:
                 self.grow.append(nn.Linear(width * p, width * p))
-        self.norm = nn.GroupNorm(math.gcd(config.norm_groups, width * p), width * p)
+        groups = math.gcd(config.norm_groups, width * p)
+        self.norm = (
+            ChannelNorm(config.norm_groups, width)
+            if config.shared_out_norm
+            else nn.GroupNorm(groups, width * p)
+        )
         self.out = nn.Linear(width * p, config.latent_dim)
 
     def attention_blocks(self) -> list[PromptAttention]:
         """The attention blocks of the down and up paths, in order."""
         stages = (*self.down, *self.up)
         return [s.attention for s in stages if isinstance(s.attention, PromptAttention)]
+
+    def cross_modal_places(self, after_upsampling: bool) -> list[nn.Module]:
+        """The modules whose output a cross-modal transformer reads, one an attention block.
+
+        The attention blocks themselves, or the last of an up level's its change of level.
+        """
+        places: list[nn.Module] = list(self.attention_blocks())
+        per_level = self.config.blocks_per_level + 1
+        for i, grow in enumerate(self.grow):
+            last = self.up[(i + 1) * per_level - 1].attention
+            if after_upsampling and last is not None:
+                places[places.index(last)] = grow
+        return places
 
     def forward(self, latents: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
         """Predict the noise in ``latents``."""
@@ -160,10 +161,17 @@ class FlatUNet(nn.Module):
 class ReportEnvironment(nn.Module):
     """V and the cross-modal transformers of the report flow."""
 
-    def __init__(self, latent_dim: int, channels: list[int], config: EnvironmentConfig) -> None:
+    def __init__(
+        self, unet: ReportUNetConfig, channels: list[int], config: EnvironmentConfig
+    ) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ReportEnvironmentEncoder(latent_dim, config)
+        self.encoder: nn.Module
+        if config.blocks_per_level:
+            d, p, time_dim = unet.latent_dim, unet.positions, 4 * unet.channels
+            self.encoder = ReportEnvironmentEncoder(d, p, time_dim, config)
+        else:
+            self.encoder = SmallReportEnvironmentEncoder(unet.latent_dim, config)
         self.cross = nn.ModuleList(CrossModalTransformer(c, config) for c in channels)
 
 
@@ -176,16 +184,17 @@ class ReportDenoiser(nn.Module):
         self.prompt_attention = ContextAttention()
         attend_by(self.prompt_attention, self.unet)
         blocks = self.unet.attention_blocks()
-        self.environment = ReportEnvironment(
-            unet.latent_dim, [b.channels for b in blocks], environment
-        )
+        self.environment = ReportEnvironment(unet, [b.channels for b in blocks], environment)
         self.vector: Tensor | None = None
-        for block, cross in zip(blocks, self.environment.cross, strict=True):
-            block.register_forward_hook(_CrossModalHook(self, cross))
+        places = self.unet.cross_modal_places(environment.after_upsampling)
+        for block, place, cross in zip(blocks, places, self.environment.cross, strict=True):
+            place.register_forward_hook(_CrossModalHook(self, block, cross))
 
     def encode_environment(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """This flow's V: one unit vector [B, E]."""
-        return self.environment.encoder(latents, timestep)
+        encoder = self.environment.encoder
+        embed = self.unet.time if encoder.time is None else encoder.time
+        return encoder(latents, embed(timestep))
 
     def same_condition(self) -> AbstractContextManager[None]:
         """Within it the condition must not change: what it adds is computed once, not per step."""
@@ -208,11 +217,13 @@ class ReportDenoiser(nn.Module):
 class _CrossModalHook:
     """As in image_ldm, on the report's tokens."""
 
-    def __init__(self, denoiser: ReportDenoiser, cross: CrossModalTransformer) -> None:
-        self.denoiser, self.cross = denoiser, cross
+    def __init__(
+        self, denoiser: ReportDenoiser, block: PromptAttention, cross: CrossModalTransformer
+    ) -> None:
+        self.denoiser, self.block, self.cross = denoiser, block, cross
 
-    def __call__(self, block: Any, _args: Any, output: Tensor) -> Tensor:
+    def __call__(self, _module: Any, _args: Any, output: Tensor) -> Tensor:
         if self.denoiser.vector is None:
             return output
-        tokens = self.cross(block.tokens(output), self.denoiser.vector)
+        tokens = self.cross(self.block.tokens(output), self.denoiser.vector)
         return tokens.transpose(1, 2).flatten(1)
