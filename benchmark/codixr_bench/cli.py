@@ -1,4 +1,4 @@
-"""``codixr-bench``: run · generate · score · compare · check · new-model · doctor and the lists.
+"""``codixr-bench``: run · generate · score · label · compare · check · new-model · doctor, lists.
 
 Standard output holds the table, or JSON with ``--json``; progress and notes go to stderr. Exit
 codes: 0 fine, 1 failed, 2 bad input, 130 interrupted. Heavy imports stay inside the commands, so
@@ -16,6 +16,7 @@ from typing import NoReturn
 from codixr.errors import InputError
 from codixr_bench.atomic import disk_full, is_disk_full
 from codixr_bench.crash import ModelError
+from codixr_bench.labeler.arguments import add_arguments as add_label_arguments
 from codixr_bench.redirection import recover, undo
 
 _EXAMPLES = """\
@@ -127,6 +128,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(score)
     _add_scoring(score)
     _add_out(score, overwrite=False)
+    label = add("label", "CheXpert's fourteen labels of reports, as the original's", _label)
+    add_label_arguments(label, _at_least(1))
     compare = add("compare", "the paired difference of every score of two results", _compare)
     for side in ("a", "b"):
         compare.add_argument(side, type=Path, metavar=side.upper(), help=_RESULT)
@@ -275,8 +278,8 @@ def _nothing(parsed: argparse.Namespace) -> int:
         print(version("codixr"))
         return 0
     raise InputError(
-        "no command: run · generate · score · compare · check · new-model · tasks · models · "
-        "metrics · doctor"
+        "no command: run · generate · score · label · compare · check · new-model · tasks · "
+        "models · metrics · doctor"
     )
 
 
@@ -296,6 +299,12 @@ def _score(parsed: argparse.Namespace) -> int:
     from codixr_bench.commands import score
 
     return score(parsed)
+
+
+def _label(parsed: argparse.Namespace) -> int:
+    from codixr_bench.labeler.command import label_command
+
+    return label_command(parsed)
 
 
 def _compare(parsed: argparse.Namespace) -> int:

@@ -1,1 +1,4 @@
 """The report labeler: CheXpert's fourteen observations from a report's text."""
+
+DEFAULT = "chexpert-rules"
+"""The labeler that is used unless another is named."""

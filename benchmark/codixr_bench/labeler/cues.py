@@ -4,7 +4,7 @@ Notable:
 - A rule asks about one word of a mention and its neighbours in the sentence's graph (``graph.py``),
   one or two links away, never about a distance in words. The relation names are its vocabulary.
 - Order, as in the original: ``DOUBTS_FIRST`` (uncertain whatever is denied), ``DENIALS``,
-  ``DOUBTS``; no rule: present. Within a table the first rule that fits is the one ``--explain`` names.
+  ``DOUBTS``; no rule: present. ``--explain`` names the first rule of a table that fits.
 - ``cues``: words (their dictionary form) one of which must stand in the sentence; a rule is not
   even tried without.
 - What is missing here is missing on purpose: "unlikely", "likely", "not seen", "not enlarged",
@@ -34,6 +34,8 @@ class Rule:
     cues: frozenset[str]
     test: Test
     """Whether it fits the word with this number."""
+    surprise: str = ""
+    """What it does that a reader would not expect."""
 
 
 _CAN = word_set("may maybe might could would can possibly")
@@ -43,8 +45,35 @@ _DOUBT = word_set(
 _GONE = word_set("history free disappearance resolution drainage removal")
 
 
+SURPRISES = {
+    "no new": "'no new' is uncertain, not absent",
+    "no": "it reaches all of a list, behind 'and' and 'but' too",
+    "beside normal": "whatever hangs on a normal noun is absent with it",
+    "resolution of": "a history of something is absent",
+    "seen before": "'previously demonstrated' is absent",
+    "excluded": "'difficult to exclude' is absent; only 'cannot exclude' is uncertain",
+    "rule out": "an order to rule out is absent",
+    "obscured silhouette": "an obscured silhouette is absent",
+    "stable": "a stable size or contour is uncertain; a stable finding is present",
+    "no change": "no change in size or contour is uncertain; in a finding, present",
+    "compatible with": "'is compatible with' is uncertain; 'is consistent with' is present",
+    "secondary to": "'secondary to' is always uncertain",
+    "or": "both sides of an 'or' are uncertain",
+    "uncertain by itself": "congestion is uncertain without any doubt spoken",
+}
+"""Rule -> what it does that a reader would not expect; ``--explain`` says so."""
+DECIDES_NOTHING = word_set(
+    "unlikely likely probably neither nor absence lack vs resolving improved suggestive evaluate "
+    "doubtful not"
+)
+"""Words that a reader would take for a cue, and the original does not."""
+
+
 def _table(*rules: tuple[str, str, str, Test]) -> tuple[Rule, ...]:
-    return tuple(Rule(name, example, word_set(cues), test) for name, example, cues, test in rules)
+    return tuple(
+        Rule(name, example, word_set(cues), test, SURPRISES.get(name, ""))
+        for name, example, cues, test in rules
+    )
 
 
 DOUBTS_FIRST = _table(

@@ -125,11 +125,11 @@ def appears_normal(g: Graph, w: int) -> bool:
     )
 
 
-def normal_limit(g: Graph, v: int) -> bool:
+def _normal_limit(g: Graph, v: int) -> bool:
     return g.lemmas[v] == "limit" and g.has(v, _NORMAL)
 
 
-def at_upper_limit(g: Graph, v: int) -> bool:
+def _at_upper_limit(g: Graph, v: int) -> bool:
     return (
         g.lemmas[v] == "limit"
         and g.has(v, _UPPER)
@@ -141,13 +141,13 @@ def at_upper_limit(g: Graph, v: int) -> bool:
 def within_limits(g: Graph, w: int) -> bool:
     """ "within normal limits" hangs on the word, or on its verb."""
     below = g.dependants[w]
-    if any(normal_limit(g, v) for v, _ in below):
+    if any(_normal_limit(g, v) for v, _ in below):
         return True
     if len(below) > 1 and any(r == "nmod:within" and g.lemmas[v] == "limit" for v, r in below):
         return True
     return any(
         relation in _NAMED
-        and any(r == "nmod:within" and normal_limit(g, u) for u, r in g.dependants[v])
+        and any(r == "nmod:within" and _normal_limit(g, u) for u, r in g.dependants[v])
         for v, relation in g.governors[w]
     )
 
@@ -155,15 +155,15 @@ def within_limits(g: Graph, w: int) -> bool:
 def is_within_limits(g: Graph, w: int) -> bool:
     """Of a noun's first words only: "heart" in "heart size is within normal limits"."""
     for v, relation in g.governors[w]:
-        if relation == "nsubj" and at_upper_limit(g, v):
+        if relation == "nsubj" and _at_upper_limit(g, v):
             return True
         for u, above in g.governors[v]:
             if above == "nsubj" and (
-                at_upper_limit(g, u) or (normal_limit(g, u) and g.has(u, _AT_OR_WITHIN, "case"))
+                _at_upper_limit(g, u) or (_normal_limit(g, u) and g.has(u, _AT_OR_WITHIN, "case"))
             ):
                 return True
             if g.lemmas[u] in ("show", "demonstrate", "present") and any(
-                r == "nmod:within" and normal_limit(g, t) for t, r in g.dependants[u]
+                r == "nmod:within" and _normal_limit(g, t) for t, r in g.dependants[u]
             ):
                 return True
     return False

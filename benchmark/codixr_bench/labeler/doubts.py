@@ -66,13 +66,13 @@ def no_new(g: Graph, w: int) -> bool:
     )
 
 
-def is_around_heart(g: Graph, w: int) -> bool:
+def _is_around_heart(g: Graph, w: int) -> bool:
     return g.words[w].startswith(_AROUND_HEART)
 
 
 def stable(g: Graph, w: int) -> bool:
     """A heart or mediastinum word is stable or unchanged."""
-    if not is_around_heart(g, w):
+    if not _is_around_heart(g, w):
         return False
     return g.has(w, _STEADY, "amod") or any(
         (relation == "nsubj" and g.words[v] in _STEADY)
@@ -83,24 +83,24 @@ def stable(g: Graph, w: int) -> bool:
 
 def no_change(g: Graph, w: int) -> bool:
     """There is no change in, or of, a heart or mediastinum word."""
-    return is_around_heart(g, w) and any(
-        g.lemmas[v] == "change" and g.under(v, "neg") for v, _ in around(g, w)
+    return _is_around_heart(g, w) and any(
+        g.lemmas[v] == "change" and g.under(v, "neg") for v, _ in _around(g, w)
     )
 
 
 def similar_to_prior(g: Graph, w: int) -> bool:
     """A heart or mediastinum word is similar to a prior examination's."""
-    return is_around_heart(g, w) and any(
+    return _is_around_heart(g, w) and any(
         g.words[v] == "similar"
         and any(
             r == "nmod:to" and (g.words[u] == "prior" or g.has(u, _PRIOR))
             for u, r in g.dependants[v]
         )
-        for v, _ in around(g, w)
+        for v, _ in _around(g, w)
     )
 
 
-def around(g: Graph, w: int) -> list[tuple[int, str]]:
+def _around(g: Graph, w: int) -> list[tuple[int, str]]:
     return g.dependants[w] + g.governors[w]
 
 
@@ -216,7 +216,7 @@ def differential(g: Graph, w: int) -> bool:
 
 def poorly_seen(g: Graph, w: int) -> bool:
     """It is not, or poorly, evaluated, visualized, appreciated or clearly seen."""
-    for v, _ in around(g, w):
+    for v, _ in _around(g, w):
         lemma = g.lemmas[v]
         if lemma in ("evaluate", "visualize") and g.under(v, "neg"):
             return True
@@ -254,7 +254,7 @@ _EITHER = frozenset(("conj:or", "list:or", "conj:versus", "list:versus"))
 
 def either(g: Graph, w: int) -> bool:
     """It is a member of a list with "or" or "versus"."""
-    return any(relation in _EITHER for _, relation in around(g, w))
+    return any(relation in _EITHER for _, relation in _around(g, w))
 
 
 def congestion(g: Graph, w: int) -> bool:

@@ -27,18 +27,16 @@ def find_mentions(sentence: str) -> list[Mention]:
     for text, length, observation, phrase in _PHRASES:
         if text not in sentence:
             continue
+        undoing = [other for other in NOT_WHEN.get(observation, ()) if other in sentence]
         at = sentence.find(text)
         while at >= 0:
-            found.append(Mention(at, at + length, observation, phrase))
-            at = sentence.find(text, at + length)
-    return [m for m in found if not _is_undone(m, sentence)] if found else found
+            end = at + length
+            if not any(_overlaps(other, sentence, at, end) for other in undoing):
+                found.append(Mention(at, end, observation, phrase))
+            at = sentence.find(text, end)
+    return found
 
 
-def _is_undone(mention: Mention, sentence: str) -> bool:
-    """Whether a phrase of ``NOT_WHEN`` overlaps the mention."""
-    for text in NOT_WHEN.get(mention.observation, ()):
-        # Any place of the phrase that overlaps lies in this window.
-        low, high = mention.start - len(text) + 1, mention.end + len(text) - 1
-        if text in sentence[max(low, 0) : high]:
-            return True
-    return False
+def _overlaps(other: str, sentence: str, start: int, end: int) -> bool:
+    """Whether ``other`` stands somewhere over the characters ``start`` to ``end``."""
+    return other in sentence[max(start - len(other) + 1, 0) : end + len(other) - 1]

@@ -6,10 +6,11 @@ tested against the tables of ``cues.py``, and the mentions summed up (``labels.p
 linear in the length of the text.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from codixr_bench.labeler.clauses import parse
+from codixr_bench.labeler.clauses import MAX_WORDS, parse
 from codixr_bench.labeler.cues import DENIALS, DOUBTS, DOUBTS_FIRST, Rule
 from codixr_bench.labeler.graph import Graph
 from codixr_bench.labeler.labels import (
@@ -54,8 +55,9 @@ class ChexpertRules:
 
     name = "chexpert-rules"
     version = VERSION
+    tells_absent = True
 
-    def label(self, reports: list[str]) -> list[Labels]:
+    def label(self, reports: Sequence[str]) -> list[Labels]:
         """The labels of each report."""
         return [label_report(report) for report in reports]
 
@@ -74,6 +76,8 @@ def explain_sentence(sentence: str) -> list[Found]:
         return [Found(mention, ABSENT, ()) for mention in mentions]
     spans = dict.fromkeys((mention.start, mention.end) for mention in mentions)
     decided = _decide(sentence, list(spans))
+    if not decided:
+        return [Found(mention, PRESENT, ()) for mention in mentions]
     found = []
     for mention in mentions:
         # A longer mention around this one decides for it too.
@@ -107,6 +111,8 @@ _cached = lru_cache(maxsize=32_768)(_evidence)
 
 def _decide(sentence: str, spans: list[tuple[int, int]]) -> dict[tuple[int, int], list[Decision]]:
     """The rules that fit the words of each span."""
+    if sentence.count(" ") >= MAX_WORDS:
+        return {}
     g = Graph(sentence)
     lemmas = set(g.lemmas)
     tables = [

@@ -72,7 +72,7 @@ NO_FINDING = _table(
     ("hernia", "hiatal hernia"),
     ("pneumomediastinum", "air in the mediastinum"),
     ("pneumoperitoneum", "free air under the diaphragm"),
-    ("prominen", "prominent hilum", "also 'no prominent …' when the scope does not reach it"),
+    ("prominen", "prominent hilum, prominence"),
     # Heart and vessels
     ("aortic disease", "atherosclerotic aortic disease"),
     ("atherosclero", "atherosclerosis, atherosclerotic"),
@@ -110,7 +110,7 @@ CARDIOMEGALY = _table(
     ("cardiomegaly", "the word itself"),
     ("cardiac enlargement", "the words for it"),
     ("enlarged heart", "the words for it"),
-    ("heart size", "a size, whatever is said of it", "positive unless a rule denies it"),
+    ("heart size", "a size, whatever is said of it: present unless a rule denies it"),
     ("cardiac size", "as heart size"),
     ("cardiac silhouette", "as heart size"),
     ("cardiac contour", "as heart size; also Enlarged Cardiomediastinum"),
@@ -125,7 +125,7 @@ LUNG_LESION = _table(
     ("nodular opacity", "a nodule, described; also Lung Opacity"),
     ("nodular opacities", "nodules, described; also Lung Opacity"),
     ("nodular opacification", "nodules, described; also Lung Opacity"),
-    ("mass", "a mass", "any mass, of the breast too"),
+    ("mass", "a mass, of any organ"),
     ("lump", "a lump", "also 'lumpectomy'"),
     ("cavitary lesion", "a lesion with a cavity"),
     ("tumor", "a tumor"),
@@ -168,7 +168,7 @@ CONSOLIDATION = _table(("consolidat", "consolidation, consolidative"))
 
 PNEUMONIA = _table(
     ("pneumonia", "also inside bronchopneumonia"),
-    ("infection", "an infection", "an infection of any organ"),
+    ("infection", "an infection, of any organ"),
     ("infectious process", "the pair; 'process' then counts as part of the mention"),
     ("infectious", "infectious disease, etiology"),
 )
@@ -184,7 +184,7 @@ PNEUMOTHORAX = _table(
 )
 
 PLEURAL_EFFUSION = _table(
-    ("effusion", "pleural effusion", "any effusion but a pericardial one"),
+    ("effusion", "pleural effusion; any but a pericardial one"),
     ("pleural fluid", "the words for it"),
 )
 
@@ -213,7 +213,7 @@ SUPPORT_DEVICES = _table(
     ("pacemaker", "a pacemaker"),
     ("icd", "an implanted defibrillator"),
     ("defib", "a defibrillator"),
-    ("valve", "a replaced valve", "any valve"),
+    ("valve", "a replaced valve", "any valve, the patient's own too"),
     ("hardware", "spinal hardware"),
     ("arthroplast", "of a shoulder"),
     ("plate", "a plate in the spine", "also 'endplate' and 'plate-like atelectasis'"),
