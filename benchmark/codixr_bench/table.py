@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 HEADLINES = ("fid_phantom", "fid_inception", "fid_xrv", "auroc_macro", "f1_macro", "bleu_1",
              "bleu_4", "label_f1_micro")  # fmt: skip
 """What a summary shows of every task, where it is there."""
+AGREEMENTS = ("view_agreement", "report_image_agreement")
+"""Of two outputs together: one column of a summary, in the place of the last BLEU."""
 FAMILIES = {"auroc": "AUROC", "f1": "F1", "label_f1": "label F1"}
 _PLAIN = str.maketrans({"↑": "^", "↓": "v", "–": "-", "·": "-", "…": "~", "→": ">"})
 
@@ -67,18 +69,24 @@ def print_summary(
     show = _Shown(console)
     shown = [*results, *scale]
     present = {score.name.partition("[")[0]: score for r in shown for score in r.scores}
-    columns = [present[name] for name in names if name in present]
+    agreement = next((present[name] for name in AGREEMENTS if name in present), None)
+    left_out = "bleu_4" if agreement else ""
+    columns = [present[name] for name in names if name in present and name != left_out]
     table = show.new_table()
     for head in ("task", "makes", "model"):
         show.add_column(table, head, 16)
     for score in columns:
         name = score.name.partition("[")[0]
         show.add_column(table, f"{name}\n{_arrow(score)}", justify="right")
+    if agreement is not None:
+        show.add_column(table, f"agreement\n{_arrow(agreement)}", justify="right")
     for result in results:
         group = [result, *(other for other in scale if _comparable(result, other))]
         for output in Task.parse(result.task).outputs:
             for number, one in enumerate(group):
                 cells = [_headline(one, score.name, output) for score in columns]
+                if agreement is not None:
+                    cells.append(_agreement(one) if output is _first_output(result) else "")
                 table.add_row(
                     result.task if number == 0 and output is _first_output(result) else "",
                     str(output) if number == 0 else "",
@@ -137,7 +145,7 @@ class _Shown:
 
 def _scores_table(result: Result, scale: Sequence[Result], show: _Shown) -> "Table":
     table = show.new_table()
-    show.add_column(table, "score", 26)
+    show.add_column(table, "score", 28)
     show.add_column(table, "")
     show.add_column(table, "value", justify="right")
     show.add_column(table, "95 % interval", justify="center")
@@ -223,6 +231,12 @@ def _headline(result: Result, name: str, output: Modality) -> str:
         return ""
     score = result.score(f"{base}[{output}]") or result.score(base)
     return format_value(score, score.value) if score else ""
+
+
+def _agreement(result: Result) -> str:
+    """A cell of the summary: of the two outputs together."""
+    found = (result.score(name) for name in AGREEMENTS)
+    return next((format_value(score, score.value) for score in found if score), "")
 
 
 def _heading(result: Result) -> str:

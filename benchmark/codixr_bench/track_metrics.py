@@ -11,9 +11,17 @@ from codixr.modality import Modality
 from codixr_bench.metrics.backbone import features_of
 from codixr_bench.metrics.bleu import BleuMetric
 from codixr_bench.metrics.classification import ClassificationMetric
+from codixr_bench.metrics.consistency import (
+    ConsistencyMetric,
+    Side,
+    clip_agreement,
+    report_image_agreement,
+    view_agreement,
+)
 from codixr_bench.metrics.frechet import FrechetMetric
 from codixr_bench.metrics.judge import JudgePass, judge_pass
 from codixr_bench.metrics.metric import Metric
+from codixr_bench.metrics.prompt_space import PromptSpace
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 
@@ -37,6 +45,32 @@ def bleu(task: Task, track: Track) -> list[Metric]:
     return [BleuMetric()] if Modality.T in task.outputs else []
 
 
+def consistency(task: Task, track: Track) -> list[Metric]:
+    """Agreement of two outputs: by the track's ``backbones``, those that its recipe names."""
+    if len(task.outputs) != 2:
+        return []
+    first, second = task.outputs
+    found: list[Metric] = []
+    if second.is_image:
+        found.append(view_agreement(*(_judge(track, "classifier", m) for m in task.outputs)))
+    elif (named := track.backbones.get("labeler")) is not None:
+        if named != "phantom-grammar":
+            raise InputError(
+                f"track '{track.name}': backbones.labeler is '{named}'; known here: phantom-grammar"
+            )
+        from codixr.data.phantom.grammar import labels_from_report
+
+        judge = _judge(track, "classifier", first)
+        found.append(report_image_agreement(first, judge, labels_from_report, named))
+    if (named := track.backbones.get("prompt")) is not None:
+        if named != "codixr-tiny":
+            raise InputError(
+                f"track '{track.name}': backbones.prompt is '{named}'; known here: codixr-tiny"
+            )
+        found.append(clip_agreement(*(Side(m, PromptSpace(m)) for m in task.outputs)))
+    return found
+
+
 def load_backbones(metrics: Sequence[Metric]) -> None:
     """Load what the metrics compute with: InputError for missing weights, before hours of work."""
     for metric in metrics:
@@ -44,6 +78,8 @@ def load_backbones(metrics: Sequence[Metric]) -> None:
             _ = metric.backbone.signature
         elif isinstance(metric, ClassificationMetric):
             _ = metric.classifier.signature
+        elif isinstance(metric, ConsistencyMetric):
+            _ = [side.reader.signature for side in metric.sides]
 
 
 def add_floors(metrics: Sequence[Metric], track: Track, n: int, data_dir: Path | None) -> None:

@@ -1,0 +1,311 @@
+"""Joint consistency: do two outputs made for one study speak of the same study?
+
+Every output of a study is read as numbers: a picture as its classifier's logits, a report as its
+labels, either as its vector in a prompt-encoder's space. Agreement is what a study's own pair has
+and shuffled pairs (an output of one study, the other of another) do not, so that 0 is chance:
+
+* ``view_agreement``, ``report_image_agreement``: the correlation over studies of one side's
+  numbers with the other's, class by class, and the plain mean over classes. Its expectation over
+  shuffled pairs is 0. A class in which a side never varies agrees by chance only: 0.
+* ``clip_agreement``: the mean cosine of the studies' own pairs, less that of all other pairs.
+
+``<name>_ratio`` is the score over that of the studies' real pairs; above 1 the outputs agree more
+than real ones do, as prototypes of a finding can. Nothing here looks at the condition: a model that
+makes the same two outputs for every study agrees perfectly with itself, and scores 0.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+from numpy import generic
+from numpy.typing import NDArray
+
+from codixr.data.study import Study
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr_bench.bootstrap import in_chunks, percentile_interval, resample_weights
+from codixr_bench.metrics.backbone import generated_images, real_images
+from codixr_bench.metrics.classification import Classifier
+from codixr_bench.metrics.rows import Rows
+from codixr_bench.model import Content, Sample
+from codixr_bench.score import Score
+from codixr_bench.task import Task
+
+CLIPPED = 1e-6
+"""Probabilities are kept this far from 0 and 1 before they become logits (±13.8)."""
+ROUNDING = 1e-5
+"""Rows of a side that differ by less are equal: a batch's size alone moves the last digits."""
+_CHUNK = 4_000_000
+"""Numbers of a resample's products held at a time: 32 MB."""
+
+Array = NDArray[np.float64]
+Measure = Callable[[Array, Array, NDArray[np.generic]], Array]
+"""One side's rows [n, k], the other's, weights of studies [R, n] -> [R]."""
+
+
+class Reader(Protocol):
+    """Reads outputs of one modality as rows of numbers."""
+
+    @property
+    def signature(self) -> str:
+        """What made the numbers, e.g. ``phantom-judge-F|weights:ab12cd34``."""
+        ...
+
+    def read(self, contents: Sequence[Content]) -> Array:
+        """[B, k], float64."""
+        ...
+
+
+class PictureLogits:
+    """A classifier's logits of pictures."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier = classifier
+
+    @property
+    def signature(self) -> str:
+        """The classifier's."""
+        return self.classifier.signature
+
+    def read(self, contents: Sequence[Content]) -> Array:
+        """Pictures [1, H, W] -> logits [B, k], in the order of the classifier's classes."""
+        images = np.stack([np.asarray(content, dtype=np.float32) for content in contents])
+        p = np.asarray(self.classifier.probabilities(images), dtype=np.float64)
+        p = p.clip(CLIPPED, 1.0 - CLIPPED)
+        return np.asarray(np.log(p) - np.log1p(-p), dtype=np.float64)
+
+
+class ReportFindings:
+    """What a report says is present: 1; absent, uncertain or not mentioned: 0.
+
+    Args:
+        labels_of: a report's labels by observation (1 present, 0 absent, -1 uncertain, None).
+        signature: names it, e.g. ``phantom-grammar``.
+        classes: the observations, in the order of the numbers.
+    """
+
+    def __init__(
+        self,
+        labels_of: Callable[[str], Mapping[str, int | None]],
+        signature: str,
+        classes: Sequence[str],
+    ) -> None:
+        self.labels_of = labels_of
+        self.signature = signature
+        self.classes = tuple(classes)
+
+    def read(self, contents: Sequence[Content]) -> Array:
+        """Reports -> [B, k]."""
+        found = [self.labels_of(str(content)) for content in contents]
+        return np.array([[float(f.get(c) == 1) for c in self.classes] for f in found])
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two outputs, and how it is read."""
+
+    modality: Modality
+    reader: Reader
+
+
+class ConsistencyMetric:
+    """Agreement of two outputs, and its ratio to that of the real pairs.
+
+    Args:
+        name: of the score.
+        first: one output.
+        second: the other.
+        measure: ``mean_correlation`` or ``cosine_above_shuffled``.
+        how: the measure's name, for signatures.
+    """
+
+    def __init__(self, name: str, first: Side, second: Side, measure: Measure, how: str) -> None:
+        self.name = name
+        self.sides = (first, second)
+        self.measure = measure
+        self.how = how
+        self._rows = Rows()
+
+    def applies_to(self, task: Task) -> bool:
+        """Whether ``task`` makes both outputs."""
+        return {side.modality for side in self.sides} <= set(task.outputs)
+
+    def update(
+        self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
+    ) -> None:
+        """Read generated and real outputs; InputError names the position that lacks one."""
+        columns = {}
+        for side in self.sides:
+            made, true = _contents(positions, studies, samples, side.modality)
+            columns[f"generated.{side.modality}"] = side.reader.read(made)
+            columns[f"real.{side.modality}"] = side.reader.read(true)
+        self._rows.add(positions, columns)
+
+    def merge(self, other: Self) -> None:
+        """Add another shard."""
+        self._rows.merge(other._rows)
+
+    def compute(self) -> list[Score]:
+        """The agreement and its ratio; null under two studies, which cannot be shuffled."""
+        n = len(self._rows)
+        read = "|".join(f"{side.modality}:{side.reader.signature}" for side in self.sides)
+        signature = f"{self.name}|{self.how}|chance:0|{read}|n:{n}"
+        ratio_name = f"{self.name}_ratio"
+        ratio_signature = signature.replace(self.name, ratio_name, 1) + "|ref:same-studies"
+        if n < 2:
+            reason = "agreement above chance needs two studies or more"
+            return [
+                _score(self.name, None, None, n, signature, reason),
+                _score(ratio_name, None, None, n, ratio_signature, reason),
+            ]
+        drawn = resample_weights(n)
+        once = np.ones((1, n), dtype=np.int16)
+        made, made_drawn = (self._measured("generated", w) for w in (once, drawn))
+        real, real_drawn = (self._measured("real", w) for w in (once, drawn))
+        value = float(made[0])
+        agreement = _score(self.name, value, percentile_interval(made_drawn), n, signature)
+        if not real[0] > 0:
+            reason = "the real pairs do not agree above chance"
+            return [agreement, _score(ratio_name, None, None, n, ratio_signature, reason)]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = np.where(real_drawn > 0, made_drawn / real_drawn, np.nan)
+        interval = percentile_interval(ratios)
+        return [
+            agreement,
+            _score(ratio_name, value / float(real[0]), interval, n, ratio_signature),
+        ]
+
+    def statistics(self) -> Mapping[str, NDArray[generic]]:
+        """``<name>.generated.F`` …, ``<name>.real.F`` …: what was read, [n, k]."""
+        return {f"{self.name}.{kind}": rows for kind, rows in self._rows.columns().items()}
+
+    def _measured(self, kind: str, weights: NDArray[np.generic]) -> Array:
+        columns = self._rows.columns()
+        first, second = (
+            np.asarray(columns[f"{kind}.{side.modality}"], dtype=np.float64) for side in self.sides
+        )
+        return self.measure(first, second, weights)
+
+
+def mean_correlation(first: Array, second: Array, weights: NDArray[np.generic]) -> Array:
+    """Pearson's correlation over studies a column, then the mean over columns, for R resamples.
+
+    Sides [n, k], weights [R, n] -> [R]. A column in which a side never varies counts as 0; one that
+    has lost its variation in a resample is left out of that resample.
+    """
+    x, y = (side - side.mean(axis=0) for side in (first, second))
+    constant = (np.ptp(first, axis=0) < ROUNDING) | (np.ptp(second, axis=0) < ROUNDING)
+    x[:, constant] = y[:, constant] = 0.0
+    k = x.shape[1]
+    products = np.hstack([x, y, x * x, y * y, x * y])
+    least = 1e-12 * np.maximum((x * x).mean(axis=0), (y * y).mean(axis=0))
+    values = np.empty(len(weights))
+    row = 0
+    for chunk in in_chunks(weights, _CHUNK // max(1, len(x))):
+        moments = (chunk @ products) / chunk.sum(axis=1, keepdims=True)
+        mx, my, mxx, myy, mxy = (moments[:, i * k : (i + 1) * k] for i in range(5))
+        vx, vy = mxx - mx * mx, myy - my * my
+        varies = (vx > least) & (vy > least)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            r = np.where(varies, (mxy - mx * my) / np.sqrt(vx * vy), 0.0)
+            counted = (varies | constant).sum(axis=1)
+            values[row : row + len(chunk)] = r.sum(axis=1) / counted
+        row += len(chunk)
+    return values
+
+
+def cosine_above_shuffled(first: Array, second: Array, weights: NDArray[np.generic]) -> Array:
+    """The mean cosine of own pairs less that of all other pairs, for R resamples.
+
+    Vectors [n, d] of length 1 (or 0, for an output that says nothing), weights [R, n] -> [R].
+    """
+    n = len(first)
+    values = np.zeros(len(weights))
+    if min(np.ptp(first, axis=0).max(), np.ptp(second, axis=0).max()) < ROUNDING:
+        return values
+    own = (first * second).sum(axis=1)
+    row = 0
+    for chunk in in_chunks(weights, _CHUNK // n):
+        all_pairs = ((chunk @ first) * (chunk @ second)).sum(axis=1) / n**2
+        # Own pairs are among all pairs; n / (n - 1) takes them out.
+        values[row : row + len(chunk)] = (chunk @ own / n - all_pairs) * n / (n - 1)
+        row += len(chunk)
+    return values
+
+
+def view_agreement(frontal: Classifier, lateral: Classifier) -> ConsistencyMetric:
+    """Logits of the generated F against those of the L of the same study."""
+    if frontal.classes != lateral.classes:
+        raise InputError("view_agreement: the two views' classifiers know different classes")
+    sides = [
+        Side(view, PictureLogits(classifier))
+        for view, classifier in ((Modality.F, frontal), (Modality.L, lateral))
+    ]
+    how = f"corr:logits,mean-of-{len(frontal.classes)}"
+    return ConsistencyMetric("view_agreement", sides[0], sides[1], mean_correlation, how)
+
+
+def report_image_agreement(
+    view: Modality,
+    classifier: Classifier,
+    labels_of: Callable[[str], Mapping[str, int | None]],
+    labeler: str,
+) -> ConsistencyMetric:
+    """What the generated T says against the logits of the generated picture."""
+    picture = Side(view, PictureLogits(classifier))
+    report = Side(Modality.T, ReportFindings(labels_of, labeler, classifier.classes))
+    how = f"corr:labels-logits,mean-of-{len(classifier.classes)}"
+    return ConsistencyMetric("report_image_agreement", picture, report, mean_correlation, how)
+
+
+def clip_agreement(first: Side, second: Side) -> ConsistencyMetric:
+    """Cosine of the two outputs in a prompt-encoder's space."""
+    how = "cosine-less-shuffled"
+    return ConsistencyMetric("clip_agreement", first, second, cosine_above_shuffled, how)
+
+
+def _contents(
+    positions: Sequence[int],
+    studies: Sequence[Study],
+    samples: Sequence[Sample],
+    modality: Modality,
+) -> tuple[list[Content], list[Content]]:
+    """(generated, real) contents of a batch; InputError names the position that lacks one."""
+    if modality.is_image:
+        made_images = generated_images(positions, samples, modality)
+        return list(made_images), list(real_images(positions, studies, modality))
+    made: list[Content] = []
+    true: list[Content] = []
+    for position, study, sample in zip(positions, studies, samples, strict=True):
+        report = sample.get(modality)
+        if not isinstance(report, str):
+            raise InputError(f"the sample at position {position} has no report")
+        if study.report is None:
+            raise InputError(
+                f"the study at position {position} has no report to score against; "
+                "leave it out of the split"
+            )
+        made.append(report)
+        true.append(study.report)
+    return made, true
+
+
+def _score(
+    name: str,
+    value: float | None,
+    interval: tuple[float, float] | None,
+    n: int,
+    signature: str,
+    reason: str | None = None,
+) -> Score:
+    return Score(
+        name=name,
+        value=value,
+        reason=reason,
+        ci95=interval,
+        n=n,
+        higher_is_better=True,
+        signature=signature,
+    )

@@ -1,0 +1,89 @@
+"""The space in which ``clip_agreement`` compares outputs: the embedded checkpoint's prompt encoder.
+
+It was trained on simulated studies, contrastively over F, L and T, and it also conditions the
+embedded model: read ``clip_agreement`` beside the scores of the judges, which do not.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr_bench.model import Content
+
+if TYPE_CHECKING:
+    from codixr.model.pipeline import CoDiXRPipeline
+
+_BATCH = 64
+
+
+class PromptSpace:
+    """Unit vectors of one modality; a ``Reader``."""
+
+    def __init__(self, modality: Modality) -> None:
+        self.modality = modality
+
+    @property
+    def signature(self) -> str:
+        """E.g. ``codixr-tiny|weights:ab12cd34``: of the prompt encoder's weights alone."""
+        return f"codixr-tiny|weights:{_weights_digest()[:8]}"
+
+    def read(self, contents: Sequence[Content]) -> NDArray[np.float64]:
+        """Pictures or reports -> [B, D].
+
+        A report without one known word says nothing and agrees with nothing: the zero vector.
+        Raises InputError for pictures of another size or range.
+        """
+        batches = [contents[i : i + _BATCH] for i in range(0, len(contents), _BATCH)]
+        return np.concatenate([self._vectors(batch) for batch in batches])
+
+    def _vectors(self, batch: Sequence[Content]) -> NDArray[np.float64]:
+        if self.modality.is_image:
+            return self._encoded(batch)
+        reports = [str(report) for report in batch]
+        width = self._encoded([""]).shape[1]
+        found = np.zeros((len(reports), width))
+        said = [i for i, report in enumerate(reports) if report.strip()]
+        if not said:
+            return found
+        try:
+            found[said] = self._encoded([reports[i] for i in said])
+        except InputError:
+            for i in said:
+                with suppress(InputError):  # not one word that the encoder knows
+                    found[i] = self._encoded([reports[i]])[0]
+        return found
+
+    def _encoded(self, contents: Sequence[Content]) -> NDArray[np.float64]:
+        import torch
+        from torch.nn import functional
+
+        with torch.inference_mode():
+            vectors, _ = _pipeline().encode_prompts([{self.modality: c} for c in contents])
+            flat = vectors.double().cpu().reshape(len(contents), -1)
+            unit: NDArray[np.float64] = functional.normalize(flat, dim=-1).numpy()
+        return unit
+
+
+@lru_cache(maxsize=1)
+def _pipeline() -> "CoDiXRPipeline":
+    from codixr.model.pipeline import CoDiXRPipeline
+
+    return CoDiXRPipeline.from_pretrained()
+
+
+@lru_cache(maxsize=1)
+def _weights_digest() -> str:
+    """sha256 over the prompt encoder's parameters, in the order of their names."""
+    digest = hashlib.sha256()
+    state = _pipeline().prompt_encoder.state_dict()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(state[name].float().cpu().numpy().tobytes())
+    return digest.hexdigest()
