@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from codixr import __version__, train
+from codixr import __version__, prepare, train
 from codixr.errors import InputError
 
 _EXAMPLES = """\
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from codixr.generate import Request, generate, parse_modalities, parse_sources
+    from codixr.generate import Request, generate, parse_modalities, parse_sources, parse_weights
 
     request = Request(
         sources=parse_sources(options.sources),
@@ -50,6 +50,13 @@ def _generate(options: argparse.Namespace) -> int:
         num=options.num,
         checkpoint=options.checkpoint,
         overwrite=options.overwrite,
+        scheduler=options.scheduler,
+        weights=parse_weights(options.weights),
+        eta=options.eta,
+        batch_size=options.batch_size,
+        device=options.device,
+        dtype=options.dtype,
+        strict_length=options.strict_length,
     )
     for path in generate(request, note=lambda text: print(text, file=sys.stderr)):
         print(path)
@@ -57,6 +64,8 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
+    if options.data is not None:
+        return _info_data(options)
     from codixr.info import describe, embedded_checkpoint
 
     summary = describe(options.checkpoint or embedded_checkpoint())
@@ -64,7 +73,19 @@ def _info(options: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"generate": _generate, "info": _info, "train": train.run}
+def _info_data(options: argparse.Namespace) -> int:
+    import json
+
+    from codixr.data.ledger import describe_data, summary_lines
+
+    if options.checkpoint is not None:
+        raise InputError("--data and --checkpoint: ask for one at a time")
+    summary = describe_data(options.data, options.label_policy)
+    print(json.dumps(summary.as_dict()) if options.json else "\n".join(summary_lines(summary)))
+    return 0
+
+
+_COMMANDS = {"generate": _generate, "info": _info, "train": train.run, "prepare": prepare.run}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,25 +122,74 @@ def _parser() -> argparse.ArgumentParser:
         "--steps", type=_integer(1, 1000), help="sampling steps (default: the checkpoint's)"
     )
     generate.add_argument(
-        "--guidance", type=_guidance, metavar="S", help="guidance scale (default: the checkpoint's)"
+        "--guidance",
+        type=_number(0, 100),
+        metavar="S",
+        help="guidance scale (default: the checkpoint's)",
     )
     generate.add_argument(
-        "--num", type=_integer(1, 64), default=1, help="how many of each output (default 1)"
+        "--num-images",
+        "--num",
+        dest="num",
+        type=_integer(1, 4096),
+        default=1,
+        metavar="N",
+        help="how many of each output, reports too (default 1)",
     )
+    _add_sampling(generate)
     generate.add_argument("--overwrite", action="store_true", help="replace files already in DIR")
     _add_checkpoint(generate)
 
     info = commands.add_parser(
         "info",
-        help="show the parts of a checkpoint",
-        description="Parts, parameter counts, sizes and sha256 of a checkpoint.",
+        help="show the parts of a checkpoint, or what is in a prepared dataset",
+        description="Parts, parameter counts, sizes and sha256 of a checkpoint; or, with --data, "
+        "the splits, the ledger and Table I of a prepared dataset, beside the paper's.",
         allow_abbrev=False,
     )
     info.add_argument("--json", action="store_true", help="print JSON")
+    info.add_argument("--data", type=Path, metavar="DIR", help="a folder of `codixr prepare`")
+    info.add_argument(
+        "--label-policy", metavar="NAME", help="with --data: count by another label policy"
+    )
     _add_checkpoint(info)
 
+    prepare.add_parser(commands)
     train.add_parser(commands)
     return parser
+
+
+def _add_sampling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights", metavar="M=W,M=W", help="of several inputs, e.g. T=2,L=1 (default: equal)"
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="NAME",
+        help="any of diffusers', e.g. DDIM or DPMSolverMultistep (default: the checkpoint's)",
+    )
+    parser.add_argument(
+        "--eta", type=_number(0, 1), metavar="0..1", help="DDIM's noise (default 0)"
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=_integer(1, 4096),
+        default=32,
+        metavar="N",
+        help="samples at once; memory depends on it, the samples do not (default 32)",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default cpu)")
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        default="float32",
+        help="precision of the networks (default float32; halves are for GPUs)",
+    )
+    parser.add_argument(
+        "--strict-length",
+        action="store_true",
+        help="refuse a text over the model's limit, rather than cut it at the end of a sentence",
+    )
 
 
 def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
@@ -144,14 +214,17 @@ def _integer(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def _guidance(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
-    if not 0 <= value <= 100:  # also refuses NaN
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 100")
-    return value
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+        if not low <= value <= high:  # also refuses NaN
+            raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
+        return value
+
+    return parse
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@ import time
 from types import TracebackType
 from typing import Self
 
-_BAR_AFTER = 1.0
+_BAR_AFTER = 2.0
 _IN_A_LOG_EVERY = 30.0
 
 
 class Progress:
     """``with Progress("preparing", total, done, "studies") as bar: bar.advance(n)``.
 
-    Nothing is shown for what takes under a second. The rate counts what was done here, not what
+    Nothing is shown for what takes under two seconds. The rate counts what was done here, not what
     an earlier run left.
     """
 

@@ -117,6 +117,26 @@ def fit_dicom(path: Path, size: int, content: bytes | None = None) -> Fitted:
     return Fitted(image[None].astype(np.float32), notes)
 
 
+def read_header(path: Path) -> dict[str, str]:
+    """Photometry, bits, spacing and compression, in words; no pixel is read.
+
+    InputError for a header that ``read_dicom`` would refuse.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset = _parse(path, path, without_pixels=True)
+        bits, _ = _check_header(dataset, path, without_pixels=True)
+        syntax = dataset.file_meta.get("TransferSyntaxUID")
+        spacing = _spacing(dataset)
+        standard = spacing and all(abs(side - TARGET_SPACING) <= 1e-3 for side in spacing)
+        return {
+            "photometric": str(dataset.PhotometricInterpretation),
+            "bits stored": str(bits),
+            "spacing": "unusable" if spacing is None else "0.139" if standard else "other",
+            "compression": syntax.name if syntax and syntax.is_transfer_syntax else "unknown",
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class _Stored:
     """Stored values [H, W]; value + ``offset`` is in 0 … ``largest``."""
@@ -138,9 +158,9 @@ def _read(path: Path, source: Path | io.BytesIO) -> _Stored:
         return _Stored(stored, offset, 2**bits - 1, inverted, _spacing(dataset))
 
 
-def _parse(path: Path, source: Path | io.BytesIO) -> Dataset:
+def _parse(path: Path, source: Path | io.BytesIO, *, without_pixels: bool = False) -> Dataset:
     try:
-        return dcmread(source)
+        return dcmread(source, stop_before_pixels=without_pixels)
     except InvalidDicomError:
         raise InputError(f"{path}: not a DICOM file (no DICM mark); {_REEXPORT}") from None
     except OSError as error:
@@ -149,9 +169,11 @@ def _parse(path: Path, source: Path | io.BytesIO) -> Dataset:
         raise InputError(f"{path}: corrupt DICOM ({type(error).__name__}); {_REEXPORT}") from None
 
 
-def _check_header(dataset: Dataset, path: Path) -> tuple[int, bool]:
+def _check_header(
+    dataset: Dataset, path: Path, *, without_pixels: bool = False
+) -> tuple[int, bool]:
     """BitsStored, and whether the values have to be inverted."""
-    if "PixelData" not in dataset:
+    if "PixelData" not in dataset and not without_pixels:
         raise InputError(f"{path}: this DICOM file holds no picture (no Pixel Data)")
     rows, columns = _integer(dataset, "Rows", path), _integer(dataset, "Columns", path)
     if not 0 < rows * columns <= MAX_PIXELS:
