@@ -86,6 +86,13 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         help="this machine's processes, or Ray on many (extra codixr[ray]); default pool",
     )
     parser.add_argument(
+        "--shard-size",
+        type=_positive,
+        default=128,
+        metavar="N",
+        help="studies a file; an interrupted worker loses at most one file (default: 128)",
+    )
+    parser.add_argument(
         "--overwrite", action="store_true", help="replace another dataset in the folder"
     )
     parser.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
@@ -100,6 +107,7 @@ def prepare_and_show(plan: "Plan", options: argparse.Namespace) -> int:
         options.out,
         workers=options.workers or len(_cores()),
         engine=options.engine,
+        shard_size=options.shard_size,
         overwrite=options.overwrite,
     )
     _show(manifest, manifest.ledger, options)

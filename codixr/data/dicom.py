@@ -230,7 +230,9 @@ def _decode(dataset: Dataset, path: Path, bits: int) -> NDArray[np.generic]:
         return plain
     try:
         stored: NDArray[np.generic] = dataset.pixel_array
-    except Exception as error:  # each codec has its own
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # each codec has its own; one in Rust panics, no Exception
         syntax = dataset.file_meta.get("TransferSyntaxUID")
         how = f", {syntax.name}" if syntax and syntax != DeflatedExplicitVRLittleEndian else ""
         raise InputError(

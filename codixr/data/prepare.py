@@ -93,7 +93,7 @@ class Plan:
     rejects: tuple[Reject, ...] = ()
     label_policy: str = "raw"
 
-    def key(self) -> str:
+    def key(self, shard_size: int = SHARD_SIZE) -> str:
         """sha256 of all that changes the shards' bytes; the label policy doesn't."""
         digest = hashlib.sha256()
         head = {
@@ -101,7 +101,7 @@ class Plan:
             "version": self.version,
             "size": self.image_size,
             "recipe": dict(self.recipe),
-            "shard": SHARD_SIZE,
+            "shard": shard_size,
         }
         digest.update(json.dumps(head, sort_keys=True).encode())
         for split in SPLITS:
@@ -127,6 +127,7 @@ def prepare(
     *,
     workers: int = 1,
     engine: Engine = "pool",
+    shard_size: int = SHARD_SIZE,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Manifest:
@@ -137,6 +138,7 @@ def prepare(
         folder: made if absent; finished shards of the same plan are kept.
         workers: processes of the pool, or tasks that Ray may run at once.
         engine: a pool of this machine's processes, or Ray (``pip install 'codixr[ray]'``).
+        shard_size: studies a file.
         overwrite: remove what another plan left there, instead of refusing.
         quiet: no progress bar.
 
@@ -149,8 +151,8 @@ def prepare(
     make_folder(folder)
     with _locked(folder):
         remove_parts(folder)
-        key = plan.key()
-        jobs = _jobs(plan, folder, key)
+        key = plan.key(shard_size)
+        jobs = _jobs(plan, folder, key, shard_size)
         if overwrite:
             _remove_others(folder, jobs, key)
         digests = _finished(folder, jobs, key)
@@ -167,13 +169,13 @@ def prepare(
         return _finish(plan, folder, jobs, digests)
 
 
-def _jobs(plan: Plan, folder: Path, key: str) -> list[_Job]:
+def _jobs(plan: Plan, folder: Path, key: str, shard_size: int) -> list[_Job]:
     jobs = []
     for split in SPLITS:
         items = plan.items.get(split, ())
-        for k, start in enumerate(range(0, len(items), SHARD_SIZE)):
+        for k, start in enumerate(range(0, len(items), shard_size)):
             path = folder / f"{split}-{k:05d}.parquet"
-            jobs.append(_Job(path, split, tuple(items[start : start + SHARD_SIZE]), plan.make, key))
+            jobs.append(_Job(path, split, tuple(items[start : start + shard_size]), plan.make, key))
     return jobs
 
 
