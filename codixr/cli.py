@@ -64,6 +64,14 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
+    if options.preset is not None:
+        from codixr.model.parameters import named_preset, sizes
+
+        if options.data is not None or options.checkpoint is not None:
+            raise InputError("--preset, --data and --checkpoint: ask for one at a time")
+        table = sizes(named_preset(options.preset))
+        print(table.as_json() if options.json else table.as_table())
+        return 0
     if options.data is not None:
         return _info_data(options)
     from codixr.info import describe, embedded_checkpoint
@@ -148,9 +156,14 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     info.add_argument("--json", action="store_true", help="print JSON")
-    info.add_argument("--data", type=Path, metavar="DIR", help="a folder of `codixr prepare`")
     info.add_argument(
         "--label-policy", metavar="NAME", help="with --data: count by another label policy"
+    )
+    info.add_argument("--data", type=Path, metavar="DIR", help="a folder of `codixr prepare`")
+    info.add_argument(
+        "--preset",
+        choices=("paper", "tiny"),
+        help="instead: the parameters of a preset, part by part, beside the paper's figures",
     )
     _add_checkpoint(info)
 
