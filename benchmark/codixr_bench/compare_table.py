@@ -22,10 +22,8 @@ def compare_command(parsed: argparse.Namespace) -> int:
         print_columns(_rows(comparison, corrected))
         print_notes(comparison)
         print()
-    print(
-        f"p: two-sided; Holm: corrected for all {len(differences)} scores. "
-        "A difference above 0 is in A's favour where the arrow points up."
-    )
+    print(f"p: two-sided; Holm: corrected for all {len(differences)} scores.")
+    print("A difference above 0 is in A's favour where the arrow points up.")
     return 0
 
 

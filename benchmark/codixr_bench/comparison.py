@@ -4,7 +4,7 @@ Paired where both runs have their ``statistics.parquet`` beside them: a study's 
 difference is the difference of its influences (``influence.py``). Where one is missing, the two
 intervals have to do, which is weaker; the comparison says so. P-values come from Student's t, with
 the degrees of freedom that the influences' kurtosis leaves: a difference that rests on five studies
-of 2,000 is judged as one of five. Imports no torch.
+of 2,000 is judged as one of a handful. Imports no torch.
 """
 
 import math

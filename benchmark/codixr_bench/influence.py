@@ -11,6 +11,7 @@ own. Imports no torch.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,15 +55,29 @@ def read_statistics(path: Path, n: int) -> dict[str, NDArray[np.generic]]:
     cure = "make it again with `codixr-bench score --samples` of the run's folder"
     try:
         file = pq.ParquetFile(path)
-        flat = [field.name for field in file.schema_arrow if not pa.types.is_nested(field.type)]
-        table = file.read(columns=flat)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            f"'{path}' is no statistics file ({type(error).__name__}); {cure}"
-        ) from error
+        names = [field.name for field in file.schema_arrow if _is_number(field.type)]
+        table = file.read(columns=names, use_threads=False)
+        columns: dict[str, NDArray[np.generic]] = {}
+        for name in names:
+            column = table.column(name).combine_chunks()
+            if pa.types.is_boolean(column.type):
+                column = column.cast(pa.int8())
+            # Its own to_numpy imports pandas, which takes longer than all the rest.
+            columns[name] = np.from_dlpack(column)
+    except (OSError, pa.ArrowException, BufferError) as error:
+        kind = type(error).__name__
+        raise InputError(f"'{path}' is no statistics file ({kind}); {cure}") from error
     if table.num_rows != n:
         raise InputError(f"'{path}' has {table.num_rows} rows for {n} studies; {cure}")
-    return {name: table.column(name).to_numpy() for name in flat}
+    return columns
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    )
 
 
 def influences(columns: Columns) -> dict[str, Influence]:

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from codixr_leaderboard.gate import LOSS, POWER, Margin, Tested, Verdict, check
 
 FORMATS = ("text", "json", "junit", "github")
 EXIT_INPUT = 2
+WIDTH = 90
 
 
 def check_command(parsed: argparse.Namespace) -> int:
@@ -46,8 +48,8 @@ def _text(verdict: Verdict, loss: float, power: float) -> None:
         mine = [one for one in verdict.tested if one.difference in comparison.differences]
         print_columns(_rows(mine, loss))
         print()
-    print(_conclusion(verdict))
-    print(_reach(verdict, loss, power))
+    for said in (_conclusion(verdict), _reach(verdict, loss, power)):
+        print(textwrap.fill(said, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
 
 
 def _rows(tested: Sequence[Tested], loss: float) -> list[list[str]]:
