@@ -35,6 +35,7 @@ METRICS: dict[str, str] = {
     "frechet": "codixr_bench.track_metrics:frechet",
     "classification": "codixr_bench.track_metrics:classification",
     "bleu": "codixr_bench.track_metrics:bleu",
+    "report_labels": "codixr_bench.metrics.report_labels:report_labels",
     "consistency": "codixr_bench.track_metrics:consistency",
 }
 """Name -> module:function, called as ``function(task, track)`` for a list of Metric."""

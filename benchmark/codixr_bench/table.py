@@ -23,6 +23,7 @@ HEADLINES = ("fid_phantom", "fid_inception", "fid_xrv", "auroc_macro", "f1_macro
 AGREEMENTS = ("view_agreement", "report_image_agreement")
 """Of two outputs together: one column of a summary, in the place of the last BLEU."""
 FAMILIES = {"auroc": "AUROC", "f1": "F1", "label_f1": "label F1"}
+_HEADS = {**SHORT_NAMES, "No Finding": "NoF."}
 _PLAIN = str.maketrans({"↑": "^", "↓": "v", "–": "-", "·": "-", "…": "~", "→": ">"})
 
 
@@ -181,7 +182,7 @@ def _class_table(view: str, results: Sequence[Result], show: _Shown) -> "Table":
     table = show.new_table(gap=1)
     show.add_column(table, f"pathology {view}", 18)
     for label in labels:
-        show.add_column(table, SHORT_NAMES.get(label, label), justify="right", min_width=4)
+        show.add_column(table, _HEADS.get(label, label), justify="right", min_width=4)
     for family in families:
         base = family.name.partition("[")[0].removesuffix("_macro")
         head = f"{FAMILIES.get(base, base)} {_arrow(family)} "
