@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from codixr import __version__, prepare, train
+from codixr import __version__, convert, prepare, train
 from codixr.errors import InputError
 
 _EXAMPLES = """\
@@ -93,7 +93,13 @@ def _info_data(options: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"generate": _generate, "info": _info, "train": train.run, "prepare": prepare.run}
+_COMMANDS = {
+    "generate": _generate,
+    "info": _info,
+    "train": train.run,
+    "convert": convert.run,
+    "prepare": prepare.run,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -167,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_checkpoint(info)
 
+    convert.add_parser(commands)
     prepare.add_parser(commands)
     train.add_parser(commands)
     return parser

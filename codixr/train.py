@@ -25,6 +25,9 @@ that has KEY; --set STAGE.KEY=VALUE changes one. The numbers a stage used stand 
 OUT/stages/STAGE/config.json.
 """
 
+VOCABULARY = 300
+"""Words of the phantom's reports, about: what a plan of ``tiny`` counts with."""
+
 STAGE_NAMES = (
     "image-vae",
     "prompt-encoders",
@@ -42,14 +45,16 @@ class Request:
 
     stage: str
     preset: str
-    data: str
-    out: Path
+    data: str | None = None
+    out: Path | None = None
     view: str | None = None
     pair: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     init: Path | None = None
     limit: int | None = None
     threads: int | None = None
+    gpus: int = 4
+    gpu_memory: float = 80.0
 
 
 def parse_settings(texts: list[str]) -> dict[str, str]:
@@ -101,6 +106,8 @@ def train(request: Request) -> list[Path]:
     recipe = {name: configs.recipe(request.preset)[name] for name in chosen}
     stages, model_texts = configs.override(recipe, settings, MODEL_FIELDS)
     model_settings = _model_settings(model_texts)
+    if request.data is None or request.out is None:
+        raise InputError("give --data and --out, or --plan for what memory it needs")
 
     import torch
 
@@ -110,12 +117,13 @@ def train(request: Request) -> list[Path]:
 
     if request.out.exists() and not request.out.is_dir():
         raise InputError(f"--out {request.out}: is a file; give a folder")
-    size = 64 if request.preset == "tiny" else 256
+    size = _image_size(request)
     shop = Workshop(
         request.out,
         request.preset,
         request.data,
         open_training_data(request.data, size, request.limit),
+        size,
         init=request.init,
         model_settings=model_settings,
     )
@@ -129,6 +137,37 @@ def train(request: Request) -> list[Path]:
     finally:
         _leave_group()
     return made
+
+
+def memory_plan(request: Request) -> str:
+    """A table of what the request's stages need on each GPU; nothing is trained or read."""
+    from codixr.model import presets
+    from codixr.training import configs, plan
+    from codixr.training.workshop import MODEL_FIELDS
+
+    recipe = {name: configs.recipe(request.preset)[name] for name in chosen_stages(request)}
+    stages, _ = configs.override(recipe, dict(request.settings), MODEL_FIELDS)
+    preset = presets.paper() if request.preset == "paper" else presets.tiny(VOCABULARY)
+    plans = []
+    for name, config in stages.items():
+        if config.batch % request.gpus:
+            raise InputError(
+                f"{name}: a batch of {config.batch} cannot be shared by {request.gpus} GPUs: give "
+                "another --gpus or --set batch"
+            )
+        plans.append(plan.plan(preset, name, config, request.gpus, request.gpu_memory))
+    return plan.table(plans, request.gpus, request.gpu_memory)
+
+
+def _image_size(request: Request) -> int:
+    """The side of the preset's pictures: of the folder that is there, or that it starts from."""
+    from codixr.model import components, presets
+
+    assert request.out is not None
+    for folder in (request.out, request.init):
+        if folder is not None and (folder / components.INDEX).is_file():
+            return components.load_preset(folder).image_size
+    return presets.tiny(8).image_size if request.preset == "tiny" else 256
 
 
 def run_stage(shop: Any, name: str, config: Any) -> None:
@@ -296,10 +335,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--preset", required=True, choices=("tiny", "paper"), help="sizes and recipe"
     )
-    parser.add_argument(
-        "--data", required=True, metavar="DIR|phantom", help="prepared data set, or phantom"
-    )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="training folder")
+    parser.add_argument("--data", metavar="DIR|phantom", help="prepared data set, or phantom")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="training folder")
     parser.add_argument("--view", choices=("F", "L"), help="image-ldm: one view (default: both)")
     parser.add_argument(
         "--pair", choices=("F+L", "F+T"), help="alignment: one pair (default: both, in order)"
@@ -324,6 +361,13 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="threads of a process (default: OMP_NUM_THREADS, else 1 for tiny)",
     )
+    parser.add_argument(
+        "--plan", action="store_true", help="print what memory the stages need, and train nothing"
+    )
+    parser.add_argument("--gpus", type=_positive, default=4, metavar="N", help="GPUs of --plan")
+    parser.add_argument(
+        "--gpu-memory", type=float, default=80.0, metavar="GB", help="memory of each (default 80)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -339,7 +383,12 @@ def run(options: argparse.Namespace) -> int:
         init=options.init,
         limit=options.limit,
         threads=options.threads,
+        gpus=options.gpus,
+        gpu_memory=options.gpu_memory,
     )
+    if options.plan:
+        print(memory_plan(request))
+        return 0
     rank = os.environ.get("RANK", "0")
     try:
         made = train(request)

@@ -10,6 +10,7 @@ from codixr.errors import InputError
 from codixr_bench.external import ExternalSamples
 from codixr_bench.metrics.metric import Metric
 from codixr_bench.model import GenerativeModel
+from codixr_bench.models.samples import folder_of
 from codixr_bench.outcome import Maker, Outcome, finish, model_info, print_outcomes
 from codixr_bench.record import RECORD_NAME
 from codixr_bench.registry import load_model
@@ -31,6 +32,8 @@ from codixr_bench.world import current_world
 
 def run(parsed: argparse.Namespace) -> int:
     """Generate and score: one task, or every task of a group that can run."""
+    if (folder := folder_of(parsed.model)) is not None:
+        return score(argparse.Namespace(**{**vars(parsed), "samples": folder, "model": None}))
     world = current_world()
     options = _options(parsed)
     tasks, track, model = _asked(parsed, options)

@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr.errors import InputError
-from codixr_bench.influence import REFERENCE, Influence, influences, read_statistics
+from codixr_bench.influence import (
+    PATIENT,
+    Influence,
+    describes_studies,
+    influences,
+    read_statistics,
+)
 from codixr_bench.result import Result
 from codixr_bench.score import Score
 from codixr_bench.student import quantile, upper_tail
@@ -65,7 +71,7 @@ class Side:
                     f"'{self.statistics}' gives {score.name} {value:.6g}, '{self.path}' has "
                     f"{score.value:.6g}: they are of two runs; score the samples again"
                 )
-        return {n: c for n, c in columns.items() if any(part in n for part in REFERENCE)}, found
+        return {n: c for n, c in columns.items() if describes_studies(n)}, found
 
 
 def load_sides(path: Path) -> dict[str, Side]:
@@ -209,10 +215,11 @@ def compare(first: Side, second: Side, only: Sequence[str] = ()) -> Comparison:
                 differing.append(problem)
             else:
                 notes.append(f"{name}: not compared: null on both sides")
-        elif a.signature != b.signature:
+        elif _how_made(a) != _how_made(b):
             differing.append(f"{name}.signature: {_unlike(a.signature, b.signature)}")
         else:
-            found = _difference(first, a, second, b, own.get(name), others.get(name))
+            pair = own.get(name), others.get(name)
+            found = _difference(first, a, second, b, pair, reference.get(PATIENT))
             if isinstance(found, str):
                 notes.append(f"{name}: not compared: {found}")
             else:
@@ -239,14 +246,20 @@ def compare_all(
 
 
 def _difference(
-    first: Side, a: Score, second: Side, b: Score, own: Influence | None, other: Influence | None
+    first: Side,
+    a: Score,
+    second: Side,
+    b: Score,
+    pair: tuple[Influence | None, Influence | None],
+    patients: NDArray[np.generic] | None,
 ) -> Difference | str:
     """The difference of a score that both have, or why there is none."""
     if a.value is None or b.value is None:
         raise ValueError("both scores need a value")
     error, df, reason = 0.0, 1.0, ""
+    own, other = pair
     if own is not None and other is not None:
-        error, df = paired_error(own.by_study - other.by_study)
+        error, df = paired_error(own.by_study - other.by_study, patients)
     else:
         if a.ci95 is None or b.ci95 is None:
             return "neither paired statistics nor an interval on both sides"
@@ -272,20 +285,27 @@ def _difference(
     )
 
 
-def paired_error(by_study: NDArray[np.float64]) -> tuple[float, float]:
+def paired_error(
+    by_study: NDArray[np.float64], patients: NDArray[np.generic] | None = None
+) -> tuple[float, float]:
     """The standard error of a mean-zero influence [n], and its degrees of freedom.
 
-    The variance of a sample variance is (kurtosis - 1) / n of its square; matching it to a
-    chi-square's gives 2 n / (kurtosis - 1) degrees, n for a normal one (Satterthwaite).
+    A patient's studies count as one, where ``patients`` numbers them [n]. The variance of a sample
+    variance is (kurtosis - 1) / m of its square; matching it to a chi-square's gives
+    2 m / (kurtosis - 1) degrees, m for a normal one (Satterthwaite).
     """
     n = len(by_study)
-    squares = (by_study - by_study.mean()) ** 2
+    parts = by_study - by_study.mean()
+    if patients is not None:
+        parts = np.bincount(np.asarray(patients, dtype=np.int64), weights=parts)
+    m = len(parts)
+    squares = parts**2
     total = float(squares.sum())
-    if n < 2 or total <= 0.0:
+    if m < 2 or total <= 0.0:
         return 0.0, 1.0
-    kurtosis = n * float((squares**2).sum()) / total**2
-    df = min(n - 1.0, 2.0 * n / max(kurtosis - 1.0, 1e-12))
-    return math.sqrt(total / (n * (n - 1))), max(1.0, df)
+    kurtosis = m * float((squares**2).sum()) / total**2
+    df = min(m - 1.0, 2.0 * m / max(kurtosis - 1.0, 1e-12))
+    return math.sqrt(total * m / (m - 1)) / n, max(1.0, df)
 
 
 def _different_fields(first: Result, second: Result) -> Iterator[str]:
@@ -317,6 +337,11 @@ def _lacking(name: str, a: Score | None, b: Score | None) -> str | None:
     if "there" not in said:
         return None
     return f"{name}: {said[0]} against {said[1]} (leave it out with --scores, or score both alike)"
+
+
+def _how_made(score: Score) -> list[str]:
+    """The signature, less what it counts of the samples themselves (``non-reports:3``)."""
+    return [part for part in score.signature.split("|") if not part.startswith("non-reports:")]
 
 
 def _unlike(first: str, second: str) -> str:

@@ -38,6 +38,15 @@ class SeesTruth(Protocol):
         ...
 
 
+@runtime_checkable
+class SizesPictures(Protocol):
+    """A model that makes pictures of any size, and is told which one the track evaluates."""
+
+    def use_image_size(self, side: int | None) -> None:
+        """Called before anything else of a run; None where the track takes any size."""
+        ...
+
+
 def settings_of(model: GenerativeModel) -> dict[str, Setting]:
     """The model's generation settings (``model.settings``), e.g. steps and guidance; or none."""
     settings = getattr(model, "settings", None)

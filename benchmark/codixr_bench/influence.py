@@ -30,8 +30,13 @@ _COUNTS = (
     "ref_len",
     *(f"{kind}_{o}" for kind in ("match", "total") for o in range(1, 5)),
 )
-REFERENCE = (".label.", ".ref_len", ".reference.")
-"""Columns with these in their names describe the studies, not the model: equal on equal studies."""
+PATIENT = "patient"
+"""The column that numbers the studies' patients, where some have several studies."""
+
+
+def describes_studies(column: str) -> bool:
+    """Whether a column is about the studies, not the model: equal on equal studies."""
+    return column == PATIENT or any(p in column for p in (".label.", ".ref_len", ".reference."))
 
 
 @dataclass(frozen=True, slots=True)

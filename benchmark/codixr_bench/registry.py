@@ -29,6 +29,9 @@ MODELS: dict[str, str] = {
     "classifier": "codixr_bench.models.classifier:ClassifierModel",
     "constant": "codixr_bench.models.constant:ConstantModel",
     "noise": "codixr_bench.models.noise:NoiseModel",
+    "diffusers": "codixr_bench.models.diffusers:DiffusersModel",
+    "transformers": "codixr_bench.models.transformers:TransformersModel",
+    "samples": "codixr_bench.models.samples:SamplesModel",
 }
 """Name -> module:Class."""
 METRICS: dict[str, str] = {

@@ -13,6 +13,7 @@ from codixr.errors import InputError
 from codixr_bench.generate import BATCH_SIZE, Generated, generate
 from codixr_bench.hooks import (
     LearnsFromTrack,
+    SizesPictures,
     checkpoint_of,
     needs_training,
     settings_of,
@@ -96,6 +97,8 @@ def make_samples(
     refuse_early(model, task, track)
     dataset = track.dataset(options.split, options.limit, options.data_dir)
     train: StudyDataset | None = None
+    if isinstance(model, SizesPictures):
+        model.use_image_size(track.image_size)
     settings = settings_of(model)
     if isinstance(model, LearnsFromTrack):
         train = track.training(options.data_dir, train_limit(model))

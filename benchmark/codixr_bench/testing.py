@@ -18,7 +18,14 @@ import numpy as np
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr_bench.generate import conditions_of, fault_of
-from codixr_bench.hooks import LearnsFromTrack, SeesTruth, train_limit, uses_conditions, uses_seeds
+from codixr_bench.hooks import (
+    LearnsFromTrack,
+    SeesTruth,
+    SizesPictures,
+    train_limit,
+    uses_conditions,
+    uses_seeds,
+)
 from codixr_bench.model import Conditions, Content, GenerativeModel, Sample
 from codixr_bench.outcome import model_info
 from codixr_bench.seeds import study_seed
@@ -168,6 +175,8 @@ class _Trial:
     def faults(self) -> list[Fault]:
         """What is wrong, the first things first; after a crash nothing more is tried."""
         try:
+            if isinstance(self.model, SizesPictures):
+                self.model.use_image_size(self.image_size)
             if isinstance(self.model, LearnsFromTrack):
                 self.model.prepare(_phantom(train_limit(self.model), "train"), self.task)
             first = self._generate(self.inputs, self.seeds)

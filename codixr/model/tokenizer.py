@@ -53,20 +53,44 @@ def save_tokenizers(tokenizers: Tokenizers, config: TokenizerConfig, folder: Pat
 
 
 def _load(folder: Path) -> "PreTrainedTokenizerBase":
-    from transformers import AutoTokenizer
-
     if not folder.is_dir():
         raise InputError(f"the checkpoint lacks {folder}: copy the whole folder")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # transformers raises whatever its reader stumbles on
-        raise InputError(
-            f"{folder} cannot be read as a tokenizer ({str(error)[:200]}); copy it again"
-        ) from None
+    tokenizer = _load_any(folder)
     begin, end = ends(tokenizer)
     if tokenizer.pad_token_id is None or begin is None or end is None:
         raise InputError(f"{folder}: the tokenizer lacks a pad, begin or end token")
     return tokenizer
+
+
+def _load_any(folder: Path) -> "PreTrainedTokenizerBase":
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # transformers raises whatever its reader stumbles on
+        raise InputError(
+            f"{folder} cannot be read as a tokenizer ({str(error)[:200]}); copy it again"
+        ) from None
+
+
+def load_foreign(place: str) -> "PreTrainedTokenizerBase":
+    """A tokenizer from a folder, or by its name on the Hugging Face hub.
+
+    Raises InputError when it cannot be had; offline it says how to bring it.
+    """
+    from transformers import AutoTokenizer
+
+    if Path(place).is_dir():
+        return _load_any(Path(place))
+    try:
+        return AutoTokenizer.from_pretrained(place)
+    except Exception as error:  # as in _load_any
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else "no answer"
+        raise InputError(
+            f"the tokenizer '{place}' is no folder here, and cannot be had from the Hugging Face "
+            f"hub ({reason}); run `hf download {place} --include '*.json' '*.txt' --local-dir DIR` "
+            "on a machine that is online, and give that folder"
+        ) from None
 
 
 def ends(tokenizer: "PreTrainedTokenizerBase") -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """The studies that a model is trained on: any ``StudyDataset``, read by rows.
 
-Notable: pictures are decoded once into a memory-mapped uint8 array (the phantom keeps its own).
+Notable: pictures are decoded once into a memory-mapped uint8 array in the training folder (the
+phantom keeps its own), so that a step reads pixels rather than PNGs.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ OpenData = Callable[[Split], StudyDataset | None]
 
 
 def open_training_data(spec: str, image_size: int, limit: int | None = None) -> OpenData:
-    """Split -> its studies, for ``phantom`` or a folder that ``codixr-data`` prepared.
+    """Split -> its studies, for ``phantom`` or a folder that ``codixr prepare`` made.
 
     ``limit`` keeps the first studies of a split. The function gives None for a split that is not
     there; InputError for a folder that is none, or not a prepared one.
@@ -34,7 +35,21 @@ def open_training_data(spec: str, image_size: int, limit: int | None = None) -> 
     folder = Path(spec)
     if not folder.is_dir():
         raise InputError(f"--data {spec}: no such folder; give 'phantom' or a prepared data set")
-    raise InputError(f"--data {spec}: prepared data sets cannot be read yet; use --data phantom")
+    from codixr.data.manifest import Manifest
+    from codixr.data.prepared import PreparedDataset
+
+    manifest = Manifest.read(folder)
+    if manifest.image_size != image_size:
+        raise InputError(
+            f"--data {spec}: its pictures are {manifest.image_size} pixels wide, the preset's "
+            f"{image_size}; prepare it again with --size {image_size}"
+        )
+
+    def open_split(split: Split) -> StudyDataset | None:
+        found = manifest.splits.get(split)
+        return PreparedDataset(folder, split, limit) if found and found.studies else None
+
+    return open_split
 
 
 class TrainingStudies:
@@ -47,7 +62,6 @@ class TrainingStudies:
         self.dataset, self.split = dataset, dataset.split
         self.image_size, self._folder = image_size, folder
         self._views: dict[Modality, NDArray[np.uint8]] = {}
-        self._has: dict[Modality, NDArray[np.bool_]] | None = None
         self._reports: list[str] | None = None
 
     def __len__(self) -> int:
@@ -55,7 +69,10 @@ class TrainingStudies:
 
     @property
     def fingerprint(self) -> str:
-        """Of the split's recipe, never of a study."""
+        """Of the split's recipe and its number of studies, never of a study."""
+        if hasattr(self.dataset, "manifest"):  # a prepared split's does not cover the limit
+            text = f"{self.dataset.fingerprint} {len(self)}"
+            return hashlib.sha256(text.encode()).hexdigest()
         return self.dataset.fingerprint
 
     @property
@@ -71,10 +88,13 @@ class TrainingStudies:
 
     def has(self, modality: Modality) -> NDArray[np.bool_]:
         """Which studies have ``modality``, bool [n]."""
-        if modality not in self.dataset.modalities:
-            return np.zeros(len(self), bool)
         if modality is Modality.T:
             return np.array([bool(report.strip()) for report in self.reports])
+        if modality in self.dataset.modalities:
+            return np.ones(len(self), bool)
+        manifest: Any = getattr(self.dataset, "manifest", None)
+        if manifest is not None and not manifest.splits[self.split].modalities.get(modality, 0):
+            return np.zeros(len(self), bool)
         # An all-black picture stands where a study has none.
         pictures = self._pictures(modality)
         return np.array([bool(pictures[i].any()) for i in range(len(self))])
@@ -88,7 +108,9 @@ class TrainingStudies:
     def _pictures(self, view: Modality) -> NDArray[np.uint8]:
         if view not in self._views:
             offer: Any = getattr(self.dataset, "images", None)
-            array = self._decoded(view) if offer is None else offer(view)
+            array: Any = None if offer is None else offer(view)
+            if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+                array = self._decoded(view)
             if array.shape[1:] != (self.image_size, self.image_size):
                 raise InputError(
                     f"--data: its pictures are {array.shape[2]} x {array.shape[1]}, the preset's "

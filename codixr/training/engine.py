@@ -365,9 +365,18 @@ class Engine:
 
 
 def checkpoint_gradients(module: nn.Module) -> None:
-    """Have every part that can do so recompute its activations in the backward pass."""
+    """Have every part that can do so recompute its activations in the backward pass.
+
+    Not a GPT-2 decoder: transformers then drops the cache, through which it reads the latent.
+    """
+    from transformers import GPT2PreTrainedModel
+
     for part in module.modules():
-        if hasattr(part, "gradient_checkpointing_enable"):
+        if isinstance(part, GPT2PreTrainedModel):
+            continue
+        if hasattr(part, "activation_checkpointing_enable"):  # transformers' name since 5.24
+            part.activation_checkpointing_enable({"use_reentrant": False})
+        elif hasattr(part, "gradient_checkpointing_enable"):
             part.gradient_checkpointing_enable({"use_reentrant": False})
         elif hasattr(part, "enable_gradient_checkpointing"):
             part.enable_gradient_checkpointing()

@@ -62,12 +62,13 @@ class Workshop:
         preset: str,
         data: str,
         open_data: OpenData,
+        image_size: int,
         *,
         init: Path | None = None,
         model_settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.out, self.data = out, data
-        self._open_data = open_data
+        self._open_data, self._image_size = open_data, image_size
         self._studies: dict[Split, TrainingStudies | None] = {}
         self._frozen: dict[str, Frozen] = {}
         self.state = PartialState()
@@ -171,11 +172,10 @@ class Workshop:
         """The same, or None."""
         if split not in self._studies:
             dataset = self._open_data(split)
-            size = getattr(self, "preset", None)
-            side = presets.tiny(8).image_size if size is None else size.image_size
-            folder = self.out / "cache"
             self._studies[split] = (
-                None if dataset is None else TrainingStudies(dataset, side, folder)
+                None
+                if dataset is None
+                else TrainingStudies(dataset, self._image_size, self.out / "cache")
             )
         return self._studies[split]
 

@@ -141,6 +141,47 @@ def test_a_difference_on_few_studies_has_few_degrees_of_freedom() -> None:
     assert paired_error(np.zeros(10)) == (0.0, 1.0)
 
 
+def test_a_patients_studies_count_as_one() -> None:
+    rng = np.random.default_rng(0)
+    patients = np.repeat(np.arange(100), 3)
+    shared = np.repeat(rng.normal(size=100), 3)
+    shared -= shared.mean()
+    by_study, _ = paired_error(shared)
+    by_patient, df = paired_error(shared, patients)
+    # Three copies of each value are no more evidence than one.
+    assert by_patient == pytest.approx(paired_error(shared[::3])[0])
+    assert by_patient == pytest.approx(by_study * 3**0.5, rel=0.01)
+    assert df <= 99
+    alone = rng.normal(size=300)
+    assert paired_error(alone, np.arange(300)) == pytest.approx(paired_error(alone))
+
+
+def test_patients_are_read_from_the_statistics_and_have_to_agree(tmp_path: Path) -> None:
+    sides = simulate(np.random.default_rng(0), 90)
+    plain = write_run(tmp_path / "a", sides[0]), write_run(tmp_path / "b", sides[1])
+    several = np.repeat(np.arange(30), 3).astype(np.int32)
+    for side in sides:
+        side["patient"] = several
+    grouped = write_run(tmp_path / "c", sides[0]), write_run(tmp_path / "d", sides[1])
+    pairs = zip(
+        the_comparison(*plain).differences, the_comparison(*grouped).differences, strict=True
+    )
+    assert all(one.error != other.error and other.df <= 29 for one, other in pairs)
+    sides[1]["patient"] = several[::-1].copy()
+    other = write_run(tmp_path / "e", sides[1])
+    with pytest.raises(NotComparableError, match="studies: the column 'patient'"):
+        the_comparison(grouped[0], other)
+
+
+def test_a_count_of_the_samples_in_a_signature_is_no_way_of_making(tmp_path: Path) -> None:
+    sides = simulate(np.random.default_rng(0), 30)
+    runs = [
+        write_run(tmp_path / name, side, signature={"bleu_1": f"bleu|non-reports:{count}|n:30"})
+        for name, side, count in (("a", sides[0], 0), ("b", sides[1], 4))
+    ]
+    assert "bleu_1" in [one.name for one in the_comparison(*runs).differences]
+
+
 def test_every_score_is_compared_in_pairs_and_narrower_than_by_intervals(tmp_path: Path) -> None:
     first, second = pair(tmp_path)
     found = the_comparison(first, second)

@@ -1,0 +1,58 @@
+"""A model's folder on this disk: found, read as JSON, told apart by its content."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from codixr.errors import InputError
+
+_BLOCK = 1 << 20
+
+
+def find_folder(kind: str, folder: Path | None, index: str, example: str) -> Path:
+    """The folder of ``kind:FOLDER``, which has to hold ``index``.
+
+    Raises InputError where the folder is not given, not there, or holds no such file.
+    """
+    if folder is None:
+        raise InputError(f"model '{kind}' needs a folder: write --model {kind}:{example}")
+    if not folder.is_dir():
+        raise InputError(
+            f"model '{kind}:{folder}': there is no such folder; models are read from this disk, "
+            "nothing is downloaded"
+        )
+    if not (folder / index).is_file():
+        raise InputError(f"model '{kind}:{folder}': no '{index}' in it, so it is no {kind} folder")
+    return folder
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; InputError for anything else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{path}' cannot be read as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"'{path}' is not a JSON object")
+    return content
+
+
+def folder_sha256(folder: Path) -> str:
+    """The sha256 of all files below a folder, by their names and contents; hidden ones apart."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if not path.is_file() or any(part.startswith(".") for part in relative.parts):
+            continue
+        digest.update(f"{relative.as_posix()}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def name_of(folder: Path) -> str:
+    """The folder's name as a model's: letters, digits and ``_ . + -``."""
+    name = "".join(c if c.isalnum() or c in "_.+-" else "-" for c in folder.resolve().name)
+    return name.lstrip("_.+-")[:60] or "model"

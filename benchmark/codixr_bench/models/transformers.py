@@ -1,0 +1,132 @@
+"""Any image-to-text model of transformers on this disk: ``--model transformers:FOLDER``.
+
+Vision encoder-decoders, BLIP, GIT and whatever else ``AutoModelForImageTextToText`` reads from a
+picture alone: F→T and L→T. The decoding is the folder's own ``generation_config``; where that says
+nothing of a length, 128 new tokens at most.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr_bench.hooks import Setting
+from codixr_bench.model import Conditions, Sample
+from codixr_bench.models.diffusers import as_rgb
+from codixr_bench.models.local_folder import find_folder, folder_sha256, name_of, read_json
+from codixr_bench.task import Task
+
+CONFIG = "config.json"
+NEW_TOKENS = 128
+
+
+class TransformersModel:
+    """A model that writes a report from one view.
+
+    Args:
+        checkpoint: the model's folder, with its image processor and tokenizer.
+        new_tokens: the longest report; the folder's own limit without, or 128.
+
+    Raises InputError for a folder that is none, a model of another kind, and a chat model: that
+    needs a prompt, hence a class of its own.
+    """
+
+    summary = "an image-to-text model's folder: transformers:FOLDER"
+
+    def __init__(self, checkpoint: Path | None = None, *, new_tokens: int | None = None) -> None:
+        folder = find_folder("transformers", checkpoint, CONFIG, "my_model")
+        self.model = _load_model(folder)
+        self._image_processor, self._tokenizer = _load_processors(folder)
+        generation = self.model.generation_config
+        limit = new_tokens or generation.max_new_tokens
+        # transformers' own default of 20 tokens is no length of a report.
+        if limit is None and generation.max_length in (None, 20):
+            limit = NEW_TOKENS
+        self._limit = {} if limit is None else {"max_new_tokens": int(limit)}
+        self.uses_seeds = bool(generation.do_sample)
+        self.name = name_of(folder)
+        self.checkpoint_sha256 = folder_sha256(folder)
+        self.version = self.checkpoint_sha256[:8]
+        self.settings: dict[str, Setting] = {
+            "model": type(self.model).__name__,
+            "sampling": self.uses_seeds,
+            "beams": int(generation.num_beams or 1),
+            **self._limit,
+        }
+
+    def supports(self, task: Task) -> bool:
+        """A report from one view."""
+        return task.outputs == (Modality.T,) and task.inputs in ((Modality.F,), (Modality.L,))
+
+    def generate(
+        self, conditions: Sequence[Conditions], task: Task, seeds: Sequence[int]
+    ) -> list[Sample]:
+        """Reports, one a study; one at a time where they are drawn at random."""
+        import torch
+
+        pictures = [as_rgb(one[task.inputs[0]], None) for one in conditions]
+        if not self.uses_seeds:
+            return [{Modality.T: report} for report in self._write(pictures)]
+        samples: list[Sample] = []
+        devices = [self.model.device] if self.model.device.type == "cuda" else []
+        for picture, seed in zip(pictures, seeds, strict=True):
+            with torch.random.fork_rng(devices):
+                torch.manual_seed(seed)
+                samples.append({Modality.T: self._write([picture])[0]})
+        return samples
+
+    def _write(self, pictures: Sequence[Any]) -> list[str]:
+        import torch
+
+        pixels = self._image_processor(images=list(pictures), return_tensors="pt").pixel_values
+        with torch.inference_mode():
+            tokens = self.model.generate(
+                pixel_values=pixels.to(self.model.device, self.model.dtype), **self._limit
+            )
+        reports = self._tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        return [str(report).strip() for report in reports]
+
+
+def _load_model(folder: Path) -> Any:
+    import torch
+    from transformers import AutoModelForImageTextToText
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    kind = read_json(folder / CONFIG).get("model_type", "unnamed")
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        # Whatever is wrong with a folder of somebody's files, it comes out of here.
+        if "Unrecognized configuration class" in str(error):
+            said = f"a {kind} model writes no text from pictures"
+        else:
+            lines = str(error).strip().splitlines()
+            said = (
+                f"transformers cannot load it: {type(error).__name__}: {lines[0] if lines else ''}"
+            )
+        raise InputError(f"model 'transformers:{folder}': {said}") from error
+    model.eval()
+    return model.to("cuda") if torch.cuda.is_available() else model
+
+
+def _load_processors(folder: Path) -> tuple[Any, Any]:
+    from transformers import AutoImageProcessor, AutoTokenizer
+
+    try:
+        processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        raise InputError(
+            f"model 'transformers:{folder}': its image processor or tokenizer cannot be loaded: "
+            f"{lines[0] if lines else type(error).__name__}"
+        ) from error
+    if tokenizer.chat_template or (folder / "chat_template.jinja").is_file():
+        raise InputError(
+            f"model 'transformers:{folder}' is a chat model and needs a prompt: put it in a class "
+            "of your own (codixr-bench new-model NAME), and ask it there"
+        )
+    return processor, tokenizer

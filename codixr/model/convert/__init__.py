@@ -1,0 +1,186 @@
+"""Other people's checkpoints as our folder: CoDi's released files, and the authors' XGeM.
+
+One component at a time, its weights mapped from the source's file: what is in memory is one shard.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from codixr.atomic import write_atomically
+from codixr.errors import InputError
+from codixr.model import components, layout
+from codixr.model.convert.names import component_names, source_name
+from codixr.model.convert.source import UNETS, Kind, Source, read
+from codixr.model.presets import Preset, paper
+from codixr.model.pretrained import write_card
+from codixr.model.tokenizer import Tokenizers, load_foreign, save_tokenizers, with_ends
+
+RECORD = "conversion.json"
+REPORT_SCALE = 4.3108
+"""On the report latents of both releases (their ``text_scale_factor``)."""
+SHARD_BYTES = 2_000_000_000
+TOKENIZERS = {
+    "prompt": "openai/clip-vit-large-patch14",
+    "report_encoder": "google-bert/bert-base-cased",
+    "report_decoder": "openai-community/gpt2",
+}
+"""Where the vocabularies come from unless the user has them in folders."""
+_FILES: dict[Kind, dict[str, str]] = {
+    "codi": {
+        "prompt_encoder": "CoDi_encoders.pth",
+        "image_vae": "CoDi_encoders.pth",
+        "report_vae": "CoDi_encoders.pth",
+        "denoiser_f": "CoDi_video_diffuser_8frames.pth",
+        "denoiser_l": "CoDi_video_diffuser_8frames.pth",
+        "denoiser_t": "CoDi_text_diffuser.pth",
+    },
+    "xgem": dict.fromkeys(components.BUILDERS, "MedCoDi-M.pt"),
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a conversion did, as written to ``conversion.json``."""
+
+    kind: str
+    parameters: int
+    video_dropped: Mapping[str, int]
+    """Parameters of video layers, by the source's module."""
+    unused: Mapping[str, Sequence[str]]
+    """Names in the source that have no place here, by the reason."""
+
+    def lines(self) -> list[str]:
+        """For the terminal."""
+        dropped = sum(self.video_dropped.values())
+        lines = [
+            f"{self.kind}: {self.parameters / 1e6:,.1f} M parameters written, "
+            f"{dropped / 1e6:,.1f} M of video layers dropped"
+        ]
+        lines += [
+            f"  video layers of {name}: {count / 1e6:,.1f} M"
+            for name, count in self.video_dropped.items()
+        ]
+        lines += [f"  unused: {len(names)} ({reason})" for reason, names in self.unused.items()]
+        lines += [f"    {name}" for name in self.unused.get("unknown", ())]
+        return lines
+
+
+def convert(
+    sources: Sequence[Path],
+    folder: Path,
+    kind: Kind | None = None,
+    *,
+    preset: Preset | None = None,
+    tokenizers: Tokenizers | None = None,
+    dtype: torch.dtype | None = None,
+    note: Callable[[str], None] = lambda _line: None,
+) -> Record:
+    """Write the model in ``sources`` to ``folder`` as ``from_pretrained`` reads it.
+
+    ``preset`` None is the paper's; ``dtype`` None keeps the source's. Raises InputError when a
+    file cannot be read, a weight is missing, or ``folder`` is not empty; nothing is usable then.
+    """
+    preset = paper() if preset is None else preset
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"--to {folder}: is there already; give a new folder")
+    source = read(sources)
+    kind = kind or source.kind()
+    if kind is None:
+        raise InputError(
+            "no UNet among the weights: give CoDi's three files or XGeM's one, or say --kind"
+        )
+    wanted = {name: take_component(source, name, preset, kind) for name in components.BUILDERS}
+    if tokenizers is None:
+        tokenizers = released_tokenizers(TOKENIZERS, preset)
+    modules = {}
+    for name, (module, weights) in wanted.items():
+        note(f"{name}: {sum(w.numel() for w in weights.values()) / 1e6:,.1f} M parameters")
+        write_component(module, weights, folder / name, dtype)
+        modules[name] = module
+    save_tokenizers(tokenizers, preset.tokenizers, folder)
+    record = Record(
+        kind,
+        sum(w.numel() for _, weights in wanted.values() for w in weights.values()),
+        dict(source.video),
+        source.unused(),
+    )
+    text = json.dumps(vars(record), indent=2) + "\n"
+    write_atomically(folder / RECORD, text.encode())
+    write_card(preset, modules, folder)
+    components.save_preset(preset, folder)
+    return record
+
+
+def take_component(
+    source: Source, name: str, preset: Preset, kind: Kind
+) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
+    """A component without memory (``meta``), and its weights in the source by our names.
+
+    Raises InputError that lists the weights that are missing or of another shape.
+    """
+    with torch.device("meta"):
+        module = components.BUILDERS[name](preset)
+    unet = UNETS[kind].get(name, "")
+    names = component_names(name, preset, f"model.diffusion_model.{unet}.")
+    weights, missing = {}, []
+    for ours, own in layout.unique_state(module).items():
+        if ours == "latent_scale":
+            weights[ours] = torch.tensor(REPORT_SCALE)
+            continue
+        theirs = source_name(names, ours)
+        tensor = None if theirs is None else source.take(theirs, own.shape)
+        if tensor is None:
+            missing.append(theirs or ours)
+        else:
+            weights[ours] = tensor
+    if missing:
+        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+        raise InputError(
+            f"{name}: {len(missing)} of {len(missing) + len(weights)} weights are missing or of "
+            f"another shape: {shown}; {_FILES[kind][name]} holds them, add it to the files"
+        )
+    return module, weights
+
+
+def write_component(
+    module: torch.nn.Module,
+    weights: Mapping[str, torch.Tensor],
+    folder: Path,
+    dtype: torch.dtype | None,
+) -> None:
+    """Write ``weights``, named as in ``module``, part by part and shard by shard."""
+    rest = dict(weights)
+    for part in layout.parts_of(module):
+        state = {
+            name.removeprefix(part.prefix): rest.pop(name)
+            for name in list(rest)
+            if name.startswith(part.prefix)
+        }
+        own = dtype or next(iter(state.values())).dtype
+        text = layout.config_text(part, module, own)
+        layout.write_part(part, text, state, folder / part.folder, own, SHARD_BYTES)
+
+
+def released_tokenizers(places: Mapping[str, str], preset: Preset) -> Tokenizers:
+    """The three vocabularies of both releases, from folders or hub names.
+
+    Raises InputError when one cannot be had, or has another size than the model.
+    """
+    loaded = {name: load_foreign(places[name]) for name in TOKENIZERS}
+    loaded["report_decoder"] = with_ends(loaded["report_decoder"], "<PAD>", "<BOS>", "<EOS>")
+    sizes = {
+        "prompt": preset.prompt.text["vocab_size"],
+        "report_encoder": preset.report_vae.bert["vocab_size"],
+        "report_decoder": preset.report_vae.gpt2["vocab_size"],
+    }
+    for name, size in sizes.items():
+        if len(loaded[name]) != size:
+            raise InputError(
+                f"{places[name]}: has {len(loaded[name]):,} tokens, the model {size:,}; give "
+                f"{TOKENIZERS[name]}"
+            )
+    return Tokenizers(**loaded)

@@ -1,0 +1,259 @@
+"""`codixr train`: every stage from nothing to a folder that generates, and what it refuses."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from codixr import cli
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr.model import components
+from codixr.model.pipeline import CoDiXRPipeline
+from codixr.train import Request, parse_settings, train
+
+QUICK = {
+    "steps": "2",
+    "batch": "4",
+    "refine_steps": "0",
+    "validate_every": "0",
+    "tracker": "none",
+}
+
+
+def request(out: Path, stage: str = "all", **changes: object) -> Request:
+    values: dict[str, object] = {"settings": QUICK, "limit": 12, "threads": 1}
+    return Request(stage=stage, preset="tiny", data="phantom", out=out, **(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which all stages were trained for two steps."""
+    base = tmp_path_factory.mktemp("train")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CODIXR_CACHE", str(base / "cache"))
+        before = train(request(base / "run"))
+        assert before == [base / "run" / "model"]
+    return base / "run"
+
+
+@pytest.fixture(autouse=True)
+def _own_pictures(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODIXR_CACHE", str(run.parent / "cache"))
+
+
+def state(run: Path, name: str) -> dict[str, torch.Tensor]:
+    return components.load_component(components.load_preset(run), name, run).state_dict()
+
+
+def test_all_stages_make_a_checkpoint_that_generates(run: Path) -> None:
+    pipe = CoDiXRPipeline.from_pretrained(run / "model")
+    result = pipe({"T": "large left pleural effusion."}, "F+L", num_inference_steps=2)
+    assert set(result.images) == {Modality.F, Modality.L}
+    assert np.asarray(result.images[Modality.F][0]).std() > 0
+    card = (run / "model" / "README.md").read_text()
+    assert "| alignment-F+T | 2 x 4 |" in card
+
+
+def test_the_resolved_config_and_the_cost_stand_beside_the_weights(run: Path) -> None:
+    config = json.loads((run / "stages" / "image-ldm-F" / "config.json").read_text())
+    assert (config["steps"], config["condition_mix"], config["learning_rate"]) == (
+        2,
+        "all-subsets",
+        1e-3,
+    )
+    done = json.loads((run / "stages" / "image-ldm-F" / "done.json").read_text())
+    assert done["processes"] == 1
+    assert set(done["inputs"]) == {"image_vae", "prompt_encoder"}
+    assert done["cpu_seconds"] > 0
+
+
+def test_a_finished_stage_is_left_alone(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = run / "denoiser_t" / "environment" / "model.safetensors"
+    before = weights.stat().st_mtime_ns
+    train(request(run, "alignment", pair="F+T"))
+    assert "alignment-F+T: finished already (2 steps)" in capsys.readouterr().err
+    assert weights.stat().st_mtime_ns == before
+
+
+def test_alignment_of_f_and_t_trains_the_environment_parts_of_t_only(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"denoiser_{m}" for m in "flt"]
+    before = {name: state(run, name) for name in names}
+    (run / "stages" / "alignment-F+T" / "done.json").unlink()
+    for path in (run / "stages" / "alignment-F+T" / "checkpoints").iterdir():
+        path.unlink()
+    train(request(run, "alignment", pair="F+T"))
+    changed = {
+        (name, key.split(".")[0])
+        for name in names
+        for key, weight in state(run, name).items()
+        if not torch.equal(weight, before[name][key])
+    }
+    assert changed == {("denoiser_t", "environment")}
+
+
+def test_without_a_cache_the_loss_is_the_same(run: Path) -> None:
+    from codixr.training.configs import TINY, override
+    from codixr.training.data import open_training_data
+    from codixr.training.draw import Draw
+    from codixr.training.stages import build
+    from codixr.training.workshop import Workshop
+
+    shop = Workshop(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
+    losses = []
+    for cache in ("true", "false"):
+        configs, _ = override(TINY, QUICK | {"cache": cache}, frozenset())
+        for name in ("image-ldm-F", "report-ldm"):
+            stage = build(shop, name, configs[name])
+            batch = stage.fetch(torch.arange(4), "train")
+            losses.append(stage(batch, Draw(0, 0, 4), 0)["loss"].item())
+    assert losses[:2] == pytest.approx(losses[2:], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["prompt-encoders", "report-vae", "image-ldm-F", "alignment-F+L"])
+def test_gradient_checkpointing_changes_no_gradient(run: Path, name: str) -> None:
+    from codixr.training.configs import TINY, override
+    from codixr.training.data import open_training_data
+    from codixr.training.draw import Draw
+    from codixr.training.engine import checkpoint_gradients
+    from codixr.training.stages import build
+    from codixr.training.workshop import Workshop
+
+    configs, _ = override(TINY, QUICK, frozenset())
+    gradients = []
+    for checkpointed in (False, True):
+        shop = Workshop(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
+        stage = build(shop, name, configs[name]).train()
+        if checkpointed:
+            checkpoint_gradients(stage)
+        stage(stage.fetch(torch.arange(4), "train"), Draw(0, 0, 4), 0)["loss"].backward()
+        found = [p.grad.flatten() for p in stage.parameters() if p.grad is not None]
+        gradients.append(torch.cat(found))
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
+    assert gradients[0].abs().sum() > 0
+
+
+def test_caches_of_older_weights_are_replaced(run: Path) -> None:
+    from codixr.training.cache import frozen_table
+
+    calls = []
+
+    def compute(rows: slice) -> torch.Tensor:
+        calls.append(rows)
+        return torch.full((rows.stop - rows.start, 2), float(len(calls)))
+
+    folder = run.parent / "tables"
+    first = frozen_table(folder, "prompt-F-train", {"weights": "a"}, 5, 2, compute)
+    assert first.shape == (5, 2)
+    count = len(calls)
+    again = frozen_table(folder, "prompt-F-train", {"weights": "a"}, 5, 2, compute)
+    assert len(calls) == count
+    assert np.array_equal(first, again)
+    other = frozen_table(folder, "prompt-F-train", {"weights": "b"}, 5, 2, compute)
+    assert len(calls) > count
+    assert not np.array_equal(first, other)
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_an_ablations_folder_starts_from_the_parts_of_another(run: Path) -> None:
+    out = run.parent / "tokens"
+    settings = QUICK | {"condition_fusion": "tokens"}
+    train(request(out, "image-ldm", view="F", init=run, settings=settings))
+    assert components.load_preset(out).diffusion.condition_fusion == "tokens"
+    for key, weight in state(out, "prompt_encoder").items():
+        assert torch.equal(weight, state(run, "prompt_encoder")[key])
+    with pytest.raises(InputError, match=r"condition_fusion: .* has tokens, the command says mean"):
+        train(request(out, "image-ldm", settings=QUICK | {"condition_fusion": "mean"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"stage": "report-ldm"}, r"report-ldm needs report-vae.*first `codixr train report-vae"),
+        ({"stage": "alignment"}, r"alignment-F\+L needs .*first `codixr train"),
+        ({"stage": "image-vae", "preset": "paper"}, "keeps Stable Diffusion's image VAE"),
+        ({"stage": "report-vae", "preset": "paper"}, "starts from pretrained parts.*--init"),
+        ({"stage": "report-vae", "view": "F"}, "--view F belongs to image-ldm"),
+        ({"settings": {"stepz": "2"}}, "--set stepz=2: no stage .* has 'stepz'"),
+        ({"settings": {"steps": "two"}}, "--set steps=two: give a whole number"),
+        ({"settings": {"steps": "0"}}, "give steps or epochs, above 0"),
+        ({"settings": {"clip": "-1"}}, "clip is -1.0; it must be above 0"),
+        ({"settings": {"condition_mix": "some"}}, "use text-only or all-subsets"),
+        (
+            {"stage": "prompt-encoders", "settings": {"accumulate": "2"}},
+            "accumulate is 2, but .* it would lose negatives",
+        ),
+        ({"data": "nowhere"}, "--data nowhere: no such folder"),
+    ],
+)
+def test_what_cannot_be_trained_says_why_and_what_to_do(
+    tmp_path: Path, changes: dict[str, object], match: str
+) -> None:
+    values: dict[str, object] = {
+        "stage": "all",
+        "preset": "tiny",
+        "data": "phantom",
+        "out": tmp_path / "new",
+        "settings": QUICK,
+        "limit": 12,
+        "threads": 1,
+    }
+    with pytest.raises(InputError, match=match):
+        train(Request(**(values | changes)))  # type: ignore[arg-type]
+
+
+def test_a_folder_of_other_data_is_refused(run: Path) -> None:
+    with pytest.raises(InputError, match="was begun with data phantom"):
+        train(request(run, "report-ldm", limit=13))
+
+
+def test_a_finished_stage_with_other_numbers_is_refused(run: Path) -> None:
+    with pytest.raises(InputError, match="finished, with batch 4, and the command says 6"):
+        train(request(run, "report-ldm", settings=QUICK | {"batch": "6"}))
+
+
+def test_settings_need_an_equals_sign() -> None:
+    assert parse_settings(["steps=3", "image-ldm.ema=0"]) == {"steps": "3", "image-ldm.ema": "0"}
+    with pytest.raises(InputError, match="write KEY=VALUE"):
+        parse_settings(["steps"])
+
+
+def test_bad_input_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "all", "--preset", "tiny", "--data", "nowhere", "--out", str(tmp_path / "x")]
+    assert cli.main(words) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "codixr train: --data nowhere: no such folder; give 'phantom' or a prepared data set"
+    ]
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.slow
+def test_torchrun_trains_in_two_processes_and_names_a_batch_they_cannot_share(
+    run: Path,
+) -> None:
+    out = run.parent / "two"
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+        "-m", "codixr.cli", "train", "report-ldm", "--preset", "tiny", "--data", "phantom",
+        "--out", str(out), "--init", str(run), "--limit", "12",
+    ]  # fmt: skip
+    command += [f"--set={key}={value}" for key, value in QUICK.items() if key != "batch"]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    odd = subprocess.run(
+        [*command, "--set", "batch=5"], env=environment, capture_output=True, text=True
+    )
+    assert odd.returncode != 0
+    assert odd.stderr.count("a batch of 5 cannot be shared by 2 processes") == 1
+    even = subprocess.run([*command, "--set", "batch=6"], env=environment, capture_output=True)
+    assert even.returncode == 0
+    done = json.loads((out / "stages" / "report-ldm" / "done.json").read_text())
+    assert done["processes"] == 2
