@@ -11,6 +11,7 @@ Notable:
   the slope's sign is left, and a negative slope inverts.
 - All steps are linear, so ``fit_dicom`` applies them as two narrow matrices to the stored values:
   the same numbers as step by step (a tenth of a 16-bit level), without the pictures in between.
+- Compressed pixels are decoded in another process (``codec.py``): decoders loop and abort.
 - Messages hold the path and technical header values, nothing that names a patient. pydicom's own
   messages and warnings can quote any element, so they are never passed on.
 """
@@ -27,10 +28,12 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
 
+from codixr.data.codec import CodecError, decode_apart
 from codixr.data.resize import fit_matrix
 from codixr.data.study import Image
 from codixr.errors import InputError
@@ -153,7 +156,7 @@ def _read(path: Path, source: Path | io.BytesIO) -> _Stored:
         warnings.simplefilter("ignore")
         dataset = _parse(path, source)
         bits, inverted = _check_header(dataset, path)
-        stored = _decode(dataset, path, bits)
+        stored = _decode(dataset, path, source, bits)
         offset = 2 ** (bits - 1) if dataset.get("PixelRepresentation", 0) == 1 else 0
         return _Stored(stored, offset, 2**bits - 1, inverted, _spacing(dataset))
 
@@ -223,24 +226,29 @@ def _slope(dataset: Dataset) -> float:
         return 1.0
 
 
-def _decode(dataset: Dataset, path: Path, bits: int) -> NDArray[np.generic]:
+def _decode(
+    dataset: Dataset, path: Path, source: Path | io.BytesIO, bits: int
+) -> NDArray[np.generic]:
     """Stored values [H, W], unused high bits removed."""
     plain = _plain(dataset, bits)
     if plain is not None:
         return plain
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
     try:
-        stored: NDArray[np.generic] = dataset.pixel_array
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # each codec has its own; one in Rust panics, no Exception
-        syntax = dataset.file_meta.get("TransferSyntaxUID")
-        how = f", {syntax.name}" if syntax and syntax != DeflatedExplicitVRLittleEndian else ""
+        if syntax in _UNCOMPRESSED:
+            stored: NDArray[np.generic] = dataset.pixel_array
+        else:
+            content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
+            stored = decode_apart(content, dataset.Rows * dataset.Columns // 10**6 + 1)
+    except Exception as error:  # pydicom raises anything on broken files
+        kind = str(error) if isinstance(error, CodecError) else type(error).__name__
+        how = f", {syntax.name}" if syntax and syntax.name != str(syntax) else ""
         raise InputError(
-            f"{path}: its pixels cannot be decoded ({type(error).__name__}{how}): "
+            f"{path}: its pixels cannot be decoded ({kind}{how}): "
             f"truncated, corrupt or an unknown codec; {_REEXPORT}"
         ) from None
-    if stored.ndim != 2:
-        raise InputError(f"{path}: its pixels are no plain picture; {_REEXPORT}")
+    if stored.shape != (dataset.Rows, dataset.Columns):
+        raise InputError(f"{path}: its pixels are not as many as its header says; {_REEXPORT}")
     return stored
 
 
@@ -261,6 +269,7 @@ def _plain(dataset: Dataset, bits: int) -> NDArray[np.uint16] | None:
 
 
 _NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+_UNCOMPRESSED = (*_NATIVE, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 
 
 def _spacing(dataset: Dataset) -> tuple[float, float] | None:
