@@ -15,6 +15,7 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 
 if TYPE_CHECKING:
+    import torch
     from PIL.Image import Image
 
 EMBEDDED_NOTE = (
@@ -38,6 +39,13 @@ class Request:
     num: int = 1
     checkpoint: Path | None = None
     overwrite: bool = False
+    scheduler: str | None = None
+    weights: Mapping[Modality, float] | None = None
+    eta: float | None = None
+    batch_size: int = 32
+    device: str = "cpu"
+    dtype: str = "float32"
+    strict_length: bool = False
 
 
 def parse_sources(texts: list[str]) -> dict[Modality, str]:
@@ -63,6 +71,23 @@ def parse_modalities(text: str) -> tuple[Modality, ...]:
     if len(set(named)) != len(named):
         raise InputError(f"--to {text} names an output twice")
     return tuple(modality for modality in Modality if modality in named)
+
+
+def parse_weights(text: str | None) -> dict[Modality, float] | None:
+    """``T=2,L=1`` → modality → weight; None stays None, InputError for anything else."""
+    if text is None:
+        return None
+    weights: dict[Modality, float] = {}
+    for part in text.split(","):
+        letter, _, number = part.partition("=")
+        modality = _modality(letter, "--weights")
+        if modality in weights:
+            raise InputError(f"--weights names {modality} twice")
+        try:
+            weights[modality] = float(number)
+        except ValueError:
+            raise InputError(f"--weights: '{part[:20]}' is not M=NUMBER, e.g. T=2,L=1") from None
+    return weights
 
 
 def _modality(letter: str, option: str) -> Modality:
@@ -93,6 +118,8 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
     elif not request.checkpoint.is_dir():
         raise InputError(f"--checkpoint {request.checkpoint}: no such folder")
     pipeline = CoDiXRPipeline.from_pretrained(request.checkpoint)
+    pipeline.to(_device(request.device), _dtype(request.dtype))
+    pipeline.set_progress_bar_config(disable=None, desc="denoising", leave=False)
     inputs: dict[str, NDArray[np.float32] | str] = {
         modality: fit_square(pixels, pipeline.size) for modality, pixels in pictures.items()
     }
@@ -105,12 +132,37 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
         num_inference_steps=request.steps,
         guidance_scale=request.guidance,
         num_images=request.num,
+        weights=request.weights,
+        scheduler=request.scheduler,
+        eta=request.eta,
+        batch_size=request.batch_size,
+        strict_length=request.strict_length,
     )
     files: dict[str, Image | str] = {}
     for modality, names in names_of.items():
         contents = made.images[modality] if modality.is_image else made.reports
         files.update(zip(names, contents or (), strict=True))
     return write_all(request.folder, files)
+
+
+def _device(name: str) -> "torch.device":
+    """The device, once something has been put there; InputError when it is not to be had."""
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise InputError(f"--device {name}: not to be had on this machine ({reason})") from None
+    return device
+
+
+def _dtype(name: str) -> "torch.dtype":
+    import torch
+
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
 
 
 def _read_inputs(

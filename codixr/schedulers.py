@@ -94,7 +94,7 @@ def abar_at(scheduler: Any, timestep: float) -> float:
 
 def _kind(name: str) -> Any:
     for ending in _ENDINGS:
-        if hasattr(diffusers, name + ending) and (name + ending).endswith("Scheduler"):
+        if (name + ending).endswith("Scheduler") and hasattr(diffusers, name + ending):
             if (reason := _unfit(name + ending)) is not None:
                 raise InputError(f"{name + ending} does not fit this model: {reason}")
             return getattr(diffusers, name + ending)

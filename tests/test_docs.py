@@ -49,7 +49,7 @@ def test_every_command_in_the_documents_parses(command):
 def test_the_documents_show_both_commands_and_the_main_job():
     main_job = "codixr-bench run --task 'L+T->F' --model codixr --limit 64"
     assert tuple(shlex.split(main_job)) in commands()
-    assert {line[1] for line in commands("codixr")} == {"generate", "info"}
+    assert {line[1] for line in commands("codixr")} >= {"generate", "info", "convert"}
     assert len(commands()) > 15
 
 
@@ -103,6 +103,17 @@ def test_the_example_model_runs_as_it_is_written(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "bleu_1" in done.stdout
     assert len(list(tmp_path.glob("runs/phantom-*/F-to-T/grey/result.json"))) == 1
+
+
+def test_the_readme_s_ten_lines_of_python_run(tmp_path, monkeypatch, capsys):
+    (script,) = blocks(ROOT / "README.md", "python")
+    assert len(script.splitlines()) == 10
+    monkeypatch.chdir(tmp_path)
+    exec(script, {})
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        f"frontal-{k}.png" for k in range(4)
+    ]
+    assert len(capsys.readouterr().out.split()) > 3
 
 
 def test_the_example_metric_counts_words():

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from codixr.model.presets import ImageVAEConfig
 
+SLICE_PIXELS = 2**18
+"""Decoded at once: four pictures of 256x256."""
+
 
 class ImageVAE(nn.Module):
     """X-rays to latents and back.
@@ -54,6 +57,13 @@ class ImageVAE(nn.Module):
         return (raw - shift) / scale
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Images [B, 1, H, W] in [0, 1] of normalised latents."""
+        """Images [B, 1, H, W] in [0, 1] of normalised latents, a slice at a time.
+
+        A slice holds ``SLICE_PIXELS`` at most (or one image), so that memory does not grow with B.
+        """
         shift, scale = self.statistics(latents)
-        return self.reconstruct(latents * scale + shift).clamp(0, 1)
+        fold = 2 ** (len(self.config.autoencoder["block_out_channels"]) - 1)
+        fold *= self.config.pixel_unshuffle
+        at_once = max(1, SLICE_PIXELS // (latents.shape[-2] * latents.shape[-1] * fold**2))
+        raw = (latents * scale + shift).split(at_once)
+        return torch.cat([self.reconstruct(part).clamp(0, 1) for part in raw])

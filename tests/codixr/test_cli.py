@@ -31,6 +31,12 @@ class FakePipeline:
         cls.folder = folder
         return cls()
 
+    def to(self, device, dtype):
+        type(self).placed = (str(device), str(dtype))
+
+    def set_progress_bar_config(self, **options):
+        pass
+
     def __call__(self, **call):
         type(self).call = call
         made = [Modality(letter) for letter in call["outputs"].split("+")]
@@ -113,7 +119,22 @@ def test_an_unusable_spacing_is_noted(tmp_path, capsys):
     assert f"note: {scan}: no usable pixel spacing" in capsys.readouterr().err
 
 
+def test_the_sampling_options_reach_the_pipeline(frontal, tmp_path):
+    arguments = ["generate", "--from", f"F={frontal}", "--from", f"T={REPORT}", "--to", "L"]
+    more = "--weights T=2,F=1 --scheduler DDIM --eta 0.5 --batch-size 3 --num-images 2"
+    options = [*more.split(), "--dtype", "bfloat16", "--strict-length", "--guidance", "3"]
+    assert main([*arguments, "--out", str(tmp_path / "out"), *options]) == 0
+    call = FakePipeline.call
+    assert call["weights"] == {"T": 2, "F": 1}
+    assert (call["scheduler"], call["eta"], call["batch_size"]) == ("DDIM", 0.5, 3)
+    assert (call["strict_length"], call["guidance_scale"], call["num_images"]) == (True, 3, 2)
+    assert FakePipeline.placed == ("cpu", "torch.bfloat16")
+
+
 REFUSED = {
+    "weights without a number": (["--from", "F={f}", "--to", "L", "--weights", "F"], "M=NUMBER"),
+    "weights of nothing": (["--from", "F={f}", "--to", "L", "--weights", "X=1"], "no modality"),
+    "no such device": (["--from", "F={f}", "--to", "L", "--device", "tpu9"], "not to be had"),
     "outputs repeat inputs": (["--from", "F={f}", "--to", "F"], "gives already"),
     "outputs overlap inputs": (["--from", "F={f}", "--to", "L+F"], "asks for F"),
     "unknown output": (["--from", "F={f}", "--to", "X"], "'X' is no modality"),
@@ -167,6 +188,7 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(kind, frontal, tmp_path,
     [
         *(["--seed", "-1"], ["--seed", "x"], ["--num", "0"], ["--steps", "0"]),
         *(["--guidance", "nan"], ["--guidance", "-1"], ["--sed", "1"]),
+        *(["--eta", "2"], ["--batch-size", "0"], ["--dtype", "int8"]),
     ],
 )
 def test_a_bad_number_exits_with_2(arguments, frontal, tmp_path, capsys):

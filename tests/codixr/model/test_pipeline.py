@@ -1,8 +1,12 @@
 """Any to any, by one call."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from codixr_bench.task import GROUPS, Task
 from PIL import Image
 
 from codixr.errors import InputError
@@ -10,6 +14,7 @@ from codixr.modality import Modality
 from codixr.model.pipeline import CoDiXRPipeline, Settings
 from codixr.model.prompt_encoder import interpolate
 from codixr.model.tokenizer import decode, encode, word_tokenizer
+from codixr.schedulers import make_scheduler
 
 F, L, T = Modality.F, Modality.L, Modality.T
 
@@ -60,10 +65,225 @@ def test_joint_outputs_listen_to_each_other(pipe: CoDiXRPipeline) -> None:
     assert np.abs(alone - joint).max() > 1e-4
 
 
-@pytest.mark.parametrize("name", ["DDIMScheduler", "EulerDiscreteScheduler", "PNDMScheduler"])
-def test_any_diffusers_scheduler_runs_by_name(pipe: CoDiXRPipeline, name: str) -> None:
-    sample = pipe.generate(prompts("T", 1), [F], [1], Settings(4, scheduler=name))[0][F]
-    assert np.isfinite(sample).all()
+@pytest.mark.parametrize("name", ["EulerAncestral", "Heun"])
+def test_any_diffusers_scheduler_runs_by_name_or_as_an_object(
+    pipe: CoDiXRPipeline, name: str
+) -> None:
+    by_name = pipe.generate(prompts("T", 1), [F], [1], Settings(3, scheduler=name))[0][F]
+    own = pipe.scheduler
+    try:
+        pipe.scheduler = type(make_scheduler(pipe.preset.diffusion, 1, name)).from_config(
+            make_scheduler(pipe.preset.diffusion, 1, name).config
+        )
+        by_object = pipe.generate(prompts("T", 1), [F], [1], Settings(3))[0][F]
+    finally:
+        pipe.scheduler = own
+    assert np.isfinite(by_name).all()
+    assert np.array_equal(by_name, by_object)
+    assert np.abs(by_name - pipe.generate(prompts("T", 1), [F], [1], Settings(3))[0][F]).max() > 0
+
+
+@pytest.mark.parametrize("task", [t.name for t in GROUPS["all"]])
+def test_every_task_is_made_by_the_one_loop(pipe: CoDiXRPipeline, task: str) -> None:
+    parsed = Task.parse(task)
+    given = prompts("".join(parsed.inputs), 1)
+    sample = pipe.generate(given, parsed.outputs, [1], Settings(1))[0]
+    assert set(sample) == set(parsed.outputs)
+
+
+def test_thirty_two_at_once_are_the_same_samples_as_one_by_one(pipe: CoDiXRPipeline) -> None:
+    """Three outputs from nothing: every flow at once, and each listening to two others."""
+    seeds = list(range(32))
+    together = pipe.generate([{}] * 32, [F, L, T], seeds, Settings(2))
+    for k in (0, 13, 31):
+        alone = pipe.generate([{}], [F, L, T], [k], Settings(2))[0]
+        assert alone[T] == together[k][T]
+        for view in (F, L):
+            assert np.abs(alone[view] - together[k][view]).max() <= 1e-4
+
+
+def test_nothing_given_is_the_unconditional_vector_of_training(pipe: CoDiXRPipeline) -> None:
+    nothing = pipe.generate([{}], [F], [1], Settings(2))[0][F]
+    told = pipe.generate(prompts("T", 1), [F], [1], Settings(2, guidance_scale=0.0))[0][F]
+    assert np.abs(nothing - told).max() <= 1e-5
+
+
+def test_generators_decide_the_samples_whatever_their_number(pipe: CoDiXRPipeline) -> None:
+    call = {"num_inference_steps": 1, "output_type": "pt"}
+    text = {"T": "the lungs are clear."}
+    own = [torch.Generator().manual_seed(k) for k in (1, 2, 3)]
+    listed = pipe(text, "F", num_images=3, generator=own, **call).images[F]
+    second = pipe(text, "F", generator=[torch.Generator().manual_seed(2)], **call).images[F]
+    assert (listed[1] - second[0]).abs().max() <= 1e-4
+    three = pipe(text, "F", num_images=3, generator=torch.Generator().manual_seed(9), **call)
+    batched = pipe(
+        text,
+        "F",
+        num_images=4,
+        batch_size=2,
+        generator=torch.Generator().manual_seed(9),
+        **call,
+    )
+    assert (three.images[F] - batched.images[F][:3]).abs().max() <= 1e-4
+    assert (three.images[F][0] - three.images[F][1]).abs().max() > 1e-3
+    torch.manual_seed(4)
+    a = pipe(text, "F", **call).images[F]
+    b = pipe(text, "F", **call).images[F]
+    torch.manual_seed(4)
+    assert torch.equal(a, pipe(text, "F", **call).images[F])
+    assert not torch.equal(a, b)
+    with pytest.raises(InputError, match="2 generators for 3 samples"):
+        pipe(text, "F", num_images=3, generator=own[:2], **call)
+    with pytest.raises(InputError, match="not both"):
+        pipe(text, "F", generator=own[0], seed=1, **call)
+
+
+def test_output_types_and_lists_are_those_of_diffusers(pipe: CoDiXRPipeline) -> None:
+    text = {"T": ["the lungs are clear.", "large left pleural effusion."]}
+    made = {
+        kind: pipe(text, "F+T"[:1], seed=1, num_images=2, num_inference_steps=1, output_type=kind)
+        for kind in ("pil", "np", "pt", "latent")
+    }
+    images = {kind: generation.images[F] for kind, generation in made.items()}
+    assert images["np"].shape == (4, 64, 64, 1)
+    assert images["pt"].shape == (4, 1, 64, 64)
+    assert images["latent"].shape == (4, 4, 8, 8)
+    np.testing.assert_array_equal(images["np"][..., 0], images["pt"][:, 0].numpy())
+    shown = np.stack([np.asarray(image) for image in images["pil"]])
+    assert np.abs(shown / 255 - images["np"][..., 0]).max() <= 0.5 / 255 + 1e-6
+    decoded = pipe.image_vae.decode(images["latent"]).detach()
+    torch.testing.assert_close(decoded, images["pt"], atol=1e-5, rtol=0)
+    pair, reports = pipe(text, "F", seed=1, num_inference_steps=1, return_dict=False)
+    assert len(pair[F]) == 2
+    assert reports is None
+
+
+def test_a_callback_sees_every_step_and_may_change_the_latents(pipe: CoDiXRPipeline) -> None:
+    seen = []
+
+    def zero(pipeline, step, timestep, tensors):
+        seen.append((pipeline is pipe, step, int(timestep), sorted(tensors["latents"])))
+        return {"latents": {m: z * 0 for m, z in tensors["latents"].items()}}
+
+    options = {"num_inference_steps": 3, "output_type": "latent", "callback_on_step_end": zero}
+    made = pipe({"T": "the lungs are clear."}, "F+L", **options)
+    assert [step for _, step, _, _ in seen] == [0, 1, 2]
+    assert seen[0][0] is True
+    assert seen[0][2] > seen[1][2]
+    assert seen[0][3] == ["F", "L"]
+    assert not made.images[F].any()
+    with pytest.raises(InputError, match="no prompt_embeds"):
+        pipe(
+            {"T": "the lungs are clear."},
+            "F",
+            callback_on_step_end_tensor_inputs=["prompt_embeds"],
+        )
+
+
+def test_the_progress_bar_goes_to_stderr_and_can_be_switched_off(
+    pipe: CoDiXRPipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = {"num_inference_steps": 2, "seed": 0}
+    pipe({"T": "the lungs are clear."}, "F", num_images=3, batch_size=1, **call)
+    shown = capsys.readouterr()
+    assert "6/6" in shown.err
+    assert shown.out == ""
+    try:
+        pipe.set_progress_bar_config(disable=True)
+        pipe({"T": "the lungs are clear."}, "F", **call)
+    finally:
+        pipe.set_progress_bar_config()
+    assert capsys.readouterr().err == ""
+
+
+def test_weights_move_the_condition_between_the_inputs(pipe: CoDiXRPipeline) -> None:
+    both = prompts("LT", 1)
+    text, image = ([{m: both[0][m]}] for m in (T, L))
+    mixed = pipe.encode_prompts(both, {"T": 1.0, "L": 0.0})[0]
+    torch.testing.assert_close(mixed, pipe.encode_prompts(text)[0])
+    mean = (pipe.encode_prompts(text)[0] + pipe.encode_prompts(image)[0]) / 2
+    torch.testing.assert_close(pipe.encode_prompts(both)[0], mean)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"T": 0, "L": 0}, "sum to zero"),
+        ({"T": -1, "L": 2}, "0 or more"),
+        ({"T": float("nan"), "L": 2}, "0 or more"),
+        ({"T": 1}, "weights are given for T"),
+        ({"T": 1, "F": 1}, "inputs are L[+]T"),
+    ],
+)
+def test_unfit_weights_are_refused(
+    pipe: CoDiXRPipeline, weights: dict[str, float], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        pipe.generate(prompts("LT", 1), [F], [1], Settings(1, weights=weights))
+
+
+def test_a_model_that_fuses_by_tokens_weighs_them_in_attention(checkpoint: Path) -> None:
+    pipe = CoDiXRPipeline.from_pretrained(checkpoint)
+    diffusion = replace(pipe.preset.diffusion, condition_fusion="tokens")
+    pipe.preset = replace(pipe.preset, diffusion=diffusion)
+    both = prompts("LT", 2)
+    condition, null = pipe.encode_prompts(both)
+    assert condition.shape == null.shape == (2, 2, 256)
+
+    def made(given, **options):
+        return pipe.generate(given, [F], [1, 2], Settings(2, **options))[0][F]
+
+    equal, only_text = made(both), made(both, weights={"T": 1, "L": 0})
+    alone = made([{T: p[T]} for p in both], guidance_scale=1.0)
+    unguided = made(both, weights={"T": 1, "L": 0}, guidance_scale=1.0)
+    assert np.abs(unguided - alone).max() <= 1e-4
+    assert np.abs(equal - only_text).max() > 1e-3
+
+
+def test_a_long_text_is_cut_at_a_sentence_with_a_warning_or_refused(
+    pipe: CoDiXRPipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    sentence = "the lungs are clear."
+    long = [{T: " ".join([sentence] * 30)}]
+    fits = [{T: " ".join([sentence] * 15)}]  # 15 * 5 + 2 = 77 tokens
+    torch.testing.assert_close(pipe.encode_prompts(long)[0], pipe.encode_prompts(fits)[0])
+    assert "has 152 tokens, and the model reads 77" in caplog.text
+    assert "lungs" not in caplog.text
+    caplog.clear()
+    pipe.encode_prompts(fits, strict_length=True)
+    assert not caplog.records
+    with pytest.raises(InputError, match="152 tokens, and the model reads 77: shorten"):
+        pipe({"T": long[0][T]}, "F", strict_length=True)
+
+
+def test_half_precision_stays_near_full(checkpoint: Path) -> None:
+    half = CoDiXRPipeline.from_pretrained(checkpoint).to(torch.bfloat16)
+    full = CoDiXRPipeline.from_pretrained(checkpoint)
+    for m in (F, T):
+        other = prompts("L", 1)
+        a, b = (p.generate(other, [m], [1], Settings(1))[0][m] for p in (half, full))
+        if m is F:
+            assert a.dtype == np.float32
+            assert np.abs(a - b).mean() < 0.02
+        else:
+            assert isinstance(a, str)
+
+
+def test_decoding_in_slices_changes_nothing(
+    pipe: CoDiXRPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latents = torch.randn(5, 4, 8, 8)
+    with torch.no_grad():
+        whole = pipe.image_vae.decode(latents)
+        monkeypatch.setattr("codixr.model.image_vae.SLICE_PIXELS", 2 * 64 * 64)
+        calls = []
+        real = pipe.image_vae.reconstruct
+        monkeypatch.setattr(
+            pipe.image_vae, "reconstruct", lambda z: calls.append(len(z)) or real(z)
+        )
+        sliced = pipe.image_vae.decode(latents)
+    assert calls == [2, 2, 1]
+    torch.testing.assert_close(sliced, whole, atol=1e-5, rtol=0)
 
 
 def test_the_call_takes_and_returns_pil(pipe: CoDiXRPipeline) -> None:
