@@ -1,10 +1,14 @@
-"""95 % bootstrap intervals over studies, from one fixed set of resamples for every n.
+"""95 % bootstrap intervals over patients, from one fixed set of resamples for every score of a run.
 
-A resample is a row of weights: how often each study was drawn. The weights depend on the seed and
-n alone, so all scores of a run share them, and two models on the same studies can be paired.
+A resample is a row of weights: how often each study was drawn. The weights depend on the seed, on n
+and on which studies share a patient, so all scores of a run share them, and two models on the same
+studies can be paired. A patient's studies are drawn together: they are no independent evidence.
+Where every study is a patient of its own, that is the bootstrap over studies.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 
 import numpy as np
@@ -15,23 +19,62 @@ SEED = 20_240_529
 LEVEL = 0.95
 
 Weights = NDArray[np.int16]
-"""int16 [R, n], every row sums to n."""
+"""int16 [R, n]."""
 Interval = tuple[float, float]
 
 
-@lru_cache(maxsize=4)
-def resample_weights(n: int, resamples: int = RESAMPLES, seed: int = SEED) -> Weights:
-    """How often each of ``n`` studies is drawn in each resample; read-only.
+_patients: ContextVar[NDArray[np.int32] | None] = ContextVar("patients", default=None)
 
-    The first rows are the same whatever ``resamples`` is. Raises ValueError for n or resamples
-    under 1.
+
+@contextmanager
+def resampling_patients(patients: Sequence[str]) -> Iterator[int]:
+    """Inside it, ``resample_weights`` draws these patients, one entry a study; gives their number.
+
+    A property of the evaluated studies, not of a score: every metric that is computed inside
+    resamples alike, plugged-in ones too.
+    """
+    numbers: dict[str, int] = {}
+    of_study = np.array([numbers.setdefault(p, len(numbers)) for p in patients], dtype=np.int32)
+    token = _patients.set(of_study)
+    try:
+        yield len(numbers)
+    finally:
+        _patients.reset(token)
+
+
+def patient_numbers() -> NDArray[np.int32] | None:
+    """The number of each study's patient, by first appearance: no identifier. None if unknown."""
+    return _patients.get()
+
+
+def resample_weights(n: int, resamples: int = RESAMPLES, seed: int = SEED) -> Weights:
+    """How often each of ``n`` studies is drawn in each resample; read-only, int16 [R, n].
+
+    Rows sum to n where studies are drawn, to about n where patients are. The first rows are the
+    same whatever ``resamples`` is. Raises ValueError for n or resamples under 1.
     """
     if n < 1 or resamples < 1:
         raise ValueError(f"bootstrap: {n} studies, {resamples} resamples; both must be 1 or more")
+    patients = _patients.get()
+    if patients is None or len(patients) != n or int(patients[-1]) == n - 1:
+        return _study_weights(n, resamples, seed)
+    return _patient_weights(patients.tobytes(), resamples, seed)
+
+
+@lru_cache(maxsize=4)
+def _study_weights(n: int, resamples: int, seed: int) -> Weights:
     rng = np.random.default_rng((seed, n))
     weights = np.empty((resamples, n), dtype=np.int16)
     for row in weights:
         row[:] = np.bincount(rng.integers(n, size=n), minlength=n)
+    weights.setflags(write=False)
+    return weights
+
+
+@lru_cache(maxsize=2)
+def _patient_weights(patients: bytes, resamples: int, seed: int) -> Weights:
+    of_study = np.frombuffer(patients, dtype=np.int32)
+    weights = _study_weights(int(of_study.max()) + 1, resamples, seed)[:, of_study]
     weights.setflags(write=False)
     return weights
 

@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
 from codixr_bench.bootstrap import (
+    SEED,
+    _study_weights,
     in_chunks,
+    patient_numbers,
     percentile_interval,
     recentred_interval,
     resample_weights,
+    resampling_patients,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +26,7 @@ def test_every_resample_draws_n_studies(n, resamples):
 
 
 def test_equal_n_gives_equal_weights_so_that_models_can_be_paired():
-    again = resample_weights.__wrapped__(100, 30)
+    again = _study_weights.__wrapped__(100, 30, SEED)
     np.testing.assert_array_equal(resample_weights(100, 30), again)
     np.testing.assert_array_equal(resample_weights(100, 1000)[:30], again)
     assert (resample_weights(100, 30, seed=1) != again).any()
@@ -70,3 +74,30 @@ def test_chunks_are_all_rows_in_order(rows):
 def test_nothing_to_resample_is_refused():
     with pytest.raises(ValueError, match="0 studies"):
         resample_weights(0)
+
+
+def test_the_studies_of_a_patient_are_drawn_together():
+    patients = ["a", "b", "a", "c", "b"]
+    with resampling_patients(patients) as count:
+        weights = resample_weights(5, 200)
+        assert count == 3
+        assert patient_numbers().tolist() == [0, 1, 0, 2, 1]
+    assert (weights[:, 0] == weights[:, 2]).all()
+    assert (weights[:, 1] == weights[:, 4]).all()
+    assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
+    assert patient_numbers() is None
+    assert (resample_weights(5, 200).sum(axis=1) == 5).all()
+
+
+def test_one_study_a_patient_is_the_bootstrap_over_studies():
+    with resampling_patients([f"p{i}" for i in range(50)]):
+        np.testing.assert_array_equal(resample_weights(50, 20), _study_weights(50, 20, SEED))
+
+
+def test_intervals_over_patients_are_wider_when_their_studies_are_alike():
+    x = np.repeat(np.random.default_rng(0).normal(size=100), 4)
+    by_study = percentile_interval(resample_weights(400) @ x / 400)
+    with resampling_patients([str(i // 4) for i in range(400)]):
+        weights = resample_weights(400)
+        by_patient = percentile_interval(weights @ x / weights.sum(axis=1))
+    assert np.diff(by_patient) == pytest.approx(2 * np.diff(by_study), rel=0.15)
