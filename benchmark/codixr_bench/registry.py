@@ -24,6 +24,7 @@ Kind = Literal["models", "metrics", "tracks"]
 
 MODELS: dict[str, str] = {
     "codixr": "codixr_bench.models.codixr:CoDiXRModel",
+    "codi": "codixr_bench.models.codi:CoDiModel",
     "real": "codixr_bench.models.real:RealModel",
     "retrieval": "codixr_bench.models.retrieval:RetrievalModel",
     "classifier": "codixr_bench.models.classifier:ClassifierModel",

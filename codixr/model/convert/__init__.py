@@ -52,6 +52,8 @@ class Record:
     """Parameters of video layers, by the source's module."""
     unused: Mapping[str, Sequence[str]]
     """Names in the source that have no place here, by the reason."""
+    made_new: Sequence[str]
+    """Denoisers whose environment parts the source lacks: made new, without any effect."""
 
     def lines(self) -> list[str]:
         """For the terminal."""
@@ -63,6 +65,11 @@ class Record:
         lines += [
             f"  video layers of {name}: {count / 1e6:,.1f} M"
             for name, count in self.video_dropped.items()
+        ]
+        lines += [
+            f"  {name}: no environment parts in the source; new ones are written that change "
+            "nothing, so its joint outputs do not attend to each other"
+            for name in self.made_new
         ]
         lines += [f"  unused: {len(names)} ({reason})" for reason, names in self.unused.items()]
         lines += [f"    {name}" for name in self.unused.get("unknown", ())]
@@ -107,6 +114,7 @@ def convert(
         sum(w.numel() for _, weights in wanted.values() for w in weights.values()),
         dict(source.video),
         source.unused(),
+        [name for name, (module, _) in wanted.items() if not _is_meta(module)],
     )
     text = json.dumps(vars(record), indent=2) + "\n"
     write_atomically(folder / RECORD, text.encode())
@@ -120,13 +128,15 @@ def take_component(
 ) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
     """A component without memory (``meta``), and its weights in the source by our names.
 
-    Raises InputError that lists the weights that are missing or of another shape.
+    A source without any environment part gets new ones, with zero output. Raises InputError that
+    lists the weights that are missing or of another shape.
     """
     with torch.device("meta"):
         module = components.BUILDERS[name](preset)
     unet = UNETS[kind].get(name, "")
     names = component_names(name, preset, f"model.diffusion_model.{unet}.")
-    weights, missing = {}, []
+    weights: dict[str, torch.Tensor] = {}
+    missing: dict[str, str] = {}
     for ours, own in layout.unique_state(module).items():
         if ours == "latent_scale":
             weights[ours] = torch.tensor(REPORT_SCALE)
@@ -134,16 +144,37 @@ def take_component(
         theirs = source_name(names, ours)
         tensor = None if theirs is None else source.take(theirs, own.shape)
         if tensor is None:
-            missing.append(theirs or ours)
+            missing[ours] = theirs or ours
         else:
             weights[ours] = tensor
-    if missing:
-        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+    environment = {ours for ours, _ in module.named_parameters() if ours.startswith("environment.")}
+    if missing and missing.keys() == environment:
+        weights |= _new_environment(module)
+    elif missing:
+        shown = ", ".join(list(missing.values())[:5]) + (", …" if len(missing) > 5 else "")
         raise InputError(
             f"{name}: {len(missing)} of {len(missing) + len(weights)} weights are missing or of "
             f"another shape: {shown}; {_FILES[kind][name]} holds them, add it to the files"
         )
     return module, weights
+
+
+def _new_environment(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Give a denoiser's environment parts memory and first weights: they change nothing."""
+    environment = module.get_submodule("environment").to_empty(device="cpu")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for part in environment.modules():
+            if callable(reset := getattr(part, "reset_parameters", None)):
+                reset()
+    for name, weight in environment.named_parameters():
+        if name.startswith("cross.") and ".proj_out." in name:
+            torch.nn.init.zeros_(weight)
+    return {f"environment.{name}": w.detach() for name, w in environment.named_parameters()}
+
+
+def _is_meta(module: torch.nn.Module) -> bool:
+    return all(parameter.is_meta for parameter in module.parameters())
 
 
 def write_component(
