@@ -55,3 +55,39 @@ def open_openi(
         archive = data_dir / "NLMCXR_reports.tgz"
     dataset = OpenIDataset(split, archive)
     return dataset if limit is None else FirstStudies(dataset, limit)
+
+
+def open_mimic(
+    split: Split, limit: int | None, data_dir: Path | None, image_size: int | None
+) -> StudyDataset:
+    """MIMIC-CXR as ``codixr prepare mimic-cxr`` wrote it; InputError without its folder."""
+    return _open_prepared("mimic-cxr", split, limit, data_dir, image_size)
+
+
+def open_mimic_jpg(
+    split: Split, limit: int | None, data_dir: Path | None, image_size: int | None
+) -> StudyDataset:
+    """MIMIC-CXR-JPG as ``codixr prepare mimic-cxr --release jpg`` wrote it."""
+    return _open_prepared("mimic-cxr-jpg", split, limit, data_dir, image_size)
+
+
+def _open_prepared(
+    track: str, split: Split, limit: int | None, data_dir: Path | None, image_size: int | None
+) -> StudyDataset:
+    from codixr.data.prepared import PreparedDataset
+
+    if data_dir is None:
+        raise InputError(
+            f"track '{track}' needs --data DIR, a folder of `codixr prepare` (see docs/data.md)"
+        )
+    dataset = PreparedDataset(data_dir, split, limit)
+    if dataset.name != track:
+        raise InputError(
+            f"'{data_dir}' holds data of track '{dataset.name}': use --track {dataset.name}"
+        )
+    if image_size is not None and dataset.size != image_size:
+        raise InputError(
+            f"'{data_dir}' holds pictures of {dataset.size}×{dataset.size}; track '{track}' has "
+            f"{image_size}×{image_size}: prepare it again with --image-size {image_size}"
+        )
+    return dataset

@@ -43,7 +43,12 @@ METRICS: dict[str, str] = {
     "consistency": "codixr_bench.track_metrics:consistency",
 }
 """Name -> module:function, called as ``function(task, track)`` for a list of Metric."""
-TRACKS: dict[str, str] = {"phantom": "phantom.yaml", "openi": "openi.yaml"}
+TRACKS: dict[str, str] = {
+    "phantom": "phantom.yaml",
+    "openi": "openi.yaml",
+    "mimic-cxr": "mimic-cxr.yaml",
+    "mimic-cxr-jpg": "mimic-cxr-jpg.yaml",
+}
 """Name -> the recipe's file in ``data_manifests``."""
 BUILT_IN: dict[Kind, dict[str, str]] = {"models": MODELS, "metrics": METRICS, "tracks": TRACKS}
 
