@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
+from codixr_bench.aggregates import with_counts
 from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.grid import ROWS, save_grid
 from codixr_bench.hooks import Setting
@@ -125,7 +126,7 @@ def finish(
         model=maker.info,
         generation=maker.generation,
         coverage=Coverage(expected=len(dataset), scored=scored.n),
-        scores=scored.scores,
+        scores=with_counts(scored.scores, scored.statistics, real_patients=not track.simulated),
         timings={**(timings or {}), "score": round(seconds, 3)},
     )
     make_folder(folder)

@@ -12,9 +12,12 @@ class ClassScore(BaseModel):
     """None where the class cannot be scored (then ``reason`` says why)."""
     reason: str | None = None
     ci95: tuple[float, float] | None = None
-    """95 % percentile bootstrap interval over studies."""
-    n_pos: int
-    n_neg: int
+    """95 % bootstrap interval over patients."""
+    n_pos: int | None
+    n_neg: int | None
+    """Studies with a known label; None where they are too few to be shown (``aggregates.py``)."""
+    counts: dict[str, int] | None = None
+    """``tp``, ``fp``, ``fn``, ``tn``; None for scores without predictions, and for small cells."""
 
 
 class Score(BaseModel):
@@ -32,6 +35,8 @@ class Score(BaseModel):
     """Studies behind the value."""
     higher_is_better: bool
     per_class: dict[str, ClassScore] = Field(default_factory=dict)
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Of BLEU: ``hyp_len``, ``ref_len``, ``match_k``, ``total_k``, summed over the studies."""
     floor: float | None = None
     """For distances: the same distance between two disjoint sets of real studies, at equal n."""
     signature: str
