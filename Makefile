@@ -35,8 +35,10 @@ lint: setup ## check style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-perf: setup ## measure start-up, the main job and the phantom; prints a table
+perf: setup ## measure start-up, the main job, the phantom and the generator; prints tables
 	$(BIN)/python tests/perf/measure.py
+	$(BIN)/python tests/perf/generation.py
+	$(BIN)/python tests/perf/training.py
 
 clean: ## remove caches and build outputs; keeps .venv and runs/
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -53,6 +53,8 @@ class Request:
     init: Path | None = None
     limit: int | None = None
     threads: int | None = None
+    preview: bool = False
+    """Write samples of real studies too; those of the phantom are always written."""
     gpus: int = 4
     gpu_memory: float = 80.0
 
@@ -129,7 +131,7 @@ def train(request: Request) -> list[Path]:
     )
     try:
         for name, config in stages.items():
-            run_stage(shop, name, config)
+            run_stage(shop, name, config, preview=request.preview or request.data == "phantom")
         made = [request.out]
         if request.stage == "all" and shop.state.is_main_process:
             made = [export(shop, request.out / "model")]
@@ -170,9 +172,10 @@ def _image_size(request: Request) -> int:
     return presets.tiny(8).image_size if request.preset == "tiny" else 256
 
 
-def run_stage(shop: Any, name: str, config: Any) -> None:
+def run_stage(shop: Any, name: str, config: Any, *, preview: bool = False) -> None:
     """Train one stage unless it is finished; writes its config, its weights and ``done.json``."""
     from codixr.training.engine import Engine, make_accelerator
+    from codixr.training.previews import write_preview
     from codixr.training.stages import build
     from codixr.training.watch import clock, note
 
@@ -188,9 +191,16 @@ def run_stage(shop: Any, name: str, config: Any) -> None:
         shop.write(f"stages/{name}/config.json", {"stage": name, **asdict(config)})
     usable = {split: len(rows) for split, rows in stage.rows.items()}
     note(f"{name}: {config.total_steps} steps of {config.batch} studies; usable: {usable}")
-    outcome = Engine(stage, config, folder, accelerator).run()
+    samples = shop.out / "samples"
+
+    def look(step: int) -> None:
+        if preview and shop.state.is_main_process:
+            write_preview(stage, samples, step)
+
+    outcome = Engine(stage, config, folder, accelerator).run(look)
     if shop.state.is_main_process:
         stage.finish()
+        look(config.total_steps)
         shop.finish(
             name,
             {
@@ -362,6 +372,11 @@ def add_parser(commands: Any) -> None:
         help="threads of a process (default: OMP_NUM_THREADS, else 1 for tiny)",
     )
     parser.add_argument(
+        "--preview",
+        action="store_true",
+        help="write samples to OUT/samples for real data too: they show patients, keep them there",
+    )
+    parser.add_argument(
         "--plan", action="store_true", help="print what memory the stages need, and train nothing"
     )
     parser.add_argument("--gpus", type=_positive, default=4, metavar="N", help="GPUs of --plan")
@@ -383,6 +398,7 @@ def run(options: argparse.Namespace) -> int:
         init=options.init,
         limit=options.limit,
         threads=options.threads,
+        preview=options.preview,
         gpus=options.gpus,
         gpu_memory=options.gpu_memory,
     )

@@ -42,6 +42,8 @@ class StageConfig:
     """A second phase: so many steps from the averaged weights, with a schedule of its own."""
     refine_learning_rate: float = 0.0
     seed: int = 0
+    start: Literal["init", "scratch"] = "init"
+    """Weights to begin with: those of ``--init`` where it has them, or new ones."""
     accumulate: int = field(default=1, metadata=HOW)
     """Parts a step's batch is cut into, one after the other: less memory, the same gradient."""
     precision: Precision = field(default="no", metadata=HOW)

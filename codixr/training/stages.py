@@ -75,7 +75,7 @@ class ImageVAEStage(Stage):
 
     def __init__(self, shop: Workshop, name: str, config: ImageVAETraining) -> None:
         super().__init__(shop, name, frozenset({F, L}))
-        self.vae = shop.start("image_vae", config.seed)
+        self.vae = shop.start("image_vae", config)
 
     def read(self, rows: Tensor, split: Split) -> Batch:
         """Both views, [B, 1, H, W]."""
@@ -116,7 +116,7 @@ class PromptStage(Stage):
         weights = {"TF": config.weight_tf, "TL": config.weight_tl, "FL": config.weight_fl}
         if not any(weights.values()):
             raise InputError(f"{name}: weight_tf, weight_tl and weight_fl are all 0")
-        encoder: Any = shop.start("prompt_encoder", config.seed)
+        encoder: Any = shop.start("prompt_encoder", config)
         self.contrast = contrastive.ContrastiveLoss(encoder, weights, config.temperature)
         self.tokens = {
             split: shop.tokens("prompt", split) for split, rows in self.rows.items() if len(rows)
@@ -147,7 +147,7 @@ class ReportVAEStage(Stage):
 
     def __init__(self, shop: Workshop, name: str, config: ReportVAETraining) -> None:
         super().__init__(shop, name, frozenset({T}))
-        self.vae = shop.start("report_vae", config.seed)
+        self.vae = shop.start("report_vae", config)
         lower = config.lower_case
         self.tokens = {
             split: [
@@ -332,7 +332,7 @@ class DenoiserStage(_LatentStage):
             cache=config.cache,
         )
         self.component_name = f"denoiser_{made.lower()}"
-        self.denoiser = shop.start(self.component_name, config.seed)
+        self.denoiser = shop.start(self.component_name, config)
         self.denoiser.environment.requires_grad_(False)
 
     def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:

@@ -32,6 +32,7 @@ from codixr.model.tokenizer import (
 )
 from codixr.training.cache import frozen_table, hash_weights
 from codixr.training.checkpoints import atomically
+from codixr.training.configs import StageConfig
 from codixr.training.data import OpenData, TrainingStudies
 
 MAKERS = {
@@ -199,10 +200,10 @@ class Workshop:
             )
         return torch.from_numpy(np.flatnonzero(both))
 
-    def start(self, name: str, seed: int) -> nn.Module:
-        """A component to train: from ``--init`` where that has it, else new."""
-        torch.manual_seed(seed)
-        if self.init is not None and (self.init / name).is_dir():
+    def start(self, name: str, config: StageConfig) -> nn.Module:
+        """A component to train: from ``--init`` where that has it and is wanted, else new."""
+        torch.manual_seed(config.seed)
+        if config.start == "init" and self.init is not None and (self.init / name).is_dir():
             return components.load_component(self.preset, name, self.init).train()
         return components.BUILDERS[name](self.preset)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image as PILImage
 
 from codixr import cli
 from codixr.errors import InputError
@@ -71,6 +72,24 @@ def test_the_resolved_config_and_the_cost_stand_beside_the_weights(run: Path) ->
     assert done["processes"] == 1
     assert set(done["inputs"]) == {"image_vae", "prompt_encoder"}
     assert done["cpu_seconds"] > 0
+
+
+def test_samples_of_every_stage_lie_in_the_folder(run: Path) -> None:
+    found = {path.relative_to(run / "samples").as_posix() for path in run.glob("samples/*/*")}
+    assert found == {
+        "image-vae/step-00000002.png",
+        "report-vae/step-00000002.txt",
+        "image-ldm-F/step-00000002.png",
+        "image-ldm-L/step-00000002.png",
+        "report-ldm/step-00000002.txt",
+        "alignment-F+L/step-00000002.png",
+        "alignment-F+T/step-00000002.png",
+        "alignment-F+T/step-00000002.txt",
+    }
+    with PILImage.open(run / "samples" / "alignment-F+L" / "step-00000002.png") as sheet:
+        assert sheet.size == (8 * 64, 4 * 64)
+    text = (run / "samples" / "report-ldm" / "step-00000002.txt").read_text()
+    assert text.count("study: ") == text.count("model: ") == 8
 
 
 def test_a_finished_stage_is_left_alone(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
