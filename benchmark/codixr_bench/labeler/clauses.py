@@ -51,14 +51,12 @@ class Clause:
         return self.copula if self.copula >= 0 else self.subject
 
 
-def parse(sentence: str) -> Graph:
-    """The graph of a cleaned sentence."""
-    g = Graph(sentence)
+def link_words(g: Graph) -> None:
+    """Set all the links of a sentence."""
     if len(g.words) <= MAX_WORDS:
         Clauses(g, find_phrases(g)).link()
         share_places(g)
         spread(g)
-    return g
 
 
 class Clauses:

@@ -6,8 +6,9 @@ a noun behind "of", ``conj:or`` a later member of a list that "or" closes.
 """
 
 import re
+from bisect import bisect_left, bisect_right
 
-from codixr_bench.labeler.words import kind_of, lemma_of
+from codixr_bench.labeler.words import read_word
 
 _WORD = re.compile(r"[a-z0-9](?:[a-z0-9'/-]*[a-z0-9])?|\S")
 
@@ -25,8 +26,9 @@ class Graph:
         self.words = [word[0] for word in found]
         self.starts = [word.start() for word in found]
         self.ends = [word.end() for word in found]
-        self.lemmas = [lemma_of(word) for word in self.words]
-        self.kinds = [kind_of(word) for word in self.words]
+        read = [read_word(word) for word in self.words]
+        self.kinds = [kind for kind, _ in read]
+        self.lemmas = [lemma for _, lemma in read]
         self.governors: list[list[Link]] = [[] for _ in found]
         self.dependants: list[list[Link]] = [[] for _ in found]
 
@@ -55,5 +57,4 @@ class Graph:
 
     def at(self, start: int, end: int) -> list[int]:
         """The words that overlap the characters ``start`` to ``end``."""
-        ends = self.ends
-        return [w for w, begin in enumerate(self.starts) if begin < end and ends[w] > start]
+        return list(range(bisect_right(self.ends, start), bisect_left(self.starts, end)))

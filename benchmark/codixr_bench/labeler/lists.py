@@ -15,10 +15,13 @@ from codixr_bench.labeler.graph import Graph
 from codixr_bench.labeler.phrases import PLACES, Phrase
 from codixr_bench.labeler.words import word_set
 
-LOOK_AHEAD = 40
+LOOK_AHEAD = 24
 """Phrases; it keeps the time linear."""
 STATES = word_set("normal clear unremarkable stable unchanged intact enlarged negative")
 """Behind a noun, these are a whole statement: "heart size normal"."""
+
+_SHARED = frozenset(("aux", "cop", "neg", "amod"))
+_AMOUNTS = frozenset(("area", "amount", "combination"))
 
 
 class Place(NamedTuple):
@@ -104,30 +107,35 @@ def spread(g: Graph) -> None:
 def _inherited(g: Graph) -> Iterator[tuple[int, int, str]]:
     words, kinds = g.words, g.kinds
     for one, dependants in enumerate(g.dependants):
+        if not dependants:
+            continue
+        denials = [(word, below) for word, below in dependants if below == "neg"]
+        # Whatever the coordinator, "but" too.
+        shared = [
+            (word, below)
+            for word, below in dependants
+            if below in _SHARED or (below == "case" and words[word] == "without")
+        ]
         for other, relation in dependants:
-            nouns = kinds[one] == kinds[other] == k.NOUN
+            inherited = shared
             if relation == "appos":
                 # "opacity, atelectasis": the second noun has the first one's place, and its "no".
                 for governor, above in g.governors[one]:
                     yield governor, other, above
-                for word, below in dependants:
-                    if below == "neg":
-                        yield other, word, below
-            elif relation == "dep" and nouns:
+                inherited = denials
+            elif relation == "nmod:of":
+                if g.lemmas[one] in _AMOUNTS:
+                    for governor, above in g.governors[one]:
+                        yield governor, other, above
+                inherited = denials
+            elif kinds[one] != k.NOUN or kinds[other] != k.NOUN:
+                continue
+            elif relation == "dep":
                 for word, below in g.dependants[other]:
                     if below == "neg":
                         yield one, word, below
-            elif relation.startswith("conj") and nouns:
-                # Whatever the coordinator, "but" too.
-                for word, below in dependants:
-                    if below in ("aux", "cop", "neg", "amod") or (
-                        words[word] == "without" and below == "case"
-                    ):
-                        yield other, word, below
-            elif relation == "nmod:of":
-                if g.lemmas[one] in ("area", "amount", "combination"):
-                    for governor, above in g.governors[one]:
-                        yield governor, other, above
-                for word, below in dependants:
-                    if below == "neg":
-                        yield other, word, below
+                continue
+            elif not relation.startswith("conj"):
+                continue
+            for word, below in inherited:
+                yield other, word, below

@@ -6,11 +6,12 @@ tested against the tables of ``cues.py``, and the mentions summed up (``labels.p
 linear in the length of the text.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from codixr_bench.labeler.clauses import MAX_WORDS, parse
+from codixr_bench.labeler.clauses import MAX_WORDS, link_words
 from codixr_bench.labeler.cues import DENIALS, DOUBTS, DOUBTS_FIRST, Rule
 from codixr_bench.labeler.graph import Graph
 from codixr_bench.labeler.labels import (
@@ -27,7 +28,7 @@ from codixr_bench.labeler.sentences import clean, split
 from codixr_bench.labeler.vocabulary import VERSION
 
 _OVERRIDES = ("findings: no ", "impression: no ")
-_CACHED_LENGTH = 400
+_CACHED_LENGTH = 2_000
 """Characters: longer sentences hardly come twice."""
 
 
@@ -78,15 +79,18 @@ def explain_sentence(sentence: str) -> list[Found]:
     decided = _decide(sentence, list(spans))
     if not decided:
         return [Found(mention, PRESENT, ()) for mention in mentions]
+    around = sorted(decided.items())
+    longest = max(end - start for start, end in decided)
     found = []
     for mention in mentions:
         # A longer mention around this one decides for it too.
-        why = [
-            decision
-            for (start, end), decisions in decided.items()
-            if start <= mention.start and mention.end <= end
-            for decision in decisions
-        ]
+        low = bisect_left(around, ((mention.end - longest, 0),))
+        why: list[Decision] = []
+        for (start, end), decisions in around[low:]:
+            if start > mention.start:
+                break
+            if mention.end <= end:
+                why += decisions
         labels = {decision.label for decision in why}
         label = ABSENT if ABSENT in labels else UNCERTAIN if labels else PRESENT
         found.append(Found(mention, label, tuple(d for d in why if d.label == label)))
@@ -114,18 +118,10 @@ def _decide(sentence: str, spans: list[tuple[int, int]]) -> dict[tuple[int, int]
     if sentence.count(" ") >= MAX_WORDS:
         return {}
     g = Graph(sentence)
-    lemmas = set(g.lemmas)
-    tables = [
-        (
-            label,
-            table,
-            [(i, rule) for i, rule in enumerate(rules, 1) if not rule.cues.isdisjoint(lemmas)],
-        )
-        for label, table, rules in _TABLES
-    ]
-    if not any(rules for _, _, rules in tables):
+    tables = _rules_for(_CUES.intersection(g.lemmas))
+    if not tables:
         return {}
-    g = parse(sentence)
+    link_words(g)
     decided: dict[tuple[int, int], list[Decision]] = {}
     for start, end in spans:
         found = [_first_rule(g, word, tables) for word in g.at(start, end)]
@@ -140,6 +136,19 @@ _TABLES = (
     (ABSENT, "DENIALS", DENIALS),
     (UNCERTAIN, "DOUBTS", DOUBTS),
 )
+
+
+_CUES: frozenset[str] = frozenset().union(*(rule.cues for _, _, rules in _TABLES for rule in rules))
+
+
+@lru_cache(maxsize=4096)
+def _rules_for(cues: frozenset[str]) -> list[_Table]:
+    """The rules that these cues can set off, by table."""
+    tables = [
+        (label, table, [(i, rule) for i, rule in enumerate(rules, 1) if rule.cues & cues])
+        for label, table, rules in _TABLES
+    ]
+    return [table for table in tables if table[2]]
 
 
 def _first_rule(g: Graph, word: int, tables: list[_Table]) -> Decision | None:

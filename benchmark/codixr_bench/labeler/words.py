@@ -118,11 +118,16 @@ _FORMS = {
     "visualize": "visualized",
 }
 _LEMMA = {form: lemma for lemma, forms in _FORMS.items() for form in forms.split()}
+"""The dictionary forms of the words that rules ask for; any other word stands for itself."""
 
 
 @lru_cache(maxsize=65536)
-def kind_of(word: str) -> str:
-    """The kind of a word of a cleaned text."""
+def read_word(word: str) -> tuple[str, str]:
+    """The kind of a word of a cleaned text, and its lemma."""
+    return _kind_of(word), _LEMMA.get(word, word)
+
+
+def _kind_of(word: str) -> str:
     if (kind := _KIND.get(word)) is not None:
         return kind
     if not word[0].isalnum():
@@ -138,8 +143,3 @@ def kind_of(word: str) -> str:
     if word.endswith(_ADJECTIVE_ENDINGS) and len(word) > 5:
         return ADJECTIVE
     return NOUN
-
-
-def lemma_of(word: str) -> str:
-    """The dictionary form of the words that rules ask for; any other word as it is."""
-    return _LEMMA.get(word, word)
