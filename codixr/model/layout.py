@@ -209,6 +209,18 @@ def fill(own: Mapping[str, Tensor], files: Iterable[Path], problem: str) -> None
         )
 
 
+def fits(own: Mapping[str, Tensor], files: Iterable[Path]) -> bool:
+    """Whether ``files`` hold the names and shapes of ``own``; read from their headers."""
+    shapes: dict[str, list[int]] = {}
+    for path in files:
+        try:
+            with safe_open(path, "pt") as file:
+                shapes |= {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{path} is damaged or cut short ({error}); copy it again") from None
+    return shapes == {name: list(tensor.shape) for name, tensor in own.items()}
+
+
 class _NoInitialisation(TorchFunctionMode):
     """Leaves new weights as they are in memory: they are about to be overwritten."""
 

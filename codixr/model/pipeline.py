@@ -105,14 +105,20 @@ class CoDiXRPipeline:
         *,
         revision: str | None = None,
         torch_dtype: torch.dtype | None = None,
+        components: Mapping[str, str | Path] | None = None,
     ) -> Self:
         """Load a folder that ``codixr`` wrote, or ``organisation/name`` from the Hugging Face hub.
 
         None is the embedded checkpoint. ``revision`` pins a hub's branch, tag or commit;
-        ``torch_dtype`` is the weights' type in memory (default float32). Raises InputError for a
-        missing, damaged or half-written folder, and for a hub that cannot be reached.
+        ``torch_dtype`` is the weights' type in memory (default float32). ``components``
+        names other projects' parts to load instead of the folder's own: ``image_vae`` and
+        ``denoiser_f``/``_l`` (Stable Diffusion's ``vae`` and ``unet`` folders), ``prompt_encoder``
+        (a CLIP folder), ``report_vae`` (a file of Optimus). Raises InputError for a missing,
+        damaged or half-written folder, and for a hub that cannot be reached.
         """
-        return cls(*pretrained.load(folder, revision=revision, dtype=torch_dtype))
+        return cls(
+            *pretrained.load(folder, revision=revision, dtype=torch_dtype, others=components)
+        )
 
     def save_pretrained(
         self,

@@ -10,7 +10,7 @@ from torch import nn
 
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
-from codixr.model import components
+from codixr.model import components, foreign
 from codixr.model.layout import SHARD_BYTES
 from codixr.model.presets import Preset
 from codixr.model.tokenizer import Tokenizers, load_tokenizers, save_tokenizers
@@ -26,6 +26,7 @@ def load(
     *,
     revision: str | None = None,
     dtype: torch.dtype | None = None,
+    others: Mapping[str, str | Path] | None = None,
 ) -> tuple[Preset, dict[str, nn.Module], Tokenizers, Path]:
     """The preset, components and tokenizers of a checkpoint, and the folder they were read from.
 
@@ -33,13 +34,34 @@ def load(
     """
     folder = find(source, revision)
     _quiet_transformers()
-    preset = components.load_preset(folder)
-    tokenizers = load_tokenizers(preset.tokenizers, folder)
+    others = others or {}
+    own = components.load_preset(folder)
+    preset = foreign.adapt(own, others)
+    tokenizers = load_tokenizers(own.tokenizers, folder)
+    tokenizers = foreign.load_tokenizers(tokenizers, others)
+    _check_vocabularies(preset, tokenizers)
     modules = {
-        name: components.load_component(preset, name, folder).to(dtype)
+        name: (
+            foreign.load(preset, name, others[name], folder)
+            if name in others
+            else components.load_component(preset, name, folder)
+        ).to(dtype)
         for name in components.BUILDERS
     }
     return preset, modules, tokenizers, folder
+
+
+def _check_vocabularies(preset: Preset, tokenizers: Tokenizers) -> None:
+    for name, tokenizer, size in (
+        ("prompt", tokenizers.prompt, preset.prompt.text["vocab_size"]),
+        ("report encoder", tokenizers.report_encoder, preset.report_vae.bert["vocab_size"]),
+        ("report decoder", tokenizers.report_decoder, preset.report_vae.gpt2["vocab_size"]),
+    ):
+        if len(tokenizer) > size:
+            raise InputError(
+                f"the {name}'s tokenizer has {len(tokenizer):,} tokens, its embeddings {size:,}: "
+                "they are of different models; copy the whole folder, or give its tokenizer too"
+            )
 
 
 def save(
