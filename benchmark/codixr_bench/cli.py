@@ -165,6 +165,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="the chance to find it that the needed n is told for (default: 0.8)",
     )
+    table = add("table", "a table of the paper: its printed rows, and your results", _table)
+    table.add_argument("table", choices=("II", "III", "IV", "V"), metavar="II|III|IV|V")
+    table.add_argument(
+        "results", nargs="*", type=Path, metavar="RESULT", help="a result.json, or a folder of runs"
+    )
+    table.add_argument(
+        "--format",
+        choices=("terminal", "markdown", "latex", "csv"),
+        default="terminal",
+        help="default: terminal; latex needs the package booktabs",
+    )
+    _add_json(add("reconcile", "the paper's averages that don't follow from its cells", _reconcile))
     new_model = add("new-model", "write a small package with a model of your own", _new_model)
     new_model.add_argument("name", metavar="NAME", help="e.g. my_model")
     new_model.add_argument("--to", type=Path, metavar="DIR", help="default: ./NAME")
@@ -305,6 +317,20 @@ def _label(parsed: argparse.Namespace) -> int:
     from codixr_bench.labeler.command import label_command
 
     return label_command(parsed)
+
+
+def _table(parsed: argparse.Namespace) -> int:
+    from codixr_bench.paper_formats import FORMATS
+    from codixr_bench.paper_tables import paper_table, read_results
+
+    print(FORMATS[parsed.format](paper_table(parsed.table, read_results(parsed.results))))
+    return 0
+
+
+def _reconcile(parsed: argparse.Namespace) -> int:
+    from codixr_bench.reconcile import reconcile_command
+
+    return reconcile_command(as_json=parsed.json)
 
 
 def _compare(parsed: argparse.Namespace) -> int:
