@@ -18,6 +18,8 @@ Notable:
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,8 +127,7 @@ def read_header(path: Path) -> dict[str, str]:
 
     InputError for a header that ``read_dicom`` would refuse.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _guarded(path):
         dataset = _parse(path, path, without_pixels=True)
         bits, _ = _check_header(dataset, path, without_pixels=True)
         syntax = dataset.file_meta.get("TransferSyntaxUID")
@@ -152,13 +153,25 @@ class _Stored:
 
 
 def _read(path: Path, source: Path | io.BytesIO) -> _Stored:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _guarded(path):
         dataset = _parse(path, source)
         bits, inverted = _check_header(dataset, path)
         stored = _decode(dataset, path, source, bits)
         offset = 2 ** (bits - 1) if dataset.get("PixelRepresentation", 0) == 1 else 0
         return _Stored(stored, offset, 2**bits - 1, inverted, _spacing(dataset))
+
+
+@contextmanager
+def _guarded(path: Path) -> Iterator[None]:
+    """pydicom reads an element when it is asked for: anything may be raised, and quoted, anywhere."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: corrupt DICOM ({type(error).__name__}); {_REEXPORT}") from None
 
 
 def _parse(path: Path, source: Path | io.BytesIO, *, without_pixels: bool = False) -> Dataset:

@@ -2,6 +2,10 @@
 
 import random
 
+SIZE = 32
+SHARD_SIZE = 16
+"""Of the prepared folders in these tests: several shards a split."""
+
 
 def mutate(content: bytes, seed: int) -> bytes:
     """One to eight changes: bits, bytes, runs, cuts, repeats, and numbers in header places."""
