@@ -163,7 +163,7 @@ def _read(path: Path, source: Path | io.BytesIO) -> _Stored:
 
 @contextmanager
 def _guarded(path: Path) -> Iterator[None]:
-    """pydicom reads an element when it is asked for: anything may be raised, and quoted, anywhere."""
+    """pydicom converts an element when it is asked for: it may raise, and quote, anywhere."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
