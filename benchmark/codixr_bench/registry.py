@@ -40,6 +40,7 @@ METRICS: dict[str, str] = {
     "classification": "codixr_bench.track_metrics:classification",
     "bleu": "codixr_bench.track_metrics:bleu",
     "report_labels": "codixr_bench.metrics.report_labels:report_labels",
+    "rouge": "codixr_bench.track_metrics:rouge",
     "consistency": "codixr_bench.track_metrics:consistency",
 }
 """Name -> module:function, called as ``function(task, track)`` for a list of Metric."""

@@ -22,6 +22,7 @@ from codixr_bench.metrics.frechet import FrechetMetric
 from codixr_bench.metrics.judge import JudgePass, judge_pass
 from codixr_bench.metrics.metric import Metric
 from codixr_bench.metrics.prompt_space import PromptSpace
+from codixr_bench.metrics.rouge import RougeMetric
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 
@@ -43,6 +44,11 @@ def classification(task: Task, track: Track) -> list[Metric]:
 def bleu(task: Task, track: Track) -> list[Metric]:
     """BLEU-1..4 and sacrebleu of generated reports."""
     return [BleuMetric()] if Modality.T in task.outputs else []
+
+
+def rouge(task: Task, track: Track) -> list[Metric]:
+    """ROUGE-L of generated reports."""
+    return [RougeMetric()] if Modality.T in task.outputs else []
 
 
 def consistency(task: Task, track: Track) -> list[Metric]:

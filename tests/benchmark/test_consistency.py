@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from codixr_bench.bootstrap import resample_weights
 from codixr_bench.metrics.consistency import (
+    _INFLUENCE,
     ConsistencyMetric,
     PictureLogits,
     ReportFindings,
@@ -211,8 +212,22 @@ def test_statistics_are_numbers_a_study():
     metric = views()
     metric.update(range(40), STUDIES, outputs(STUDIES, "T->F+L"))
     columns = metric.statistics()
+    influence = columns.pop("view_agreement.influence")
+    assert influence.shape == (40,)
     assert set(columns) == {f"view_agreement.{k}.{m}" for k in ("generated", "real") for m in "FL"}
     assert {column.shape for column in columns.values()} == {(40, 10)}
+
+
+@pytest.mark.parametrize("measure", [mean_correlation, cosine_above_shuffled])
+def test_an_influence_is_what_a_little_more_of_a_study_does(measure):
+    x, y = RNG.normal(size=(2, 40, 6))
+    y += x
+    more = np.ones((40, 40)) + 1e-6 * np.eye(40)
+    slope = (measure(x, y, more) - measure(x, y, np.ones((1, 40)))) * 40 / 1e-6
+    influence = _INFLUENCE[measure](x, y)
+    without_own = 1.0 if measure is mean_correlation else 40 / 39
+    np.testing.assert_allclose(slope, influence * without_own, atol=1e-3)
+    assert influence.mean() == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(

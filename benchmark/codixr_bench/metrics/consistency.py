@@ -178,8 +178,20 @@ class ConsistencyMetric:
         ]
 
     def statistics(self) -> Mapping[str, NDArray[generic]]:
-        """``<name>.generated.F`` …, ``<name>.real.F`` …: what was read, [n, k]."""
-        return {f"{self.name}.{kind}": rows for kind, rows in self._rows.columns().items()}
+        """``<name>.generated.F`` …, ``<name>.real.F`` …: what was read, [n, k].
+
+        Also ``<name>.influence``: what each study does to the score (``influence.py``).
+        """
+        columns = self._rows.columns()
+        found = {f"{self.name}.{kind}": rows for kind, rows in columns.items()}
+        n = len(self._rows)
+        if n > 2:
+            first, second = (
+                np.asarray(columns[f"generated.{side.modality}"], dtype=np.float64)
+                for side in self.sides
+            )
+            found[f"{self.name}.influence"] = _INFLUENCE[self.measure](first, second)
+        return found
 
     def _measured(self, kind: str, weights: NDArray[np.generic]) -> Array:
         columns = self._rows.columns()
@@ -228,11 +240,37 @@ def cosine_above_shuffled(first: Array, second: Array, weights: NDArray[np.gener
     own = (first * second).sum(axis=1)
     row = 0
     for chunk in in_chunks(weights, _CHUNK // n):
-        all_pairs = ((chunk @ first) * (chunk @ second)).sum(axis=1) / n**2
+        drawn = chunk.sum(axis=1)
+        all_pairs = ((chunk @ first) * (chunk @ second)).sum(axis=1) / drawn**2
         # Own pairs are among all pairs; n / (n - 1) takes them out.
-        values[row : row + len(chunk)] = (chunk @ own / n - all_pairs) * n / (n - 1)
+        values[row : row + len(chunk)] = (chunk @ own / drawn - all_pairs) * n / (n - 1)
         row += len(chunk)
     return values
+
+
+def _correlation_influence(first: Array, second: Array) -> Array:
+    """[n]: a study's share in the mean correlation (Devlin et al. 1975), a class that is flat 0."""
+    x, y = (side - side.mean(axis=0) for side in (first, second))
+    flat = (np.ptp(first, axis=0) < ROUNDING) | (np.ptp(second, axis=0) < ROUNDING)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x, y = (side / side.std(axis=0) for side in (x, y))
+    x[:, flat] = y[:, flat] = 0.0
+    r = (x * y).mean(axis=0)
+    influence: Array = (x * y - 0.5 * r * (x * x + y * y)).mean(axis=1)
+    return influence
+
+
+def _cosine_influence(first: Array, second: Array) -> Array:
+    """[n]: a study's share in the cosine above shuffled pairs."""
+    own = ((first - first.mean(axis=0)) * (second - second.mean(axis=0))).sum(axis=1)
+    influence: Array = own - own.mean()
+    return influence
+
+
+_INFLUENCE: dict[Measure, Callable[[Array, Array], Array]] = {
+    mean_correlation: _correlation_influence,
+    cosine_above_shuffled: _cosine_influence,
+}
 
 
 def view_agreement(frontal: Classifier, lateral: Classifier) -> ConsistencyMetric:
