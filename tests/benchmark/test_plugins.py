@@ -1,6 +1,7 @@
 """Models from other libraries' folders, from samples, from a package of one's own; crashes."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -164,6 +165,16 @@ def test_a_new_model_runs_at_once_and_passes_its_own_test(tmp_path: Path) -> Non
         text=True,
     )
     assert "1 passed" in tested.stdout, tested.stdout
+
+
+def test_the_documents_class_does_what_the_benchmark_asks_in_25_lines() -> None:
+    page = Path(__file__).parent.parent.parent / "docs" / "models.md"
+    (block,) = re.findall(r"^```python\n(import numpy.*?)^```$", page.read_text(), re.M | re.S)
+    assert len(block.splitlines()) <= 25
+    names: dict[str, type] = {}
+    exec(block, names)
+    report = check_model(names["MyModel"](), ["T->F", "T->L"])
+    assert report.passed, str(report)
 
 
 def test_a_new_model_replaces_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
