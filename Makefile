@@ -37,6 +37,7 @@ lint: setup ## check style, format and types
 
 perf: setup ## measure start-up, the main job, the phantom and the generator; prints tables
 	$(BIN)/python tests/perf/measure.py
+	$(BIN)/python tests/perf/labeler.py
 	$(BIN)/python tests/perf/generation.py
 	$(BIN)/python tests/perf/training.py
 

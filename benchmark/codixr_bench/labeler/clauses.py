@@ -140,7 +140,7 @@ class Clauses:
     def set_copular(self, head: int) -> None:
         """A noun or an adjective is the predicate of the be-verb before it."""
         g, copula = self.g, self.clause.copula
-        g.link(head, copula, "cop")
+        g.link(head, copula, "auxpass" if g.kinds[head] == k.PARTICIPLE else "cop")
         for dependant, relation in g.dependants[copula]:
             g.link(head, dependant, relation)
         for governor, relation in list(g.governors[copula]):

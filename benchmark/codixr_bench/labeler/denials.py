@@ -41,16 +41,6 @@ def without(g: Graph, w: int) -> bool:
     return g.has(w, _WITHOUT, "case") or any(r == "nmod:without" for _, r in g.governors[w])
 
 
-def but_not(g: Graph, w: int) -> bool:
-    """It is the denied side of "but not"."""
-    return any(relation == "conj:negcc" for _, relation in g.governors[w])
-
-
-def nothing_shows(g: Graph, w: int) -> bool:
-    """It is the object of a verb whose subject is "no …"."""
-    return any(r == "dobj" and g.has(v, _NO, "nsubj") for v, r in g.governors[w])
-
-
 def beside_denied_or(g: Graph, w: int) -> bool:
     """Its noun is joined by "or" to something that has a "no"."""
     return any(

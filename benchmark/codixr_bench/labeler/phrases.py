@@ -206,7 +206,7 @@ def _misread(g: Graph, first: int, noun: int) -> int:
     becomes the verb's object, and "no" does not reach it.
     """
     words = g.words
-    for i in range(first + 2, noun):
+    for i in range(first + 1, noun):
         if words[i] == "displaced" and g.kinds[i - 1] == k.ADJECTIVE:
             return i
         if (
