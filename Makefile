@@ -40,6 +40,7 @@ perf: setup ## measure start-up, the main job, the phantom and the generator; pr
 	$(BIN)/python tests/perf/labeler.py
 	$(BIN)/python tests/perf/generation.py
 	$(BIN)/python tests/perf/training.py
+	$(BIN)/python tests/perf/preparation.py
 
 clean: ## remove caches and build outputs; keeps .venv and runs/
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
