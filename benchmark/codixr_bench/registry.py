@@ -36,12 +36,16 @@ MODELS: dict[str, str] = {
 }
 """Name -> module:Class."""
 METRICS: dict[str, str] = {
-    "frechet": "codixr_bench.track_metrics:frechet",
+    "frechet": "codixr_bench.picture_metrics:frechet",
     "classification": "codixr_bench.track_metrics:classification",
     "bleu": "codixr_bench.track_metrics:bleu",
     "report_labels": "codixr_bench.metrics.report_labels:report_labels",
     "rouge": "codixr_bench.track_metrics:rouge",
     "consistency": "codixr_bench.track_metrics:consistency",
+    "inception": "codixr_bench.picture_metrics:inception",
+    "xrv": "codixr_bench.picture_metrics:xrv",
+    "xrv_chex": "codixr_bench.picture_metrics:xrv_chex",
+    "dinov2": "codixr_bench.picture_metrics:dinov2",
 }
 """Name -> module:function, called as ``function(task, track)`` for a list of Metric."""
 TRACKS: dict[str, str] = {

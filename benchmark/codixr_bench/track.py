@@ -21,6 +21,7 @@ from codixr.data.study import SPLITS
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.hooks import uses_conditions
+from codixr_bench.metrics.metric import MakesSeveral
 from codixr_bench.model import GenerativeModel
 from codixr_bench.registry import METRICS, TRACKS, load_object, names, plugged_in, unknown
 from codixr_bench.task import GROUPS, Task
@@ -173,7 +174,15 @@ class Track:
             made += [(name, metric) for metric in load_object(target, "metric")(task, self)]
         # A metric's own name without the view: fid_phantom is both fid_phantom[F] and [L].
         found = [
-            ({family, metric.name, metric.name.partition("[")[0]}, metric)
+            (
+                {
+                    family,
+                    metric.name,
+                    metric.name.partition("[")[0],
+                    *(metric.offers if isinstance(metric, MakesSeveral) else ()),
+                },
+                metric,
+            )
             for family, metric in made
             if metric.applies_to(task)
         ]
@@ -181,7 +190,11 @@ class Track:
             if not any(name in called for called, _ in found):
                 known_here = dict.fromkeys(name for called, _ in found for name in sorted(called))
                 raise unknown("metric", name, known_here, f" for '{task}' on track '{self.name}'")
-        return [m for called, m in found if not wanted or not called.isdisjoint(wanted)]
+        chosen = [m for called, m in found if not wanted or not called.isdisjoint(wanted)]
+        for metric in chosen:
+            if isinstance(metric, MakesSeveral):
+                metric.choose(wanted)
+        return chosen
 
 
 def _manifest(file_name: str) -> Path:

@@ -4,11 +4,9 @@ Your own is a function of the same form: ``metrics(task, track) -> list[Metric]`
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.metrics.backbone import features_of
 from codixr_bench.metrics.bleu import BleuMetric
 from codixr_bench.metrics.classification import ClassificationMetric
 from codixr_bench.metrics.consistency import (
@@ -18,18 +16,13 @@ from codixr_bench.metrics.consistency import (
     report_image_agreement,
     view_agreement,
 )
-from codixr_bench.metrics.frechet import FrechetMetric
 from codixr_bench.metrics.judge import JudgePass, judge_pass
 from codixr_bench.metrics.metric import Metric
 from codixr_bench.metrics.prompt_space import PromptSpace
 from codixr_bench.metrics.rouge import RougeMetric
+from codixr_bench.picture_metrics import load_distances
 from codixr_bench.task import Task
 from codixr_bench.track import Track
-
-
-def frechet(task: Task, track: Track) -> list[Metric]:
-    """A Fréchet distance a generated view, in the features of the track's ``backbones.fid``."""
-    return [FrechetMetric(_judge(track, "fid", m), m, task) for m in task.outputs if m.is_image]
 
 
 def classification(task: Task, track: Track) -> list[Metric]:
@@ -79,34 +72,12 @@ def consistency(task: Task, track: Track) -> list[Metric]:
 
 def load_backbones(metrics: Sequence[Metric]) -> None:
     """Load what the metrics compute with: InputError for missing weights, before hours of work."""
+    load_distances(metrics)
     for metric in metrics:
-        if isinstance(metric, FrechetMetric):
-            _ = metric.backbone.signature
-        elif isinstance(metric, ClassificationMetric):
+        if isinstance(metric, ClassificationMetric):
             _ = metric.classifier.signature
         elif isinstance(metric, ConsistencyMetric):
             _ = [side.reader.signature for side in metric.sides]
-
-
-def add_floors(metrics: Sequence[Metric], track: Track, n: int, data_dir: Path | None) -> None:
-    """Give each Fréchet distance what its real-against-real floor needs: ``n`` disjoint studies.
-
-    They come from the validation split where it is large enough, else from the training split;
-    as many as there are. A track that has neither gets no floor.
-    """
-    wanting = [m for m in metrics if isinstance(m, FrechetMetric) and m.floor_features is None]
-    splits = [split for split in ("val", "train") if split in track.splits]
-    if not wanting or not splits or n < 2:
-        return
-    enough = [split for split in splits if track.splits[split] >= n]
-    split = enough[0] if enough else max(splits, key=lambda name: track.splits[name])
-    dataset = track.dataset(split, min(n, track.splits[split]), data_dir)
-    images = getattr(dataset, "images", None)
-    for metric in wanting:
-        if callable(images):
-            images(metric.view)
-        studies = [dataset[position] for position in range(len(dataset))]
-        metric.floor_features = features_of(metric.backbone, studies, metric.view)
 
 
 def _judge(track: Track, use: str, view: Modality) -> JudgePass:

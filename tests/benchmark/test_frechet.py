@@ -3,15 +3,15 @@ import pickle
 import numpy as np
 import pytest
 import scipy.linalg
-from codixr_bench.bootstrap import recentred_interval, resample_weights
-from codixr_bench.metrics.backbone import features_of
+from codixr_bench.metrics.distances import PictureDistances
+from codixr_bench.metrics.feature_rows import FeatureRows
 from codixr_bench.metrics.frechet import (
     FeatureStatistics,
-    FrechetMetric,
     distance_between,
     frechet_distance,
-    resampled_distances,
+    frechet_of_rows,
 )
+from codixr_bench.metrics.influence_interval import influence_interval
 from codixr_bench.task import Task
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,12 +24,16 @@ STUDIES, SAMPLES = studies_and_samples(40)
 
 
 def metric(task=None, floor=None):
-    return FrechetMetric(PixelBackbone(), Modality.F, task, floor)
+    return PictureDistances(PixelBackbone(), Modality.F, task, floor)
 
 
 def features(n, d, seed, shift=0.0):
     rng = np.random.default_rng(seed)
     return (rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) / np.sqrt(d) + shift).astype("f4")
+
+
+def pixels(studies):
+    return PixelBackbone().features(np.stack([study.frontal for study in studies]))
 
 
 def by_sqrtm(x, y):
@@ -79,25 +83,63 @@ def test_a_set_is_at_distance_0_from_itself_and_never_below(n):
     assert 0 <= distance_between(x, x) <= 1e-6 * np.trace(np.cov(x.T))
 
 
-def test_resampling_equals_repeating_the_rows():
-    for n in (12, 60):
-        x, y = features(n, 16, 0), features(n, 16, 1)
-        weights = resample_weights(n, 5)
-        expected = [distance_between(np.repeat(x, w, 0), np.repeat(y, w, 0)) for w in weights]
-        np.testing.assert_allclose(resampled_distances(x, y, weights), expected, rtol=1e-5)
+def rows_of(features):
+    rows = FeatureRows()
+    rows.add(range(len(features)), features)
+    return rows
 
 
-def test_the_interval_covers_the_expected_distance_at_this_n():
-    shift, n, d, rounds = 0.5, 150, 8, 120
-    rng = np.random.default_rng(0)
-    pairs = [(rng.normal(size=(n, d)), rng.normal(size=(n, d)) + shift) for _ in range(rounds)]
-    values = [distance_between(x, y) for x, y in pairs]
-    weights = resample_weights(n, 100)
-    covered = 0
-    for (x, y), value in zip(pairs, values, strict=True):
-        low, high = recentred_interval(resampled_distances(x, y, weights), value)
-        covered += low <= np.mean(values) <= high
-    assert covered / rounds >= 0.9
+def influences(x, y):
+    return frechet_of_rows(rows_of(x), rows_of(y))
+
+
+@pytest.mark.parametrize(("n", "d"), [(400, 12), (25, 40)])
+def test_an_influence_is_what_the_picture_adds_to_the_distance(n, d):
+    x, y = features(n, d, 0), features(n, d, 1, shift=0.4)
+    found = influences(x, y)
+    assert found.value == pytest.approx(distance_between(x, y), rel=1e-9)
+    assert found.first.mean() == pytest.approx(0, abs=1e-9 * np.abs(found.first).max())
+    # Give a few pictures a little more weight, and look at the distance itself.
+    for side, influence in ((0, found.first), (1, found.second)):
+        for i in (0, 7, n - 1):
+            changed = reweighted(x, y, side, i, 1e-5) - reweighted(x, y, side, i, -1e-5)
+            assert changed / 2e-5 == pytest.approx(influence[i], rel=2e-2, abs=0.02 * found.value)
+
+
+def reweighted(x, y, side, i, epsilon):
+    """The distance when row i of a side weighs epsilon more, all others in proportion less."""
+    moments = []
+    for number, rows in enumerate((x.astype(float), y.astype(float))):
+        w = np.full(len(rows), 1 / len(rows))
+        if number == side:
+            w *= 1 - epsilon
+            w[i] += epsilon
+        mean = w @ rows
+        centred = rows - mean
+        n = len(rows)
+        moments += [mean, (centred.T * w) @ centred * n / (n - 1)]
+    mu1, cov1, mu2, cov2 = moments
+    roots = np.sqrt(np.linalg.eigvals(cov1 @ cov2).astype(complex)).real.sum()
+    return ((mu1 - mu2) ** 2).sum() + np.trace(cov1 + cov2) - 2 * roots
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "shift", "scale"), [(200, 8, 0.5, 1.0), (300, 32, 0.1, 1.2), (60, 64, 0.3, 1.0)]
+)
+def test_95_percent_intervals_cover_the_expected_distance_at_this_n(n, d, shift, scale):
+    rng = np.random.default_rng(5)
+    mixing = rng.normal(size=(d, d)) / np.sqrt(d) * np.linspace(1, 0.1, d)
+    found = []
+    for _ in range(250 if d < 64 else 150):
+        z = rng.normal(size=(n, d))
+        # A generated picture resembles its study's own, and some are far off.
+        noise = 0.5 * z + np.sqrt(0.75) * rng.normal(size=(n, d))
+        noise /= np.sqrt(rng.chisquare(8, size=(n, 1)) / 8)
+        found.append(influences((noise @ mixing * scale + shift / np.sqrt(d)), z @ mixing))
+    expected = np.mean([one.value for one in found])
+    intervals = [influence_interval(one.value, one.first + one.second, lowest=0) for one in found]
+    covered = np.mean([low <= expected <= high for low, high in intervals])
+    assert 0.92 <= covered <= 0.98  # 95 %, within the error of so few rounds
 
 
 @given(cuts=st.lists(st.integers(0, 50), max_size=4), flip=st.booleans())
@@ -127,19 +169,22 @@ def test_any_split_into_shards_gives_the_same_score(split):
 
 def test_the_score_says_how_it_was_made_and_stands_beside_its_floor():
     other, _ = studies_and_samples(60, seed=9)
-    floor = features_of(PixelBackbone(), other, Modality.F, batch_size=7)
+    floor = pixels(other)
     scored = metric(floor=floor)
     scored.update(range(len(STUDIES)), STUDIES, SAMPLES)
     (score,) = pickle.loads(pickle.dumps(scored)).compute()
-    real = features_of(PixelBackbone(), STUDIES, Modality.F)
+    real = pixels(STUDIES)
     assert score.name == "fid_pixels"
     assert not score.higher_is_better
     assert score.floor == pytest.approx(distance_between(real, floor[:40]))
     assert score.ci95[0] <= score.value <= score.ci95[1]
     assert score.signature == (
-        "fid|backbone:pixels|weights:none|ref:same-studies|n:40|ci:recentred,300|floor-n:40"
+        "fid|backbone:pixels|weights:none|ref:same-studies|n:40|ci:influence|floor-n:40"
     )
-    assert set(scored.statistics()) == {"fid_pixels.generated", "fid_pixels.real"}
+    (influence,) = scored.statistics().values()
+    assert set(scored.statistics()) == {"fid_pixels.influence"}
+    assert influence.shape == (40,)
+    assert influence.mean() == pytest.approx(0, abs=1e-12)
 
 
 def test_real_pictures_against_themselves_are_at_0():

@@ -20,7 +20,11 @@ VIEWS = {Modality.F: "frontal", Modality.L: "lateral"}
 
 
 class Backbone(Protocol):
-    """Turns pictures into features, one picture at a time: no batch statistics."""
+    """Turns pictures into features, one picture at a time: no batch statistics.
+
+    A backbone may also have ``keeps = True``: its features of real pictures are worth keeping
+    on the disk (``feature_cache.py``); and ``least_n``: below it, distances carry a warning.
+    """
 
     name: str
     """Names the score: ``fid_<name>``."""
@@ -33,6 +37,25 @@ class Backbone(Protocol):
     def features(self, images: Images) -> Features:
         """Features of a batch."""
         ...
+
+
+def eight_bits(images: Images, backbone: str) -> NDArray[np.uint8]:
+    """float32 [B, 1, H, W] in [0, 1] -> uint8, rounded; as a picture is saved as an 8-bit PNG.
+
+    Raises InputError for NaN, infinity and another range, e.g. 0 to 255: never rescaled silently.
+    """
+    if images.ndim != 4 or images.shape[1] != 1 or 0 in images.shape:
+        raise InputError(f"backbone '{backbone}': pictures are {images.shape}, not [B, 1, H, W]")
+    least, most = float(images.min()), float(images.max())
+    if not (np.isfinite(least) and np.isfinite(most)):
+        raise InputError(f"backbone '{backbone}': a picture holds NaN or infinity")
+    if least < 0.0 or most > 1.0:
+        raise InputError(
+            f"backbone '{backbone}': pictures range from {least:.4g} to {most:.4g}, not from 0 to "
+            "1; scale them by what white is, e.g. 255"
+        )
+    levels: NDArray[np.uint8] = np.rint(images * np.float32(255.0)).astype(np.uint8)
+    return levels
 
 
 def real_images(positions: Sequence[int], studies: Sequence[Study], view: Modality) -> Images:
@@ -58,18 +81,6 @@ def generated_images(positions: Sequence[int], samples: Sequence[Sample], view: 
             raise InputError(f"the sample at position {position} has no {VIEWS[view]} picture")
         images.append(image)
     return _stack(images, positions)
-
-
-def features_of(
-    backbone: Backbone, studies: Sequence[Study], view: Modality, batch_size: int = 64
-) -> Features:
-    """Features of real studies, e.g. of a disjoint set for a Fréchet distance's floor, [m, d]."""
-    batches = []
-    for first in range(0, len(studies), batch_size):
-        positions = range(first, min(first + batch_size, len(studies)))
-        batch = [studies[position] for position in positions]
-        batches.append(backbone.features(real_images(positions, batch, view)))
-    return np.concatenate(batches)
 
 
 def suffix_of(task: Task | None, view: Modality) -> str:

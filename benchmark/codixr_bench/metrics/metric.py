@@ -1,7 +1,7 @@
 """What every metric offers: a small mergeable state between studies and scores."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from numpy import generic
 from numpy.typing import NDArray
@@ -41,4 +41,18 @@ class Metric(Protocol):
 
     def statistics(self) -> Mapping[str, NDArray[generic]]:
         """One row a study in position order: what pairing and resampling need, without ids."""
+        ...
+
+
+@runtime_checkable
+class MakesSeveral(Protocol):
+    """A metric that can make more scores than it does unasked."""
+
+    @property
+    def offers(self) -> Sequence[str]:
+        """The names of all of them, without the view: what ``--metrics`` may ask for."""
+        ...
+
+    def choose(self, wanted: Sequence[str]) -> None:
+        """Make those of ``wanted`` that are offered; the usual ones where none is."""
         ...

@@ -1,0 +1,208 @@
+"""From two stored sets of features to scores: values, intervals, floors, signatures, reasons."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codixr.data.labels import PATHOLOGIES
+from codixr_bench.bootstrap import Interval
+from codixr_bench.metrics.extrapolation import extrapolated_distance
+from codixr_bench.metrics.feature_rows import FeatureRows
+from codixr_bench.metrics.frechet import Influences, frechet_of_rows
+from codixr_bench.metrics.influence_interval import influence_interval, standard_error
+from codixr_bench.metrics.kernel import kernel_distance
+from codixr_bench.metrics.manifold import K_DENSITY, K_PRECISION, Manifolds, manifolds
+from codixr_bench.score import ClassScore, Score
+
+KINDS = (
+    "fid",
+    "kid",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "fid_inf",
+    "fid_by_class",
+)
+"""What can be asked for; a score's name is the kind, then the backbone."""
+LEAST_OF_CLASS = 50
+"""Studies with a pathology, for its own distance."""
+
+_NORMAL = 1.959964
+"""Half of a 95 % interval, in standard errors."""
+_HIGHER_IS_BETTER = {"precision", "recall", "density", "coverage"}
+_LIMITS = {
+    "fid": (0.0, np.inf),
+    "fid_by_class": (0.0, np.inf),
+    "precision": (0.0, 1.0),
+    "recall": (0.0, 1.0),
+    "density": (0.0, np.inf),
+    "coverage": (0.0, 1.0),
+}
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to compute, and what the scores say about it."""
+
+    backbone: str
+    signature: str
+    """The backbone's."""
+    kinds: tuple[str, ...]
+    n: int
+    reference: str
+    """``same-studies``: the sides are paired, row by row; anything else: they are independent."""
+    suffix: str = ""
+    floor: float | None = None
+    floor_n: int = 0
+    patients: list[str] | None = None
+    """A patient a study, where patients have several."""
+    labels: NDArray[np.int8] | None = None
+    """[n, 10] of the paper's pathologies: 1 present."""
+    absent: str | None = None
+    """Why the backbone gives nothing."""
+
+    @property
+    def paired(self) -> bool:
+        """Whether row i of both sides is of one study."""
+        return self.reference == "same-studies"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A score, and each picture's influence on it where there is one."""
+
+    score: Score
+    first: Vector | None = None
+    second: Vector | None = None
+
+
+def score_name(kind: str, backbone: str, suffix: str = "") -> str:
+    """E.g. ``fid_inception[F]``."""
+    return f"{kind}_{backbone}{suffix}"
+
+
+def distance_scores(generated: FeatureRows, real: FeatureRows, asked: Asked) -> list[Scored]:
+    """The scores of ``asked.kinds``, in that order."""
+    if asked.absent:
+        return [_null(kind, asked, asked.absent) for kind in asked.kinds]
+    if min(len(generated), len(real)) < 2:
+        reason = "a distance needs two studies or more"
+        return [_null(kind, asked, reason) for kind in asked.kinds]
+    shared: list[Manifolds] = []
+
+    def of_manifolds(kind: str) -> Influences:
+        if not shared:
+            shared.append(manifolds(generated, real))
+        found: Influences = getattr(shared[0], kind)
+        return found
+
+    scored = []
+    for kind in asked.kinds:
+        if kind == "fid_by_class":
+            scored.append(_by_class(generated, real, asked))
+            continue
+        computations: dict[str, Callable[[], Influences]] = {
+            "fid": lambda: frechet_of_rows(generated, real),
+            "kid": lambda: kernel_distance(generated, real),
+            "fid_inf": lambda: extrapolated_distance(generated, real),
+        }
+        compute = computations.get(kind, lambda kind=kind: of_manifolds(kind))
+        try:
+            scored.append(_scored(kind, compute(), asked))
+        except ValueError as error:
+            scored.append(_null(kind, asked, str(error)))
+    return scored
+
+
+def interval(kind: str, found: Influences, asked: Asked) -> Interval:
+    """95 % of a score: from studies where the sides are paired, else from both sides apart."""
+    low, high = _LIMITS.get(kind, (-np.inf, np.inf))
+    if asked.paired:
+        return influence_interval(
+            found.value, found.first + found.second, asked.patients, low, high
+        )
+    errors = [standard_error(side)[0] for side in (found.first, found.second)]
+    half = _NORMAL * math.hypot(*errors)
+    return max(low, found.value - half), min(high, found.value + half)
+
+
+def _scored(kind: str, found: Influences, asked: Asked) -> Scored:
+    score = Score(
+        name=score_name(kind, asked.backbone, asked.suffix),
+        value=found.value,
+        ci95=interval(kind, found, asked),
+        n=asked.n,
+        higher_is_better=kind in _HIGHER_IS_BETTER,
+        floor=asked.floor if kind == "fid" else None,
+        signature=_signature(kind, asked),
+    )
+    return Scored(score, found.first, found.second)
+
+
+def _null(kind: str, asked: Asked, reason: str) -> Scored:
+    return Scored(
+        Score(
+            name=score_name(kind, asked.backbone, asked.suffix),
+            value=None,
+            reason=reason,
+            n=asked.n,
+            higher_is_better=kind in _HIGHER_IS_BETTER,
+            signature=_signature(kind, asked, with_interval=False),
+        )
+    )
+
+
+def _signature(kind: str, asked: Asked, *, with_interval: bool = True) -> str:
+    how = {
+        "kid": "|kernel:poly3|est:unbiased|pairs:all",
+        "precision": f"|k:{K_PRECISION}",
+        "recall": f"|k:{K_PRECISION}",
+        "density": f"|k:{K_DENSITY}",
+        "coverage": f"|k:{K_DENSITY}",
+        "fid_inf": "|sizes:1,1/2,1/4",
+        "fid_by_class": f"|least:{LEAST_OF_CLASS}",
+    }.get(kind, "")
+    backbone = asked.signature or asked.backbone
+    parts = f"{kind}|backbone:{backbone}{how}|ref:{asked.reference}|n:{asked.n}"
+    if with_interval:
+        parts += "|ci:influence" + (",by-patient" if asked.patients is not None else "")
+        if kind == "fid" and asked.floor is not None:
+            parts += f"|floor-n:{asked.floor_n}"
+    return parts
+
+
+def _by_class(generated: FeatureRows, real: FeatureRows, asked: Asked) -> Scored:
+    """The distance among the studies with a pathology, for each; the value is their mean."""
+    if asked.labels is None or not asked.paired:
+        return _null("fid_by_class", asked, "the pictures come without labels")
+    classes: dict[str, ClassScore] = {}
+    total = np.zeros(asked.n)
+    values = []
+    for c, name in enumerate(PATHOLOGIES):
+        which = np.flatnonzero(asked.labels[:, c] == 1)
+        n_pos, n_neg = len(which), int((asked.labels[:, c] == 0).sum())
+        if n_pos < LEAST_OF_CLASS:
+            reason = f"fewer than {LEAST_OF_CLASS} studies show it"
+            classes[name] = ClassScore(value=None, reason=reason, n_pos=n_pos, n_neg=n_neg)
+            continue
+        found = frechet_of_rows(generated, real, which)
+        both = found.first + found.second
+        patients = None if asked.patients is None else [asked.patients[i] for i in which]
+        ci95 = influence_interval(found.value, both, patients, lowest=0.0)
+        classes[name] = ClassScore(value=found.value, ci95=ci95, n_pos=n_pos, n_neg=n_neg)
+        values.append(found.value)
+        total[which] += both * (asked.n / n_pos)
+    if not values:
+        return _null("fid_by_class", asked, f"no pathology has {LEAST_OF_CLASS} studies")
+    total /= len(values)
+    mean = Influences(float(np.mean(values)), total - total.mean(), np.zeros(asked.n))
+    scored = _scored("fid_by_class", mean, asked)
+    return Scored(
+        scored.score.model_copy(update={"per_class": classes}), scored.first, scored.second
+    )
