@@ -38,7 +38,7 @@ class WeightsFile:
     """One published file."""
 
     backbone: str
-    """The name of ``codixr-bench backbones``."""
+    """What it is called here, e.g. ``xrv-chex``."""
     file_name: str
     url: str
     sha256: str

@@ -53,8 +53,8 @@ class PublishedBackbone:
                 )
             except InputError:
                 self.absent = (
-                    f"the weights of backbone '{self.backbone}' are not on this machine: "
-                    "see `codixr-bench backbones`"
+                    f"the weights of backbone '{self.backbone}' are not on this machine; "
+                    "a note of the run said where to put them"
                 )
                 raise
             self._loaded = _build(self.backbone, weights)
