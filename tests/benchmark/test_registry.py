@@ -51,7 +51,7 @@ def test_a_class_of_the_users_own_needs_no_registration(user_module: str) -> Non
     [
         ("codxir", "unknown model 'codxir'; did you mean 'codixr'?"),
         ("Noise", "did you mean 'noise'?"),
-        ("zzz", "known: codixr, real, retrieval, classifier, constant, noise"),
+        ("zzz", "known: codixr, codi, real, retrieval, classifier, constant, noise"),
         ("retreival:folder", "did you mean 'retrieval'?"),
         ("noise:folder", "model 'noise' has no checkpoint"),
         ("codixr:", "the path after ':' is missing"),
