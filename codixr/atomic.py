@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,8 +24,10 @@ def disk_full(folder: Path) -> InputError:
     )
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write under a temporary name beside ``path``, flush to the disk, rename.
+
+    ``content`` may come in pieces, so that a large file needs no large memory.
 
     Raises InputError when the disk is full or the folder cannot be written; the temporary file is
     removed then.
@@ -32,7 +35,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            file.write(content)
+            for piece in (content,) if isinstance(content, bytes) else content:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

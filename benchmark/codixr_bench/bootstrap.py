@@ -97,21 +97,3 @@ def percentile_interval(values: NDArray[np.float64], level: float = LEVEL) -> In
         return None
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def recentred_interval(
-    values: NDArray[np.float64], value: float, level: float = LEVEL, lowest: float = 0.0
-) -> Interval | None:
-    """The central ``level`` of the resampled values [R], moved so that their median is ``value``.
-
-    For scores with a small-sample bias, such as Fréchet distances: the duplicates in a resample act
-    like a smaller sample, so its values lie too high, by about the bias that ``value`` itself has
-    at this n. Moving the median keeps their spread and removes the extra bias: the interval always
-    contains ``value``, and speaks of the score at this n, not of its limit. Cut at ``lowest``.
-    """
-    interval = percentile_interval(values, level)
-    if interval is None:
-        return None
-    shift = value - float(np.median(values[np.isfinite(values)]))
-    low, high = (max(lowest, end + shift) for end in interval)
-    return min(low, value), max(high, value)

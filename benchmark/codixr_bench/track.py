@@ -190,11 +190,19 @@ class Track:
             if not any(name in called for called, _ in found):
                 known_here = dict.fromkeys(name for called, _ in found for name in sorted(called))
                 raise unknown("metric", name, known_here, f" for '{task}' on track '{self.name}'")
-        chosen = [m for called, m in found if not wanted or not called.isdisjoint(wanted)]
-        for metric in chosen:
+        # Two families may make the same metric: frechet and inception both make fid_inception.
+        chosen: dict[str, Metric] = {}
+        asked: dict[str, set[str]] = {}
+        for called, metric in found:
+            if not wanted or not called.isdisjoint(wanted):
+                chosen.setdefault(metric.name, metric)
+                asked.setdefault(metric.name, set()).update(called.intersection(wanted))
+        for name, metric in chosen.items():
             if isinstance(metric, MakesSeveral):
-                metric.choose(wanted)
-        return chosen
+                # A family's name asks for what it makes by itself, beside what else is named.
+                own = {metric.name} if asked[name] & set(known) else set()
+                metric.choose((*asked[name], *own))
+        return list(chosen.values())
 
 
 def _manifest(file_name: str) -> Path:

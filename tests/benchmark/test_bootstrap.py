@@ -6,7 +6,6 @@ from codixr_bench.bootstrap import (
     in_chunks,
     patient_numbers,
     percentile_interval,
-    recentred_interval,
     resample_weights,
     resampling_patients,
 )
@@ -57,12 +56,6 @@ def test_resamples_without_a_value_are_left_out_unless_they_are_most():
     some = np.array([1.0, 2.0, 3.0, np.nan])
     assert percentile_interval(some) == percentile_interval(some[:3])
     assert percentile_interval(np.array([1.0, np.nan])) is None
-
-
-@given(values=values, value=st.floats(0, 1e3))
-def test_a_recentred_interval_contains_the_value_and_no_negative_distance(values, value):
-    low, high = recentred_interval(values, value)
-    assert 0 <= low <= value <= high
 
 
 @given(rows=st.integers(-1, 9))

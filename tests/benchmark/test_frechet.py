@@ -153,7 +153,7 @@ def test_streamed_statistics_merge_to_those_of_all_rows(cuts, flip):
         whole.merge(shard)
     assert whole.n == 50
     np.testing.assert_allclose(whole.mean, rows.mean(0, dtype=float), rtol=1e-9)
-    np.testing.assert_allclose(whole.covariance, np.cov(rows.astype(float).T), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(whole.covariance, np.cov(rows.astype(float).T), rtol=1e-9)
 
 
 @settings(max_examples=15)

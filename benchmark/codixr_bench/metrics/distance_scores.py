@@ -12,7 +12,11 @@ from codixr_bench.bootstrap import Interval
 from codixr_bench.metrics.extrapolation import extrapolated_distance
 from codixr_bench.metrics.feature_rows import FeatureRows
 from codixr_bench.metrics.frechet import Influences, frechet_of_rows
-from codixr_bench.metrics.influence_interval import influence_interval, standard_error
+from codixr_bench.metrics.influence_interval import (
+    influence_interval,
+    share_interval,
+    standard_error,
+)
 from codixr_bench.metrics.kernel import kernel_distance
 from codixr_bench.metrics.manifold import K_DENSITY, K_PRECISION, Manifolds, manifolds
 from codixr_bench.score import ClassScore, Score
@@ -34,13 +38,12 @@ LEAST_OF_CLASS = 50
 _NORMAL = 1.959964
 """Half of a 95 % interval, in standard errors."""
 _HIGHER_IS_BETTER = {"precision", "recall", "density", "coverage"}
+_SHARES = {"precision", "recall", "coverage"}
+"""Shares of one side's pictures."""
 _LIMITS = {
     "fid": (0.0, np.inf),
     "fid_by_class": (0.0, np.inf),
-    "precision": (0.0, 1.0),
-    "recall": (0.0, 1.0),
     "density": (0.0, np.inf),
-    "coverage": (0.0, 1.0),
 }
 
 Vector = NDArray[np.float64]
@@ -123,6 +126,11 @@ def distance_scores(generated: FeatureRows, real: FeatureRows, asked: Asked) -> 
 def interval(kind: str, found: Influences, asked: Asked) -> Interval:
     """95 % of a score: from studies where the sides are paired, else from both sides apart."""
     low, high = _LIMITS.get(kind, (-np.inf, np.inf))
+    if kind in _SHARES:
+        side = found.first if kind == "precision" else found.second
+        patients = asked.patients if asked.paired else None
+        draws = len(side) if patients is None else len(set(patients))
+        return share_interval(found.value, standard_error(side, patients)[0], draws)
     if asked.paired:
         return influence_interval(
             found.value, found.first + found.second, asked.patients, low, high

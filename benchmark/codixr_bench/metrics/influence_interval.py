@@ -10,6 +10,9 @@ from codixr_bench.student import quantile
 
 Array = NDArray[np.float64]
 
+_NORMAL = 1.959964
+"""Half of a 95 % interval, in standard errors."""
+
 
 def standard_error(influence: Array, patients: Sequence[str] | None = None) -> tuple[float, float]:
     """Of a score with these influences [n], mean zero; and its degrees of freedom.
@@ -42,6 +45,21 @@ def influence_interval(
     error, df = standard_error(influence, patients)
     half = quantile(0.025, df) * error
     return max(lowest, min(value - half, value)), min(highest, max(value + half, value))
+
+
+def share_interval(share: float, error: float, draws: int) -> Interval:
+    """Wilson's 95 % interval of a share of pictures, never empty at 0 or 1 (Wilson 1927).
+
+    Args:
+        share: in [0, 1].
+        error: its standard error, which says how many independent draws it is worth.
+        draws: pictures or patients; counts where the error is 0.
+    """
+    n = share * (1.0 - share) / error**2 if error > 0.0 else float(draws)
+    shrink = 1.0 + _NORMAL**2 / n
+    middle = (share + _NORMAL**2 / (2 * n)) / shrink
+    half = _NORMAL / shrink * float(np.sqrt(share * (1 - share) / n + (_NORMAL / (2 * n)) ** 2))
+    return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
 
 
 def _by_patient(influence: Array, patients: Sequence[str]) -> Array:

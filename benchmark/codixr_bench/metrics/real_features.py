@@ -7,17 +7,19 @@ machine: delete it at will.
 """
 
 import hashlib
+import io
 import json
-import os
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from codixr.data.dataset import StudyDataset
+from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.atomic import make_folder
+from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.metrics.backbone import Backbone, Features, real_images
 from codixr_bench.metrics.feature_rows import FeatureRows
 from codixr_bench.weights import weights_folder
@@ -51,19 +53,15 @@ class RealFeatures:
         """Write the features of all studies, once."""
         if self._kept is not None or len(rows) != self._n:
             return
-        make_folder(self.path.parent)
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        header = io.BytesIO()
         shape = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), rows.dimensions)}
+        np.lib.format.write_array_header_1_0(header, shape)
+        blocks = (block.astype("<f4").tobytes() for block in rows.read())
         try:
-            with part.open("wb") as file:
-                np.lib.format.write_array_header_1_0(file, shape)
-                for block in rows.read():
-                    file.write(block.tobytes())
-            part.replace(self.path)
-        except OSError as error:
-            print(f"codixr-bench: note: features are not kept: {error.strerror}", file=sys.stderr)
-        finally:
-            part.unlink(missing_ok=True)
+            make_folder(self.path.parent)
+            write_atomically(self.path, chain([header.getvalue()], blocks))
+        except InputError as error:
+            print(f"codixr-bench: note: features are not kept: {error}", file=sys.stderr)
 
     def _read(self) -> Features | None:
         if not self.path.is_file():
