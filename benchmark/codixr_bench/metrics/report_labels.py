@@ -11,7 +11,7 @@ Notable:
 - An observation whose reference labels are all of one kind is null, with the reason, and left out
   of macro and weighted; the signature says so. Numbers equal sklearn's ``f1_score`` elsewhere.
 - A text that is no chest report (``labeler/nonreports.py``) has no positive label, though the
-  labeler would give it No Finding; ``non_report_share`` counts them.
+  labeler would give it No Finding; ``non_report_share`` counts them apart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -158,10 +158,7 @@ class ReportLabelsMetric:
             name: _class_score(once.per_class[0, c], drawn.per_class[:, c], labels[:, c])
             for c, name in enumerate(CLASSES)
         }
-        scores = [
-            self._score(average, once, drawn, by_class, int((~report).sum()), n)
-            for average in AVERAGES
-        ]
+        scores = [self._score(average, once, drawn, by_class, n) for average in AVERAGES]
         return [*scores, self._non_reports(report)]
 
     def statistics(self) -> Mapping[str, NDArray[generic]]:
@@ -207,7 +204,6 @@ class ReportLabelsMetric:
         once: Averaged,
         drawn: Averaged,
         by_class: Mapping[str, ClassScore],
-        non_reports: int,
         n: int,
     ) -> Score:
         classes = PATHOLOGIES if average == "macro" else CLASSES
@@ -231,12 +227,14 @@ class ReportLabelsMetric:
             n=n,
             higher_is_better=True,
             per_class=dict(by_class) if average == "macro" else {},
-            signature="|".join([*parts, f"non-reports:{non_reports}", f"n:{n}"]),
+            signature="|".join([*parts, f"n:{n}"]),
         )
 
     def _non_reports(self, report: Mask) -> Score:
         n = len(report)
-        drawn = resample_weights(n) @ (~report).astype(np.float64) / n
+        # Where whole patients are drawn, a resample has about n studies, not n.
+        weights = resample_weights(n)
+        drawn = weights @ (~report).astype(np.float64) / weights.sum(axis=1, dtype=np.int64)
         return Score(
             name="non_report_share",
             value=float((~report).mean()),
