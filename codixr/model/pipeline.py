@@ -371,7 +371,8 @@ class CoDiXRPipeline:
                 if callback_on_step_end is None:
                     return None
                 tensors = dict.fromkeys(callback_on_step_end_tensor_inputs, latents)
-                return callback_on_step_end(self, index, timestep, tensors).get("latents")
+                changed = callback_on_step_end(self, index, timestep, tensors)
+                return (changed or {}).get("latents")
 
             for start in starts:
                 part = slice(start, start + batch_size)
