@@ -1,4 +1,4 @@
-"""``codixr-bench``: run · generate · score · label · compare · check · new-model · doctor, lists.
+"""``codixr-bench``: run · generate · score · label · compare · check · submit · show · doctor, lists.
 
 Standard output holds the table, or JSON with ``--json``; progress and notes go to stderr. Exit
 codes: 0 fine, 1 failed, 2 bad input, 130 interrupted. Heavy imports stay inside the commands, so
@@ -28,6 +28,7 @@ examples:
 Quote the task: an unquoted > is a redirection to your shell.
 """
 _RESULT = "a run's folder, its result.json, or a task group's folder"
+_ONE_RESULT = "a result.json, or a run's folder"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -176,6 +177,20 @@ def _parser() -> argparse.ArgumentParser:
         default="terminal",
         help="default: terminal; latex needs the package booktabs",
     )
+    submit = add("submit", "check results, and put them where the leaderboard reads them", _submit)
+    submit.add_argument("files", nargs="+", type=Path, metavar="FILE", help=_ONE_RESULT)
+    submit.add_argument("--model", metavar="NAME", help="the name to show; default: the results'")
+    submit.add_argument(
+        "--to",
+        type=Path,
+        default=Path("leaderboard/results"),
+        metavar="DIR",
+        help="default: leaderboard/results",
+    )
+    verify = add("verify", "check results as the leaderboard does; exit code 0 or 1", _verify)
+    verify.add_argument("paths", nargs="+", type=Path, metavar="DIR|FILE", help="what to check")
+    show = add("show", "print a result file: scores, settings, signatures", _show)
+    show.add_argument("file", type=Path, metavar="FILE", help=_ONE_RESULT)
     _add_json(add("reconcile", "the paper's averages that don't follow from its cells", _reconcile))
     new_model = add("new-model", "write a small package with a model of your own", _new_model)
     new_model.add_argument("name", metavar="NAME", help="e.g. my_model")
@@ -290,8 +305,8 @@ def _nothing(parsed: argparse.Namespace) -> int:
         print(version("codixr"))
         return 0
     raise InputError(
-        "no command: run · generate · score · label · compare · check · new-model · tasks · "
-        "models · metrics · doctor"
+        "no command: run · generate · score · label · compare · check · submit · verify · "
+        "show · new-model · tasks · models · metrics · doctor"
     )
 
 
@@ -343,6 +358,24 @@ def _check(parsed: argparse.Namespace) -> int:
     from codixr_leaderboard.gate_report import check_command
 
     return check_command(parsed)
+
+
+def _submit(parsed: argparse.Namespace) -> int:
+    from codixr_leaderboard.commands import submit_command
+
+    return submit_command(parsed)
+
+
+def _verify(parsed: argparse.Namespace) -> int:
+    from codixr_leaderboard.commands import verify_command
+
+    return verify_command(parsed)
+
+
+def _show(parsed: argparse.Namespace) -> int:
+    from codixr_leaderboard.commands import show_command
+
+    return show_command(parsed)
 
 
 def _new_model(parsed: argparse.Namespace) -> int:

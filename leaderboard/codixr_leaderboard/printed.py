@@ -1,0 +1,91 @@
+"""Rows that a paper prints: a scale to read ours by, never ranked with them.
+
+A file ``results/<track>/paper-….json`` holds one system's printed cells. They are the paper's own
+split, pictures and weights, so they stand in tables of their own, marked as printed.
+``python -m codixr_leaderboard.printed leaderboard/results`` writes them from
+``codixr_bench.paper_numbers``; a test keeps them equal.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Literal
+
+from codixr_bench import paper_numbers as paper
+from codixr_bench.atomic import make_folder, write_atomically
+from codixr_bench.result import Name
+from codixr_bench.task import PAPER_TASKS, Task
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from codixr.errors import InputError
+from codixr_leaderboard.strict_json import read_strict
+
+TRACK = "mimic-cxr"
+MARK = "as printed, own split"
+_AVERAGES = ("micro", "macro", "weighted")
+
+
+class PrintedRows(BaseModel):
+    """One system's printed cells, task by task."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Literal["paper"] = "paper"
+    model: Name
+    studies: Name
+    tasks: dict[str, dict[str, float | None]]
+    """Task -> score -> value as printed; null where our copy is unreadable."""
+
+
+def is_printed(raw: object) -> bool:
+    """Whether parsed JSON is such a file."""
+    return isinstance(raw, dict) and raw.get("source") == "paper"
+
+
+def read_printed(path: Path) -> PrintedRows:
+    """Read one; InputError for a file that is none, or is not what the paper prints."""
+    raw = read_strict(path.read_bytes(), f"'{path}'")
+    try:
+        found = PrintedRows.model_validate_json(json.dumps(raw), strict=True)
+    except ValidationError as error:
+        raise InputError(f"'{path}' is no file of printed rows") from error
+    if printed_rows().get(path.name) != found or path.absolute().parent.name != TRACK:
+        raise InputError(f"'{path}' is not what the paper prints (codixr_bench/paper_numbers.py)")
+    return found
+
+
+def printed_rows() -> dict[str, PrintedRows]:
+    """File name -> rows, of all systems of the paper's Tables II to V."""
+    found = {}
+    for system in (paper.REAL, paper.CODI, paper.CODI_XR):
+        name = f"paper-{system.lower().replace(' ', '-').replace('_', '-')}.json"
+        tasks = {task.name: cells for task in PAPER_TASKS if (cells := _cells(system, task))}
+        studies = "own split, 33,588 X-rays"
+        found[name] = PrintedRows(model=f"{system} (paper)", studies=studies, tasks=tasks)
+    return found
+
+
+def _cells(system: str, task: Task) -> dict[str, float | None]:
+    cells: dict[str, float | None] = {}
+    if task.name in paper.FID.get(system, {}):
+        distances = zip(("fid_inception", "fid_xrv"), paper.FID[system][task.name], strict=True)
+        cells.update(distances)
+    for family, table in (("auroc", paper.AUROC), ("f1", paper.F1), ("label_f1", paper.LABEL_F1)):
+        # A system that is printed once stands for every task of its output.
+        is_its = ("T" in task.outputs) if family == "label_f1" else ("F" in task.outputs)
+        values = table.get((system, task.name)) or (table.get((system, None)) if is_its else None)
+        if values is not None:
+            names = [f"{family}_{average}" for average in _AVERAGES]
+            cells.update(zip(names, values[-3:], strict=True))
+    if task.name in paper.BLEU.get(system, {}):
+        names = [f"bleu_{order}" for order in range(1, 5)]
+        cells.update(zip(names, paper.BLEU[system][task.name], strict=True))
+    return cells
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1]) / TRACK
+    make_folder(folder)
+    for file, rows in printed_rows().items():
+        content = json.dumps(rows.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        write_atomically(folder / file, (content + "\n").encode())

@@ -1,0 +1,136 @@
+"""Result files whose own arithmetic holds, as a run of the phantom track leaves them."""
+
+import math
+from typing import Any
+
+from codixr_bench.result import Result
+from codixr_leaderboard.tracks import TRACKS
+
+from codixr.data.labels import PATHOLOGIES
+
+PHANTOM = TRACKS["phantom"]
+N = 2000
+JUDGE = "phantom-judge-F|weights:b58d73e4"
+Json = dict[str, Any]
+
+
+def score(name: str, value: float | None, signature: str, **more: Any) -> Json:
+    width = 0.05 * abs(value or 0.0)
+    return {
+        "name": name,
+        "value": value,
+        "reason": None,
+        "ci95": None if value is None else [value - width, min(value + width, 1e9)],
+        "n": N,
+        "higher_is_better": not name.startswith("fid"),
+        "per_class": {},
+        "counts": {},
+        "floor": None,
+        "signature": f"{signature}|n:{N}",
+        **more,
+    }
+
+
+def picture_scores(quality: float = 0.7) -> list[Json]:
+    """``fid_phantom``, AUROC and F1 of a frontal view: better with a higher quality in (0, 1)."""
+    classes, aurocs = {}, {}
+    for number, name in enumerate(PATHOLOGIES):
+        positives = 100 + 10 * number
+        hits = round(positives * quality)
+        false = round(50 * (1 - quality))
+        counts = {"tp": hits, "fp": false, "fn": positives - hits, "tn": 1800 - false}
+        value = 2 * hits / (2 * hits + false + positives - hits)
+        base = {"reason": None, "n_pos": positives, "n_neg": 1800}
+        ci95 = [value * 0.95, min(1.0, value * 1.05)]
+        classes[name] = {**base, "value": value, "ci95": ci95, "counts": counts}
+        area = 0.5 + 0.49 * quality
+        aurocs[name] = {**base, "value": area, "ci95": [area - 0.01, area + 0.01], "counts": None}
+    found = [score("fid_phantom", 40 * (1 - quality), f"fid|backbone:{JUDGE}|ref:same-studies")]
+    for family, of, end in (
+        ("auroc", aurocs, "labels:known"),
+        ("f1", classes, "thr:f1max-on-real-val|labels:known"),
+    ):
+        positives = sum(c["n_pos"] for c in of.values())
+        summed = {k: sum(c["counts"][k] for c in classes.values()) for k in ("tp", "fp", "fn")}
+        micro = 2 * summed["tp"] / (2 * summed["tp"] + summed["fp"] + summed["fn"])
+        averages = {
+            "micro": micro if family == "f1" else 0.5 + 0.4 * quality,
+            "macro": sum(c["value"] for c in of.values()) / len(of),
+            "weighted": sum(c["value"] * c["n_pos"] for c in of.values()) / positives,
+        }
+        for average, value in averages.items():
+            signature = f"{family}|avg:{average}|clf:{JUDGE}|{end}"
+            interval = [value * 0.98, min(1.0, value * 1.02)]
+            one = score(f"{family}_{average}", value, signature, ci95=interval)
+            found.append({**one, "per_class": of if average == "macro" else {}})
+    return found
+
+
+def report_scores(quality: float = 0.7) -> list[Json]:
+    """BLEU-1 to 4 and label F1 of reports."""
+    found = []
+    counts = {"hyp_len": 50_000, "ref_len": 52_000}
+    for order in range(1, 5):
+        counts[f"total_{order}"] = 50_000 - 2000 * (order - 1)
+        counts[f"match_{order}"] = round(counts[f"total_{order}"] * quality**order)
+        logs = [math.log(counts[f"match_{o}"] / counts[f"total_{o}"]) for o in range(1, order + 1)]
+        value = math.exp(sum(logs) / order + 1 - counts["ref_len"] / counts["hyp_len"])
+        signature = f"bleu|order:1-{order}|case:lc|tok:wordpunct|smooth:none|nrefs:1"
+        found.append(score(f"bleu_{order}", value, signature, counts=dict(counts)))
+    classes = {}
+    for number, name in enumerate((*PATHOLOGIES, "No Finding")):
+        positives = 100 + 10 * number
+        hits = round(positives * quality)
+        cells = {"tp": hits, "fp": 20, "fn": positives - hits, "tn": N - positives - 20}
+        value = 2 * hits / (hits + 20 + positives)
+        classes[name] = {
+            "value": value, "reason": None, "ci95": [value * 0.9, min(1.0, value * 1.1)],
+            "n_pos": positives, "n_neg": N - positives, "counts": cells,
+        }  # fmt: skip
+    summed = {k: sum(c["counts"][k] for c in classes.values()) for k in ("tp", "fp", "fn")}
+    weights = sum(c["n_pos"] for c in classes.values())
+    averages = {
+        "micro": 2 * summed["tp"] / (2 * summed["tp"] + summed["fp"] + summed["fn"]),
+        "macro": sum(classes[name]["value"] for name in PATHOLOGIES) / len(PATHOLOGIES),
+        "weighted": sum(c["value"] * c["n_pos"] for c in classes.values()) / weights,
+    }
+    for average, value in averages.items():
+        signature = (
+            f"label_f1|avg:{average}|labeler:chexpert-rules 1|uncertain:u-zeros|"
+            "classes:ten+No Finding|non-reports:0"
+        )
+        one = score(f"label_f1_{average}", value, signature)
+        one["ci95"] = [value * 0.98, min(1.0, value * 1.02)]
+        found.append({**one, "per_class": classes if average == "macro" else {}})
+    return found
+
+
+def result_json(task: str = "T->F", model: str = "my-model", quality: float = 0.7) -> Json:
+    """A result file of the whole test split."""
+    made = report_scores(quality) if task.endswith("T") else picture_scores(quality)
+    return {
+        "schema_version": 1,
+        "task": task,
+        "track": {
+            "name": "phantom",
+            "version": "1",
+            "fingerprint": PHANTOM.fingerprint,
+            "split": "test",
+            "n": N,
+        },
+        "model": {"name": model, "version": "1.0", "checkpoint_sha256": "ab" * 32},
+        "generation": {"seed": 0, "steps": 12, "guidance": 2.0, "preset": "tiny"},
+        "coverage": {"expected": N, "scored": N},
+        "scores": made,
+        "environment": {
+            "python": "3.11.2",
+            "platform": "Linux-x86_64-glibc2.36",
+            "packages": {"torch": "2.11.0"},
+        },
+        "timings": {"generate": 10.5, "score": 20.25},
+        "code": {"version": "0.1.0", "commit": "0" * 40},
+    }
+
+
+def a_result(task: str = "T->F", model: str = "my-model", quality: float = 0.7) -> Result:
+    return Result.model_validate(result_json(task, model, quality))
