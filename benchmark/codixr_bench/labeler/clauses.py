@@ -309,7 +309,7 @@ class Clauses:
         g, clause = self.g, self.clause
         if clause.predicate >= 0 or clause.copula >= 0 or clause.subject < 0:
             return False
-        if self.separator != "," or closing:
+        if self.separator != "," or (closing and g.kinds[self.last] not in "JE"):
             return True
         return (
             len(self.places) == 1

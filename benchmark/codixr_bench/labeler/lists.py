@@ -21,6 +21,7 @@ STATES = word_set("normal clear unremarkable stable unchanged intact enlarged ne
 """Behind a noun, these are a whole statement: "heart size normal"."""
 
 _SHARED = frozenset(("aux", "cop", "neg", "amod"))
+_NOT_WHERE = frozenset(("nmod:with", "nmod:for", "nmod:to", "dobj"))
 _AMOUNTS = frozenset(("area", "amount", "combination"))
 
 
@@ -58,18 +59,20 @@ def has_serial_comma(phrases: Sequence[Phrase], comma: int) -> bool:
 def has_verb(phrases: Sequence[Phrase], noun: int, separator: str) -> bool:
     """Whether the noun phrase at ``noun`` is the subject of a verb, or of a state behind it."""
     behind = True
+    before = p.NOUN
     for phrase in phrases[noun + 1 : noun + LOOK_AHEAD]:
         kind = phrase.kind
         if kind == p.VERB:
             return True
-        if kind == p.ADJECTIVE:
+        if kind == p.ADJECTIVE and before != k.PREPOSITION:  # not "on the left"
             return behind and phrase.lemma in STATES
-        if kind == k.COORDINATOR and separator not in ("", ","):
+        if kind == k.COORDINATOR and separator not in ("", ",", "but"):
             return False
+        before = kind
         if kind == p.NOUN and phrase.no:
             return False
         is_comma = kind == k.PUNCTUATION and phrase.lemma in ",()-"
-        if not is_comma and kind not in "PNRC":
+        if not is_comma and kind not in "PNRCJ":
             return False
         behind = False
     return False
@@ -79,7 +82,8 @@ def place_for(g: Graph, places: Sequence[Place], noun: int) -> Place:
     """The innermost list of the noun's own kind: findings with findings, places with places."""
     is_place = g.words[noun] in PLACES
     for place in reversed(places):
-        if (g.words[place.first] in PLACES) == is_place:
+        says_where = g.words[place.first] in PLACES and place.relation not in _NOT_WHERE
+        if says_where == is_place:
             return place
     return places[-1]
 

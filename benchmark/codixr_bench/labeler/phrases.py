@@ -84,7 +84,7 @@ def _nominal(g: Graph, first: int, phrases: list[Phrase]) -> int:
     i = first
     while i < n:
         kind = kinds[i]
-        if kind in "N#":
+        if kind == k.NOUN or (kind == k.NUMBER and noun < 0):
             noun = i
         elif kind == k.PRONOUN:
             noun = i
@@ -129,6 +129,8 @@ def _begins_new(g: Graph, first: int, i: int, noun: int) -> bool:
         and g.kinds[i + 1] in "NJ"
     ):
         return False  # a blanked word: "no xxxx suspicious nodule"
+    if words[i] == "normal" and words[i + 1 : i + 2] == ["limits"]:
+        return False  # "within" forgotten
     if words[i] in BEHIND_NOUN or words[noun] == "change":
         return True
     return words[i] in _SIDES and noun == i - 1 and before not in PLACES
@@ -173,7 +175,7 @@ def _noun(
     g: Graph, first: int, noun: int, pairs: list[tuple[int, int, str]], phrases: list[Phrase]
 ) -> int:
     kinds = g.kinds
-    verb = _misread(g, first, noun)
+    verb = -1 if any(phrase.kind == VERB for phrase in phrases) else _misread(g, first, noun)
     head = noun if verb < 0 else verb - 1
     no = False
     for i in range(first, head):

@@ -65,7 +65,10 @@ _LEXICON: dict[str, frozenset[str]] = {
         "minor slight high same different airspace bony linear discrete concerning resolving "
         "worsening developing increasing decreasing improving evolving underlying remaining "
         "enlarging convincing descending ascending healing existing free-flowing hypoinflated "
-        "inflammatory known midline redundant ectatic superior inferior unchanged adjacent early"
+        "inflammatory known midline redundant ectatic superior inferior unchanged adjacent early "
+        "focal hilar lobar basal vague multiple round oval ovoid remote recent coarse confluent "
+        "indistinct platelike bandlike masslike subacute benign soft thin lucent true few other "
+        "first second third fourth fifth single viral renal retrocardiac"
     ),
     NOUN: word_set(
         "scarring thickening crowding blunting widening flattening finding imaging tubing ring "
