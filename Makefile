@@ -7,7 +7,7 @@ TASK := L+T->F
 RUN := runs/phantom-64/L+T-to-F/codixr
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint perf clean
+.PHONY: help setup demo test lint perf site clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -41,6 +41,9 @@ perf: setup ## measure start-up, the main job, the phantom and the generator; pr
 	$(BIN)/python tests/perf/generation.py
 	$(BIN)/python tests/perf/training.py
 	$(BIN)/python tests/perf/preparation.py
+
+site: setup ## build the leaderboard's static pages: site/index.html
+	$(BIN)/python -m codixr_leaderboard.site leaderboard/results site
 
 clean: ## remove caches and build outputs; keeps .venv and runs/
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

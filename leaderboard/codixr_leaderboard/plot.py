@@ -1,0 +1,65 @@
+"""A board as a picture: a dot and an interval a model, as SVG with the same bytes each time.
+
+Text stays text, and grey on nothing, so that it can be read on light and dark pages.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from codixr_bench.score import Score
+
+MOST = 25
+"""Models in one picture: the first ones."""
+_INK, _DOT = "#7a7f87", "#3b7dd8"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One model's score."""
+
+    label: str
+    score: Score
+
+
+def intervals_svg(lines: Sequence[Line], name: str) -> bytes:
+    """The first ``MOST`` lines, from the top down; SVG."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    lines = [line for line in lines if line.score.value is not None][:MOST]
+    style: Any = {
+        "svg.hashsalt": "codixr",
+        "svg.fonttype": "none",
+        "font.size": 10,
+        "font.family": "sans-serif",
+        "text.parse_math": False,
+    }
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(6.4, 0.8 + 0.3 * max(1, len(lines))))
+        axes = figure.add_subplot()
+        places = range(len(lines))
+        for place, line in zip(places, lines, strict=True):
+            value = line.score.value or 0.0
+            axes.plot(line.score.ci95 or (value, value), (place, place), color=_DOT, linewidth=2.5)
+            axes.plot((value,), (place,), "o", color=_DOT, markersize=5)
+        axes.set_yticks(list(places), [line.label[:40] for line in lines])
+        axes.set_ylim(max(len(lines), 1) - 0.5, -0.5)
+        up = not lines or lines[0].score.higher_is_better
+        axes.set_xlabel(f"{name} {'→ better' if up else '← better'}")
+        axes.tick_params(colors=_INK)
+        axes.xaxis.label.set_color(_INK)
+        for side, spine in axes.spines.items():
+            spine.set_visible(side == "bottom")
+            spine.set_color(_INK)
+        axes.grid(axis="x", color=_INK, alpha=0.25, linewidth=0.6)
+        sink = io.BytesIO()
+        figure.savefig(
+            sink,
+            format="svg",
+            transparent=True,
+            bbox_inches="tight",
+            metadata={"Date": None, "Creator": None},
+        )
+    return sink.getvalue()

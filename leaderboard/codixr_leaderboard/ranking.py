@@ -1,0 +1,148 @@
+"""Which results stand in one table, in which order, with which rank.
+
+One table holds results of the same studies (track, version, fingerprint, split, n), the same task
+and the same signatures of every score it shows; anything else is another table. The first score
+ranks. A result's rank is one more than the number of results that are better beyond doubt: whose
+interval lies wholly on the better side of its own. So results whose intervals overlap tie, and the
+order inside a tie is by value, then the narrower interval, then the date, then the name.
+
+Submissions hold no study's numbers, so overlap here is that of unpaired intervals: more cautious
+than ``codixr-bench compare``, which pairs two runs on one machine.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from codixr_bench.result import Result, TrackInfo
+from codixr_bench.score import Score
+from codixr_bench.task import GROUPS, Task
+
+from codixr_leaderboard.submission import Submission, slug
+from codixr_leaderboard.tracks import TRACKS, columns
+
+_OWN = re.compile(r"\|non-reports:\d+")
+"""Parts of a signature that are about the samples, not about how they were measured."""
+_ORDER = [task.name for task in GROUPS["all"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One result in its table."""
+
+    rank: int
+    tied: bool
+    """Whether another result has the same rank."""
+    result: Result
+    submitted: date
+    scores: tuple[Score | None, ...]
+    """In the order of the table's columns."""
+
+    @property
+    def slug(self) -> str:
+        """The model's file name, without its ending."""
+        return slug(self.result.model.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One table."""
+
+    track: TrackInfo
+    task: str
+    columns: tuple[str, ...]
+    """Names of scores; the first ranks."""
+    signatures: tuple[str, ...]
+    rows: tuple[Row, ...]
+    number: int = 1
+    """Of the tables of this track and task: the one with most rows is the first."""
+    of: int = 1
+
+    @property
+    def stem(self) -> str:
+        """Its page's file name, without ending."""
+        stem = f"{self.track.name}-{Task.parse(self.task).folder.lower().replace('+', '')}"
+        return stem if self.number == 1 else f"{stem}-{self.number}"
+
+
+def boards(submissions: Sequence[Submission]) -> list[Board]:
+    """All tables, in the order of tracks, tasks, and rows they have."""
+    groups: dict[tuple[object, ...], list[tuple[Result, date]]] = {}
+    for submission in submissions:
+        for result in submission.results:
+            key = (result.track, result.task, measured(result))
+            groups.setdefault(key, []).append((result, submission.submitted))
+    tables: dict[tuple[str, str], list[Board]] = {}
+    for found in groups.values():
+        first = found[0][0]
+        board = Board(first.track, first.task, _columns(first), measured(first), ranked(found))
+        tables.setdefault((first.track.name, first.task), []).append(board)
+    ordered = []
+    for _, same in sorted(tables.items(), key=lambda item: _place(*item[0])):
+        same.sort(key=lambda b: (-len(b.rows), b.track.fingerprint, b.track.n, b.signatures))
+        ordered += [
+            Board(b.track, b.task, b.columns, b.signatures, b.rows, number, len(same))
+            for number, b in enumerate(same, start=1)
+        ]
+    return ordered
+
+
+def measured(result: Result) -> tuple[str, ...]:
+    """The signatures of the scores that its table shows, without what is the samples' own."""
+    found = (result.score(name) for name in _columns(result))
+    return tuple(_OWN.sub("", score.signature) if score else "" for score in found)
+
+
+def ranked(results: Sequence[tuple[Result, date]]) -> tuple[Row, ...]:
+    """Rows of one table in order; all need a value of the first column."""
+    if not results:
+        return ()
+    names = _columns(results[0][0])
+    sign = -1.0 if _score(results[0][0], names[0]).higher_is_better else 1.0
+
+    def order(entry: tuple[Result, date]) -> tuple[float, float, date, str]:
+        score = _score(entry[0], names[0])
+        low, high = _interval(score, 1.0)
+        return (sign * _number(score), high - low, entry[1], entry[0].model.name)
+
+    ordered = sorted(results, key=order)
+    # Smaller is better from here on: both ends are turned round for the other direction.
+    intervals = [_interval(_score(result, names[0]), sign) for result, _ in ordered]
+    ranks = [1 + sum(other[1] < own[0] for other in intervals) for own in intervals]
+    return tuple(
+        Row(
+            rank=rank,
+            tied=ranks.count(rank) > 1,
+            result=result,
+            submitted=day,
+            scores=tuple(result.score(name) for name in names),
+        )
+        for rank, (result, day) in zip(ranks, ordered, strict=True)
+    )
+
+
+def _columns(result: Result) -> tuple[str, ...]:
+    return columns(TRACKS[result.track.name], result.task)
+
+
+def _score(result: Result, name: str) -> Score:
+    score = result.score(name)
+    if score is None or score.value is None:
+        raise ValueError(f"a result without {name} has no rank")
+    return score
+
+
+def _number(score: Score) -> float:
+    return score.value if score.value is not None else 0.0
+
+
+def _interval(score: Score, sign: float) -> tuple[float, float]:
+    value = _number(score)
+    low, high = score.ci95 or (value, value)
+    return (sign * low, sign * high) if sign > 0 else (sign * high, sign * low)
+
+
+def _place(track: str, task: str) -> tuple[int, int]:
+    tracks = list(TRACKS)
+    return (tracks.index(track), _ORDER.index(task) if task in _ORDER else len(_ORDER))

@@ -1,0 +1,168 @@
+"""``make site``: static pages from the results files, byte for byte the same each time.
+
+    python -m codixr_leaderboard.site leaderboard/results site
+
+Pages hold no date of building and load nothing from elsewhere; a plain script adds sorting, and
+without it every table is complete and in order. A file that fails the check stops the build.
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from codixr_bench.atomic import make_folder, write_atomically
+from codixr_bench.task import GROUPS
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from codixr.errors import InputError
+from codixr_leaderboard import table
+from codixr_leaderboard.plot import MOST, Line, intervals_svg
+from codixr_leaderboard.printed import MARK, PrintedRows, is_printed, read_printed
+from codixr_leaderboard.ranking import Board, Row, boards
+from codixr_leaderboard.strict_json import read_strict
+from codixr_leaderboard.submission import Submission, read_submission, results_below, slug
+from codixr_leaderboard.tracks import TRACKS
+
+_HERE = Path(__file__).parent
+_STATIC = ("style.css", "sort.js")
+_MARKER = ".codixr-site"
+"""Says that a folder is ours to write into."""
+
+
+def read_results(root: Path) -> tuple[list[Submission], dict[str, list[PrintedRows]]]:
+    """All checked submissions below ``root``, and printed rows by track; none is fine."""
+    submissions: list[Submission] = []
+    printed: dict[str, list[PrintedRows]] = {}
+    for file in results_below(root):
+        if is_printed(read_strict(file.read_bytes(), f"'{file}'")):
+            printed.setdefault(file.parent.name, []).append(read_printed(file))
+        else:
+            submissions.append(read_submission(file))
+    return submissions, printed
+
+
+def build(root: Path, out: Path) -> int:
+    """Build the site of the results in ``root`` into ``out``; returns the number of pages.
+
+    Raises InputError for a results file that is refused, and for a folder with other files in it.
+    """
+    submissions, printed = read_results(root)
+    return build_pages(submissions, printed, out)
+
+
+def build_pages(
+    submissions: Sequence[Submission], printed: dict[str, list[PrintedRows]], out: Path
+) -> int:
+    """Write all pages, downloads and pictures; an earlier site in ``out`` is replaced."""
+    _clear(out)
+    all_boards = boards(submissions)
+    page = _pages(out)
+    tracks = [
+        {
+            "name": track.name,
+            "title": track.title,
+            "boards": [board for board in all_boards if board.track.name == track.name],
+            "printed": printed.get(track.name, []),
+        }
+        for track in TRACKS.values()
+    ]
+    by_name = {str(track["name"]): track for track in tracks}
+    page("index", "index.html", tracks=tracks)
+    for track in tracks:
+        if rows := printed.get(str(track["name"])):
+            page("paper", f"{track['name']}-paper.html", tables=_printed_tables(rows))
+    places: dict[tuple[str, str], dict[str, tuple[Board, Row]]] = {}
+    for board in all_boards:
+        page("board", f"{board.stem}.html", board=board, track=by_name[board.track.name])
+        for ending, download in table.DOWNLOADS.items():
+            _write(out / f"{board.stem}.{ending}", download(board))
+        lines = [Line(r.result.model.name, s) for r in board.rows if (s := r.scores[0]) is not None]
+        write_atomically(out / f"{board.stem}.svg", intervals_svg(lines, board.columns[0]))
+        for row in board.rows:
+            places.setdefault((board.track.name, row.slug), {})[board.task] = (board, row)
+    for submission in submissions:
+        name = slug(submission.model)
+        _write(out / "results" / submission.track / f"{name}.json", submission.to_json().decode())
+        page(
+            "model",
+            f"models/{submission.track}-{name}.html",
+            submission=submission,
+            slug=name,
+            places=places[submission.track, name],
+        )
+    for name in _STATIC:
+        _write(out / name, (_HERE / "static" / name).read_text(encoding="utf-8"))
+    return 1 + len(all_boards) + len(submissions) + len(printed)
+
+
+def _pages(out: Path) -> Callable[..., None]:
+    """A function that renders a template into a file."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["task"] = lambda task: task.replace("->", "→")
+    environment.globals.update(
+        zip=zip, number=table.number, interval=table.interval, rank=table.rank,
+        arrow=table.arrow, mark=MARK, most=MOST,
+    )  # fmt: skip
+
+    def page(template: str, name: str, **content: Any) -> None:
+        root = "../" * name.count("/")
+        text = environment.get_template(f"{template}.html.j2").render(root=root, **content)
+        _write(out / name, text)
+
+    return page
+
+
+def _printed_tables(
+    rows: Sequence[PrintedRows],
+) -> list[tuple[str, list[str], list[tuple[PrintedRows, dict[str, float | None]]]]]:
+    """Task, its scores, and the systems that have it."""
+    found = []
+    for task in GROUPS["paper"]:
+        own = [(one, one.tasks[task.name]) for one in rows if task.name in one.tasks]
+        names = list(dict.fromkeys(name for _, cells in own for name in cells))
+        if own:
+            found.append((task.name, names, own))
+    return found
+
+
+def _clear(out: Path) -> None:
+    if out.exists() and any(out.iterdir()):
+        if not (out / _MARKER).is_file():
+            raise InputError(f"'{out}' holds files that are no site of ours: name another folder")
+        shutil.rmtree(out)
+    make_folder(out)
+    _write(out / _MARKER, "")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build; exit code 0, or 2 for bad input."""
+    parser = argparse.ArgumentParser(description="Build the leaderboard's static pages.")
+    parser.add_argument("results", type=Path, metavar="RESULTS")
+    parser.add_argument("out", type=Path, metavar="OUT")
+    parsed = parser.parse_args(argv)
+    try:
+        pages = build(parsed.results, parsed.out)
+    except InputError as error:
+        print(f"site: error: {error}", file=sys.stderr)
+        return 2
+    print(f"{parsed.out / 'index.html'}: {pages} pages")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
