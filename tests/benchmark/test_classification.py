@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from codixr_bench.bootstrap import resample_weights
+from codixr_bench.metrics.auroc import Cases, aurocs
 from codixr_bench.metrics.classification import (
     ClassificationMetric,
-    auroc,
     average_auroc,
     average_f1,
 )
@@ -97,7 +97,8 @@ def test_a_resample_that_lost_a_kind_has_no_auroc():
     weights = np.array([[2, 0], [1, 1], [0, 2]], dtype=np.int16)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = auroc(np.array([0.1, 0.9]), np.array([False, True]), np.arange(2), weights)
+        cases = Cases(np.array([0.1, 0.9]), np.array([False, True]), np.arange(2))
+        (found,) = aurocs([cases], weights).T
     np.testing.assert_array_equal(found, [np.nan, 1.0, np.nan])
 
 

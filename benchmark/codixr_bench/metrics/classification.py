@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from codixr.data.study import Study
 from codixr.modality import Modality
-from codixr_bench.bootstrap import in_chunks, percentile_interval, resample_weights
+from codixr_bench.bootstrap import percentile_interval, resample_weights
+from codixr_bench.metrics.auroc import Cases, aurocs
 from codixr_bench.metrics.backbone import Images, generated_images, suffix_of
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
@@ -27,9 +28,6 @@ from codixr_bench.task import Task
 AVERAGES = ("micro", "macro", "weighted")
 UNKNOWN = -2
 """How a label of None is stored; 1, 0 and -1 (uncertain) are stored as they are."""
-
-_CHUNK = 2_000_000
-"""Numbers held at a time while resampling: 16 MB an array."""
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int8]
@@ -195,12 +193,15 @@ def average_auroc(probabilities: Array, labels: Labels, weights: NDArray[np.gene
     Probabilities [n, k]; labels [n, k], known where 0 or 1; weights [R, n] -> R values each.
     """
     k = labels.shape[1]
-    per_class = np.full((len(weights), k), np.nan)
-    for c in range(k):
-        known = np.flatnonzero(labels[:, c] >= 0)
-        per_class[:, c] = auroc(probabilities[known, c], labels[known, c] == 1, known, weights)
     study, c_of = np.nonzero(labels >= 0)
-    micro = auroc(probabilities[study, c_of], labels[study, c_of] == 1, study, weights)
+    cases = [
+        Cases(probabilities[known, c], labels[known, c] == 1, known)
+        for c in range(k)
+        for known in (np.flatnonzero(labels[:, c] >= 0),)
+    ]
+    pooled = Cases(probabilities[study, c_of], labels[study, c_of] == 1, study)
+    values = aurocs([*cases, pooled], weights)
+    per_class, micro = values[:, :k], values[:, k]
     return _averaged(per_class, micro, labels, weights)
 
 
@@ -218,40 +219,6 @@ def average_f1(predicted: Mask, labels: Labels, weights: NDArray[np.generic]) ->
     per_class = _f1(hits, false, positives, negatives)
     micro = _f1(*(counts.sum(axis=1) for counts in (hits, false, positives, negatives)))
     return _averaged(per_class, micro, labels, weights)
-
-
-def auroc(
-    scores: Array, present: Mask, study: NDArray[np.intp], weights: NDArray[np.generic]
-) -> Array:
-    """The chance that a present case scores above an absent one, ties counting half.
-
-    Scores and labels of m cases [m], the study of each [m], weights of studies [R, n] -> [R]; NaN
-    where a resample has cases of one kind only. One sort serves all resamples: a case's weight of
-    absent cases below it is a running sum.
-    """
-    values = np.full(len(weights), np.nan)
-    if not present.any() or present.all():
-        return values
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
-    is_present = present[order]
-    cases = np.flatnonzero(is_present)
-    absent = np.flatnonzero(~is_present)
-    # Absent cases strictly below each present one, and at or below it.
-    below = np.searchsorted(ordered[absent], ordered[cases], side="left")
-    upto = np.searchsorted(ordered[absent], ordered[cases], side="right")
-    row = 0
-    for chunk in in_chunks(weights, _CHUNK // len(scores)):
-        by_study = chunk.T.copy()
-        of_cases = by_study[study[order][cases]]
-        running = np.zeros((len(absent) + 1, len(chunk)))
-        np.cumsum(by_study[study[order][absent]], axis=0, out=running[1:])
-        wins = np.einsum("cr,cr->r", of_cases, running[below] + running[upto])
-        pairs = 2.0 * of_cases.sum(axis=0) * running[-1]
-        with np.errstate(invalid="ignore"):
-            values[row : row + len(chunk)] = wins / pairs
-        row += len(chunk)
-    return values
 
 
 def _averaged(
