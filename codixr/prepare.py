@@ -23,6 +23,7 @@ examples:
   codixr prepare phantom --as mimic-cxr-tree --n 300 --out fake
   codixr prepare mimic-cxr --root fake --out data/mimic --dry-run
   codixr prepare mimic-cxr --root fake --out data/mimic --workers 2
+  codixr prepare ct --volumes scans --reports reports.csv --out data/ct
   codixr prepare --verify data/mimic
 
 The same command goes on where it was stopped. Nothing is written outside --out, and nothing that
@@ -54,6 +55,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--json", action="store_true", help="with --verify: JSON on stdout")
     tracks = parser.add_subparsers(dest="track", metavar="TRACK")
     _add_mimic(tracks)
+    _add_ct(tracks)
     _add_phantom(tracks)
 
 
@@ -64,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             raise InputError("--verify takes a folder and no track: codixr prepare --verify DIR")
         return _verify(options)
     if options.track is None:
-        raise InputError("no track: mimic-cxr, phantom; or --verify DIR (see `--help`)")
+        raise InputError("no track: mimic-cxr, ct, phantom; or --verify DIR (see `--help`)")
     return int(options.prepare(options))
 
 
@@ -90,7 +92,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         type=_positive,
         default=128,
         metavar="N",
-        help="studies a file; an interrupted worker loses at most one file (default: 128)",
+        help="studies a file; an interrupted worker loses at most one file (default: 128; ct: 16)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace another dataset in the folder"
@@ -164,6 +166,41 @@ def _add_mimic(tracks: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.set_defaults(prepare=_mimic)
 
 
+def _add_ct(tracks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = tracks.add_parser(
+        "ct",
+        help="any folder of chest CT and a table of reports, projected to F and L",
+        description="A frontal and a lateral X-ray of each scan, rendered from its voxels, with "
+        "its report and labels (extra: pip install 'codixr[ct]').",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--volumes",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="holds .nii or .nii.gz files, or folders of DICOM slices, at any depth",
+    )
+    parser.add_argument(
+        "--reports",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help="a row a volume: its file name (column volume), impression or report, and if known "
+        "patient and labels (0, 1, -1 or empty)",
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="CSV", help="labels of the volumes, where in another table"
+    )
+    parser.add_argument(
+        "--size", type=_positive, default=256, metavar="N", help="32 to 1024 (default: 256)"
+    )
+    parser.add_argument("--limit", type=_positive, metavar="N", help="the first N scans only")
+    add_output(parser)
+    # A volume takes seconds: smaller files lose less, and share out better.
+    parser.set_defaults(prepare=_ct, shard_size=16)
+
+
 def _add_phantom(tracks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = tracks.add_parser(
         "phantom",
@@ -216,6 +253,21 @@ def _mimic(options: argparse.Namespace) -> int:
     for key, values in headers.items():
         print(f"{key:22}" + ", ".join(f"{n:,} {value}" for value, n in values.items()))
     return 0
+
+
+def _ct(options: argparse.Namespace) -> int:
+    from codixr.data.ct import CtOptions, plan_ct
+
+    plan = plan_ct(
+        CtOptions(
+            volumes=options.volumes,
+            reports=options.reports,
+            labels=options.labels,
+            image_size=options.size,
+            limit=options.limit,
+        )
+    )
+    return prepare_and_show(plan, options)
 
 
 def _phantom(options: argparse.Namespace) -> int:

@@ -57,3 +57,19 @@ def _fill(order: Iterable[str], images: Mapping[str, int], target: int) -> list[
 
 def _rank(seed: int, subject: str) -> bytes:
     return hashlib.sha256(f"{seed}:{subject}".encode()).digest()
+
+
+def holdout_split(
+    subjects: Iterable[str], test_share: float, val_share: float, seed: int = 0
+) -> dict[str, Split]:
+    """Subject id -> split: shares of the patients in the order of sha256(seed, subject id).
+
+    At least one patient is a test patient.
+    """
+    order = sorted(set(subjects), key=lambda subject: _rank(seed, subject))
+    test = max(1, round(test_share * len(order)))
+    val = test + round(val_share * len(order))
+    found: dict[str, Split] = {}
+    for place, subject in enumerate(order):
+        found[subject] = "test" if place < test else "val" if place < val else "train"
+    return found

