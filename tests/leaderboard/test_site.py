@@ -1,0 +1,364 @@
+"""Ranks, tables and pages: deterministic, escaped, complete without a script, read in a browser."""
+
+import copy
+import csv
+import html
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from codixr_bench.cli import main as bench
+from codixr_bench.result import Result
+from codixr_leaderboard import checks, tracks
+from codixr_leaderboard.printed import MARK, TRACK, printed_rows
+from codixr_leaderboard.ranking import Board, boards
+from codixr_leaderboard.site import build, build_pages, main
+from codixr_leaderboard.submission import Submission
+from codixr_leaderboard.table import DOWNLOADS
+from PIL import Image
+from submission_fakes import a_result, result_json
+
+from codixr.errors import InputError
+
+DAY = date(2026, 1, 2)
+PRINTED = {TRACK: list(printed_rows().values())}
+
+
+def submission(model: str, quality: float, *tasks: str, day: date = DAY) -> Submission:
+    results = tuple(a_result(task, model, quality) for task in tasks or ("T->F",))
+    return Submission(model=model, submitted=day, results=results)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def with_interval(model: str, value: float, low: float, high: float, day: date) -> Submission:
+    content = copy.deepcopy(result_json("T->F", model))
+    content["scores"][0] |= {"value": value, "ci95": [low, high]}
+    result = Result.model_validate(content)
+    return Submission(model=model, submitted=day, results=(result,))
+
+
+def test_models_tie_where_intervals_overlap_and_not_elsewhere():
+    late = date(2026, 2, 1)
+    (board,) = boards(
+        [
+            with_interval("worst", 30, 28, 32, DAY),
+            with_interval("late", 11, 9, 13, late),
+            with_interval("best", 10, 9, 11, late),
+            with_interval("early", 11, 9, 13, DAY),
+            with_interval("narrow", 11, 10, 12, late),
+            with_interval("middle", 12.5, 11.5, 13.5, DAY),
+        ]
+    )
+    ranks = [(row.result.model.name, row.rank, row.tied) for row in board.rows]
+    assert ranks == [
+        ("best", 1, True),
+        ("narrow", 1, True),
+        ("early", 1, True),
+        ("late", 1, True),
+        ("middle", 2, False),
+        ("worst", 6, False),
+    ]
+
+
+def test_the_order_of_the_files_does_not_matter():
+    sent = [submission(f"model {i}", 0.2 + i / 20) for i in range(10)]
+    assert boards(sent) == boards(sent[::-1])
+    qualities = [row.result.model.name for row in boards(sent)[0].rows]
+    assert qualities == [f"model {i}" for i in range(9, -1, -1)]
+
+
+def changed(model: str, **track: object) -> Submission:
+    content = copy.deepcopy(result_json("T->F", model))
+    content["track"] |= track
+    return Submission(model=model, submitted=DAY, results=(Result.model_validate(content),))
+
+
+@pytest.mark.parametrize(
+    "track", [{"n": 1999}, {"fingerprint": "d" * 64}, {"version": "2"}, {"split": "val"}]
+)
+def test_results_of_other_studies_never_share_a_table(track):
+    found = boards([submission("a", 0.5), submission("b", 0.6), changed("c", **track)])
+    assert [[row.result.model.name for row in board.rows] for board in found] == [["b", "a"], ["c"]]
+    assert [board.stem for board in found] == ["phantom-t-to-f", "phantom-t-to-f-2"]
+
+
+@pytest.mark.parametrize("position", [0, 2])
+def test_results_of_other_signatures_never_share_a_table(position):
+    content = copy.deepcopy(result_json("T->F", "c"))
+    score = content["scores"][position]
+    score["signature"] = score["signature"].replace("b58d73e4", "00000000")
+    other = Submission(model="c", submitted=DAY, results=(Result.model_validate(content),))
+    found = boards([submission("a", 0.5), other])
+    assert len(found) == 2
+
+
+def test_the_count_of_non_reports_is_no_other_way_of_measuring():
+    content = copy.deepcopy(result_json("F->T", "c"))
+    for score in content["scores"]:
+        score["signature"] = score["signature"].replace("non-reports:0", "non-reports:12")
+    other = Submission(model="c", submitted=DAY, results=(Result.model_validate(content),))
+    (board,) = boards([submission("a", 0.5, "F->T"), other])
+    assert len(board.rows) == 2
+
+
+def a_board() -> Board:
+    return boards([submission("my_model", 0.5), submission("Lab/x-ray 2.1", 0.7)])[0]
+
+
+def test_downloads_hold_the_table_in_three_formats():
+    rows = list(csv.DictReader(io.StringIO(DOWNLOADS["csv"](a_board()))))
+    assert [row["model"] for row in rows] == ["Lab/x-ray 2.1", "my_model"]
+    assert float(rows[0]["fid_phantom"]) == pytest.approx(12.0)
+    assert float(rows[0]["fid_phantom_low"]) < 12 < float(rows[0]["fid_phantom_high"])
+    markdown = DOWNLOADS["md"](a_board())
+    assert "| 1 | Lab/x-ray 2.1 | 12.00 [11.40–12.60] | 0.843" in markdown
+    assert r"my\_model" in markdown
+    latex = DOWNLOADS["tex"](a_board())
+    assert r"my\_model & 20.00" in latex
+    assert latex.count(r"\\") == 3
+
+
+def test_the_site_is_the_same_byte_for_byte(tmp_path):
+    sent = [submission(f"model {i}", 0.3 + i / 20, "T->F", "F->T") for i in range(3)]
+    build_pages(sent, PRINTED, tmp_path / "a")
+    build_pages(sent, PRINTED, tmp_path / "a")
+    build_pages(sent[::-1], PRINTED, tmp_path / "b")
+    first = files(tmp_path / "a")
+    assert first == files(tmp_path / "b")
+    assert {"index.html", "phantom-t-to-f.svg", "models/phantom-model-0.html"} <= set(first)
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text; an unclosed or misplaced tag is an error."""
+
+    VOID = ("meta", "link", "br", "img")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, (tag, self.getpos())
+
+
+def test_pages_are_whole_load_nothing_from_elsewhere_and_their_links_lead_somewhere(tmp_path):
+    sent = [submission(f"model {i}", 0.3 + i / 20, "T->F", "F->T") for i in range(2)]
+    build_pages(sent, PRINTED, tmp_path)
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) == 1 + 1 + 2 + 2
+    for path in pages:
+        page = Page(path.read_text())
+        assert [tag for tag, _ in page.tags].count("h1") == 1
+        (policy,) = (a["content"] for _, a in page.tags if a.get("http-equiv"))
+        assert policy.startswith("default-src 'none'")
+        for tag, attributes in page.tags:
+            assert "style" not in attributes
+            assert not any(name.startswith("on") for name in attributes)
+            if tag == "img":
+                assert attributes["alt"]
+            target = attributes.get("href") or attributes.get("src") or ""
+            if not target.startswith("data:"):
+                file, _, anchor = target.partition("#")
+                assert not file or (path.parent / file).is_file(), (path, target)
+                assert not anchor or f'id="{anchor}"' in (
+                    (path.parent / file).read_text() if file else path.read_text()
+                )
+
+
+def test_the_papers_rows_are_marked_and_stand_apart(tmp_path):
+    build_pages([submission("mine", 0.5)], PRINTED, tmp_path)
+    text = (tmp_path / "mimic-cxr-paper.html").read_text()
+    assert "CoDi_XR (paper)" in text
+    assert text.count(f'<small class="note">{MARK}</small>') == text.count('<th scope="row">') > 20
+    assert "CoDi_XR" not in (tmp_path / "phantom-t-to-f.html").read_text()
+
+
+def test_names_are_escaped_even_if_a_check_had_let_them_through(tmp_path):
+    evil = '<img src=x onerror="alert(1)">'
+    result = a_result()
+    result = result.model_copy(update={"model": result.model.model_copy(update={"name": evil})})
+    sent = Submission.model_construct(
+        schema_version=1, model=evil, submitted=DAY, results=(result,)
+    )
+    build_pages([sent], {}, tmp_path)
+    for path in [*tmp_path.rglob("*.html"), *tmp_path.rglob("*.svg")]:
+        assert "<img src=x" not in path.read_text(), path
+    assert html.escape(evil, quote=True)[:12] in (tmp_path / "index.html").read_text()
+
+
+def test_a_site_of_no_results_builds(tmp_path):
+    (tmp_path / "results").mkdir()
+    assert build(tmp_path / "results", tmp_path / "site") == 1
+    assert "No results yet" in (tmp_path / "site" / "index.html").read_text()
+
+
+def test_a_refused_file_stops_the_build_and_a_strange_folder_is_left_alone(tmp_path, capsys):
+    bad = tmp_path / "results" / "phantom" / "x.json"
+    bad.parent.mkdir(parents=True)
+    bad.write_text("{}")
+    assert main([str(tmp_path / "results"), str(tmp_path / "site")]) == 2
+    assert not (tmp_path / "site").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="no site of ours"):
+        build_pages([], {}, tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+@pytest.mark.slow
+def test_a_site_of_500_models_builds_in_ten_seconds(tmp_path):
+    results = tmp_path / "results" / "phantom"
+    results.mkdir(parents=True)
+    for i in range(500):
+        sent = submission(f"model-{i}", 0.2 + i / 1000)
+        (results / f"model-{i}.json").write_bytes(sent.to_json())
+    began = time.process_time()
+    assert build(tmp_path / "results", tmp_path / "site") == 502
+    assert time.process_time() - began < 10
+
+
+def test_building_imports_no_torch(tmp_path):
+    (tmp_path / "results").mkdir()
+    code = (
+        "import sys; from codixr_leaderboard.site import main\n"
+        f"assert main([{str(tmp_path / 'results')!r}, {str(tmp_path / 'site')!r}]) == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PROBE = """
+const done = {};
+const button = (i) => document.querySelectorAll("thead button")[i];
+done.buttons = document.querySelectorAll("thead button").length;
+done.overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+const first = () => document.querySelector("tbody tr th").textContent;
+done.before = first();
+button(2).focus();
+done.focused = document.activeElement.tagName;
+button(2).click(); button(2).click();
+done.after = first();
+done.sort = document.querySelectorAll("thead th")[2].getAttribute("aria-sort");
+done.page = getComputedStyle(document.body).backgroundColor;
+done.picture = [...document.images].every((image) => image.naturalWidth > 0);
+document.title = JSON.stringify(done);
+"""
+"""Run in the page after its own script; what it finds becomes the title."""
+
+
+def browse(page: Path, folder: Path, width: int, *more: str) -> str:
+    """The page's DOM after its scripts ran, and ``folder/shot-WIDTH.png``."""
+    command = [
+        str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / f'profile-{width}'}",
+        f"--window-size={width},{800 if width < 500 else 900}", *more,
+    ]  # fmt: skip
+    environment = {**os.environ, "HOME": str(folder)}
+    done = subprocess.run(
+        [*command, "--dump-dom", page.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True, env=environment,
+    )  # fmt: skip
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
+@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_table_works_in_a_browser(tmp_path, width, dark):
+    sent = [submission(f"a-model-with-a-long-name-{i}", 0.3 + i / 20) for i in range(6)]
+    site = tmp_path / "site"
+    build_pages(sent, PRINTED, site)
+    # The page's policy allows scripts from its own folder: the probe goes in by that way.
+    script = site / "sort.js"
+    script.write_text(script.read_text() + f"addEventListener('load', () => {{{PROBE}}});")
+    more = ["--blink-settings=preferredColorScheme=0"] if dark else []
+    dom = browse(site / "phantom-t-to-f.html", tmp_path, width, *more)
+    found = html.unescape(re.search(r"<title>(.*?)</title>", dom, re.DOTALL)[1])  # type: ignore[index]
+    seen = json.loads(found)
+    assert seen["buttons"] == 5
+    assert seen["overflow"] <= 0
+    assert seen["focused"] == "BUTTON"
+    assert (seen["before"], seen["after"]) == (
+        "a-model-with-a-long-name-5",
+        "a-model-with-a-long-name-0",
+    )
+    assert seen["sort"] == "descending"
+    assert seen["picture"]
+    assert seen["page"] == ("rgb(20, 23, 27)" if dark else "rgb(255, 255, 255)")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
+def test_a_table_is_complete_without_a_script(tmp_path):
+    site = tmp_path / "site"
+    build_pages([submission(f"model {i}", 0.3 + i / 20) for i in range(3)], {}, site)
+    dom = browse(
+        site / "phantom-t-to-f.html", tmp_path, 1400, "--blink-settings=scriptEnabled=false"
+    )
+    assert "<button" not in dom
+    assert [int(rank) for rank in re.findall(r'<td data-value="(\d+)">\d', dom)] == [1, 2, 3]
+
+
+def test_three_commands_lead_from_a_folder_of_pictures_to_a_row(tmp_path, monkeypatch, capsys):
+    """Score, submit, build; the table is smaller here, for speed: the rules are the same."""
+    monkeypatch.chdir(tmp_path)
+    for position in range(24):
+        picture = Image.effect_noise((64, 64), 40 + position)
+        (tmp_path / "theirs" / "F").mkdir(parents=True, exist_ok=True)
+        picture.save(tmp_path / "theirs" / "F" / f"{position:05d}.png")
+    score = ["score", "--samples", "theirs", "--task", "L+T->F", "--limit", "24"]
+    assert bench([*score, "--out", "scored"]) == 0
+    assert bench(["submit", "scored", "--model", "Their model"]) == 2
+    assert "24 studies are too few" in capsys.readouterr().err
+    result = Result.load(tmp_path / "scored" / "result.json")
+    known = tracks.TRACKS["phantom"]
+    small = type(known)(
+        **{
+            field: getattr(known, field)
+            for field in ("name", "title", "version", "simulated", "primary", "parts")
+        },
+        n=24,
+        fingerprint=result.track.fingerprint,
+    )
+    monkeypatch.setitem(tracks.TRACKS, "phantom", small)
+    assert checks.known("phantom").n == 24
+    assert bench(["submit", "scored", "--model", "Their model"]) == 0
+    assert main(["leaderboard/results", "site"]) == 0
+    page = (tmp_path / "site" / "phantom-lt-to-f.html").read_text()
+    assert "Their model</a>" in page
