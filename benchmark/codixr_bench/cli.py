@@ -1,4 +1,4 @@
-"""``codixr-bench``: run · generate · score · label · compare · check · submit · show · doctor, lists.
+"""``codixr-bench``: run, generate, score, fid, label, compare, check, submit, show, and the lists.
 
 Standard output holds the table, or JSON with ``--json``; progress and notes go to stderr. Exit
 codes: 0 fine, 1 failed, 2 bad input, 130 interrupted. Heavy imports stay inside the commands, so
@@ -129,6 +129,40 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(score)
     _add_scoring(score)
     _add_out(score, overwrite=False)
+    fid = add("fid", "the distance between two sets of pictures, outside of any track", _fid)
+    fid.add_argument("a", type=Path, metavar="A", help="what was made: a folder of pictures, ...")
+    fid.add_argument(
+        "b",
+        type=Path,
+        metavar="B",
+        help="what is real: a folder of pictures, a run or Parquet of samples, or statistics "
+        "(.npz with mu and sigma)",
+    )
+    fid.add_argument(
+        "--backbone",
+        required=True,
+        metavar="NAME",
+        help="inception, xrv, phantom, another of `codixr-bench backbones`, or a file of weights",
+    )
+    fid.add_argument("--weights", type=Path, metavar="FILE", help="the backbone's weights")
+    fid.add_argument(
+        "--allow-unpinned",
+        action="store_true",
+        help="use other weights than the published ones; the signature says so",
+    )
+    fid.add_argument(
+        "--metrics",
+        default="fid",
+        metavar="A,B",
+        help="fid (default), kid, precision, recall, density, coverage, fid_inf",
+    )
+    fid.add_argument(
+        "--view",
+        choices=("F", "L"),
+        default="F",
+        help="of samples that hold both views, and of the phantom's backbone (default: F)",
+    )
+    _add_json(fid)
     label = add("label", "CheXpert's fourteen labels of reports, as the original's", _label)
     add_label_arguments(label, _at_least(1))
     compare = add("compare", "the paired difference of every score of two results", _compare)
@@ -200,6 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     metrics = add("metrics", "list the metrics", _metrics)
     metrics.add_argument("--track", default="phantom", metavar="TRACK", help="default: phantom")
     _add_json(metrics)
+    _add_json(add("backbones", "list the metrics' networks and their weights", _backbones))
     _add_json(add("doctor", "say what is installed and what can run here", _doctor))
     return parser
 
@@ -326,6 +361,18 @@ def _score(parsed: argparse.Namespace) -> int:
     from codixr_bench.commands import score
 
     return score(parsed)
+
+
+def _fid(parsed: argparse.Namespace) -> int:
+    from codixr_bench.fid_command import fid_command
+
+    return fid_command(parsed)
+
+
+def _backbones(parsed: argparse.Namespace) -> int:
+    from codixr_bench.backbones import backbones
+
+    return backbones(as_json=parsed.json)
 
 
 def _label(parsed: argparse.Namespace) -> int:
