@@ -40,7 +40,7 @@ class Request:
     checkpoint: Path | None = None
     overwrite: bool = False
     scheduler: str | None = None
-    weights: Mapping[Modality, float] | None = None
+    weights: Mapping[str, float] | None = None
     eta: float | None = None
     batch_size: int = 32
     device: str = "cpu"
