@@ -29,13 +29,17 @@ _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
 _HEAD = 64
 """Channels of an attention head."""
-_RENAMED = {
-    "norm1": "norm1",
-    "norm2": "norm2",
-    "attn.proj": "attention.output.dense",
-    "mlp.fc1": "mlp.fc1",
-    "mlp.fc2": "mlp.fc2",
-}
+_SAME = ("norm1", "norm2", "mlp.fc1", "mlp.fc2")
+_ATTENTION = (
+    ("attention.q_proj", "attention.k_proj", "attention.v_proj", "attention.o_proj"),
+    (
+        "attention.attention.query",
+        "attention.attention.key",
+        "attention.attention.value",
+        "attention.output.dense",
+    ),
+)
+"""Query, key, value and output, as transformers 5 calls them, and as 4 does."""
 
 
 class DinoBackbone:
@@ -80,24 +84,32 @@ def dinov2(state: Mapping[str, Tensor]) -> Dinov2Model:
         depth = 1 + max(
             int(found[1]) for name in state if (found := re.match(r"blocks\.(\d+)\.norm1", name))
         )
-        tensors = _renamed(state, depth)
+        config = Dinov2Config(
+            hidden_size=width,
+            num_hidden_layers=depth,
+            num_attention_heads=width // _HEAD,
+            image_size=SIDE,
+            patch_size=_PATCH,
+            layer_norm_eps=1e-6,
+            attn_implementation="sdpa",
+        )
+        model = Dinov2Model(config).eval()
+        wanted = model.state_dict()
+        attention = next(names for names in _ATTENTION if _layer(0, names[0]) in wanted)
+        tensors = _renamed(state, depth, attention)
     except (KeyError, ValueError) as error:
         raise InputError(f"these are no weights of DINOv2: {error} is missing") from error
-    config = Dinov2Config(
-        hidden_size=width,
-        num_hidden_layers=depth,
-        num_attention_heads=width // _HEAD,
-        image_size=SIDE,
-        patch_size=_PATCH,
-        layer_norm_eps=1e-6,
-        attn_implementation="sdpa",
-    )
-    model = Dinov2Model(config).eval()
     model.load_state_dict(tensors)
     return model
 
 
-def _renamed(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
+def _layer(i: int, name: str, kind: str = "weight") -> str:
+    return f"encoder.layer.{i}.{name}.{kind}"
+
+
+def _renamed(
+    state: Mapping[str, Tensor], depth: int, attention: tuple[str, ...]
+) -> dict[str, Tensor]:
     tensors = {
         "embeddings.cls_token": state["cls_token"],
         "embeddings.mask_token": state["mask_token"],
@@ -108,15 +120,16 @@ def _renamed(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
         "layernorm.bias": state["norm.bias"],
     }
     for i in range(depth):
-        ours, theirs = f"encoder.layer.{i}", f"blocks.{i}"
+        block = f"blocks.{i}"
         for kind in ("weight", "bias"):
-            for old, new in _RENAMED.items():
-                tensors[f"{ours}.{new}.{kind}"] = state[f"{theirs}.{old}.{kind}"]
-            parts = state[f"{theirs}.attn.qkv.{kind}"].chunk(3)
-            for part, tensor in zip(("query", "key", "value"), parts, strict=True):
-                tensors[f"{ours}.attention.attention.{part}.{kind}"] = tensor
+            for name in _SAME:
+                tensors[_layer(i, name, kind)] = state[f"{block}.{name}.{kind}"]
+            parts = state[f"{block}.attn.qkv.{kind}"].chunk(3)
+            for name, tensor in zip(attention, parts, strict=False):
+                tensors[_layer(i, name, kind)] = tensor
+            tensors[_layer(i, attention[3], kind)] = state[f"{block}.attn.proj.{kind}"]
         for scale in (1, 2):
-            tensors[f"{ours}.layer_scale{scale}.lambda1"] = state[f"{theirs}.ls{scale}.gamma"]
+            tensors[_layer(i, f"layer_scale{scale}", "lambda1")] = state[f"{block}.ls{scale}.gamma"]
     return tensors
 
 
