@@ -89,20 +89,20 @@ def influences(columns: Columns) -> dict[str, Influence]:
     """Score name -> influence, of every score that ``columns`` can give.
 
     ``<score>.influence`` as it stands; AUROC from ``classification.probability.`` and ``.label.``,
-    F1 from ``.predicted.``; BLEU and sacrebleu from their counts; label F1 from
-    ``.hypothesis.`` and ``.reference.``. Scores that some study's absence would leave undefined
-    are not among them.
+    F1 from ``.predicted.``, a second judge's too (``chex_classification.``); BLEU and sacrebleu
+    from their counts; label F1 from ``.hypothesis.`` and ``.reference.``. Scores that some study's
+    absence would leave undefined are not among them.
     """
     found: dict[str, Influence] = {}
     for prefix in _prefixes(columns, ".label."):
-        rest = prefix.removeprefix("classification")
+        lead, _, view = prefix.partition("classification")
         labels = _matrix(columns, f"{prefix}.label.")
         probabilities = _matrix(columns, f"{prefix}.probability.")
         if probabilities is not None and labels is not None:
-            found |= _named("auroc", rest, auroc_without_each(probabilities, labels))
+            found |= _named(f"{lead}auroc", view, auroc_without_each(probabilities, labels))
         predicted = _matrix(columns, f"{prefix}.predicted.")
         if predicted is not None and labels is not None:
-            found |= _named("f1", rest, f1_without_each(predicted > 0, labels))
+            found |= _named(f"{lead}f1", view, f1_without_each(predicted > 0, labels))
     for prefix, names, formula in (
         ("bleu", [f"bleu_{order}" for order in range(1, ORDERS + 1)], corpus_bleu),
         ("bleu.sacrebleu", ["sacrebleu"], sacrebleu_score),
@@ -234,8 +234,8 @@ def _influence(scores: Array) -> Influence:
     return Influence((len(lost) - 1) * (lost - lost.mean()), float(scores[0]))
 
 
-def _named(family: str, rest: str, averages: Mapping[str, Array]) -> dict[str, Influence]:
-    return {f"{family}_{name}{rest}": _influence(scores) for name, scores in averages.items()}
+def _named(family: str, view: str, averages: Mapping[str, Array]) -> dict[str, Influence]:
+    return {f"{family}_{name}{view}": _influence(scores) for name, scores in averages.items()}
 
 
 def _prefixes(columns: Columns, part: str) -> list[str]:

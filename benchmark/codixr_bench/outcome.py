@@ -24,12 +24,12 @@ from codixr_bench.grid import ROWS, save_grid
 from codixr_bench.hooks import Setting
 from codixr_bench.metrics.metric import Metric
 from codixr_bench.model import Sample
-from codixr_bench.picture_metrics import prepare_distances
 from codixr_bench.record import RunRecord
 from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
 from codixr_bench.scoring import SampleSource, score_samples
 from codixr_bench.task import Task
 from codixr_bench.track import Track
+from codixr_bench.track_metrics import prepare_metrics
 
 RUNS = Path("runs")
 RESULT_NAME = "result.json"
@@ -111,7 +111,7 @@ def finish(
     """
     print(f"codixr-bench: scoring {len(dataset):,} samples", file=sys.stderr)
     began = time.perf_counter()
-    prepare_distances(metrics, track, dataset, data_dir)
+    prepare_metrics(metrics, track, dataset, data_dir)
     scored = score_samples(source, dataset, metrics)
     seconds = time.perf_counter() - began
     result = make_result(

@@ -23,6 +23,8 @@ FID_TASKS = (("T->F", "L->F", "L+T->F"), ("T->L", "F->L", "F+T->L"))
 REPORT_TASKS = ("F->T", "L->T", "F+L->T")
 FID_SCORES = {"v3": "fid_inception", "XRV": "fid_xrv", "phantom": "fid_phantom"}
 """Column -> score; the last one only where a result has it."""
+SECOND_JUDGES = ("chex",)
+"""Classifiers beside the track's first one: rows of their own in Table III."""
 MISSING = "–"
 
 
@@ -136,11 +138,17 @@ def _class_block(
             label = "Real Data"
         else:
             label = f"{result.model.name} {arrow(result.task)}"
-        macro = result.score(f"{family}_macro")
-        per_class = macro.per_class if macro is not None else {}
-        cells = [_short(per_class[c].value if c in per_class else None) for c in classes]
-        cells += [_value(result.score(f"{family}_{average}"), _short) for average in AVERAGES]
-        rows.append(Row(label, _measured_on(result), tuple(cells)))
+        for judge in ("", *SECOND_JUDGES):
+            lead = f"{judge}_" if judge else ""
+            macro = result.score(f"{lead}{family}_macro")
+            if judge and macro is None:
+                continue
+            per_class = macro.per_class if macro is not None else {}
+            cells = [_short(per_class[c].value if c in per_class else None) for c in classes]
+            scores = [result.score(f"{lead}{family}_{average}") for average in AVERAGES]
+            cells += [_value(score, _short) for score in scores]
+            by = f", by {judge}" if judge else ""
+            rows.append(Row(label + by, _measured_on(result), tuple(cells)))
     heads = {"auroc": "AUROC ↑, classes of the X-ray classifier", "f1": "F1 ↑, at its thresholds",
              "label_f1": "F1 of report labels ↑"}  # fmt: skip
     short = {**SHORT_NAMES, "No Finding": "No F."}

@@ -22,7 +22,13 @@ HEADLINES = ("fid_phantom", "fid_inception", "fid_xrv", "auroc_macro", "f1_macro
 """What a summary shows of every task, where it is there."""
 AGREEMENTS = ("view_agreement", "report_image_agreement")
 """Of two outputs together: one column of a summary, in the place of the last BLEU."""
-FAMILIES = {"auroc": "AUROC", "f1": "F1", "label_f1": "label F1"}
+FAMILIES = {
+    "auroc": "AUROC",
+    "f1": "F1",
+    "chex_auroc": "chex AUROC",
+    "chex_f1": "chex F1",
+    "label_f1": "label F1",
+}
 _HEADS = {**SHORT_NAMES, "No Finding": "NoF."}
 _PLAIN = str.maketrans({"↑": "^", "↓": "v", "–": "-", "·": "-", "…": "~", "→": ">"})
 

@@ -3,8 +3,12 @@
 Your own is a function of the same form: ``metrics(task, track) -> list[Metric]``.
 """
 
+import sys
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
+from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.metrics.bleu import BleuMetric
@@ -19,18 +23,38 @@ from codixr_bench.metrics.consistency import (
 from codixr_bench.metrics.judge import JudgePass, judge_pass
 from codixr_bench.metrics.metric import Metric
 from codixr_bench.metrics.prompt_space import PromptSpace
+from codixr_bench.metrics.published import published
+from codixr_bench.metrics.published_judge import DEFAULT, PublishedJudge
 from codixr_bench.metrics.rouge import RougeMetric
-from codixr_bench.picture_metrics import load_distances
+from codixr_bench.picture_metrics import load_distances, prepare_distances
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 
+_PUBLISHED = {"xrv": "all", "xrv-chex": "chex", "xrv-mimic": "mimic"}
+"""Classifier -> how a second judge's scores begin."""
+
 
 def classification(task: Task, track: Track) -> list[Metric]:
-    """AUROC and F1 a generated view, by the track's ``backbones.classifier``."""
+    """AUROC and F1 a generated view, by the track's ``backbones.classifier``.
+
+    ``phantom`` judges both views. ``xrv,xrv-chex``: torchxrayvision's judge frontal ones, the
+    second under names of its own (``chex_auroc_macro``), at ``backbones.operating_points``.
+    """
+    named = [name.strip() for name in track.backbones.get("classifier", "").split(",")]
+    if not set(named) <= set(_PUBLISHED):
+        return [
+            ClassificationMetric(_judge(track, "classifier", m), m, task)
+            for m in task.outputs
+            if m.is_image
+        ]
+    if Modality.F not in task.outputs:
+        return []
+    policy = track.backbones.get("operating_points", DEFAULT)
     return [
-        ClassificationMetric(_judge(track, "classifier", m), m, task)
-        for m in task.outputs
-        if m.is_image
+        ClassificationMetric(
+            published_judge(name, policy), Modality.F, task, _PUBLISHED[name] if number else ""
+        )
+        for number, name in enumerate(named)
     ]
 
 
@@ -73,16 +97,61 @@ def consistency(task: Task, track: Track) -> list[Metric]:
 def load_backbones(metrics: Sequence[Metric]) -> None:
     """Load what the metrics compute with: InputError for missing weights, before hours of work."""
     load_distances(metrics)
+    _load_judges(metrics)
     for metric in metrics:
-        if isinstance(metric, ClassificationMetric):
+        if isinstance(metric, ClassificationMetric) and not metric.absent:
             _ = metric.classifier.signature
         elif isinstance(metric, ConsistencyMetric):
             _ = [side.reader.signature for side in metric.sides]
+
+
+def prepare_metrics(
+    metrics: Sequence[Metric], track: Track, dataset: StudyDataset, data_dir: Path | None
+) -> None:
+    """What the metrics need of the track beside the evaluated studies, before they are scored.
+
+    Backbones, kept features and floors of the distances; operating points of the judges.
+    """
+    prepare_distances(metrics, track, dataset, data_dir)
+    _load_judges(metrics)
+    for judge in _published_judges(metrics):
+        if judge.absent or judge.tuned:
+            continue
+        if "val" not in track.splits:
+            raise InputError(
+                f"track '{track.name}' has no validation split to find the operating point "
+                f"'{judge.threshold_policy}' on; leave backbones.operating_points out"
+            )
+        judge.tune(track.dataset("val", None, data_dir))
+
+
+def _load_judges(metrics: Sequence[Metric]) -> None:
+    """Load published classifiers; a note on stderr, once, for weights that are absent."""
+    for judge in _published_judges(metrics):
+        if judge.absent is None:
+            try:
+                judge.backbone.load()
+            except InputError as error:
+                print(f"codixr-bench: note: classification: {error}", file=sys.stderr)
+
+
+def _published_judges(metrics: Sequence[Metric]) -> list[PublishedJudge]:
+    found = [m.classifier for m in metrics if isinstance(m, ClassificationMetric)]
+    return [judge for judge in found if isinstance(judge, PublishedJudge)]
+
+
+@cache
+def published_judge(name: str, policy: str) -> PublishedJudge:
+    """The process's one judge of this name and operating point: it is tuned once."""
+    return PublishedJudge(published(name), policy)
 
 
 def _judge(track: Track, use: str, view: Modality) -> JudgePass:
     """The backbone that the track's recipe names; one object a view serves both uses."""
     named = track.backbones.get(use)
     if named != "phantom":
-        raise InputError(f"track '{track.name}': backbones.{use} is '{named}'; known here: phantom")
+        raise InputError(
+            f"track '{track.name}': backbones.{use} is '{named}'; known: phantom, or for "
+            f"classification {', '.join(_PUBLISHED)}"
+        )
     return judge_pass(view)

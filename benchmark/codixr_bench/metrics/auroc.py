@@ -41,7 +41,7 @@ def aurocs(cases: Sequence[Cases], weights: NDArray[np.generic]) -> Array:
     """
     resamples, n = weights.shape
     values = np.full((resamples, len(cases)), np.nan)
-    kind = np.dtype(np.float64)
+    kind: np.dtype[Any] = np.dtype(np.float64)
     most = 2 * int(weights.max(initial=0)) * max((len(one.scores) for one in cases), default=0)
     if np.issubdtype(weights.dtype, np.integer) and most < _EXACT:
         kind = np.dtype(np.float32)

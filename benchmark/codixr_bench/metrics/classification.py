@@ -83,14 +83,25 @@ class ClassificationMetric:
             Fréchet distance.
         view: F or L.
         task: the task being scored; names get ``[F]`` or ``[L]`` where it makes both views.
+        judge: names a second judge's scores, e.g. ``chex`` for ``chex_auroc_macro``.
+
+    A classifier may have ``absent``: why it cannot be used. Then all scores are null.
     """
 
-    def __init__(self, classifier: Classifier, view: Modality, task: Task | None = None) -> None:
+    def __init__(
+        self, classifier: Classifier, view: Modality, task: Task | None = None, judge: str = ""
+    ) -> None:
         self.classifier = classifier
         self.view = view
         self.suffix = suffix_of(task, view)
-        self.name = f"classification{self.suffix}"
+        self.lead = f"{judge}_" if judge else ""
+        self.name = f"{self.lead}classification{self.suffix}"
         self._rows = Rows()
+
+    @property
+    def absent(self) -> str | None:
+        """Why there is no value; None where there is one."""
+        return getattr(self.classifier, "absent", None)
 
     def applies_to(self, task: Task) -> bool:
         """Whether ``task`` makes this view."""
@@ -108,6 +119,9 @@ class ClassificationMetric:
             ],
             dtype=np.int8,
         )
+        if self.absent:
+            self._rows.add(positions, {"label": labels})
+            return
         probabilities = self.classifier.probabilities(images)
         self._rows.add(positions, {"probability": probabilities, "label": labels})
 
@@ -117,6 +131,12 @@ class ClassificationMetric:
 
     def compute(self) -> list[Score]:
         """Six scores, in the order AUROC then F1, micro, macro, weighted."""
+        if self.absent:
+            return [
+                self._unscored(f"{family}_{average}", self.absent)
+                for family in ("auroc", "f1")
+                for average in AVERAGES
+            ]
         columns = self._rows.columns()
         shape = (0, len(self.classifier.classes))
         probabilities = np.asarray(columns.get("probability", np.zeros(shape)), dtype=np.float64)
@@ -131,7 +151,7 @@ class ClassificationMetric:
 
         ``predicted`` is what the thresholds make of the probabilities: 1 present, 0 absent.
         """
-        columns = self._rows.columns()
+        columns = {} if self.absent else self._rows.columns()
         if columns:
             thresholds = np.asarray(self.classifier.thresholds, dtype=np.float64)
             predicted = np.asarray(columns["probability"], dtype=np.float64) >= thresholds
@@ -174,7 +194,7 @@ class ClassificationMetric:
                 signature += [f"left-out:{','.join(left_out)}"] if left_out else []
             scores.append(
                 Score(
-                    name=f"{family}_{average}{self.suffix}",
+                    name=f"{self.lead}{family}_{average}{self.suffix}",
                     value=value if known else None,
                     reason=None if known else "no class has known labels of both kinds",
                     ci95=percentile_interval(getattr(drawn, average)) if known else None,
@@ -185,6 +205,17 @@ class ClassificationMetric:
                 )
             )
         return scores
+
+    def _unscored(self, name: str, reason: str) -> Score:
+        n = len(self._rows)
+        return Score(
+            name=f"{self.lead}{name}{self.suffix}",
+            value=None,
+            reason=reason,
+            n=n,
+            higher_is_better=True,
+            signature=f"{name.partition('_')[0]}|avg:{name.partition('_')[2]}|clf:absent|n:{n}",
+        )
 
 
 def average_auroc(probabilities: Array, labels: Labels, weights: NDArray[np.generic]) -> Averaged:
