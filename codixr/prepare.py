@@ -23,6 +23,7 @@ examples:
   codixr prepare phantom --as mimic-cxr-tree --n 300 --out fake
   codixr prepare mimic-cxr --root fake --out data/mimic --dry-run
   codixr prepare mimic-cxr --root fake --out data/mimic --workers 2
+  codixr prepare openi --pictures NLMCXR_png --out data/openi
   codixr prepare ct --volumes scans --reports reports.csv --out data/ct
   codixr prepare --verify data/mimic
 
@@ -55,6 +56,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--json", action="store_true", help="with --verify: JSON on stdout")
     tracks = parser.add_subparsers(dest="track", metavar="TRACK")
     _add_mimic(tracks)
+    _add_openi(tracks)
     _add_ct(tracks)
     _add_phantom(tracks)
 
@@ -66,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
             raise InputError("--verify takes a folder and no track: codixr prepare --verify DIR")
         return _verify(options)
     if options.track is None:
-        raise InputError("no track: mimic-cxr, ct, phantom; or --verify DIR (see `--help`)")
+        raise InputError("no track: mimic-cxr, openi, ct, phantom; or --verify DIR (see `--help`)")
     return int(options.prepare(options))
 
 
@@ -166,6 +168,25 @@ def _add_mimic(tracks: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.set_defaults(prepare=_mimic)
 
 
+def _add_openi(tracks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = tracks.add_parser(
+        "openi",
+        help="the pictures of a download of OpenI (public), PNG or DICOM",
+        description="Studies with a frontal view, a lateral view and an impression. Reports and "
+        "tables are read from the installed torchxrayvision.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--pictures", type=Path, required=True, metavar="DIR", help="the download, at any depth"
+    )
+    parser.add_argument(
+        "--image-size", type=_positive, default=256, metavar="N", help="default: 256"
+    )
+    parser.add_argument("--limit", type=_positive, metavar="N", help="the first N studies only")
+    add_output(parser)
+    parser.set_defaults(prepare=_openi)
+
+
 def _add_ct(tracks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = tracks.add_parser(
         "ct",
@@ -253,6 +274,14 @@ def _mimic(options: argparse.Namespace) -> int:
     for key, values in headers.items():
         print(f"{key:22}" + ", ".join(f"{n:,} {value}" for value, n in values.items()))
     return 0
+
+
+def _openi(options: argparse.Namespace) -> int:
+    from codixr.data.openi_pictures import plan_openi
+
+    return prepare_and_show(
+        plan_openi(options.pictures, options.image_size, options.limit), options
+    )
 
 
 def _ct(options: argparse.Namespace) -> int:

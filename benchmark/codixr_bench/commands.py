@@ -101,7 +101,7 @@ def _score_store(folder: Path, parsed: argparse.Namespace, options: RunOptions) 
                 f"{option} {wanted}: the samples in '{folder}' were made with {made}; "
                 "leave the option out"
             )
-    track = Track.load(record.track)
+    track = Track.load(record.track).with_data(options.data_dir)
     dataset = track.dataset(record.split, record.n, options.data_dir)
     if dataset.fingerprint != record.track_fingerprint:
         raise InputError(
@@ -125,7 +125,7 @@ def _score_folder(parsed: argparse.Namespace, options: RunOptions) -> Outcome:
     tasks = parse_tasks(parsed.task)
     if len(tasks) != 1:
         raise InputError(f"--samples holds one task's samples: '{parsed.task}' is a group")
-    track = Track.load(parsed.track or "phantom")
+    track = Track.load(parsed.track or "phantom").with_data(options.data_dir)
     track.check(tasks[0])
     metrics = track.metrics(tasks[0], options.metrics)
     name = parsed.model or parsed.samples.resolve().name or "samples"
@@ -188,7 +188,7 @@ def _asked(
     Of a group, the tasks that cannot run here are left out with a note; InputError when none can.
     """
     tasks = parse_tasks(parsed.task)
-    track = Track.load(parsed.track or "phantom")
+    track = Track.load(parsed.track or "phantom").with_data(options.data_dir)
     faults: list[InputError] = []
 
     def runs(task: Task, model: GenerativeModel | None = None) -> bool:

@@ -57,6 +57,20 @@ def open_openi(
     return dataset if limit is None else FirstStudies(dataset, limit)
 
 
+def open_openi_pictures(
+    split: Split, limit: int | None, data_dir: Path | None, image_size: int | None
+) -> StudyDataset:
+    """OpenI as ``codixr prepare openi`` wrote it: pictures, impressions, MeSH labels."""
+    return _open_prepared("openi", split, limit, data_dir, image_size)
+
+
+def open_ct(
+    split: Split, limit: int | None, data_dir: Path | None, image_size: int | None
+) -> StudyDataset:
+    """Chest CT as ``codixr prepare ct`` wrote it."""
+    return _open_prepared("ct", split, limit, data_dir, image_size)
+
+
 def open_mimic(
     split: Split, limit: int | None, data_dir: Path | None, image_size: int | None
 ) -> StudyDataset:

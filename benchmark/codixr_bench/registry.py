@@ -51,6 +51,7 @@ METRICS: dict[str, str] = {
 TRACKS: dict[str, str] = {
     "phantom": "phantom.yaml",
     "openi": "openi.yaml",
+    "ct": "ct.yaml",
     "mimic-cxr": "mimic-cxr.yaml",
     "mimic-cxr-jpg": "mimic-cxr-jpg.yaml",
 }

@@ -5,7 +5,8 @@ A recipe's keys: ``name``, ``version``, ``title``; ``reader`` (module:function, 
 and text of studies may be drawn unasked); ``modalities`` that can be read here; ``image_size``
 (side of the square pictures, or null); ``splits`` (name -> number of studies); ``split_rule``,
 ``preprocessing``; ``labels`` (policy, observations, meaning); ``backbones`` of the metrics;
-``metrics`` (names of the registry); ``primary`` (output -> the scores to look at first).
+``metrics`` (names of the registry); ``primary`` (output -> the scores to look at first);
+``prepared`` (the recipe for a prepared folder, where that is another one).
 """
 
 from collections.abc import Mapping
@@ -52,6 +53,8 @@ class Track:
     metric_names: tuple[str, ...]
     primary: Mapping[str, tuple[str, ...]]
     """Modality -> the names of its scores to look at first."""
+    prepared: str | None = None
+    """The recipe that holds when ``--data`` is a prepared folder, where it is another one."""
 
     @classmethod
     def load(cls, name: str) -> Self:
@@ -103,7 +106,14 @@ class Track:
             backbones=MappingProxyType({str(k): str(v) for k, v in recipe["backbones"].items()}),
             metric_names=tuple(map(str, recipe["metrics"])),
             primary=MappingProxyType({k: tuple(v) for k, v in recipe["primary"].items()}),
+            prepared=recipe.get("prepared"),
         )
+
+    def with_data(self, data_dir: Path | None) -> Self:
+        """The track as it is with that folder: ``openi`` has pictures when they were prepared."""
+        if self.prepared is None or data_dir is None or not (data_dir / "manifest.json").is_file():
+            return self
+        return self.read(_manifest(self.prepared))
 
     def dataset(
         self, split: str, limit: int | None = None, data_dir: Path | None = None

@@ -9,7 +9,7 @@ Notable:
   A model that needs reports to train on (``retrieval``) can't run on this track; ``constant`` says
   ``NORMAL_IMPRESSION``, a sentence fixed beforehand and not fitted to these reports.
 - The pictures are a separate download, so studies have no views here: a model that is given F or L
-  can't run, one that ignores its inputs can.
+  can't run, one that ignores its inputs can. ``openi_pictures.py`` prepares them.
 
 Source: Demner-Fushman et al., "Preparing a collection of radiology examinations for distribution
 and retrieval", JAMIA 2016.
@@ -25,6 +25,7 @@ import zlib
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
+from codixr.data.openi_mesh import major_terms, mesh_labels
 from codixr.data.study import Split, Study
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -107,33 +108,52 @@ def _load(archive: Path) -> tuple[tuple[Study, ...], str]:
 @lru_cache(maxsize=2)
 def _read_archive(archive: Path, size: int, _mtime_ns: int) -> tuple[tuple[Study, ...], str]:
     """Studies and fingerprint; cached as long as the file keeps its size and time."""
-    if size > _MAX_ARCHIVE_BYTES:
-        raise InputError(f"track 'openi': {archive} is far too large ({size:,} bytes); {_CURE}")
-    try:
-        packed = archive.read_bytes()
-        reports = _impressions(packed)
-    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
-        kind = type(error).__name__  # the message itself could quote a report
-        raise InputError(f"track 'openi': {archive} is corrupt ({kind}); {_CURE}") from None
-    if not reports:
-        raise InputError(f"track 'openi': {archive} holds no report with an impression; {_CURE}")
+    packed, reports = _read_reports(archive, size)
     studies = tuple(
         # The collection holds one examination a patient.
         Study(study_id=f"CXR{number}", subject_id=f"CXR{number}", split="test", report=report)
-        for number, report in sorted(reports.items())
+        for number, (report, _) in sorted(reports.items())
     )
     recipe = f"{_RECIPE}\n{hashlib.sha256(packed).hexdigest()}\n"
     return studies, hashlib.sha256(recipe.encode()).hexdigest()
 
 
-def _impressions(packed: bytes) -> dict[int, str]:
-    """File number → impression, whitespace collapsed; reports without one are left out."""
+def read_reports(archive: Path) -> dict[int, tuple[str, dict[str, int | None]]]:
+    """File number → impression and MeSH labels (``openi_mesh.py``), of reports with an impression.
+
+    InputError when the archive is missing or corrupt.
+    """
+    try:
+        size = archive.stat().st_size
+    except OSError as error:
+        raise InputError(f"track 'openi': cannot read {archive}: {error.strerror}") from error
+    return _read_reports(archive, size)[1]
+
+
+def _read_reports(
+    archive: Path, size: int
+) -> tuple[bytes, dict[int, tuple[str, dict[str, int | None]]]]:
+    if size > _MAX_ARCHIVE_BYTES:
+        raise InputError(f"track 'openi': {archive} is far too large ({size:,} bytes); {_CURE}")
+    try:
+        packed = archive.read_bytes()
+        reports = _reports(packed)
+    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
+        kind = type(error).__name__  # the message itself could quote a report
+        raise InputError(f"track 'openi': {archive} is corrupt ({kind}); {_CURE}") from None
+    if not reports:
+        raise InputError(f"track 'openi': {archive} holds no report with an impression; {_CURE}")
+    return packed, reports
+
+
+def _reports(packed: bytes) -> dict[int, tuple[str, dict[str, int | None]]]:
+    """File number → impression, whitespace collapsed, and labels; those with an impression."""
     # Unpacked as a whole first: that checks the gzip checksum, which tarfile alone doesn't.
     with gzip.open(io.BytesIO(packed)) as stream:
         unpacked = stream.read(_MAX_ARCHIVE_BYTES)
         if stream.read(1):
             raise ValueError("the archive unpacks to more than it can hold")
-    impressions = {}
+    reports = {}
     with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
         for member in archive:
             path = PurePosixPath(member.name)
@@ -143,20 +163,24 @@ def _impressions(packed: bytes) -> dict[int, str]:
                 raise ValueError("a report file is far too large")
             file = archive.extractfile(member)
             assert file is not None, "a regular member has content"
-            if impression := _impression(file.read()):
-                impressions[int(path.stem)] = impression
-    return impressions
+            root = _parse(file.read())
+            if impression := _impression(root):
+                reports[int(path.stem)] = impression, mesh_labels(major_terms(root))
+    return reports
 
 
-def _impression(xml: bytes) -> str:
-    """The impression of one report file, or an empty string."""
+def _parse(xml: bytes) -> ElementTree.Element:
     text = xml.decode("utf-8")
     if "<!DOCTYPE" in text:  # entities can only be declared there: none to expand, none to fetch
         raise ValueError("a report file declares a document type")
     try:
-        root = ElementTree.fromstring(text)
+        return ElementTree.fromstring(text)
     except ElementTree.ParseError:
         raise ValueError("a report file is not XML") from None
+
+
+def _impression(root: ElementTree.Element) -> str:
+    """The impression of one report file, or an empty string."""
     sections = [
         section.text or ""
         for section in root.iter("AbstractText")

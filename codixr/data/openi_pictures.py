@@ -1,0 +1,251 @@
+"""OpenI whole → a plan: the pictures of the user's download, the reports of the installed package.
+
+Notable:
+- PNG or DICOM release, any folders: a picture is known by its number (``CXR1000_IM-0003-1001.png``,
+  ``1000_IM-0003-1001.dcm``); where both are there, DICOM counts.
+- The view is the DICOM header's, from torchxrayvision's table of headers (else from the file's
+  own). Where it says nothing, torchxrayvision's table of views from a projection of the pictures
+  decides, and a note says so; a picture in neither has no view and is left out, not guessed at.
+- A study has a frontal view, a lateral view and an impression. All are test studies, as
+  ``openi.py`` says; the collection has one examination a patient.
+- Labels are the MeSH indexing (``openi_mesh.py``), so they are independent of any report labeler.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import re
+import warnings
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from codixr.data.labels import OBSERVATIONS
+from codixr.data.manifest import SourceFile, Step
+from codixr.data.openi import find_archive, read_reports
+from codixr.data.picture import fit_file
+from codixr.data.prepare import Outcome, Plan, Reject
+from codixr.data.prepared import Row
+from codixr.data.study import Study
+from codixr.errors import InputError
+
+VERSION = "1-pictures"
+HEADERS, PROJECTED = "nlmcxr_dicom_metadata.csv.gz", "nlmcxr_tsne_pa.csv.gz"
+FRONTAL = ("PA", "AP")
+LATERAL = ("LL", "LATERAL", "RL", "LARGE LATERAL")
+_NAME = re.compile(r"(?:CXR)?(\d+)(?:_\d+)?_IM-([\d-]+)(?:\.dcm)?\.(?:dcm|png|jpg)", re.IGNORECASE)
+_BY_PROJECTION = "a view from the projection of the pictures"
+
+Key = tuple[int, str]
+"""A report file's number, and the rest of a picture's name: 1000, 0003-1001."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedExam:
+    """One study: pictures best first (paths under the folder), its impression and MeSH labels."""
+
+    number: int
+    frontal: tuple[str, ...]
+    lateral: tuple[str, ...]
+    projected: bool
+    report: str
+    labels: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIMaker:
+    """A planned study → its row."""
+
+    root: Path
+    size: int
+
+    def __call__(self, item: PlannedExam) -> Outcome:
+        """Read the first readable picture of each view."""
+        rejects: list[Reject] = []
+        pictures, sources = {}, {"report": hashlib.sha256(item.report.encode()).hexdigest()}
+        notes = dict.fromkeys([_BY_PROJECTION] if item.projected else [])
+        for view, names in (("frontal", item.frontal), ("lateral", item.lateral)):
+            for name in names:
+                path = self.root / name
+                try:
+                    content = path.read_bytes()
+                    fitted = fit_file(path, self.size, content)
+                except (InputError, OSError) as error:
+                    rejects.append(Reject(path.name, "pixels", _reason(error, path)))
+                    continue
+                pictures[view] = fitted.image
+                sources[view] = hashlib.sha256(content).hexdigest()
+                notes |= dict.fromkeys(fitted.notes)
+                break
+            else:
+                return Outcome(None, f"no readable {view} view", tuple(rejects))
+        study = Study(
+            study_id=f"CXR{item.number}",
+            subject_id=f"CXR{item.number}",
+            split="test",
+            frontal=pictures["frontal"],
+            lateral=pictures["lateral"],
+            report=item.report,
+            labels=dict(zip(OBSERVATIONS, item.labels, strict=True)),
+        )
+        return Outcome(Row(study, sources, tuple(notes)), rejects=tuple(rejects))
+
+
+def plan_openi(
+    pictures: Path, size: int = 256, limit: int | None = None, archive: Path | None = None
+) -> Plan:
+    """Match the pictures with reports and views; no pixel is read.
+
+    ``archive``: another copy of ``NLMCXR_reports.tgz``, with the two tables beside it; by default
+    the ones of the installed torchxrayvision. InputError: a folder or table is missing or corrupt,
+    no picture of the collection is there.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit {limit} leaves no study; use 1 or more")
+    archive = archive or find_archive()
+    reports = read_reports(archive)
+    headers = _table(archive.parent / HEADERS, "View Position")
+    projected = _table(archive.parent / PROJECTED, "tsne-view")
+    found = _find_pictures(pictures)
+    lost = dict.fromkeys(("no report with an impression", "view unknown", "other view"), 0)
+    views: dict[int, dict[str, list[tuple[int, str, str, bool]]]] = {}
+    for key, name in sorted(found.items()):
+        number = key[0]
+        position = headers.get(key, "") or _view_of_file(pictures / name, key in headers)
+        guessed = not position
+        position = position or {"L": "LATERAL"}.get(projected.get(key, ""), projected.get(key, ""))
+        if number not in reports:
+            lost["no report with an impression"] += 1
+        elif not position:
+            lost["view unknown"] += 1
+        elif position not in (*FRONTAL, *LATERAL):
+            lost["other view"] += 1
+        else:
+            known = FRONTAL if position in FRONTAL else LATERAL
+            view = "frontal" if known is FRONTAL else "lateral"
+            entry = (known.index(position), key[1], name, guessed)
+            views.setdefault(number, {}).setdefault(view, []).append(entry)
+    kept = len(found) - sum(lost.values())
+    both = sorted(number for number, has in views.items() if len(has) == 2)
+    missing = {
+        f"no {view} view": sum(view not in has for has in views.values())
+        for view in ("frontal", "lateral")
+    }
+    ledger = [
+        _step("pictures with a view", "images", len(found), kept, lost),
+        _step("with both views", "studies", len(views), len(both), missing),
+    ]
+    chosen = both[:limit]
+    if len(chosen) < len(both):
+        over = {"over --limit": len(both) - len(chosen)}
+        ledger.append(_step("--limit", "studies", len(both), len(chosen), over))
+    items = []
+    for number in chosen:
+        # A view that a header names goes before one that a projection suggests.
+        has = {v: sorted(e, key=lambda e: (e[3], e)) for v, e in views[number].items()}
+        names = {view: tuple(entry[2] for entry in entries) for view, entries in has.items()}
+        report, labels = reports[number]
+        items.append(
+            PlannedExam(
+                number,
+                names["frontal"],
+                names["lateral"],
+                any(entries[0][3] for entries in has.values()),
+                report,
+                tuple(labels[name] for name in OBSERVATIONS),
+            )
+        )
+    paths = (archive, archive.parent / HEADERS, archive.parent / PROJECTED)
+    files = {path.name: path for path in paths}
+    sources = {
+        name: SourceFile(sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+        for name, path in files.items()
+    }
+    return Plan(
+        track="openi",
+        version=VERSION,
+        simulated=False,
+        image_size=size,
+        recipe={
+            "frontal": list(FRONTAL),
+            "lateral": list(LATERAL),
+            "views": "DICOM header, else torchxrayvision's projection",
+            "report": "IMPRESSION, white space collapsed",
+            "labels": "MeSH, major terms",
+            "limit": limit,
+            "tables": {name: source.sha256 for name, source in sources.items()},
+        },
+        items={"test": items},
+        make=OpenIMaker(pictures, size),
+        sources=sources,
+        ledger=tuple(ledger),
+        label_policy="unmentioned-negative",
+    )
+
+
+def _step(name: str, unit: str, before: int, after: int, lost: Mapping[str, int]) -> Step:
+    removed = {why: n for why, n in lost.items() if n}
+    return Step(name=name, unit=unit, before=before, after=after, removed=removed)
+
+
+def _find_pictures(root: Path) -> dict[Key, str]:
+    """Key -> path under ``root``; DICOM before PNG before JPEG."""
+    if not root.is_dir():
+        raise InputError(f"--pictures: '{root}' is no folder; give the one of your OpenI download")
+    ranked: dict[Key, tuple[int, str]] = {}
+    for path in root.rglob("*"):
+        match = _NAME.fullmatch(path.name)
+        if match is None or not path.is_file():
+            continue
+        rank = (".dcm", ".png", ".jpg").index(path.suffix.lower())
+        key = (int(match[1]), match[2])
+        here = (rank, path.relative_to(root).as_posix())
+        ranked[key] = min(here, ranked.get(key, here))
+    if not ranked:
+        raise InputError(
+            f"--pictures: no picture of OpenI under '{root}'; they are called like "
+            "CXR1_1_IM-0001-3001.png or 1_IM-0001-3001.dcm"
+        )
+    return {key: name for key, (_, name) in ranked.items()}
+
+
+def _table(path: Path, column: str) -> dict[Key, str]:
+    """Key -> the column's value, upper case, of a table of the installed torchxrayvision."""
+    try:
+        with gzip.open(path) as file:
+            rows = list(csv.DictReader(io.StringIO(file.read().decode("utf-8"), newline="")))
+        named = {row["imageid"]: (row[column] or "").strip().upper() for row in rows}
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, KeyError, csv.Error) as error:
+        raise InputError(
+            f"track 'openi': cannot read {path} ({type(error).__name__}); reinstall it with "
+            "`pip install --force-reinstall --no-deps torchxrayvision`"
+        ) from None
+    found = {}
+    for name, value in named.items():
+        if match := _NAME.fullmatch(f"{name}.png"):
+            found[int(match[1]), match[2]] = value
+    return found
+
+
+def _view_of_file(path: Path, listed: bool) -> str:
+    """The view in the header of a DICOM file that the table doesn't list; else nothing."""
+    if listed or path.suffix.lower() != ".dcm":
+        return ""
+    from pydicom import dcmread
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header = dcmread(path, stop_before_pixels=True, specific_tags=["ViewPosition"])
+            return str(header.get("ViewPosition") or "").strip().upper()
+    except Exception:  # pydicom raises anything on broken files; the pixels' reader reports them
+        return ""
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """What went wrong, without the path."""
+    if isinstance(error, OSError):
+        return "file missing" if isinstance(error, FileNotFoundError) else "file cannot be read"
+    return str(error).removeprefix(f"{path}: ")

@@ -1,0 +1,226 @@
+"""A download of OpenI's pictures becomes studies with both views, a report and MeSH labels."""
+
+import csv
+import gzip
+import io
+import json
+import tarfile
+
+import numpy as np
+import pytest
+from codixr_bench.cli import main as main_of_bench
+from codixr_bench.track import Track
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from codixr.cli import main
+from codixr.data import openi_pictures
+from codixr.data.openi_mesh import mesh_labels
+from codixr.data.openi_pictures import HEADERS, PROJECTED, plan_openi
+from codixr.data.prepare import prepare
+from codixr.data.prepared import PreparedDataset
+from codixr.data.verify import verify
+from codixr.errors import InputError
+from codixr.modality import Modality
+
+SECRET = "zebra-words"
+# number: (impression, terms, {picture: (view in the headers or None, view by projection)})
+STUDIES = {
+    9001: (f"{SECRET}.", ["normal"], {"1": ("PA", ""), "2": ("LL", "")}),
+    9002: ("Large.", ["Cardiomegaly/mild", "Density/lung"], {"1": ("", "PA"), "2": ("", "L")}),
+    9003: ("Clear.", ["No Indexing"], {"1": ("AP", ""), "2": ("PA", ""), "3": ("LATERAL", "")}),
+    9004: ("No lateral.", ["normal"], {"1": ("PA", "")}),
+    9005: ("View unknown.", ["normal"], {"1": ("PA", ""), "2": ("", "")}),
+    9006: ("", ["normal"], {"1": ("PA", ""), "2": ("LL", "")}),
+    9007: ("From the header.", ["normal"], {"1": ("PA", ""), "2": (None, "")}),
+}  # fmt: skip
+
+
+def picture(number: int, k: str) -> np.ndarray:
+    return np.random.default_rng(number + int(k)).integers(0, 4096, (40, 32), dtype=np.uint16)
+
+
+def write_dicom(path, pixels, view):
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = ComputedRadiographyImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[path.name])
+    file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    file.Rows, file.Columns = pixels.shape
+    file.SamplesPerPixel, file.PhotometricInterpretation = 1, "MONOCHROME2"
+    file.BitsAllocated, file.BitsStored, file.HighBit, file.PixelRepresentation = 16, 12, 11, 0
+    file.ViewPosition, file.PixelData = view, pixels.tobytes()
+    file.save_as(path)
+
+
+def write_table(path, column, rows):
+    text = io.StringIO()
+    csv.writer(text).writerows([["imageid", column], *rows])
+    path.write_bytes(gzip.compress(text.getvalue().encode()))
+
+
+@pytest.fixture(scope="module")
+def download(tmp_path_factory):
+    """A package's tables, and a download whose names and forms vary as the releases' do."""
+    root = tmp_path_factory.mktemp("openi")
+    with tarfile.open(root / "NLMCXR_reports.tgz", "w:gz") as tar:
+        for number, (impression, terms, _) in STUDIES.items():
+            major = "".join(f"<major>{term}</major>" for term in terms)
+            xml = (
+                f'<eCitation><Abstract><AbstractText Label="IMPRESSION">{impression}'
+                f"</AbstractText></Abstract><MeSH>{major}</MeSH></eCitation>"
+            ).encode()
+            member = tarfile.TarInfo(f"ecgen-radiology/{number}.xml")
+            member.size = len(xml)
+            tar.addfile(member, io.BytesIO(xml))
+    views = {(n, k): v for n, (_, _, pictures) in STUDIES.items() for k, v in pictures.items()}
+    write_table(
+        root / HEADERS,
+        "View Position",
+        [[f"CXR{n}_IM-0001-{k}001", v] for (n, k), (v, _) in views.items() if v is not None],
+    )
+    projected = [[f"CXR{n}_1_IM-0001-{k}001", p] for (n, k), (_, p) in views.items() if p]
+    write_table(root / PROJECTED, "tsne-view", projected)
+    pictures = root / "pictures"
+    for (n, k), (view, _) in views.items():
+        folder = pictures / str(n)
+        folder.mkdir(parents=True, exist_ok=True)
+        if view is None:
+            write_dicom(folder / f"{n}_IM-0001-{k}001.dcm", picture(n, k), "LL")
+        elif k == "1":
+            Image.fromarray(picture(n, k) >> 4).convert("L").save(
+                folder / f"CXR{n}_1_IM-0001-{k}001.png"
+            )
+        else:
+            write_dicom(folder / f"{n}_IM-0001-{k}001.dcm", picture(n, k), "")
+    (pictures / "notes.png").write_bytes(b"of the user")
+    return root
+
+
+@pytest.fixture(scope="module")
+def plan(download):
+    return plan_openi(download / "pictures", 256, archive=download / "NLMCXR_reports.tgz")
+
+
+@pytest.fixture(scope="module")
+def prepared(plan, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared") / "data"
+    prepare(plan, folder, quiet=True)
+    return folder
+
+
+def test_studies_with_both_views_and_an_impression_are_prepared(plan, prepared):
+    dataset = PreparedDataset(prepared, "test")
+    assert [dataset[i].study_id for i in range(len(dataset))] == [
+        "CXR9001", "CXR9002", "CXR9003", "CXR9007",
+    ]  # fmt: skip
+    pictures, both = plan.ledger
+    assert (pictures.before, pictures.after) == (14, 11)
+    assert pictures.removed == {"no report with an impression": 2, "view unknown": 1}
+    assert both.removed == {"no lateral view": 2}
+    assert dataset.modalities == set(Modality)
+    assert dataset[0].report == f"{SECRET}."
+    assert not verify(prepared).problems
+
+
+def test_a_view_by_projection_is_noted_and_pa_goes_before_ap(plan, prepared):
+    items = plan.items["test"]
+    assert [item.projected for item in items] == [False, True, False, False]
+    assert [name.rpartition("-")[2][:4] for name in items[2].frontal] == ["2001", "1001"]
+    manifest = json.loads((prepared / "manifest.json").read_text())
+    assert manifest["notes"]["a view from the projection of the pictures"] == 1
+
+
+def test_the_pixels_are_those_of_the_file(prepared):
+    lateral = PreparedDataset(prepared, "test")[0].lateral[0]
+    stored = picture(9001, "2") / np.float32(4095)
+    padded = np.pad(stored, ((0, 0), (4, 4)))
+    assert lateral[:, :20].max() == 0  # the border that makes it square
+    assert abs(lateral.mean() - padded.mean()) < 0.01
+
+
+def test_the_labels_are_the_mesh_indexing_and_the_rest_is_absent(prepared):
+    dataset = PreparedDataset(prepared, "test")
+    assert dataset[0].labels["No Finding"] == 1
+    assert dataset[0].labels["Pneumonia"] == 0
+    assert dataset[1].labels["Cardiomegaly"] == 1
+    assert dataset[1].labels["Lung Opacity"] is None  # a density may be one
+    assert dataset[1].labels["Edema"] == 0
+    assert set(dataset[2].labels.values()) == {None}  # nobody indexed it
+
+
+@pytest.mark.parametrize(
+    ("terms", "name", "value"),
+    [
+        (["nodule", "granuloma"], "Lung Lesion", 1),
+        (["granuloma"], "Lung Lesion", -1),
+        (["no indexing", "pneumonia"], "Pneumonia", None),
+        (["pneumonia"], "No Finding", None),
+    ],
+)
+def test_mesh_terms_become_observations(terms, name, value):
+    assert mesh_labels(terms)[name] == value
+
+
+def test_the_benchmark_runs_with_the_pictures_folder(prepared, tmp_path):
+    track = Track.load("openi")
+    assert track.modalities == {Modality.T}
+    assert track.with_data(prepared).modalities == set(Modality)
+    assert "L+T->F" in track.with_data(prepared).task_names()
+    arguments = ["run", "--task", "F+L->T", "--model", "constant", "--track", "openi"]
+    arguments += ["--metrics", "bleu", "--out", str(tmp_path / "run")]
+    assert main_of_bench([*arguments, "--data", str(prepared)]) == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert (result["track"]["name"], result["track"]["version"]) == ("openi", "1-pictures")
+    assert result["track"]["n"] == 4
+    assert SECRET not in (tmp_path / "run" / "result.json").read_text()
+
+
+def test_without_the_folder_tasks_with_pictures_are_refused_as_before(tmp_path, capsys):
+    arguments = ["run", "--task", "L+T->F", "--model", "noise", "--track", "openi"]
+    assert main_of_bench([*arguments, "--out", str(tmp_path / "run")]) == 2
+    assert "has no frontal pictures" in capsys.readouterr().err
+
+
+def test_another_tracks_folder_is_refused(prepared):
+    with pytest.raises(InputError, match="--track openi"):
+        Track.load("ct").dataset("test", None, prepared)
+
+
+def test_the_command_names_no_patient(download, tmp_path, monkeypatch, capsys):
+    broken = tmp_path / "pictures"
+    broken.mkdir()
+    (download / "pictures" / "9001").rename(broken / "9001")
+    try:
+        (broken / "9001" / "extra_9003_IM-0001-1001.png").write_bytes(b"not ours")
+        monkeypatch.setattr(openi_pictures, "find_archive", lambda: download / "NLMCXR_reports.tgz")
+        out = tmp_path / "out"
+        arguments = ["prepare", "openi", "--pictures", str(broken), "--out", str(out)]
+        assert main([*arguments, "--image-size", "32", "--workers", "1"]) == 0
+        printed = capsys.readouterr()
+        for text in (printed.out, printed.err, (out / "manifest.json").read_text()):
+            assert "9001" not in text
+            assert SECRET not in text
+    finally:
+        (broken / "9001" / "extra_9003_IM-0001-1001.png").unlink()
+        (broken / "9001").rename(download / "pictures" / "9001")
+
+
+def test_a_folder_without_pictures_of_openi_is_refused(download, tmp_path):
+    archive = download / "NLMCXR_reports.tgz"
+    for folder, message in ((tmp_path, "no picture of OpenI"), (tmp_path / "absent", "no folder")):
+        with pytest.raises(InputError, match=message):
+            plan_openi(folder, archive=archive)
+
+
+def test_an_unreadable_picture_is_rejected_with_a_reason(download, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "CXR9001_IM-0001-1001.png").write_bytes(b"broken")
+    write_dicom(pictures / "9001_IM-0001-2001.dcm", picture(9001, "2"), "LL")
+    plan = plan_openi(pictures, 32, archive=download / "NLMCXR_reports.tgz")
+    outcome = plan.make(plan.items["test"][0])
+    assert (outcome.row, outcome.lost) == (None, "no readable frontal view")
+    assert "damaged" in outcome.rejects[0].reason
+    assert str(tmp_path) not in outcome.rejects[0].reason
