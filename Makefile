@@ -42,6 +42,7 @@ perf: setup ## measure start-up, the main job, the phantom and the generator; pr
 	$(BIN)/python tests/perf/training.py
 	$(BIN)/python tests/perf/preparation.py
 	$(BIN)/python tests/perf/scores.py
+	$(BIN)/python tests/perf/frechet.py
 
 site: setup ## build the leaderboard's static pages: site/index.html
 	$(BIN)/python -m codixr_leaderboard.site leaderboard/results site

@@ -1,0 +1,178 @@
+"""`make perf`, distances: features and the trace beside their peers, and memory as pictures grow.
+
+Random weights, 256 x 256 pictures, one thread, processor seconds: neighbours count less. Each
+feature row is the whole way from 8-bit pictures to features, the peers' as their users go it. Peak
+memory is that of a process of its own, with a stand-in backbone of 2048 features.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmark"))
+
+PICTURES = 16
+ROUNDS = 3
+D = 2048
+PEAKS = (9_000, 18_000)
+
+
+def main() -> None:
+    """Print one line a measurement."""
+    warnings.simplefilter("ignore")
+    print(f"{'what':46}{'ours':>10}{'peer':>10}{'ratio':>8}  target")
+    with tempfile.TemporaryDirectory() as folder:
+        _print("Inception features, ms a picture", *inception(Path(folder)), "≥ 1.5 x")
+        _print("XRV features, ms a picture", *densenet(Path(folder)), "≥ 1.4 x")
+    ours, fidelity, sqrtm = trace()
+    _print("trace, d = 2048, s; torch-fidelity", ours, fidelity, "≤ 2.2 s on two cores")
+    _print("trace, d = 2048, s; scipy sqrtm", ours, sqrtm, "")
+    few, many = (peak(n) for n in PEAKS)
+    print(f"peak memory, {PEAKS[0]:,} pictures a side: {few:.0f} MB; {PEAKS[1]:,}: {many:.0f} MB")
+    growth = (many - few) / (PEAKS[1] - PEAKS[0])
+    print(f"so 33,588 a side: {many + growth * (33_588 - PEAKS[1]):.0f} MB (target: under 2 GB)")
+    print(f"\nload {os.getloadavg()[0]:.1f}, one thread")
+
+
+def inception(folder: Path) -> tuple[float, float]:
+    """Milliseconds a picture of ours, and of torch-fidelity's extractor on RGB pictures."""
+    import torch
+    from backbone_fakes import inception_peer, saved
+    from codixr_bench.metrics.published import PublishedBackbone
+
+    peer = inception_peer()
+    path = saved(peer, folder / "inception.pth")
+    ours = PublishedBackbone("inception", path, allow_unpinned=True).load()
+    levels = _pictures()
+
+    def theirs() -> None:
+        with torch.inference_mode():
+            peer(torch.from_numpy(levels).repeat(1, 3, 1, 1))
+
+    return _both(lambda: ours._forward(levels / np.float32(255)), theirs)  # type: ignore[attr-defined]
+
+
+def densenet(folder: Path) -> tuple[float, float]:
+    """Milliseconds a picture of ours, and of torchxrayvision's own steps."""
+    import torch
+    import torchxrayvision as xrv
+    from backbone_fakes import saved, xrv_peer
+    from codixr_bench.metrics.published import PublishedBackbone
+
+    peer = xrv_peer()
+    path = saved(peer, folder / "xrv.pth")
+    ours = PublishedBackbone("xrv", path, allow_unpinned=True).load()
+    levels = _pictures()
+    crop, resize = xrv.datasets.XRayCenterCrop(), xrv.datasets.XRayResizer(224)
+
+    def theirs() -> None:
+        given = np.stack([resize(crop(xrv.utils.normalize(x, 255))) for x in levels])
+        with torch.inference_mode():
+            peer.features2(torch.from_numpy(given))
+
+    return _both(lambda: ours._forward(levels / np.float32(255)), theirs)  # type: ignore[attr-defined]
+
+
+def trace() -> tuple[float, float, float]:
+    """Seconds of ours (median of three), torch-fidelity's way and scipy's (once each)."""
+    import scipy.linalg
+    from codixr_bench.metrics.frechet import trace_of_sqrt
+
+    rng = np.random.default_rng(0)
+    covariances = []
+    for _ in range(2):
+        rows = rng.normal(size=(3 * D, D)) * np.linspace(0.1, 1.0, D)
+        covariances.append(np.cov(rows.T))
+    one, two = covariances
+    found: list[float] = []
+    ours = statistics.median(
+        _seconds(lambda: found.append(trace_of_sqrt(one, two))) for _ in range(ROUNDS)
+    )
+    fidelity = _seconds(
+        lambda: found.append(
+            float(np.sqrt(np.linalg.eigvals(one @ two).astype(complex)).real.sum())
+        )
+    )
+    sqrtm = _seconds(lambda: found.append(float(np.trace(scipy.linalg.sqrtm(one @ two)).real)))
+    assert np.allclose(found, found[0], rtol=1e-6), found
+    return ours, fidelity, sqrtm
+
+
+def peak(n: int) -> float:
+    """MB that a process needs for ``n`` pictures a side."""
+    done = subprocess.run(
+        [sys.executable, __file__, str(n)], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def score(n: int) -> None:
+    """Score ``n`` pictures of 256 x 256 against others, and print the peak in MB."""
+    import resource
+
+    from codixr_bench.metrics.distances import PictureDistances
+
+    from codixr.data.study import Study
+    from codixr.modality import Modality
+
+    class Blocks:
+        """Mean levels of 2048 blocks."""
+
+        name = "blocks"
+        signature = "blocks|weights:none"
+
+        def features(self, images: np.ndarray) -> np.ndarray:
+            return images.reshape(len(images), 64, 4, 32, 8).mean(axis=(2, 4)).reshape(-1, D)
+
+    rng = np.random.default_rng(0)
+    metric = PictureDistances(Blocks(), Modality.F)
+    for first in range(0, n, 64):
+        positions = range(first, min(first + 64, n))
+        real, made = rng.random((2, len(positions), 1, 256, 256), dtype=np.float32)
+        studies = [Study(str(i), str(i), "test", frontal=x) for i, x in zip(positions, real)]  # noqa: B905
+        metric.update(positions, studies, [{Modality.F: x} for x in made])
+    assert metric.compute()[0].value is not None
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def _pictures() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (PICTURES, 1, 256, 256), dtype=np.uint8)
+
+
+def _both(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
+    """Median milliseconds a picture, the two by turns, after one round unmeasured."""
+    taken: tuple[list[float], list[float]] = ([], [])
+    for _ in range(ROUNDS + 1):
+        for job, seconds in zip((ours, theirs), taken, strict=True):
+            seconds.append(_seconds(job))
+    mine, peers = (statistics.median(seconds[1:]) * 1000 / PICTURES for seconds in taken)
+    return mine, peers
+
+
+def _seconds(job: Callable[[], object]) -> float:
+    began = time.process_time()
+    job()
+    return time.process_time() - began
+
+
+def _print(what: str, ours: float, peer: float, target: str) -> None:
+    print(f"{what:46}{ours:>10.3g}{peer:>10.3g}{peer / ours:>8.2f}  {target}", flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        score(int(sys.argv[1]))
+    else:
+        main()
