@@ -115,8 +115,9 @@ def train(request: Request) -> list[Path]:
 
     torch.set_num_threads(_threads(request))
     from codixr.training.data import open_training_data
-    from codixr.training.workshop import Workshop
+    from codixr.training.workshop import Workshop, join_processes
 
+    join_processes()
     if request.out.exists() and not request.out.is_dir():
         raise InputError(f"--out {request.out}: is a file; give a folder")
     size = _image_size(request)
@@ -145,13 +146,14 @@ def memory_plan(request: Request) -> str:
     """A table of what the request's stages need on each GPU; nothing is trained or read."""
     from codixr.model import presets
     from codixr.training import configs, plan
+    from codixr.training.watch import bar
     from codixr.training.workshop import MODEL_FIELDS
 
     recipe = {name: configs.recipe(request.preset)[name] for name in chosen_stages(request)}
     stages, _ = configs.override(recipe, dict(request.settings), MODEL_FIELDS)
     preset = presets.paper() if request.preset == "paper" else presets.tiny(VOCABULARY)
     plans = []
-    for name, config in stages.items():
+    for name, config in bar(list(stages.items()), "planning"):
         if config.batch % request.gpus:
             raise InputError(
                 f"{name}: a batch of {config.batch} cannot be shared by {request.gpus} GPUs: give "
@@ -197,7 +199,10 @@ def run_stage(shop: Any, name: str, config: Any, *, preview: bool = False) -> No
         if preview and shop.state.is_main_process:
             write_preview(stage, samples, step)
 
-    outcome = Engine(stage, config, folder, accelerator).run(look)
+    engine = Engine(stage, config, folder, accelerator)
+    outcome = engine.run(look)
+    if engine.sharded:
+        stage = whole_stage(shop, name, config, engine.whole_weights())
     if shop.state.is_main_process:
         stage.finish()
         look(config.total_steps)
@@ -216,6 +221,16 @@ def run_stage(shop: Any, name: str, config: Any, *, preview: bool = False) -> No
     shop.state.wait_for_everyone()
     shop.reload()
     note(f"{name}: done in {clock(outcome.wall_seconds)}, {outcome.cpu_seconds:.0f} CPU-s")
+
+
+def whole_stage(shop: Any, name: str, config: Any, weights: Mapping[str, Any]) -> Any:
+    """A stage anew, unsharded, with weights that were learnt in shards."""
+    from codixr.training.stages import build
+
+    shop.reload()
+    stage = build(shop, name, config)
+    stage.load_state_dict(weights, strict=False)
+    return stage.to(shop.state.device).eval()
 
 
 def _check_finished(shop: Any, name: str, config: Any, done: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 
 from codixr.errors import InputError
+from codixr.training import sharding
 from codixr.training.checkpoints import CheckpointFolder
 from codixr.training.configs import StageConfig, contradiction
 from codixr.training.draw import Draw, epoch_rows
@@ -52,18 +53,23 @@ def make_accelerator(config: StageConfig, logs: Path) -> Accelerator:
     # One process runs several stages, and each may have its own precision.
     AcceleratorState._reset_state()
     unused = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    shards = sharding.plugin(config.precision)
     tracker = None if config.tracker == "none" else config.tracker
     if tracker is not None:
         logs.mkdir(parents=True, exist_ok=True)
     try:
-        return Accelerator(
+        accelerator = Accelerator(
             mixed_precision=config.precision,
             log_with=tracker,
             project_dir=logs,
+            fsdp_plugin=shards,
             kwargs_handlers=[unused],
         )
     except (ValueError, ImportError, RuntimeError) as error:
         raise InputError(f"precision {config.precision}, tracker {tracker}: {error}") from None
+    if shards is not None:
+        sharding.shard_on_cpus(shards)
+    return accelerator
 
 
 class Engine:
@@ -85,6 +91,8 @@ class Engine:
         self.share = batch // world
         self.micro = self.share // config.accumulate
         self.folder = folder
+        self.sharded = sharding.is_sharded(accelerator)
+        self.alone = sharding.unsharded(stage) if self.sharded else []
         self.step, self.spent, self.cpu = 0, 0.0, 0.0
         self.best: tuple[float, int] | None = None
         self.identity = {
@@ -95,6 +103,8 @@ class Engine:
 
     def run(self, preview: Preview | None = None) -> Outcome:
         """Train; leaves the averaged weights in the stage, in eval mode.
+
+        Sharded, the stage is left in shards: ``whole_weights`` gathers what it has learnt.
 
         Raises InputError for a checkpoint of another config, a loss that is not finite, a full
         disk, or too little memory.
@@ -116,15 +126,18 @@ class Engine:
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
             betas=(0.9, config.beta2),
+            foreach=False if self.alone else None,  # torch can't mix shards and plain tensors
         )
+        if self.sharded:
+            sharding.wrap_blocks(accelerator, stage)
         module, optimizer = accelerator.prepare(stage, optimizer)
         parameters = {n: p for n, p in stage.named_parameters() if p.requires_grad}
         averaged = {name: p.detach().clone() for name, p in parameters.items()}
         if saved is not None:
-            with torch.no_grad():
-                for name, average in averaged.items():
-                    average.copy_(saved["averaged"][name])
-            optimizer.load_state_dict(saved["optimizer"])
+            for name, average in averaged.items():
+                sharding.copy_whole(average, saved["averaged"][name])
+            state = sharding.shard_optimizer(saved["optimizer"], parameters.values())
+            optimizer.load_state_dict(state)
             if accelerator.scaler is not None and saved["scaler"] is not None:
                 accelerator.scaler.load_state_dict(saved["scaler"])
             self.step, self.best = saved["step"], saved["best"]
@@ -197,7 +210,8 @@ class Engine:
                 if best or last or time.monotonic() - last_save > config.save_every:
                     self._save(best=best)
                     last_save = time.monotonic()
-                if preview is not None and not last and _every(self.step, config.preview_every):
+                looks = preview is not None and not self.sharded and not last
+                if preview is not None and looks and _every(self.step, config.preview_every):
                     with self._averaged_weights():
                         preview(self.step)
         with torch.no_grad():
@@ -243,9 +257,10 @@ class Engine:
                 raise self._too_big() from None
             for name, value in means.items():
                 shown[name] = shown.get(name, 0.0) + value / config.accumulate
+        sharding.share_gradients(accelerator, self.alone)
         norm = accelerator.clip_grad_norm_(list(self.parameters.values()), config.clip)
         if accelerator.scaler is None and norm is not None:
-            self._check({"gradient's norm": float(norm)}, places)
+            self._check({"gradient's norm": float(sharding.whole(norm))}, places)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return shown
@@ -287,8 +302,8 @@ class Engine:
         _, at, _ = self.config.phase(self.step - 1)
         decay = min(self.config.ema, (at + 1) / (at + 11))
         torch._foreach_lerp_(
-            list(self.averaged.values()),
-            [p.detach() for p in self.parameters.values()],
+            [sharding.own_part(average) for average in self.averaged.values()],
+            [sharding.own_part(p.detach()) for p in self.parameters.values()],
             1 - decay,
         )
 
@@ -339,11 +354,22 @@ class Engine:
         try:
             yield
         finally:
+            sharding.reshard(self.stage)
             with torch.no_grad():
                 for name, p in self.parameters.items():
                     p.copy_(last[name])
 
+    def whole_weights(self) -> dict[str, Tensor]:
+        """The averaged weights by name, gathered: every process must ask."""
+        found: dict[str, Tensor] = sharding.whole_state(self.averaged)
+        return found
+
     def _save(self, *, best: bool) -> None:
+        parameters = {name: p.detach() for name, p in self.parameters.items()}
+        averaged, optimizer = self.averaged, self.optimizer.state_dict()
+        if self.sharded:  # gathered in every process, written by the first
+            parameters, averaged = map(sharding.whole_state, (parameters, averaged))
+            optimizer = sharding.whole_state(optimizer)
         if not self.accelerator.is_main_process:
             return
         scaler = self.accelerator.scaler
@@ -355,9 +381,9 @@ class Engine:
                 "seconds": self.spent,
                 "cpu_seconds": self.cpu,
                 "best": self.best,
-                "parameters": {name: p.detach() for name, p in self.parameters.items()},
-                "averaged": self.averaged,
-                "optimizer": self.optimizer.state_dict(),
+                "parameters": parameters,
+                "averaged": averaged,
+                "optimizer": optimizer,
                 "scaler": None if scaler is None else scaler.state_dict(),
             },
             best=best,

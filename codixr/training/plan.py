@@ -2,10 +2,11 @@
 
 Notable: modules are built on the ``meta`` device, and activations are counted as what autograd
 really keeps for the backward pass of one study (every tensor it saves, once, weights left out).
+Autocast does nothing on ``meta``: activations are counted in float32, more than bf16 needs,
+and the narrow copies that it makes of the weights are added.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +30,7 @@ class MemoryPlan:
     frozen: int
     """Parameters that are only run."""
     weights: float
+    """In float32, and autocast's copies where it is on."""
     gradients: float
     optimizer: float
     average: float
@@ -62,10 +64,10 @@ def plan(
     module, loss = _stage_on_meta(preset, stage)
     learning = sum(p.numel() for p in module.parameters() if p.requires_grad)
     total = sum(p.numel() for p in module.parameters())
-    whole = kept_bytes(module, loss, config)
+    whole = kept_bytes(module, loss)
     checkpoint_gradients(module)
     module.train()
-    saved = kept_bytes(module, loss, config)
+    saved = kept_bytes(module, loss)
     share = config.batch // gpus
     steps = [config.accumulate]
     if config.accumulates:
@@ -78,7 +80,7 @@ def plan(
             stage=stage,
             learning=learning,
             frozen=total - learning,
-            weights=4.0 * total,
+            weights=(4.0 if config.precision == "no" else 6.0) * total,
             gradients=4.0 * learning,
             optimizer=8.0 * learning,
             average=4.0 * learning,
@@ -97,8 +99,8 @@ def plan(
 def table(plans: list[MemoryPlan], gpus: int, memory_gb: float) -> str:
     """The plans as a table, GB on each GPU."""
     lines = [
-        f"GB on each of {gpus} GPUs of {memory_gb:g} GB; weights in float32, activations as kept "
-        "for the backward pass",
+        f"GB on each of {gpus} GPUs of {memory_gb:g} GB: weights in float32 (and autocast's "
+        "copies), activations as kept for the backward pass, counted in float32",
         "",
         "| stage | trained M | frozen M | weights | gradients | AdamW | average | a study | "
         "with checkpointing | studies at once | total | settings |",
@@ -123,11 +125,8 @@ def table(plans: list[MemoryPlan], gpus: int, memory_gb: float) -> str:
     return "\n".join(lines)
 
 
-def kept_bytes(module: nn.Module, loss: Callable[[], Tensor], config: StageConfig) -> float:
-    """Bytes that autograd keeps for the backward pass of ``loss``.
-
-    In bfloat16 with autocast: matrix products and convolutions keep bfloat16, norms float32.
-    """
+def kept_bytes(module: nn.Module, loss: Callable[[], Tensor]) -> float:
+    """Bytes that autograd keeps for the backward pass of ``loss``, weights left out."""
     weights = {id(p) for p in module.parameters()}
     kept: dict[int, int] = {}
     alive: list[Tensor] = []
@@ -139,19 +138,9 @@ def kept_bytes(module: nn.Module, loss: Callable[[], Tensor], config: StageConfi
             kept[id(base)] = base.numel() * base.element_size()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), _narrow(config):
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         loss()
     return float(sum(kept.values()))
-
-
-@contextmanager
-def _narrow(config: StageConfig) -> Iterator[None]:
-    """Autocast of meta tensors goes by the CPU's rules, where torch offers that."""
-    if config.precision != "bf16":
-        yield
-        return
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        yield
 
 
 def _stage_on_meta(preset: Preset, stage: str) -> tuple[nn.Module, Callable[[], Tensor]]:

@@ -6,6 +6,7 @@ finished component. ``stages/STAGE`` holds a stage's config, checkpoints and ``d
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -72,7 +74,7 @@ class Workshop:
         self._open_data, self._image_size = open_data, image_size
         self._studies: dict[Split, TrainingStudies | None] = {}
         self._frozen: dict[str, Frozen] = {}
-        self.state = PartialState()
+        self.state = join_processes()
         index = out / components.INDEX
         there = index.exists()
         self.state.wait_for_everyone()
@@ -310,6 +312,22 @@ class Workshop:
             return encoder.encode_text(ids.to(device), mask.to(device))[0].cpu()
         size = self.preset.image_size
         return encoder.encode_image(torch.zeros(1, 1, size, size, device=device))[0].cpu()
+
+
+def join_processes() -> PartialState:
+    """Accelerate's state of the processes that were started together.
+
+    InputError where they would train alone, each for itself, in one folder: Accelerate joins
+    processes without GPUs only when it is told that they run on CPUs.
+    """
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    world = os.environ.get("WORLD_SIZE", "1")
+    if world.isdigit() and int(world) != state.num_processes:
+        raise InputError(
+            f"{world} processes were started and each would train alone: without GPUs set "
+            "ACCELERATE_USE_CPU=true before torchrun"
+        )
+    return state
 
 
 def stage_command(stage: str, preset: str, data: str, out: Path) -> str:

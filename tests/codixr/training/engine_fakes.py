@@ -46,6 +46,8 @@ class LineStage(Stage):
         torch.manual_seed(3)
         self.line = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.0), nn.Linear(4, 2))
         self.contrast = contrast
+        if contrast:
+            self.heat = nn.Parameter(torch.tensor(5.0).log())
         self.seen: list[float] = []
 
     def read(self, rows: Tensor, split: str) -> dict[str, Tensor]:
@@ -58,7 +60,7 @@ class LineStage(Stage):
         if self.contrast:
             a = nn.functional.normalize(noisy, dim=1)
             b = nn.functional.normalize(x[:, :2], dim=1)
-            loss = loss + info_nce(a, b, 5.0)
+            loss = loss + info_nce(a, b, self.heat.exp())
         return {"loss": loss}
 
     def finish(self) -> None:

@@ -1,0 +1,119 @@
+"""FSDP: shards over processes learn what one process does, and its checkpoints are whole."""
+
+import multiprocessing
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from engine_fakes import LineStage, config, curve, train
+
+from codixr.errors import InputError
+from codixr.training import sharding
+from codixr.training.engine import Engine, make_accelerator
+
+FORK = multiprocessing.get_context("fork")
+FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "ACCELERATE_USE_CPU": "true"}
+
+
+def sharded(rank: int, port: int, folder: Path, queue: Any) -> None:
+    torch.set_num_threads(1)
+    os.environ |= FSDP | {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(True)
+    stage = LineStage(config(), contrast=True)
+    engine = Engine(stage, stage.config, folder, make_accelerator(stage.config, folder))
+    losses = noted(engine)
+    engine.run()
+    own = sum(sharding.own_part(p).numel() for p in stage.parameters())
+    total = sum(p.numel() for p in stage.parameters())
+    weights = {name: x.tolist() for name, x in engine.whole_weights().items()}
+    queue.put((rank, own, total, losses, weights))
+
+
+def noted(engine: Engine) -> list[float]:
+    losses: list[float] = []
+    step = engine._train_step
+
+    def note(module: torch.nn.Module) -> dict[str, float]:
+        found = step(module)
+        losses.append(found["loss"])
+        return found
+
+    engine._train_step = note  # type: ignore[method-assign]
+    return losses
+
+
+def in_two_processes(folder: Path) -> list[Any]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    queue: Any = FORK.Queue()
+    pair = [FORK.Process(target=sharded, args=(rank, port, folder, queue)) for rank in (0, 1)]
+    for process in pair:
+        process.start()
+    try:
+        return sorted(queue.get(timeout=120) for _ in pair)
+    finally:
+        for process in pair:
+            process.join(10)
+            process.kill()
+
+
+@pytest.mark.slow
+def test_two_processes_with_half_the_weights_each_follow_the_loss_curve_of_one(
+    tmp_path: Path,
+) -> None:
+    stage = LineStage(config(), contrast=True)
+    alone = curve(stage, tmp_path / "one")
+    found = in_two_processes(tmp_path / "two")
+    for _, own, total, losses, learnt in found:
+        assert own < 0.8 * total
+        assert losses == pytest.approx(alone, abs=1e-4)
+        for name, p in stage.named_parameters():
+            assert torch.allclose(torch.tensor(learnt[name]), p, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_sharded_run_goes_on_from_a_checkpoint_of_one_process_and_the_other_way(
+    tmp_path: Path,
+) -> None:
+    whole = LineStage(config(), contrast=True)
+    alone = curve(whole, tmp_path / "one")
+    checkpoints = tmp_path / "one" / "checkpoints"
+    (checkpoints / "step-00000040.pt").unlink()  # leaves step 39, and the best one
+    resumed = in_two_processes(tmp_path / "one")
+    for _, _, _, losses, _ in resumed:
+        assert losses == pytest.approx(alone[39:], abs=1e-4)
+    saved = torch.load(checkpoints / "step-00000040.pt", weights_only=True)
+    assert {type(x) for x in saved["averaged"].values()} == {torch.Tensor}
+    back = LineStage(config(), contrast=True)
+    train(back, tmp_path / "one")
+    for ours, theirs in zip(back.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"FSDP_VERSION": "1"}, "use version 2"),
+        ({"FSDP_CPU_RAM_EFFICIENT_LOADING": "true"}, "set it to false"),
+    ],
+)
+def test_what_sharding_cannot_do_says_so(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], match: str
+) -> None:
+    for name, value in (FSDP | changes).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=match):
+        sharding.plugin("no")
