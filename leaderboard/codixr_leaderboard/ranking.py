@@ -4,7 +4,8 @@ One table holds results of the same studies (track, version, fingerprint, split,
 and the same signatures of every score it shows; anything else is another table. The first score
 ranks. A result's rank is one more than the number of results that are better beyond doubt: whose
 interval lies wholly on the better side of its own. So results whose intervals overlap tie, and the
-order inside a tie is by value, then the narrower interval, then the date, then the name.
+order inside a tie is by value, then the narrower interval, then the date, then the name. Built-in
+reference points (``REFERENCES``) stand in their place without a rank.
 
 Submissions hold no study's numbers, so overlap here is that of unpaired intervals: more cautious
 than ``codixr-bench compare``, which pairs two runs on one machine.
@@ -24,6 +25,8 @@ from codixr_leaderboard.tracks import TRACKS, columns
 
 _OWN = re.compile(r"\|non-reports:\d+")
 """Parts of a signature that are about the samples, not about how they were measured."""
+REFERENCES = frozenset({"real", "retrieval", "classifier", "constant", "noise"})
+"""Built-in models that nobody trained to generate: shown in their place, not ranked."""
 _ORDER = [task.name for task in GROUPS["all"]]
 
 
@@ -31,7 +34,8 @@ _ORDER = [task.name for task in GROUPS["all"]]
 class Row:
     """One result in its table."""
 
-    rank: int
+    rank: int | None
+    """None for a reference point: it is a scale, and not in the race."""
     tied: bool
     """Whether another result has the same rank."""
     result: Result
@@ -58,6 +62,11 @@ class Board:
     number: int = 1
     """Of the tables of this track and task: the one with most rows is the first."""
     of: int = 1
+
+    @property
+    def racing(self) -> tuple[Row, ...]:
+        """The rows that have a rank."""
+        return tuple(row for row in self.rows if row.rank is not None)
 
     @property
     def stem(self) -> str:
@@ -109,11 +118,17 @@ def ranked(results: Sequence[tuple[Result, date]]) -> tuple[Row, ...]:
     ordered = sorted(results, key=order)
     # Smaller is better from here on: both ends are turned round for the other direction.
     intervals = [_interval(_score(result, names[0]), sign) for result, _ in ordered]
-    ranks = [1 + sum(other[1] < own[0] for other in intervals) for own in intervals]
+    races = [result.model.name not in REFERENCES for result, _ in ordered]
+    ranks = [
+        1 + sum(other[1] < own[0] for other, r in zip(intervals, races, strict=True) if r)
+        if racing
+        else None
+        for own, racing in zip(intervals, races, strict=True)
+    ]
     return tuple(
         Row(
             rank=rank,
-            tied=ranks.count(rank) > 1,
+            tied=rank is not None and ranks.count(rank) > 1,
             result=result,
             submitted=day,
             scores=tuple(result.score(name) for name in names),

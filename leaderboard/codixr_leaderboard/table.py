@@ -32,8 +32,8 @@ def interval(name: str, score: Score | None) -> str:
 
 
 def rank(row: Row) -> str:
-    """``1``, or ``1=`` in a tie."""
-    return f"{row.rank}{'=' if row.tied else ''}"
+    """``1``, ``1=`` in a tie, or a dash for a reference point."""
+    return MISSING if row.rank is None else f"{row.rank}{'=' if row.tied else ''}"
 
 
 def arrow(board: Board, column: int) -> str:

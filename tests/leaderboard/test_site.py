@@ -10,9 +10,12 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from datetime import date
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,20 @@ def test_models_tie_where_intervals_overlap_and_not_elsewhere():
         ("middle", 2, False),
         ("worst", 6, False),
     ]
+
+
+def test_reference_points_stand_in_their_place_without_a_rank(tmp_path):
+    sent = [submission("real", 0.99), submission("mine", 0.7), submission("noise", 0.1)]
+    (board,) = boards(sent)
+    assert [(row.result.model.name, row.rank) for row in board.rows] == [
+        ("real", None),
+        ("mine", 1),
+        ("noise", None),
+    ]
+    assert [row.result.model.name for row in board.racing] == ["mine"]
+    build_pages(sent, {}, tmp_path)
+    assert (tmp_path / "phantom-t-to-f.html").read_text().count(">reference point<") == 2
+    assert "reference point" in (tmp_path / "models" / "phantom-real.html").read_text()
 
 
 def test_the_order_of_the_files_does_not_matter():
@@ -207,7 +224,7 @@ def test_names_are_escaped_even_if_a_check_had_let_them_through(tmp_path):
     build_pages([sent], {}, tmp_path)
     for path in [*tmp_path.rglob("*.html"), *tmp_path.rglob("*.svg")]:
         assert "<img src=x" not in path.read_text(), path
-    assert html.escape(evil, quote=True)[:12] in (tmp_path / "index.html").read_text()
+    assert html.escape(evil)[:12] in (tmp_path / "index.html").read_text()
 
 
 def test_a_site_of_no_results_builds(tmp_path):
@@ -267,6 +284,7 @@ PROBE = """
 const done = {};
 const button = (i) => document.querySelectorAll("thead button")[i];
 done.buttons = document.querySelectorAll("thead button").length;
+done.width = window.innerWidth;
 done.overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
 const first = () => document.querySelector("tbody tr th").textContent;
 done.before = first();
@@ -282,25 +300,50 @@ document.title = JSON.stringify(done);
 """Run in the page after its own script; what it finds becomes the title."""
 
 
-def browse(page: Path, folder: Path, width: int, *more: str) -> str:
-    """The page's DOM after its scripts ran, and ``folder/shot-WIDTH.png``."""
-    command = [
-        str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / f'profile-{width}'}",
-        f"--window-size={width},{800 if width < 500 else 900}", *more,
-    ]  # fmt: skip
-    environment = {**os.environ, "HOME": str(folder)}
+def browse(url: str, folder: Path, *more: str) -> str:
+    """The page's DOM after its scripts ran."""
+    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", *more]
     done = subprocess.run(
-        [*command, "--dump-dom", page.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True, env=environment,
-    )  # fmt: skip
+        [*command, "--window-size=1500,1000", "--dump-dom", url],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, "HOME": str(folder)},
+    )
     return done.stdout
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """The address of a folder, served here."""
+    handler = partial(QuietHandler, directory=str(tmp_path / "site"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+FRAME = """<!doctype html><meta name="color-scheme" content="light dark"><title>none</title>
+<iframe src="phantom-t-to-f.html" style="border:0" width="{width}" height="900"></iframe>
+<script>addEventListener("load", () => {{
+  document.title = document.querySelector("iframe").contentDocument.title;
+}});</script>"""
+"""A window is at least 500 pixels wide; a frame is as narrow as a phone."""
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
 @pytest.mark.parametrize("width", [360, 1400])
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_table_works_in_a_browser(tmp_path, width, dark):
+def test_a_table_works_in_a_browser(tmp_path, serve, width, dark):
     sent = [submission(f"a-model-with-a-long-name-{i}", 0.3 + i / 20) for i in range(6)]
     site = tmp_path / "site"
     build_pages(sent, PRINTED, site)
@@ -308,10 +351,12 @@ def test_a_table_works_in_a_browser(tmp_path, width, dark):
     script = site / "sort.js"
     script.write_text(script.read_text() + f"addEventListener('load', () => {{{PROBE}}});")
     more = ["--blink-settings=preferredColorScheme=0"] if dark else []
-    dom = browse(site / "phantom-t-to-f.html", tmp_path, width, *more)
+    (site / "frame.html").write_text(FRAME.format(width=width))
+    dom = browse(f"{serve}/frame.html", tmp_path, *more)
     found = html.unescape(re.search(r"<title>(.*?)</title>", dom, re.DOTALL)[1])  # type: ignore[index]
     seen = json.loads(found)
     assert seen["buttons"] == 5
+    assert seen["width"] == width
     assert seen["overflow"] <= 0
     assert seen["focused"] == "BUTTON"
     assert (seen["before"], seen["after"]) == (
@@ -328,11 +373,11 @@ def test_a_table_works_in_a_browser(tmp_path, width, dark):
 def test_a_table_is_complete_without_a_script(tmp_path):
     site = tmp_path / "site"
     build_pages([submission(f"model {i}", 0.3 + i / 20) for i in range(3)], {}, site)
-    dom = browse(
-        site / "phantom-t-to-f.html", tmp_path, 1400, "--blink-settings=scriptEnabled=false"
-    )
+    # Blink without scripts cannot dump its DOM either: the script is taken away instead.
+    (site / "sort.js").unlink()
+    dom = browse((site / "phantom-t-to-f.html").as_uri(), tmp_path)
     assert "<button" not in dom
-    assert [int(rank) for rank in re.findall(r'<td data-value="(\d+)">\d', dom)] == [1, 2, 3]
+    assert [int(rank) for rank in re.findall(r'<td data-value="(\d+)">\d', dom)] == [1, 1, 2]
 
 
 def test_three_commands_lead_from_a_folder_of_pictures_to_a_row(tmp_path, monkeypatch, capsys):
