@@ -73,11 +73,11 @@ def parse_modalities(text: str) -> tuple[Modality, ...]:
     return tuple(modality for modality in Modality if modality in named)
 
 
-def parse_weights(text: str | None) -> dict[Modality, float] | None:
+def parse_weights(text: str | None) -> dict[str, float] | None:
     """``T=2,L=1`` → modality → weight; None stays None, InputError for anything else."""
     if text is None:
         return None
-    weights: dict[Modality, float] = {}
+    weights: dict[str, float] = {}
     for part in text.split(","):
         letter, _, number = part.partition("=")
         modality = _modality(letter, "--weights")
