@@ -340,8 +340,8 @@ def _nothing(parsed: argparse.Namespace) -> int:
         print(version("codixr"))
         return 0
     raise InputError(
-        "no command: run · generate · score · label · compare · check · submit · verify · "
-        "show · new-model · tasks · models · metrics · doctor"
+        "no command: run · generate · score · fid · label · compare · check · submit · "
+        "verify · show · new-model · tasks · models · metrics · backbones · doctor"
     )
 
 
