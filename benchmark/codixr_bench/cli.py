@@ -223,6 +223,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify = add("verify", "check results as the leaderboard does; exit code 0 or 1", _verify)
     verify.add_argument("paths", nargs="+", type=Path, metavar="DIR|FILE", help="what to check")
+    plot = add("plot", "draw one score of several results, with intervals, as SVG", _plot)
+    plot.add_argument("kind", choices=("intervals", "versions"), metavar="KIND",
+                      help="intervals: best first; versions: in the order given")  # fmt: skip
+    plot.add_argument("files", nargs="+", type=Path, metavar="FILE", help=_ONE_RESULT)
+    plot.add_argument("--score", metavar="NAME", help="default: the one that ranks the task")
+    plot.add_argument("--to", type=Path, required=True, metavar="SVG", help="the file to write")
     show = add("show", "print a result file: scores, settings, signatures", _show)
     show.add_argument("file", type=Path, metavar="FILE", help=_ONE_RESULT)
     _add_json(add("reconcile", "the paper's averages that don't follow from its cells", _reconcile))
@@ -417,6 +423,12 @@ def _verify(parsed: argparse.Namespace) -> int:
     from codixr_leaderboard.commands import verify_command
 
     return verify_command(parsed)
+
+
+def _plot(parsed: argparse.Namespace) -> int:
+    from codixr_leaderboard.plot_command import plot_command
+
+    return plot_command(parsed)
 
 
 def _show(parsed: argparse.Namespace) -> int:

@@ -100,7 +100,12 @@ def boards(submissions: Sequence[Submission]) -> list[Board]:
 def measured(result: Result) -> tuple[str, ...]:
     """The signatures of the scores that its table shows, without what is the samples' own."""
     found = (result.score(name) for name in _columns(result))
-    return tuple(_OWN.sub("", score.signature) if score else "" for score in found)
+    return tuple(without_own(score.signature) if score else "" for score in found)
+
+
+def without_own(signature: str) -> str:
+    """A signature without the parts that are about the samples."""
+    return _OWN.sub("", signature)
 
 
 def ranked(results: Sequence[tuple[Result, date]]) -> tuple[Row, ...]:
