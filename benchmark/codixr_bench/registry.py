@@ -42,6 +42,8 @@ METRICS: dict[str, str] = {
     "report_labels": "codixr_bench.metrics.report_labels:report_labels",
     "rouge": "codixr_bench.track_metrics:rouge",
     "consistency": "codixr_bench.track_metrics:consistency",
+    "near_copy_image": "codixr_bench.track_metrics:near_copy_image",
+    "near_copy_report": "codixr_bench.track_metrics:near_copy_report",
     "inception": "codixr_bench.picture_metrics:inception",
     "xrv": "codixr_bench.picture_metrics:xrv",
     "xrv_chex": "codixr_bench.picture_metrics:xrv_chex",

@@ -11,6 +11,7 @@ from pathlib import Path
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.metrics.backbone import Backbone
 from codixr_bench.metrics.bleu import BleuMetric
 from codixr_bench.metrics.classification import ClassificationMetric
 from codixr_bench.metrics.consistency import (
@@ -20,10 +21,11 @@ from codixr_bench.metrics.consistency import (
     report_image_agreement,
     view_agreement,
 )
+from codixr_bench.metrics.copies import NearCopyImage, NearCopyReport
 from codixr_bench.metrics.judge import JudgePass, judge_pass
 from codixr_bench.metrics.metric import Metric
 from codixr_bench.metrics.prompt_space import PromptSpace
-from codixr_bench.metrics.published import published
+from codixr_bench.metrics.published import PublishedBackbone, published
 from codixr_bench.metrics.published_judge import DEFAULT, PublishedJudge
 from codixr_bench.metrics.rouge import RougeMetric
 from codixr_bench.picture_metrics import load_distances, prepare_distances
@@ -94,6 +96,25 @@ def consistency(task: Task, track: Track) -> list[Metric]:
     return found
 
 
+def near_copy_image(task: Task, track: Track) -> list[Metric]:
+    """``near_copy_image`` a generated view: near copies of training pictures."""
+    named = [name.strip() for name in track.backbones.get("fid", "").split(",") if name.strip()]
+    if not named:
+        return []
+    # XRV's features know chests better than Inception's.
+    best = "xrv" if "xrv" in named else named[0]
+    return [
+        NearCopyImage(judge_pass(view) if best == "phantom" else published(best), view, task)
+        for view in task.outputs
+        if view.is_image
+    ]
+
+
+def near_copy_report(task: Task, track: Track) -> list[Metric]:
+    """``near_copy_report``: near copies of training reports."""
+    return [NearCopyReport()] if Modality.T in task.outputs else []
+
+
 def load_backbones(metrics: Sequence[Metric]) -> None:
     """Load what the metrics compute with: InputError for missing weights, before hours of work."""
     load_distances(metrics)
@@ -110,7 +131,8 @@ def prepare_metrics(
 ) -> None:
     """What the metrics need of the track beside the evaluated studies, before they are scored.
 
-    Backbones, kept features and floors of the distances; operating points of the judges.
+    Backbones, kept features and floors of the distances; operating points of the judges; training
+    studies of the near copies.
     """
     prepare_distances(metrics, track, dataset, data_dir)
     _load_judges(metrics)
@@ -123,16 +145,26 @@ def prepare_metrics(
                 f"'{judge.threshold_policy}' on; leave backbones.operating_points out"
             )
         judge.tune(track.dataset("val", None, data_dir))
+    copies = [m for m in metrics if isinstance(m, NearCopyImage | NearCopyReport)]
+    train = track.training(data_dir) if copies else None
+    for metric in copies:
+        if isinstance(metric, NearCopyImage):
+            _load_or_note(metric.backbone, metric.name)
+        metric.prepare(train)
 
 
 def _load_judges(metrics: Sequence[Metric]) -> None:
     """Load published classifiers; a note on stderr, once, for weights that are absent."""
     for judge in _published_judges(metrics):
-        if judge.absent is None:
-            try:
-                judge.backbone.load()
-            except InputError as error:
-                print(f"codixr-bench: note: classification: {error}", file=sys.stderr)
+        _load_or_note(judge.backbone, "classification")
+
+
+def _load_or_note(backbone: Backbone, what: str) -> None:
+    if isinstance(backbone, PublishedBackbone) and backbone.absent is None:
+        try:
+            backbone.load()
+        except InputError as error:
+            print(f"codixr-bench: note: {what}: {error}", file=sys.stderr)
 
 
 def _published_judges(metrics: Sequence[Metric]) -> list[PublishedJudge]:
