@@ -25,6 +25,32 @@ def main() -> None:
     _print("label, impressions/s", _rates(reports, remember=True))
     seconds = [_seconds(lambda: rules.label_report(megabyte)) for _ in range(ROUNDS)]
     _print("label, 1 MB of real impressions in one text, s", seconds, "< 2")
+    dense = _dense(1_000_000)
+    seconds = [_seconds(lambda: _uncached(dense)) for _ in range(ROUNDS)]
+    _print("label, 1 MB of new sentences full of mentions, s", seconds, "< 2 idle")
+
+
+def _dense(length: int) -> str:
+    """Sentences full of findings, none of them twice."""
+    findings = ("effusion", "pneumonia", "mass", "nodule", "edema", "scar", "fracture")
+    sentences = []
+    size = number = 0
+    while size < length:
+        a, b, c = (findings[number // 7**k % 7] for k in range(3))
+        for text in (
+            f"No acute {a}, large {b}, or focal {c} x{number}y.",
+            f"There is mild {a} in the lung which may represent {b} versus {c} x{number}y.",
+            f"The heart size is normal, contours are stable and {a} cannot be excluded x{number}y.",
+        ):
+            sentences.append(text)
+            size += len(text) + 1
+        number += 1
+    return " ".join(sentences)
+
+
+def _uncached(text: str) -> None:
+    rules._cached.cache_clear()
+    rules.label_report(text)
 
 
 def _rates(reports: list[str], *, remember: bool) -> list[float]:

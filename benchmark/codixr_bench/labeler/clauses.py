@@ -239,11 +239,9 @@ class Clauses:
     def joins(self, i: int, phrase: Phrase) -> None:
         """A noun behind a comma or a coordinator: a clause's subject, or a list's next member."""
         g, clause, head = self.g, self.clause, phrase.head
-        closing = (
-            self.separator
-            if self.separator != ","
-            else closing_coordinator(self.phrases, self.separator_at)
-        )
+        closing = self.separator
+        if closing == ",":
+            closing = closing_coordinator(self.phrases, self.separator_at)
         if has_verb(self.phrases, i, self.separator) and not self.shares_verb(phrase, closing):
             self.open_clause()
             self.clause.subject = head
@@ -356,6 +354,8 @@ class Clauses:
     def adjective(self, phrase: Phrase) -> None:
         """An adjective without a noun: a predicate, or an afterthought to the last word."""
         g, clause, head = self.g, self.clause, phrase.head
+        joined = self.separator not in ("", ",")
+        waits = clause.predicate < 0 <= clause.subject and not self.separator
         self.attach_adverbs(head)
         if self.preposition >= 0:
             self.behind_preposition(head)
@@ -363,19 +363,11 @@ class Clauses:
             self.set_copular(head)
         elif self.last == clause.predicate >= 0 and g.lemmas[self.last] in ("appear", "remain"):
             g.link(self.last, head, "xcomp")
-        elif (
-            self.separator not in ("", ",")
-            and g.kinds[clause.predicate] in "JE"
-            and (clause.predicate >= 0)
-        ):
+        elif joined and clause.predicate >= 0 and g.kinds[clause.predicate] in "JE":
             g.link(clause.predicate, head, f"conj:{self.separator}")
             if clause.subject >= 0:
                 g.link(head, clause.subject, "nsubj")
-        elif (
-            clause.predicate < 0 <= clause.subject
-            and not self.separator
-            and (g.words[head] in STATES)
-        ):
+        elif waits and g.words[head] in STATES:
             self.set_predicate(head)
         elif self.last >= 0:
             behind = "acl" if g.kinds[head] == k.PARTICIPLE else "amod"

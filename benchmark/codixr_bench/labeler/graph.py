@@ -45,7 +45,7 @@ class Graph:
 
     def under(self, word: int, relation: str) -> bool:
         """Whether ``word`` has a dependant by this relation."""
-        return any(found == relation for _, found in self.dependants[word])
+        return relation in [found for _, found in self.dependants[word]]
 
     def has(self, word: int, lemmas: frozenset[str], relation: str = "") -> bool:
         """Whether one of ``lemmas`` depends on ``word``, by ``relation`` if one is given."""

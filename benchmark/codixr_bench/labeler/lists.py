@@ -22,6 +22,7 @@ STATES = word_set("normal clear unremarkable stable unchanged intact enlarged ne
 
 _SHARED = frozenset(("aux", "cop", "neg", "amod"))
 _NOT_WHERE = frozenset(("nmod:with", "nmod:for", "nmod:to", "dobj"))
+_PASSING = frozenset(("appos", "nmod:of", "dep"))
 _AMOUNTS = frozenset(("area", "amount", "combination"))
 
 
@@ -91,8 +92,9 @@ def place_for(g: Graph, places: Sequence[Place], noun: int) -> Place:
 def share_places(g: Graph) -> None:
     """Every member of a list stands where its first member stands."""
     for first, dependants in enumerate(g.dependants):
-        for member, relation in list(dependants):
-            if relation.startswith("conj:") and relation != "conj:negcc":
+        members = [link for link in dependants if link[1].startswith("conj:")]
+        for member, relation in members:
+            if relation != "conj:negcc":
                 for governor, above in list(g.governors[first]):
                     if above.startswith(("nsubj", "dobj", "nmod")):
                         g.link(governor, member, above)
@@ -111,7 +113,10 @@ def spread(g: Graph) -> None:
 def _inherited(g: Graph) -> Iterator[tuple[int, int, str]]:
     words, kinds = g.words, g.kinds
     for one, dependants in enumerate(g.dependants):
-        if not dependants:
+        for _, relation in dependants:
+            if relation in _PASSING or relation.startswith("conj"):
+                break
+        else:
             continue
         denials = [(word, below) for word, below in dependants if below == "neg"]
         # Whatever the coordinator, "but" too.

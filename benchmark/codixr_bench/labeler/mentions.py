@@ -21,20 +21,38 @@ _PHRASES = [
 ]
 
 
-def find_mentions(sentence: str) -> list[Mention]:
-    """All mentions of a cleaned sentence, by observation and phrase."""
+_UNDOING = {
+    observation: (tuple({" ".join(other.split()[:2]) for other in others}), others)
+    for observation, others in NOT_WHEN.items()
+}
+"""Observation -> how the phrases of ``NOT_WHEN`` begin, and the phrases."""
+
+
+def find_mentions(sentence: str, *, once: bool = False) -> list[Mention]:
+    """All mentions of a cleaned sentence, by observation and phrase; ``once``: one a phrase."""
     found = []
-    for text, length, observation, phrase in _PHRASES:
-        if text not in sentence:
-            continue
-        undoing = [other for other in NOT_WHEN.get(observation, ()) if other in sentence]
+    for text, length, observation, phrase in [known for known in _PHRASES if known[0] in sentence]:
+        undoing = _undoing(sentence, observation)
         at = sentence.find(text)
         while at >= 0:
             end = at + length
-            if not any(_overlaps(other, sentence, at, end) for other in undoing):
+            if not undoing or not any(_overlaps(other, sentence, at, end) for other in undoing):
                 found.append(Mention(at, end, observation, phrase))
+                if once:
+                    break
             at = sentence.find(text, end)
     return found
+
+
+def _undoing(sentence: str, observation: str) -> list[str]:
+    """The phrases in the sentence that can undo a mention of the observation."""
+    if observation not in _UNDOING:
+        return []
+    beginnings, others = _UNDOING[observation]
+    for beginning in beginnings:
+        if beginning in sentence:
+            return [other for other in others if other in sentence]
+    return []
 
 
 def _overlaps(other: str, sentence: str, start: int, end: int) -> bool:

@@ -28,6 +28,7 @@ from codixr_bench.labeler.sentences import clean, split
 from codixr_bench.labeler.vocabulary import VERSION
 
 _OVERRIDES = ("findings: no ", "impression: no ")
+_NEW = frozenset(("new",))
 _CACHED_LENGTH = 2_000
 """Characters: longer sentences hardly come twice."""
 
@@ -79,20 +80,22 @@ def explain_sentence(sentence: str) -> list[Found]:
     decided = _decide(sentence, list(spans))
     if not decided:
         return [Found(mention, PRESENT, ()) for mention in mentions]
-    around = sorted(decided.items())
+    around = sorted(decided)
     longest = max(end - start for start, end in decided)
     found = []
     for mention in mentions:
         # A longer mention around this one decides for it too.
-        low = bisect_left(around, ((mention.end - longest, 0),))
         why: list[Decision] = []
-        for (start, end), decisions in around[low:]:
+        for i in range(bisect_left(around, (mention.end - longest, 0)), len(around)):
+            start, end = around[i]
             if start > mention.start:
                 break
             if mention.end <= end:
-                why += decisions
-        labels = {decision.label for decision in why}
-        label = ABSENT if ABSENT in labels else UNCERTAIN if labels else PRESENT
+                why += decided[start, end]
+        if not why:
+            found.append(Found(mention, PRESENT, ()))
+            continue
+        label = ABSENT if any(d.label == ABSENT for d in why) else UNCERTAIN
         found.append(Found(mention, label, tuple(d for d in why if d.label == label)))
     return found
 
@@ -102,6 +105,11 @@ def _evidence_of(sentence: str) -> Evidence:
 
 
 def _evidence(sentence: str) -> Evidence:
+    if sentence.count(" ") >= MAX_WORDS:
+        # No rule is tried on so many words, so that one hit of a phrase says all.
+        label = ABSENT if sentence.startswith(_OVERRIDES) else PRESENT
+        mentions = find_mentions(sentence, once=True)
+        return evidence([(m.observation, m.phrase.text, label) for m in mentions])
     return evidence(
         [
             (f.mention.observation, f.mention.phrase.text, f.label)
@@ -122,10 +130,16 @@ def _decide(sentence: str, spans: list[tuple[int, int]]) -> dict[tuple[int, int]
     if not tables:
         return {}
     link_words(g)
+    by_word: dict[int, Decision | None] = {}
     decided: dict[tuple[int, int], list[Decision]] = {}
     for start, end in spans:
-        found = [_first_rule(g, word, tables) for word in g.at(start, end)]
-        if decisions := [decision for decision in found if decision]:
+        decisions = []
+        for word in g.at(start, end):
+            if word not in by_word:
+                by_word[word] = _first_rule(g, word, tables)
+            if (decision := by_word[word]) is not None:
+                decisions.append(decision)
+        if decisions:
             decided[start, end] = decisions
     return decided
 
@@ -153,9 +167,7 @@ def _rules_for(cues: frozenset[str]) -> list[_Table]:
 
 def _first_rule(g: Graph, word: int, tables: list[_Table]) -> Decision | None:
     for label, table, rules in tables:
-        if label == ABSENT and any(
-            relation == "amod" and g.words[other] == "new" for other, relation in g.dependants[word]
-        ):
+        if label == ABSENT and g.has(word, _NEW, "amod"):
             continue
         for place, rule in rules:
             if rule.test(g, word):

@@ -12,6 +12,9 @@ from codixr.data.labels import OBSERVATIONS
 
 from .conftest import TABLE, cells, openi_sections, rows, shared
 
+SHORT_OF_THE_GOAL = {("impression", "Pneumonia")}
+"""Three of 95 differ, two of them held out; the goal of 97 % is met over both sections."""
+
 
 def is_held_out(key: str) -> bool:
     """A part that the rules were not tuned on."""
@@ -40,13 +43,16 @@ def count(kind: str) -> dict[str, Counter]:
 
 
 def share(counts: Counter, key: str) -> float:
-    return counts[key, "same"] / counts[key]
+    return counts[key, "same"] / counts[key] if counts[key] else 1.0
 
 
 def test_labels_agree_with_the_original_on_real_reports():
     pooled: dict[str, Counter] = {"tuned on": Counter(), "held out": Counter()}
+    by_kind: dict[str, Counter] = {}
     for kind in ("impression", "findings"):
-        for part, counts in count(kind).items():
+        counted = count(kind)
+        by_kind[kind] = counted["tuned on"] + counted["held out"]
+        for part, counts in counted.items():
             pooled[part] += counts
             TABLE.append(
                 f"{kind:10} {part:9} sure cells {share(counts, 'hard'):.4f} ({counts['hard']:,})   "
@@ -57,14 +63,20 @@ def test_labels_agree_with_the_original_on_real_reports():
             assert share(counts, "mentioned") >= 0.95
             assert share(counts, "all") >= 0.995
     together = pooled["tuned on"] + pooled["held out"]
+    by_kind["together"] = together
     for name in OBSERVATIONS:
-        parts = {**pooled, "together": together}
+        parts = {**pooled, **by_kind}
         TABLE.append(
             f"    {name:28}"
             + "   ".join(f"{part} {share(c, name):.3f} ({c[name]:,})" for part, c in parts.items())
         )
-    enough = {name: share(together, name) for name in OBSERVATIONS if together[name] >= 30}
-    assert {name: value for name, value in enough.items() if value < 0.97} == {}
+    low = {
+        (part, name): share(counts, name)
+        for part, counts in by_kind.items()
+        for name in OBSERVATIONS
+        if counts[name] >= 30 and share(counts, name) < 0.97
+    }
+    assert low.keys() == SHORT_OF_THE_GOAL
 
 
 def test_labels_agree_with_the_original_on_the_sentences_of_every_rule():
