@@ -35,23 +35,32 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, required=True, help="steps of each denoiser")
     parser.add_argument("--limit", type=int, default=2000, help="test studies (default 2000)")
+    parser.add_argument(
+        "--train-limit", type=int, help="training studies (default all), for a trial"
+    )
+    parser.add_argument(
+        "--task", action="append", choices=IMAGE_TASKS + REPORT_TASKS, help="these tasks only"
+    )
     options = parser.parse_args()
     tasks = IMAGE_TASKS if options.ablation == "condition_mix" else IMAGE_TASKS + REPORT_TASKS
+    if options.task:
+        tasks = tuple(task for task in tasks if task in options.task)
     found = {}
     for variant in VARIANTS[options.ablation]:
-        model = train(options.run, options.out / variant, options.ablation, variant, options.steps)
+        settings = {options.ablation: variant, "start": "scratch", "steps": str(options.steps)}
+        model = train(options.run, options.out / variant, settings, options.train_limit)
         for task in tasks:
             found[variant, task] = score(model, options.out / variant, task, options.limit)
     print(table(found, VARIANTS[options.ablation], tasks))
 
 
-def train(run: Path, out: Path, ablation: str, variant: str, steps: int) -> Path:
+def train(run: Path, out: Path, settings: dict[str, str], limit: int | None) -> Path:
     """A variant's checkpoint; what is finished already is not done again."""
-    stages = ["image-ldm", "report-ldm"] if ablation == "condition_fusion" else ["image-ldm"]
+    stages = ["image-ldm", "report-ldm"] if "condition_fusion" in settings else ["image-ldm"]
     for stage in stages:
         command = f"codixr.cli train {stage} --preset tiny --data phantom --out {out}"
-        command += f" --init {run / 'model'} --set start=scratch --set steps={steps}"
-        call([*command.split(), "--set", f"{ablation}={variant}"])
+        command += f" --init {run / 'model'}" + (f" --limit {limit}" if limit else "")
+        call([*command.split(), *(f"--set={key}={value}" for key, value in settings.items())])
     for part in ("report_vae", "denoiser_t", "image_vae", "prompt_encoder"):
         if not (out / part).is_dir():
             shutil.copytree(run / "model" / part, out / part)

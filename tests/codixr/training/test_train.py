@@ -1,9 +1,6 @@
 """`codixr train`: every stage from nothing to a folder that generates, and what it refuses."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +97,7 @@ def test_a_finished_stage_is_left_alone(run: Path, capsys: pytest.CaptureFixture
     assert weights.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_alignment_of_f_and_t_trains_the_environment_parts_of_t_only(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +179,7 @@ def test_caches_of_older_weights_are_replaced(run: Path) -> None:
     assert len(list(folder.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_an_ablations_folder_starts_from_the_parts_of_another(run: Path) -> None:
     out = run.parent / "tokens"
     settings = QUICK | {"condition_fusion": "tokens"}
@@ -255,24 +254,10 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.slow
-def test_torchrun_trains_in_two_processes_and_names_a_batch_they_cannot_share(
-    run: Path,
+def test_processes_that_would_each_train_alone_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = run.parent / "two"
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
-        "-m", "codixr.cli", "train", "report-ldm", "--preset", "tiny", "--data", "phantom",
-        "--out", str(out), "--init", str(run), "--limit", "12",
-    ]  # fmt: skip
-    command += [f"--set={key}={value}" for key, value in QUICK.items() if key != "batch"]
-    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    odd = subprocess.run(
-        [*command, "--set", "batch=5"], env=environment, capture_output=True, text=True
-    )
-    assert odd.returncode != 0
-    assert odd.stderr.count("a batch of 5 cannot be shared by 2 processes") == 1
-    even = subprocess.run([*command, "--set", "batch=6"], env=environment, capture_output=True)
-    assert even.returncode == 0
-    done = json.loads((out / "stages" / "report-ldm" / "done.json").read_text())
-    assert done["processes"] == 2
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match=r"2 processes were started .*ACCELERATE_USE_CPU=true"):
+        train(request(tmp_path / "x"))
+    assert not (tmp_path / "x").exists()
