@@ -30,13 +30,16 @@ _SHARE = re.compile(
     r"(.*_)?(auroc|f1)_|bleu_|rouge_l|precision_|recall_|coverage_|non_report|near_copy"
 )
 _SIGNATURE = re.compile(r"[a-z0-9_]{1,40}(\|[A-Za-z0-9_][\w .,:+/@-]{0,119}){1,16}")
-_SIGNATURE_WORD = 12
+_SPACED = re.compile(r"left-out:(.+)|classes:ten\+No Finding|labeler:[\w.@+-]+( [\w.@+-]+)?")
+"""The parts of a signature that may hold a space."""
 _CLASS_COUNTS = {"tp", "fp", "fn", "tn"}
 _BLEU_COUNT = re.compile(r"(hyp|ref)_len|(match|total)_[1-4]")
-_REASONS = re.compile(
+REASONS = re.compile(
     r"all (known|reference) labels are (present|absent)|no label is known|no study was scored"
     r"|no class has known labels of both kinds|no observation has reference labels of both kinds"
-    r"|fewer than 10 patients: not shown|[a-z][a-z0-9 ,'()-]{0,80}"
+    r"|fewer than \d+ patients: not shown|fewer than \d+ studies show it"
+    r"|agreement above chance needs two studies or more|a distance needs two studies or more"
+    r"|the real pairs do not agree above chance|the pictures come without labels"
 )
 _MARKUP = re.compile(r"[<>&\"`\\{}$;]|javascript:|https?:|data:|\bon\w+=", re.IGNORECASE)
 _PATH = re.compile(r"^[/~]|\.\.|^[A-Za-z]:[/\\]|/.*/|\b(home|users|mnt|root|tmp)/", re.IGNORECASE)
@@ -181,7 +184,7 @@ def _score(
     if base.startswith("fid_") and score.value is not None and score.value < -1e-3:
         yield Problem(f"{where}.value", "a distance below 0")
     yield from _signature(f"{where}.signature", score, base, output, track)
-    if score.reason is not None and not _REASONS.fullmatch(score.reason):
+    if score.reason is not None and not REASONS.fullmatch(score.reason):
         yield Problem(f"{where}.reason", "not a reason of this benchmark")
     if any(not _BLEU_COUNT.fullmatch(key) for key in score.counts):
         yield Problem(f"{where}.counts", "unknown names")
@@ -190,10 +193,10 @@ def _score(
             yield Problem(f"{where}.per_class", "a class that is no observation")
             continue
         inner = f"{where}.per_class.{name}"
-        yield from _value(inner, one.value, one.ci95, shares=True)
+        yield from _value(inner, one.value, one.ci95, shares=bool(_SHARE.match(base)))
         if (one.value is None) != (one.reason is not None):
             yield Problem(f"{inner}.reason", "a reason belongs to a null, and only there")
-        if one.reason is not None and not _REASONS.fullmatch(one.reason):
+        if one.reason is not None and not REASONS.fullmatch(one.reason):
             yield Problem(f"{inner}.reason", "not a reason of this benchmark")
         if any(count is not None and count < 0 for count in (one.n_pos, one.n_neg)):
             yield Problem(f"{inner}.n_pos", "a count below 0")
@@ -228,7 +231,7 @@ def _signature(
     if len(text) > 300 or not _SIGNATURE.fullmatch(text):
         yield Problem(where, "not of the form metric|key:value|…|n:N")
         return
-    if any(len(part.split()) > _SIGNATURE_WORD for part in parts) or _MARKUP.search(text):
+    if any(not _is_part(part) for part in parts) or _MARKUP.search(text):
         yield Problem(where, "text or markup in it")
         return
     # Digests are eight hexadecimal digits, which may all be decimal: they are looked at apart.
@@ -243,7 +246,7 @@ def _signature(
             yield Problem(where, f"it does not say avg:{average}")
         if parts[0].rpartition(".")[2] not in (family, family.rpartition("_")[2]):
             yield Problem(where, f"it is of '{family}' and says something else")
-    elif parts[0] not in (base, re.sub(r"_.*", "", base)):
+    elif not f"{base}_".startswith(f"{parts[0]}_"):
         yield Problem(where, "it is of another metric")
     if re.fullmatch(r"bleu_[1-4]", base) and f"order:1-{base[-1]}" not in parts:
         yield Problem(where, f"it does not say order:1-{base[-1]}")
@@ -251,3 +254,12 @@ def _signature(
     needed = track.parts.get(f"{family} {output}") or track.parts.get(f"{family} T")
     if needed and any(part not in parts for part in needed.split("|")):
         yield Problem(where, f"this track's says {needed}")
+
+
+def _is_part(part: str) -> bool:
+    """Whether it can stand in a signature: one word, or names of observations after a key."""
+    if " " not in part:
+        return len(part) <= 80
+    found = _SPACED.fullmatch(part)
+    names = (found[1] or "") if found else ""
+    return bool(found) and set(filter(None, names.split(","))) <= set(OBSERVATIONS)

@@ -16,7 +16,7 @@ from codixr_bench.result import Name, Result
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from codixr.errors import InputError
-from codixr_leaderboard.checks import Problem, result_problems
+from codixr_leaderboard.checks import REASONS, Problem, result_problems
 from codixr_leaderboard.strict_json import read_strict
 
 RESULTS = Path("leaderboard/results")
@@ -120,6 +120,7 @@ def submit(
         result = read_result(file)
         if model is not None:
             result = _renamed(result, model)
+        result = _scored(result)
         check_result(result, f"'{file}'")
         by_track.setdefault(result.track.name, []).append(result)
     names = sorted({result.model.name for results in by_track.values() for result in results})
@@ -190,6 +191,12 @@ def _renamed(result: Result, name: str) -> Result:
         update={"model": result.model.model_copy(update={"name": name})}
     ).model_dump(mode="json")
     return _validated(Result, model, f"--model '{name}'")
+
+
+def _scored(result: Result) -> Result:
+    """Without scores that are null for a reason of the sender's machine, e.g. absent weights."""
+    kept = [s for s in result.scores if s.value is not None or REASONS.fullmatch(s.reason or "")]
+    return result.model_copy(update={"scores": tuple(kept)})
 
 
 def _bytes(path: Path) -> bytes:

@@ -157,6 +157,16 @@ HOSTILE: dict[str, tuple[str, Callable[[Json], None], str]] = {
         change("scores", "f1_micro", "signature", to="f1|avg:micro|id:50414267|n:2000"),
         "f1_micro.signature",
     ),
+    "a report in a signature": (
+        "T->F",
+        change("scores", "f1_micro", "signature", to="f1|avg:micro|small left effusion|n:2000"),
+        "f1_micro.signature",
+    ),
+    "a short report as a reason": (
+        "T->F",
+        change(*CLASS, to={"value": None, "n_pos": 0, "n_neg": 0, "reason": "small left effusion"}),
+        "Edema.reason",
+    ),
     "a class that is text": (
         "T->F",
         change("scores", "f1_macro", "per_class", "Patient has edema", to={"value": None,
@@ -305,6 +315,19 @@ def test_submit_shows_another_name_and_refuses_two(tmp_path):
     assert {result.model.name for result in read_submission(path).results} == {"Labs, 2.1"}
     with pytest.raises(InputError, match=r"holds the model 'Labs, 2\.1'"):
         submit([first], tmp_path / "results", model="labs 2-1")
+
+
+def test_submit_leaves_out_what_the_senders_machine_could_not_score(tmp_path):
+    content = result_json()
+    absent = {"value": None, "ci95": None, "n": 0, "reason": "no file /home/me/inception.pth"}
+    fid = scores(content)["fid_phantom"]
+    content["scores"].append({**fid, **absent, "name": "fid_inception", "signature": "fid|n:0"})
+    path = write(tmp_path, content)
+    with pytest.raises(RefusedError, match="fid_inception"):
+        check_result(read_result(path), "it")
+    (written,) = submit([path], tmp_path / "results")
+    assert "home" not in written.read_text()
+    assert read_submission(written).results[0].score("fid_inception") is None
 
 
 def test_submit_writes_nothing_when_one_file_is_refused(tmp_path):
