@@ -44,6 +44,8 @@ METRICS: dict[str, str] = {
     "consistency": "codixr_bench.track_metrics:consistency",
     "near_copy_image": "codixr_bench.track_metrics:near_copy_image",
     "near_copy_report": "codixr_bench.track_metrics:near_copy_report",
+    "radeval": "codixr_bench.track_metrics:radeval",
+    "green": "codixr_bench.track_metrics:green",
     "inception": "codixr_bench.picture_metrics:inception",
     "xrv": "codixr_bench.picture_metrics:xrv",
     "xrv_chex": "codixr_bench.picture_metrics:xrv_chex",

@@ -14,6 +14,7 @@ from codixr.modality import Modality
 from codixr_bench.metrics.backbone import Backbone
 from codixr_bench.metrics.bleu import BleuMetric
 from codixr_bench.metrics.classification import ClassificationMetric
+from codixr_bench.metrics.clinical import ClinicalMetric
 from codixr_bench.metrics.consistency import (
     ConsistencyMetric,
     Side,
@@ -113,6 +114,17 @@ def near_copy_image(task: Task, track: Track) -> list[Metric]:
 def near_copy_report(task: Task, track: Track) -> list[Metric]:
     """``near_copy_report``: near copies of training reports."""
     return [NearCopyReport()] if Modality.T in task.outputs else []
+
+
+def radeval(task: Task, track: Track) -> list[Metric]:
+    """RadGraph F1, RaTEScore and BERTScore of generated reports."""
+    names = ("radgraph_f1", "ratescore", "bertscore")
+    return [ClinicalMetric("radeval", names)] if Modality.T in task.outputs else []
+
+
+def green(task: Task, track: Track) -> list[Metric]:
+    """GREEN of generated reports: a language model, for a GPU."""
+    return [ClinicalMetric("green", ("green",))] if Modality.T in task.outputs else []
 
 
 def load_backbones(metrics: Sequence[Metric]) -> None:
