@@ -84,7 +84,9 @@ def print_summary(
         show.add_column(table, head, 16)
     for score in columns:
         name = score.name.partition("[")[0]
-        show.add_column(table, f"{name}\n{_arrow(score)}", justify="right")
+        # Broken at its last underline: the task and the model need the width.
+        head = "_\n".join(name.rsplit("_", 1))
+        show.add_column(table, f"{head}\n{_arrow(score)}", justify="right")
     if agreement is not None:
         show.add_column(table, f"agreement\n{_arrow(agreement)}", justify="right")
     for result in results:
