@@ -25,6 +25,9 @@ that has KEY; --set STAGE.KEY=VALUE changes one. The numbers a stage used stand 
 OUT/stages/STAGE/config.json.
 """
 
+_LATER = 30.0
+"""Seconds that the other processes leave the first to report an error: it may be slower."""
+
 VOCABULARY = 300
 """Words of the phantom's reports, about: what a plan of ``tiny`` counts with."""
 
@@ -427,7 +430,7 @@ def run(options: argparse.Namespace) -> int:
         if rank == "0":
             raise
         # The first process says the same, and ends the others; only what it missed is said here.
-        time.sleep(3)
+        time.sleep(_LATER)
         print(f"codixr train: process {rank}: {error}", file=sys.stderr)
         return 2
     if rank == "0":
