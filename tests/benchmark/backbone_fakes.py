@@ -24,7 +24,7 @@ def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
                 module.weight.normal_(1.0, 0.1)
                 module.bias.normal_(0.0, 0.1)
                 module.running_mean.normal_(0.0, 0.1)
-                module.running_var.uniform_(1.0, 1.2)
+                module.running_var.uniform_(0.8, 1.0)
     return network.eval()
 
 

@@ -63,7 +63,7 @@ def test_fid_kid_precision_and_recall_are_torch_fidelitys_on_the_same_files(ince
     for seed, contrast in ((0, 1.0), (1, 1.6)):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        levels = blobs(24, contrast=contrast, seed=seed)
+        levels = blobs(12, contrast=contrast, seed=seed)
         for i, picture in enumerate(levels):
             Image.fromarray(picture).save(folder / f"{i:02d}.png")
         features.append(inception.features(as_images(levels)))
@@ -74,7 +74,7 @@ def test_fid_kid_precision_and_recall_are_torch_fidelitys_on_the_same_files(ince
         kid=True,
         prc=True,
         kid_subsets=1,
-        kid_subset_size=24,
+        kid_subset_size=12,
         feature_extractor="inception-v3-compat",
         feature_extractor_weights_path=str(inception._given),
         cuda=False,
@@ -90,7 +90,7 @@ def test_fid_kid_precision_and_recall_are_torch_fidelitys_on_the_same_files(ince
     rows = []
     for side in features:
         rows.append(FeatureRows())
-        rows[-1].add(range(24), side)
+        rows[-1].add(range(12), side)
     assert kernel_distance(*rows).value == pytest.approx(
         peer["kernel_inception_distance_mean"], rel=1e-4
     )

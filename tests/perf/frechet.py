@@ -25,7 +25,7 @@ sys.path.append(str(Path(__file__).parents[1] / "benchmark"))
 PICTURES = 16
 ROUNDS = 3
 D = 2048
-PEAKS = (9_000, 18_000)
+PEAKS = (9_000, 12_000)
 
 
 def main() -> None:
