@@ -45,7 +45,7 @@ def manifolds(generated: FeatureRows, real: FeatureRows) -> Manifolds:
     radii_real = _radii(real)
     radii_generated = _radii(generated)[0]
     inside, density = np.zeros(n, dtype=bool), np.zeros(n)
-    recalled, nearest = np.zeros(m, dtype=bool), np.full(m, np.inf)
+    recalled, nearest, held = np.zeros(m, dtype=bool), np.full(m, np.inf), np.zeros(m)
     at = 0
     with progress("manifolds", n, unit="pictures") as advance:
         for block in generated.read():
@@ -55,7 +55,9 @@ def manifolds(generated: FeatureRows, real: FeatureRows) -> Manifolds:
                 there = slice(other_at, other_at + len(other))
                 squared = _squared_distances(x, other.astype(np.float64))
                 inside[here] |= (squared <= radii_real[0][there]).any(axis=1)
-                density[here] += (squared < radii_real[1][there]).sum(axis=1) / K_DENSITY
+                within = squared < radii_real[1][there]
+                density[here] += within.sum(axis=1) / K_DENSITY
+                held[there] += within.sum(axis=0) * (m / (n * K_DENSITY))
                 recalled[there] |= (squared <= radii_generated[here, None]).any(axis=0)
                 nearest[there] = np.minimum(nearest[there], squared.min(axis=0))
                 other_at += len(other)
@@ -64,7 +66,7 @@ def manifolds(generated: FeatureRows, real: FeatureRows) -> Manifolds:
     return Manifolds(
         precision=_mean_of_first(inside.astype(np.float64), m),
         recall=_mean_of_second(recalled.astype(np.float64), n),
-        density=_mean_of_first(density, m),
+        density=_mean_of_both(density, held),
         coverage=_mean_of_second((nearest < radii_real[1]).astype(np.float64), n),
     )
 
@@ -98,6 +100,12 @@ def _squared_distances(x: Matrix, y: Matrix) -> Matrix:
 def _mean_of_first(values: Vector, m: int) -> Influences:
     mean = float(values.mean())
     return Influences(mean, values - mean, np.zeros(m))
+
+
+def _mean_of_both(first: Vector, second: Vector) -> Influences:
+    """Of a mean over pairs, which is the mean of either side's sums."""
+    mean = float(first.mean())
+    return Influences(mean, first - mean, second - second.mean())
 
 
 def _mean_of_second(values: Vector, n: int) -> Influences:
