@@ -4,6 +4,7 @@ Each takes a sentence's graph and the number of a word; ``v`` is a word one link
 ``t`` three.
 """
 
+from codixr_bench.labeler import words as k
 from codixr_bench.labeler.graph import Graph
 from codixr_bench.labeler.words import word_set
 
@@ -253,8 +254,11 @@ _EITHER = frozenset(("conj:or", "list:or", "conj:versus", "list:versus"))
 
 
 def either(g: Graph, w: int) -> bool:
-    """It is a member of a list with "or" or "versus"."""
-    return any(relation in _EITHER for _, relation in _around(g, w))
+    """It is a member of a list with "or" or "versus", or an adjective beside an "or"."""
+    if any(relation in _EITHER for _, relation in _around(g, w)):
+        return True
+    beside = g.words[max(w - 1, 0)] == "or" or g.words[w + 1 : w + 2] == ["or"]
+    return beside and g.kinds[w] == k.ADJECTIVE
 
 
 def congestion(g: Graph, w: int) -> bool:

@@ -205,7 +205,8 @@ def _misread(g: Graph, first: int, noun: int) -> int:
     """A word inside a noun phrase that the original's parser takes for its verb; -1 for none.
 
     "No acute | displaced | rib fracture", "no focal air | space | consolidation": the finding
-    becomes the verb's object, and "no" does not reach it.
+    becomes the verb's object, and "no" does not reach it. A sentence with a verb of its own
+    ("... are noted") is read right.
     """
     words = g.words
     for i in range(first + 1, noun):
@@ -218,6 +219,7 @@ def _misread(g: Graph, first: int, noun: int) -> int:
             and i > first + 2
             and words[first] == "no"
             and words[i + 1].startswith("consolidat")
+            and not any(kind in _AUXILIARIES for kind in g.kinds[noun:])
         ):
             return i
     return -1

@@ -12,9 +12,6 @@ from codixr.data.labels import OBSERVATIONS
 
 from .conftest import TABLE, cells, openi_sections, rows, shared
 
-SHORT_OF_THE_GOAL = {("impression", "Pneumonia")}
-"""Three of 95 differ, two of them held out; the goal of 97 % is met over both sections."""
-
 
 def is_held_out(key: str) -> bool:
     """A part that the rules were not tuned on."""
@@ -76,7 +73,7 @@ def test_labels_agree_with_the_original_on_real_reports():
         for name in OBSERVATIONS
         if counts[name] >= 30 and share(counts, name) < 0.97
     }
-    assert low.keys() == SHORT_OF_THE_GOAL
+    assert not low
 
 
 def test_labels_agree_with_the_original_on_the_sentences_of_every_rule():
