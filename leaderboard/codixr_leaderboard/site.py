@@ -21,7 +21,7 @@ from codixr.errors import InputError
 from codixr_leaderboard import table
 from codixr_leaderboard.plot import MOST, Line, intervals_svg
 from codixr_leaderboard.printed import MARK, PrintedRows, is_printed, read_printed
-from codixr_leaderboard.ranking import Board, Row, boards
+from codixr_leaderboard.ranking import Board, Row, boards, measured
 from codixr_leaderboard.strict_json import read_strict
 from codixr_leaderboard.submission import Submission, read_submission, results_below, slug
 from codixr_leaderboard.tracks import TRACKS
@@ -86,16 +86,36 @@ def build_pages(
     for submission in submissions:
         name = slug(submission.model)
         _write(out / "results" / submission.track / f"{name}.json", submission.to_json().decode())
+        here = places[submission.track, name]
         page(
             "model",
             f"models/{submission.track}-{name}.html",
             submission=submission,
             slug=name,
-            places=places[submission.track, name],
+            places=here,
+            curves=_curves(out, submission, {task: board for task, (board, _) in here.items()}),
         )
     for name in _STATIC:
         _write(out / name, (_HERE / "static" / name).read_text(encoding="utf-8"))
     return 1 + len(all_boards) + len(submissions) + len(printed)
+
+
+def _curves(out: Path, submission: Submission, tables: dict[str, Board]) -> dict[str, str]:
+    """Draw the first score over a model's versions, measured alike; task -> the picture's name."""
+    drawn = {}
+    for task, board in tables.items():
+        lines = [
+            Line(f"{result.model.version}", score)
+            for result in submission.versions(task)
+            if measured(result) == board.signatures
+            and (score := result.score(board.columns[0])) is not None
+        ]
+        if len(lines) > 1:
+            drawn[task] = f"models/{board.stem}-{slug(submission.model)}-versions.svg"
+            make_folder(out / "models")
+            # The newest ones, where there are many; oldest at the top.
+            write_atomically(out / drawn[task], intervals_svg(lines[-MOST:], board.columns[0]))
+    return drawn
 
 
 def _pages(out: Path) -> Callable[..., None]:

@@ -17,11 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from codixr.errors import InputError
 from codixr_leaderboard.checks import REASONS, Problem, result_problems
-from codixr_leaderboard.strict_json import read_strict
+from codixr_leaderboard.strict_json import LARGEST, read_strict
 
 RESULTS = Path("leaderboard/results")
 MOST_PROBLEMS = 12
 """Shown of one file."""
+MOST_EARLIER = 48
+"""Results of earlier versions in one file; older ones go."""
 _M = TypeVar("_M", bound=BaseModel)
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -37,6 +39,9 @@ class Submission(BaseModel):
     submitted: date
     """Breaks ties: who was first."""
     results: tuple[Result, ...] = Field(min_length=1, max_length=24)
+    """The newest version's, one a task: what the tables show."""
+    earlier: tuple[Result, ...] = Field(default=(), max_length=MOST_EARLIER)
+    """Results of earlier versions, oldest first: the curves of the model's page."""
 
     def to_json(self) -> bytes:
         """UTF-8 JSON; equal submissions give equal bytes."""
@@ -49,10 +54,25 @@ class Submission(BaseModel):
         return self.results[0].track.name
 
     def merged(self, others: Sequence[Result]) -> Self:
-        """With ``others`` in the place of the results of the same task."""
-        by_task = {result.task: result for result in (*self.results, *others)}
+        """With ``others`` in the place of the results of the same task.
+
+        A replaced result of another version is kept in ``earlier``, the last ``MOST_EARLIER`` of
+        them; one of the same version is not.
+        """
+        by_task = {result.task: result for result in self.results}
+        kept = [r for r in self.earlier if not any(_same_version(r, new) for new in others)]
+        for new in others:
+            old = by_task.get(new.task)
+            if old is not None and not _same_version(old, new):
+                kept.append(old)
+            by_task[new.task] = new
         ordered = tuple(by_task[task] for task in sorted(by_task))
-        return self.model_copy(update={"results": ordered})
+        earlier = tuple(kept[-MOST_EARLIER:])
+        return self.model_copy(update={"results": ordered, "earlier": earlier})
+
+    def versions(self, task: str) -> tuple[Result, ...]:
+        """The results of one task, oldest version first, the newest last."""
+        return tuple(r for r in (*self.earlier, *self.results) if r.task == task)
 
 
 class RefusedError(InputError):
@@ -143,6 +163,8 @@ def submit(
             if before.model != names[0]:
                 raise InputError(f"'{path}' holds the model '{before.model}': use another --model")
             fresh = before.merged(results).model_copy(update={"submitted": fresh.submitted})
+            while fresh.earlier and len(fresh.to_json()) > LARGEST:
+                fresh = fresh.model_copy(update={"earlier": fresh.earlier[1:]})
         if problems := list(_whole(fresh)):
             raise RefusedError(f"'{path}'", problems)
         written.append((path, fresh))
@@ -175,15 +197,25 @@ def _whole(submission: Submission) -> Iterator[Problem]:
         yield Problem("results", "a task more than once")
     if not _SLUG.fullmatch(slug(submission.model)):
         yield Problem("model", "it has no letter or digit of ASCII to name the file by")
-    for number, result in enumerate(submission.results):
+    versions = [(result.task, result.model.version) for result in submission.earlier]
+    newest = [(result.task, result.model.version) for result in submission.results]
+    if len({*versions, *newest}) != len(versions) + len(newest):
+        yield Problem("earlier", "a version of a task more than once")
+    every = [(f"results.{i}", result) for i, result in enumerate(submission.results)]
+    every += [(f"earlier.{i}", result) for i, result in enumerate(submission.earlier)]
+    for field, result in every:
         if result.track.name != submission.track:
-            yield Problem(f"results.{number}.track.name", "another track's; one file a track")
+            yield Problem(f"{field}.track.name", "another track's; one file a track")
         elif result.track != submission.results[0].track:
-            yield Problem(f"results.{number}.track", "of other studies than the first result")
+            yield Problem(f"{field}.track", "of other studies than the first result")
         if result.model.name != submission.model:
-            yield Problem(f"results.{number}.model.name", "not the file's model")
+            yield Problem(f"{field}.model.name", "not the file's model")
         for problem in result_problems(result):
-            yield Problem(f"results.{number}.{problem.field}", problem.reason)
+            yield Problem(f"{field}.{problem.field}", problem.reason)
+
+
+def _same_version(one: Result, other: Result) -> bool:
+    return (one.task, one.model.version) == (other.task, other.model.version)
 
 
 def _renamed(result: Result, name: str) -> Result:

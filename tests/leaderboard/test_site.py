@@ -233,6 +233,24 @@ def test_a_site_of_no_results_builds(tmp_path):
     assert "No results yet" in (tmp_path / "site" / "index.html").read_text()
 
 
+def test_a_models_page_draws_its_versions(tmp_path):
+    def version(name: str, quality: float) -> Result:
+        content = result_json("T->F", "my-model", quality)
+        content["model"]["version"] = name
+        return Result.model_validate(content)
+
+    first = Submission(model="my-model", submitted=DAY, results=(version("1.0", 0.6),))
+    build_pages([first.merged([version("2.0", 0.7)])], {}, tmp_path / "site")
+    page = (tmp_path / "site/models/phantom-my-model.html").read_text()
+    assert "over versions" in page
+    picture = tmp_path / "site/models/phantom-t-to-f-my-model-versions.svg"
+    assert picture.name in page
+    drawn = picture.read_text()
+    assert drawn.index(">1.0<") < drawn.index(">2.0<")
+    build_pages([first], {}, tmp_path / "site")
+    assert "over versions" not in (tmp_path / "site/models/phantom-my-model.html").read_text()
+
+
 def test_a_refused_file_stops_the_build_and_a_strange_folder_is_left_alone(tmp_path, capsys):
     bad = tmp_path / "results" / "phantom" / "x.json"
     bad.parent.mkdir(parents=True)

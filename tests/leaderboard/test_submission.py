@@ -305,6 +305,37 @@ def test_submit_merges_the_tasks_of_a_model_into_one_file(tmp_path):
     assert path.read_bytes() == before
 
 
+def a_version(version: str, quality: float) -> dict:
+    content = result_json("T->F", quality=quality)
+    content["model"]["version"] = version
+    return content
+
+
+def test_the_result_of_an_earlier_version_is_kept(tmp_path):
+    root = tmp_path / "results"
+    for version, quality in (("1", 0.6), ("2", 0.7), ("2", 0.8), ("3", 0.75)):
+        (path,) = submit([write(tmp_path, a_version(version, quality), "a.json")], root, today=DAY)
+    kept = read_submission(path)
+    assert [(r.model.version, r.score("fid_phantom").value) for r in kept.versions("T->F")] == [
+        ("1", pytest.approx(16.0)),
+        ("2", pytest.approx(8.0)),
+        ("3", pytest.approx(10.0)),
+    ]
+    assert [r.model.version for r in kept.results] == ["3"]
+
+
+def test_an_edited_score_of_an_earlier_version_is_refused(tmp_path):
+    root = tmp_path / "results"
+    for version in ("1", "2"):
+        (path,) = submit([write(tmp_path, a_version(version, 0.7), "a.json")], root, today=DAY)
+    content = json.loads(path.read_text())
+    score = next(s for s in content["earlier"][0]["scores"] if s["name"] == "f1_micro")
+    score["value"], score["ci95"] = 0.99, [0.9, 1.0]
+    path.write_text(json.dumps(content))
+    with pytest.raises(RefusedError, match=r"earlier\.0\.scores"):
+        read_submission(path)
+
+
 def test_submit_shows_another_name_and_refuses_two(tmp_path):
     first = write(tmp_path, result_json("T->F", "one"), "a.json")
     second = write(tmp_path, result_json("F->T", "two"), "b.json")
