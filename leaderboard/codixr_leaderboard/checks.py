@@ -24,6 +24,7 @@ _BASES = re.compile(
     r"|([a-z0-9]+_)*(auroc|f1)_(micro|macro|weighted)|([a-z0-9]+_)*f1_best_macro"
     r"|bleu_[1-4]|sacrebleu|rouge_l|label_f1_(micro|macro|weighted)|non_report_share"
     r"|(view|report_image|clip)_agreement(_ratio)?|near_copy_(image|report)(_[a-z_]+)?"
+    r"|radgraph_f1|ratescore|bertscore|green"
 )
 _DOWN = re.compile(r"fid_|fd_|kid_|non_report_share|near_copy_")
 _SHARE = re.compile(
