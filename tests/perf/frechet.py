@@ -1,8 +1,8 @@
 """`make perf`, distances: features and the trace beside their peers, and memory as pictures grow.
 
 Random weights, 256 x 256 pictures, two threads, seconds by the clock, medians: run it on an idle
-machine. Each feature row is the whole way from 8-bit pictures to features, the peers' as their users
-go it. Peak memory is that of a process of its own, with a stand-in backbone of 2048 features.
+machine. Each feature row is the whole way from 8-bit pictures to features, the peers' as their
+users go it. Peak memory is that of a process of its own, with a stand-in of 2048 features.
 """
 
 import os
