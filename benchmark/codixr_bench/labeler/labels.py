@@ -11,6 +11,8 @@ Labels = tuple[int | None, ...]
 """One label an observation, in the order of ``OBSERVATIONS``: 1, 0, -1, or None: not mentioned."""
 
 _BITS = {ABSENT: 1, UNCERTAIN: 2, PRESENT: 4}
+ALL_BITS = 7
+"""Mentions with each of the three labels: more of them change nothing."""
 _OF_BITS: Mapping[int, int | None] = {
     0: None,
     1: ABSENT,

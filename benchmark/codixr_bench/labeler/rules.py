@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from codixr.data.labels import OBSERVATIONS
 from codixr_bench.labeler.clauses import MAX_WORDS, link_words
 from codixr_bench.labeler.cues import DENIALS, DOUBTS, DOUBTS_FIRST, Rule
 from codixr_bench.labeler.graph import Graph
 from codixr_bench.labeler.labels import (
     ABSENT,
+    ALL_BITS,
     PRESENT,
     UNCERTAIN,
     Evidence,
@@ -29,6 +31,8 @@ from codixr_bench.labeler.vocabulary import VERSION
 
 _OVERRIDES = ("findings: no ", "impression: no ")
 _NEW = frozenset(("new",))
+_MANY_SENTENCES = 500
+_EDEMA = OBSERVATIONS.index("Edema")
 _CACHED_LENGTH = 2_000
 """Characters: longer sentences hardly come twice."""
 
@@ -66,7 +70,34 @@ class ChexpertRules:
 
 def label_report(report: str) -> Labels:
     """A report's labels."""
-    return aggregate([_evidence_of(sentence) for sentence in split(clean(report))])
+    sentences = split(clean(report))
+    if len(sentences) < _MANY_SENTENCES:
+        return aggregate([_evidence_of(sentence) for sentence in sentences])
+    return aggregate(_evidence_of_many(sentences))
+
+
+def _evidence_of_many(sentences: Sequence[str]) -> list[Evidence]:
+    """Without the sentences that can add nothing: every label of their observations was seen."""
+    found: list[Evidence] = []
+    seen: dict[int, int] = {}
+    settled: set[str] = set()
+    for sentence in sentences:
+        if settled:
+            mentions = find_mentions(sentence, once=True)
+            if all(m.observation in settled for m in mentions):
+                continue
+        one = _evidence_of(sentence)
+        found.append(one)
+        for index, bits in one.bits:
+            seen[index] = seen.get(index, 0) | bits
+            # Words for heart failure speak of the heart's size too: Edema waits for it.
+            if seen[index] == ALL_BITS and OBSERVATIONS[index] != "Edema":
+                settled.add(OBSERVATIONS[index])
+        if "Cardiomegaly" in settled and seen.get(_EDEMA, 0) == ALL_BITS:
+            settled.add("Edema")
+        if one.finding:
+            settled.add("No Finding")
+    return found
 
 
 def explain_sentence(sentence: str) -> list[Found]:

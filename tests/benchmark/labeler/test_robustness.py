@@ -5,7 +5,10 @@ import time
 from random import Random
 
 import pytest
+from codixr_bench.labeler import rules
+from codixr_bench.labeler.labels import aggregate
 from codixr_bench.labeler.rules import label_report
+from codixr_bench.labeler.sentences import clean, split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,3 +85,27 @@ def test_a_megabyte_takes_under_two_seconds(part):
         if best < 2.0:
             break
     assert best < 2.0
+
+
+def test_a_long_report_has_the_labels_of_all_its_sentences():
+    sentences = [
+        "No acute effusion.",
+        "Large effusion and chf.",
+        "Possible pneumonia.",
+        "No chf.",
+        "The heart size is normal.",
+        "Stable heart size.",
+        "The heart is big; cardiomegaly.",
+        "Possible pulmonary edema.",
+        "Tube in place.",
+        "No tube.",
+        "Granuloma.",
+        "Normal chest.",
+    ]
+    drawn = Random(3)
+    for _ in range(20):
+        some = drawn.sample(sentences, drawn.randint(1, len(sentences)))
+        report = " ".join(drawn.choice(some) for _ in range(700))
+        parts = split(clean(report))
+        assert len(parts) > 500
+        assert label_report(report) == aggregate([rules._evidence_of(part) for part in parts])
