@@ -178,8 +178,17 @@ def compatible_with(g: Graph, w: int) -> bool:
 
 
 def concern_for(g: Graph, w: int) -> bool:
-    """It stands behind "concern for", "suspicious for" and the like."""
-    return any(r == "nmod:for" and g.lemmas[v] in _CONCERN for v, r in g.governors[w])
+    """It stands behind "concern for", "suspicious for" and the like.
+
+    In "concern for fracture dedicated films ..." too: no comma parts it from the next noun's phrase.
+    """
+    heads = [w]
+    for v, relation in g.governors[w]:
+        if relation == "compound" and any(kind in "JE" for kind in g.kinds[w + 1 : v]):
+            heads.append(v)
+    return any(
+        r == "nmod:for" and g.lemmas[v] in _CONCERN for head in heads for v, r in g.governors[head]
+    )
 
 
 def suspected(g: Graph, w: int) -> bool:
