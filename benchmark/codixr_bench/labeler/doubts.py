@@ -180,7 +180,7 @@ def compatible_with(g: Graph, w: int) -> bool:
 def concern_for(g: Graph, w: int) -> bool:
     """It stands behind "concern for", "suspicious for" and the like.
 
-    In "concern for fracture dedicated films ..." too: no comma parts it from the next noun's phrase.
+    In "concern for fracture dedicated films" too: no comma parts it from the next noun phrase.
     """
     heads = [w]
     for v, relation in g.governors[w]:
