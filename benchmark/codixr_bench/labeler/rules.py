@@ -82,10 +82,8 @@ def _evidence_of_many(sentences: Sequence[str]) -> list[Evidence]:
     seen: dict[int, int] = {}
     settled: set[str] = set()
     for sentence in sentences:
-        if settled:
-            mentions = find_mentions(sentence, once=True)
-            if all(m.observation in settled for m in mentions):
-                continue
+        if settled and len(sentence) <= _CACHED_LENGTH and _mentioned(sentence) <= settled:
+            continue
         one = _evidence_of(sentence)
         found.append(one)
         for index, bits in one.bits:
@@ -150,6 +148,12 @@ def _evidence(sentence: str) -> Evidence:
 
 
 _cached = lru_cache(maxsize=32_768)(_evidence)
+
+
+@lru_cache(maxsize=32_768)
+def _mentioned(sentence: str) -> frozenset[str]:
+    """The observations that a sentence mentions."""
+    return frozenset(mention.observation for mention in find_mentions(sentence, once=True))
 
 
 def _decide(sentence: str, spans: list[tuple[int, int]]) -> dict[tuple[int, int], list[Decision]]:
