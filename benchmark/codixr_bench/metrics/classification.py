@@ -20,9 +20,10 @@ from codixr.modality import Modality
 from codixr_bench.bootstrap import percentile_interval, resample_weights
 from codixr_bench.metrics.auroc import Cases, aurocs
 from codixr_bench.metrics.backbone import Images, generated_images, suffix_of
+from codixr_bench.metrics.per_class import class_score, f1_of_counts
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
-from codixr_bench.score import ClassScore, Score
+from codixr_bench.score import Score
 from codixr_bench.task import Task
 
 AVERAGES = ("micro", "macro", "weighted")
@@ -177,7 +178,7 @@ class ClassificationMetric:
         classes = self.classifier.classes
         n = int((labels >= 0).any(axis=1).sum())
         by_class = {
-            name: _class_score(once.per_class[0, c], drawn.per_class[:, c], labels[:, c])
+            name: class_score(once.per_class[0, c], drawn.per_class[:, c], labels[:, c], of="known")
             for c, name in enumerate(classes)
         }
         left_out = [name for name, score in by_class.items() if score.value is None]
@@ -247,8 +248,9 @@ def average_f1(predicted: Mask, labels: Labels, weights: NDArray[np.generic]) ->
     hits = weight @ (predicted & present)
     false = weight @ (predicted & absent)
     positives, negatives = weight @ present, weight @ absent
-    per_class = _f1(hits, false, positives, negatives)
-    micro = _f1(*(counts.sum(axis=1) for counts in (hits, false, positives, negatives)))
+    counts = (hits, hits + false, positives, negatives)
+    per_class = f1_of_counts(*counts)
+    micro = f1_of_counts(*(part.sum(axis=1) for part in counts))
     return _averaged(per_class, micro, labels, weights)
 
 
@@ -262,29 +264,6 @@ def _averaged(
         macro = filled.sum(axis=1) / defined.sum(axis=1)
         weighted = (filled * positives).sum(axis=1) / positives.sum(axis=1)
     return Averaged(per_class, micro, macro, weighted)
-
-
-def _f1(hits: Array, false: Array, positives: Array, negatives: Array) -> Array:
-    """2 TP / (2 TP + FP + FN), where there are cases of both kinds; NaN elsewhere."""
-    values = np.full_like(hits, np.nan)
-    both = (positives > 0) & (negatives > 0)
-    # 2 TP + FP + FN = predicted + present, and never 0 where something is present.
-    return np.divide(2.0 * hits, hits + false + positives, out=values, where=both)
-
-
-def _class_score(value: float, drawn: Array, labels: Labels) -> ClassScore:
-    n_pos, n_neg = int((labels == 1).sum()), int((labels == 0).sum())
-    reason = None
-    if not n_pos or not n_neg:
-        kind = "present" if n_pos else "absent"
-        reason = f"all known labels are {kind}" if n_pos + n_neg else "no label is known"
-    return ClassScore(
-        value=None if reason else float(value),
-        reason=reason,
-        ci95=None if reason else percentile_interval(drawn),
-        n_pos=n_pos,
-        n_neg=n_neg,
-    )
 
 
 def _stored(label: int | None) -> int:

@@ -32,6 +32,7 @@ from codixr_bench.labeler.canary import check
 from codixr_bench.labeler.interface import Labeler, load_labeler, signature
 from codixr_bench.labeler.labels import Labels
 from codixr_bench.labeler.nonreports import is_report
+from codixr_bench.metrics.per_class import class_score, f1_of_counts
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.score import ClassScore, Score
@@ -155,7 +156,9 @@ class ReportLabelsMetric:
         once = average_label_f1(predicted, labels, np.ones((1, n)))
         drawn = average_label_f1(predicted, labels, resample_weights(n))
         by_class = {
-            name: _class_score(once.per_class[0, c], drawn.per_class[:, c], labels[:, c])
+            name: class_score(
+                once.per_class[0, c], drawn.per_class[:, c], labels[:, c], of="reference"
+            )
             for c, name in enumerate(CLASSES)
         }
         scores = [self._score(average, once, drawn, by_class, n) for average in AVERAGES]
@@ -267,8 +270,9 @@ def average_label_f1(
         ]
         summed = [np.concatenate(chunks) for chunks in zip(*drawn, strict=True)]
     hits, claimed, present, total = summed
-    per_class = _f1(hits, claimed, present, total)
-    micro = _f1(*(part.sum(axis=1) for part in summed))
+    counts = (hits, claimed, present, total - present)
+    per_class = f1_of_counts(*counts)
+    micro = f1_of_counts(*(part.sum(axis=1) for part in counts))
     ten = per_class[:, :_TEN]
     defined = np.isfinite(per_class)
     by_positives = present * defined
@@ -276,28 +280,6 @@ def average_label_f1(
         macro = np.nansum(ten, axis=1) / np.isfinite(ten).sum(axis=1)
         weighted = np.nansum(per_class * by_positives, axis=1) / by_positives.sum(axis=1)
     return Averaged(per_class, micro, macro, weighted)
-
-
-def _f1(hits: Array, claimed: Array, present: Array, total: Array) -> Array:
-    """2 TP / (claimed + present), where there are cases of both kinds; NaN elsewhere."""
-    values = np.full_like(hits, np.nan)
-    both = (present > 0) & (total > present)
-    return np.divide(2.0 * hits, claimed + present, out=values, where=both)
-
-
-def _class_score(value: float, drawn: Array, labels: Stored) -> ClassScore:
-    n_pos, n_neg = int((labels == 1).sum()), int((labels == 0).sum())
-    reason = None
-    if not n_pos or not n_neg:
-        kind = "present" if n_pos else "absent"
-        reason = f"all reference labels are {kind}" if n_pos + n_neg else "no label is known"
-    return ClassScore(
-        value=None if reason else float(value),
-        reason=reason,
-        ci95=None if reason else percentile_interval(drawn),
-        n_pos=n_pos,
-        n_neg=n_neg,
-    )
 
 
 def _unscored(name: str, *, up: bool) -> Score:
