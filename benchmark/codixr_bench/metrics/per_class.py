@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 def f1_of_counts(hits: Array, claimed: Array, present: Array, absent: Array) -> Array:
     """2 TP / (claimed + present) of counts of one shape; NaN without cases of both kinds.
 
-    ``hits`` are true positives, ``claimed`` predicted ones; ``present`` and ``absent`` known labels.
+    ``hits`` are true positives, ``claimed`` all predicted ones, the others counts of known labels.
     """
     values = np.full_like(hits, np.nan)
     both = (present > 0) & (absent > 0)
