@@ -4,6 +4,7 @@ A stage is one module, whose forward is the loss: that is what Accelerate wraps 
 processes, precision and sharding.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -40,7 +41,7 @@ Batch = dict[str, Tensor]
 F, L, T = Modality.F, Modality.L, Modality.T
 
 
-class Stage(nn.Module):
+class Stage(nn.Module, ABC):
     """What the engine trains: parameters that require a gradient, batches by row, a loss."""
 
     name: str
@@ -57,17 +58,17 @@ class Stage(nn.Module):
         """The batch of studies at ``places`` among the usable ones of a split, on the CPU."""
         return self.read(self.rows[split][places], split)
 
+    @abstractmethod
     def read(self, rows: Tensor, split: Split) -> Batch:
         """The batch of a split's rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
         """Losses by name; "loss" is trained."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finish(self) -> None:
         """Write what was learnt to the folder (called in the first process only)."""
-        raise NotImplementedError
 
 
 class ImageVAEStage(Stage):

@@ -12,6 +12,7 @@ tells of memorisation.
 """
 
 from collections import OrderedDict
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -49,7 +50,7 @@ NO_TRAINING = "the track has no training studies to compare with"
 _SIDE = 64
 
 
-class _Copies:
+class _Copies(ABC):
     """The share of near copies among what was made, and among what is real."""
 
     name = "near_copy"
@@ -101,12 +102,13 @@ class _Copies:
         return {f"{self.name}.influence": copied - copied.mean()}
 
     @property
+    @abstractmethod
     def least(self) -> float:
         """From which similarity on an output is a near copy."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _how(self) -> list[str]:
-        raise NotImplementedError
+        """The parts of a signature that say how likeness is measured."""
 
 
 class NearCopyImage(_Copies):
