@@ -11,8 +11,8 @@ tells of memorisation.
 - Reports: Jaccard's overlap of the sets of word 4-grams (a shorter report is one gram).
 """
 
-from collections import OrderedDict
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
