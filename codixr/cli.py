@@ -3,10 +3,11 @@ checkpoint. Heavy imports wait until a command needs them: --help answers at onc
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from codixr import __version__, convert, prepare, train
+from codixr.arguments import filled, integer, number
 from codixr.errors import InputError
 
 _EXAMPLES = """\
@@ -40,23 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _generate(options: argparse.Namespace) -> int:
     from codixr.generate import Request, generate, parse_modalities, parse_sources, parse_weights
 
-    request = Request(
+    request = filled(
+        Request,
+        options,
         sources=parse_sources(options.sources),
         outputs=parse_modalities(options.to),
         folder=options.out,
-        seed=options.seed,
-        steps=options.steps,
-        guidance=options.guidance,
-        num=options.num,
-        checkpoint=options.checkpoint,
-        overwrite=options.overwrite,
-        scheduler=options.scheduler,
         weights=parse_weights(options.weights),
-        eta=options.eta,
-        batch_size=options.batch_size,
-        device=options.device,
-        dtype=options.dtype,
-        strict_length=options.strict_length,
     )
     for path in generate(request, note=lambda text: print(text, file=sys.stderr)):
         print(path)
@@ -130,14 +121,14 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--to", required=True, metavar="M+M", help="outputs, e.g. F+L")
     generate.add_argument("--out", required=True, type=Path, metavar="DIR", help="output folder")
     generate.add_argument(
-        "--seed", type=_integer(0, 2**62), default=0, help="same seed, same output (default 0)"
+        "--seed", type=integer(0, 2**62), default=0, help="same seed, same output (default 0)"
     )
     generate.add_argument(
-        "--steps", type=_integer(1, 1000), help="sampling steps (default: the checkpoint's)"
+        "--steps", type=integer(1, 1000), help="sampling steps (default: the checkpoint's)"
     )
     generate.add_argument(
         "--guidance",
-        type=_number(0, 100),
+        type=number(0, 100),
         metavar="S",
         help="guidance scale (default: the checkpoint's)",
     )
@@ -145,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         "--num-images",
         "--num",
         dest="num",
-        type=_integer(1, 4096),
+        type=integer(1, 4096),
         default=1,
         metavar="N",
         help="how many of each output, reports too (default 1)",
@@ -188,12 +179,10 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="any of diffusers', e.g. DDIM or DPMSolverMultistep (default: the checkpoint's)",
     )
-    parser.add_argument(
-        "--eta", type=_number(0, 1), metavar="0..1", help="DDIM's noise (default 0)"
-    )
+    parser.add_argument("--eta", type=number(0, 1), metavar="0..1", help="DDIM's noise (default 0)")
     parser.add_argument(
         "--batch-size",
-        type=_integer(1, 4096),
+        type=integer(1, 4096),
         default=32,
         metavar="N",
         help="samples at once; memory depends on it, the samples do not (default 32)",
@@ -219,32 +208,6 @@ def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="checkpoint folder (default: the embedded one)",
     )
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{value} is not between {low} and {high}")
-        return value
-
-    return parse
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
-        if not low <= value <= high:  # also refuses NaN
-            raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
-        return value
-
-    return parse
 
 
 if __name__ == "__main__":

@@ -2,15 +2,14 @@
 
 import argparse
 import os
-import platform
-import shutil
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from codixr.arguments import filled
 from codixr.errors import InputError
 
 _EXAMPLES = """\
@@ -118,9 +117,14 @@ def train(request: Request) -> list[Path]:
 
     torch.set_num_threads(_threads(request))
     from codixr.training.data import open_training_data
+    from codixr.training.engine import shares
+    from codixr.training.export import export
+    from codixr.training.one_stage import run_stage
     from codixr.training.workshop import Workshop, join_processes
 
-    join_processes()
+    processes = join_processes().num_processes
+    for name, config in stages.items():
+        shares(name, config, processes)
     if request.out.exists() and not request.out.is_dir():
         raise InputError(f"--out {request.out}: is a file; give a folder")
     size = _image_size(request)
@@ -177,139 +181,6 @@ def _image_size(request: Request) -> int:
     return presets.tiny(8).image_size if request.preset == "tiny" else 256
 
 
-def run_stage(shop: Any, name: str, config: Any, *, preview: bool = False) -> None:
-    """Train one stage unless it is finished; writes its config, its weights and ``done.json``."""
-    from codixr.training.engine import Engine, make_accelerator
-    from codixr.training.previews import write_preview
-    from codixr.training.stages import build
-    from codixr.training.watch import clock, note
-
-    folder = shop.folder(name)
-    if (done := shop.done(name)) is not None:
-        _check_finished(shop, name, config, done)
-        note(f"{name}: finished already ({done['steps']} steps); remove {folder} to train it again")
-        return
-    accelerator = make_accelerator(config, shop.out / "logs")
-    stage = build(shop, name, config)
-    config = stage.config
-    if shop.state.is_main_process:
-        shop.write(f"stages/{name}/config.json", {"stage": name, **asdict(config)})
-    usable = {split: len(rows) for split, rows in stage.rows.items()}
-    note(f"{name}: {config.total_steps} steps of {config.batch} studies; usable: {usable}")
-    samples = shop.out / "samples"
-
-    def look(step: int) -> None:
-        if preview and shop.state.is_main_process:
-            write_preview(stage, samples, step)
-
-    engine = Engine(stage, config, folder, accelerator)
-    outcome = engine.run(look)
-    if engine.sharded:
-        stage = whole_stage(shop, name, config, engine.whole_weights())
-    if shop.state.is_main_process:
-        stage.finish()
-        look(config.total_steps)
-        shop.finish(
-            name,
-            {
-                **asdict(outcome),
-                "stage": name,
-                "config": asdict(config),
-                "inputs": stage.inputs,
-                "data": {"name": shop.data, "studies": usable},
-                "versions": _versions(),
-                "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            },
-        )
-    shop.state.wait_for_everyone()
-    shop.reload()
-    note(f"{name}: done in {clock(outcome.wall_seconds)}, {outcome.cpu_seconds:.0f} CPU-s")
-
-
-def whole_stage(shop: Any, name: str, config: Any, weights: Mapping[str, Any]) -> Any:
-    """A stage anew, unsharded, with weights that were learnt in shards."""
-    from codixr.training.stages import build
-
-    shop.reload()
-    stage = build(shop, name, config)
-    stage.load_state_dict(weights, strict=False)
-    return stage.to(shop.state.device).eval()
-
-
-def _check_finished(shop: Any, name: str, config: Any, done: dict[str, Any]) -> None:
-    """InputError where a finished stage is not what the command asks for."""
-    from codixr.training.configs import contradiction
-
-    saved = {k: v for k, v in done["config"].items() if k != "steps" or config.steps is not None}
-    if found := contradiction(saved, config):
-        key, before, now = found
-        raise InputError(
-            f"{name} is finished, with {key} {before}, and the command says {now}: leave it out, "
-            f"or remove {shop.folder(name)} to train it again"
-        )
-    for part, before in done["inputs"].items():
-        if part.startswith("denoiser"):
-            continue
-        now = shop.component(part, name).sha256
-        if now != before:
-            raise InputError(
-                f"{name} was trained with another {part} than the present one: remove "
-                f"{shop.folder(name)} to train it again"
-            )
-
-
-def export(shop: Any, folder: Path) -> Path:
-    """Write the finished model as float16, with a card that says how it was trained."""
-    import torch
-
-    from codixr.model import components, pretrained
-
-    modules = {
-        name: components.load_component(shop.preset, name, shop.out) for name in components.BUILDERS
-    }
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    size = sum(p.numel() for m in modules.values() for p in m.parameters()) / 1e6
-    (folder / pretrained.CARD).write_text(card(shop, size), encoding="utf-8")
-    pretrained.save(shop.preset, modules, shop.tokenizers, folder, torch.float16)
-    return folder
-
-
-def card(shop: Any, millions: float) -> str:
-    """The model card: what it is, and what each stage cost."""
-    from codixr.training.configs import STAGES
-
-    notes = {name: note for name in STAGES if (note := shop.done(name)) is not None}
-    rows = [
-        f"| {name} | {n['steps']:,} x {n['config']['batch']} | {n['processes']} | "
-        f"{n['wall_seconds'] / 3600:.2f} | {n['cpu_seconds'] / 3600:.2f} | {n['config']['seed']} |"
-        for name, n in notes.items()
-    ]
-    hours = sum(n["wall_seconds"] for n in notes.values()) / 3600
-    table = "\n".join(rows)
-    return f"""\
----
-library_name: codixr
-pipeline_tag: any-to-any
-tags: [chest-x-ray, radiology-report, latent-diffusion, codi-xr]
----
-
-# CoDi_XR, preset `{shop.preset.name}`
-
-{millions:,.1f} M parameters, {shop.preset.image_size}x{shop.preset.image_size} pictures. Trained by
-
-    codixr train all --preset {shop.preset.name} --data {shop.data} --out DIR
-
-on {platform.machine()}, {os.cpu_count()} cores ({shop.state.device.type}), in {hours:.1f} hours:
-
-| stage | steps x batch | processes | hours | CPU hours of the first process | seed |
-|---|---|---|---|---|---|
-{table}
-
-Not a medical device.
-"""
-
-
 def _model_settings(settings: Mapping[str, str]) -> dict[str, Any]:
     """The settings that belong to the model, as values."""
     import typing
@@ -332,13 +203,6 @@ def _threads(request: Request) -> int:
         return int(given)
     # Two threads on two shared cores were slower than one.
     return 1 if request.preset == "tiny" else torch.get_num_threads()
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    names = ("codixr", "torch", "accelerate", "diffusers", "transformers", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
 def _leave_group() -> None:
@@ -405,21 +269,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run `codixr train`; returns the exit code."""
-    request = Request(
-        stage=options.stage,
-        preset=options.preset,
-        data=options.data,
-        out=options.out,
-        view=options.view,
-        pair=options.pair,
-        settings=parse_settings(options.settings),
-        init=options.init,
-        limit=options.limit,
-        threads=options.threads,
-        preview=options.preview,
-        gpus=options.gpus,
-        gpu_memory=options.gpu_memory,
-    )
+    request = filled(Request, options, settings=parse_settings(options.settings))
     if options.plan:
         print(memory_plan(request))
         return 0

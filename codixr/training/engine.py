@@ -6,8 +6,8 @@ see what one would.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 
 from codixr.errors import InputError
-from codixr.training import sharding
+from codixr.training import memory, sharding
+from codixr.training.average import Average
 from codixr.training.checkpoints import CheckpointFolder
 from codixr.training.configs import StageConfig, contradiction
 from codixr.training.draw import Draw, epoch_rows
@@ -40,10 +41,6 @@ class Outcome:
     validation: float | None
     best_validation: float | None
     best_step: int | None
-
-
-class OutOfMemoryError(InputError):
-    """A process ran out of memory: any process may say so."""
 
 
 def make_accelerator(config: StageConfig, logs: Path) -> Accelerator:
@@ -72,6 +69,21 @@ def make_accelerator(config: StageConfig, logs: Path) -> Accelerator:
     return accelerator
 
 
+def shares(name: str, config: StageConfig, processes: int) -> tuple[int, int]:
+    """Studies of a step in each process, and of those at once.
+
+    InputError for a batch that the processes cannot share evenly.
+    """
+    batch, parts = config.batch, processes * config.accumulate
+    if batch % parts:
+        raise InputError(
+            f"{name}: a batch of {batch} cannot be shared by {processes} processes x "
+            f"accumulate={config.accumulate}: give a batch that {parts} divides, e.g. "
+            f"--set {name}.batch={-(-batch // parts) * parts}"
+        )
+    return batch // processes, batch // parts
+
+
 class Engine:
     """The training of one stage, from its newest checkpoint to its last step."""
 
@@ -80,16 +92,7 @@ class Engine:
     ) -> None:
         self.stage, self.config, self.accelerator = stage, config, accelerator
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
-        world, batch = accelerator.num_processes, config.batch
-        if batch % (world * config.accumulate):
-            parts = f"{world} processes x accumulate={config.accumulate}"
-            raise InputError(
-                f"{stage.name}: a batch of {batch} cannot be shared by {parts}: give a batch that "
-                f"{world * config.accumulate} divides, e.g. --set {stage.name}.batch="
-                f"{-(-batch // (world * config.accumulate)) * world * config.accumulate}"
-            )
-        self.share = batch // world
-        self.micro = self.share // config.accumulate
+        self.share, self.micro = shares(stage.name, config, accelerator.num_processes)
         self.folder = folder
         self.sharded = sharding.is_sharded(accelerator)
         self.alone = sharding.unsharded(stage) if self.sharded else []
@@ -109,11 +112,19 @@ class Engine:
         Raises InputError for a checkpoint of another config, a loss that is not finite, a full
         disk, or too little memory.
         """
+        try:
+            return self._run(preview)
+        except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+            if not memory.out_of_memory(error):
+                raise
+            raise memory.too_little(self.stage.name, self.config, self.step, self.micro) from None
+
+    def _run(self, preview: Preview | None) -> Outcome:
         config, accelerator, stage = self.config, self.accelerator, self.stage
         if config.checkpoint_gradients:
-            checkpoint_gradients(stage)
-        memory = torch.channels_last if config.channels_last else torch.preserve_format
-        stage.to(memory_format=memory)
+            memory.checkpoint_gradients(stage)
+        order = torch.channels_last if config.channels_last else torch.preserve_format
+        stage.to(memory_format=order)
         saved = self._newest()
         names = {name for name, p in stage.named_parameters() if p.requires_grad}
         if saved is not None:
@@ -132,17 +143,16 @@ class Engine:
             sharding.wrap_blocks(accelerator, stage)
         module, optimizer = accelerator.prepare(stage, optimizer)
         parameters = {n: p for n, p in stage.named_parameters() if p.requires_grad}
-        averaged = {name: p.detach().clone() for name, p in parameters.items()}
+        average = Average(parameters)
         if saved is not None:
-            for name, average in averaged.items():
-                sharding.copy_whole(average, saved["averaged"][name])
+            average.load(saved["averaged"])
             state = sharding.shard_optimizer(saved["optimizer"], parameters.values())
             optimizer.load_state_dict(state)
             if accelerator.scaler is not None and saved["scaler"] is not None:
                 accelerator.scaler.load_state_dict(saved["scaler"])
             self.step, self.best = saved["step"], saved["best"]
             self.spent, self.cpu = saved["seconds"], saved["cpu_seconds"]
-        self.parameters, self.averaged, self.optimizer = parameters, averaged, optimizer
+        self.parameters, self.average, self.optimizer = parameters, average, optimizer
         if config.tracker != "none":
             accelerator.init_trackers(
                 stage.name, config={k: str(v) for k, v in asdict(config).items()}
@@ -152,9 +162,8 @@ class Engine:
         finally:
             if config.tracker != "none":
                 accelerator.end_training()
-            for name, p in parameters.items():
+            for p in parameters.values():
                 p.grad = None
-                del name
 
     def _newest(self) -> dict[str, Any] | None:
         saved = self.checkpoints.newest()
@@ -180,6 +189,7 @@ class Engine:
 
     def _loop(self, module: nn.Module, preview: Preview | None) -> Outcome:
         config, stage, total = self.config, self.stage, self.config.total_steps
+        average = self.average
         began, began_cpu = time.monotonic() - self.spent, time.process_time() - self.cpu
         last_save = time.monotonic()
         losses: dict[str, float] = {}
@@ -191,8 +201,9 @@ class Engine:
                 if config.refine_steps and self.step == config.steps:
                     self._restart()
                 losses = self._train_step(module)
+                _, at, _ = config.phase(self.step)
+                average.follow(min(config.ema, (at + 1) / (at + 11)))
                 self.step += 1
-                self._average()
                 self.spent = time.monotonic() - began
                 self.cpu = time.process_time() - began_cpu
                 watch.show(self.step, losses)
@@ -212,11 +223,9 @@ class Engine:
                     last_save = time.monotonic()
                 looks = preview is not None and not self.sharded and not last
                 if preview is not None and looks and _every(self.step, config.preview_every):
-                    with self._averaged_weights():
+                    with average.in_place(stage):
                         preview(self.step)
-        with torch.no_grad():
-            for name, p in self.parameters.items():
-                p.copy_(self.averaged[name])
+        average.put()
         module.eval()
         return Outcome(
             steps=total,
@@ -244,17 +253,12 @@ class Engine:
             # Dropout, where a module has it, is a function of the step and the slice too.
             torch.manual_seed(draw.seed * 31 + start)
             waits = part < config.accumulate - 1
-            try:
-                batch = to_device(stage.fetch(places[own], "train"), device)
-                with accelerator.no_sync(module) if waits else nullcontext():
-                    losses = module(batch, draw, self.step)
-                    means = self._means(losses)
-                    self._check(means, places)
-                    accelerator.backward(losses["loss"] / config.accumulate)
-            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
-                    raise
-                raise self._too_big() from None
+            batch = to_device(stage.fetch(places[own], "train"), device)
+            with accelerator.no_sync(module) if waits else nullcontext():
+                losses = module(batch, draw, self.step)
+                means = self._means(losses)
+                self._check(means, places)
+                accelerator.backward(losses["loss"] / config.accumulate)
             for name, value in means.items():
                 shown[name] = shown.get(name, 0.0) + value / config.accumulate
         sharding.share_gradients(accelerator, self.alone)
@@ -286,32 +290,9 @@ class Engine:
             f"Checkpoints in {self.checkpoints.folder} are from before"
         )
 
-    def _too_big(self) -> InputError:
-        c = self.config
-        cures = [f"checkpoint_gradients=true (now {str(c.checkpoint_gradients).lower()})"]
-        if c.accumulates:
-            cures.insert(0, f"a higher accumulate (now {c.accumulate})")
-        cures += [f"a smaller batch (now {c.batch})", "more processes", "precision=bf16 on GPUs"]
-        return OutOfMemoryError(
-            f"{self.stage.name}: out of memory at step {self.step} with {self.micro} studies at "
-            f"once in a process: try --set with {', or '.join(cures)}"
-        )
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        _, at, _ = self.config.phase(self.step - 1)
-        decay = min(self.config.ema, (at + 1) / (at + 11))
-        torch._foreach_lerp_(
-            [sharding.own_part(average) for average in self.averaged.values()],
-            [sharding.own_part(p.detach()) for p in self.parameters.values()],
-            1 - decay,
-        )
-
-    @torch.no_grad()
     def _restart(self) -> None:
         """Begin the second phase: from the averaged weights, with an empty optimizer."""
-        for name, p in self.parameters.items():
-            p.copy_(self.averaged[name])
+        self.average.put()
         self.optimizer.optimizer.state.clear()
 
     def _validates(self, last: bool) -> bool:
@@ -332,7 +313,7 @@ class Engine:
         first = self.accelerator.process_index * share
         own = slice(first, first + share)
         total = 0.0
-        with self._averaged_weights():
+        with self.average.in_place(stage):
             module.eval()
             for k in range(count):
                 places = torch.arange(k * batch, (k + 1) * batch)[own]
@@ -344,32 +325,11 @@ class Engine:
             module.train()
         return total
 
-    @contextmanager
-    def _averaged_weights(self) -> Iterator[None]:
-        """The averaged weights in place of the last ones."""
-        last = {name: p.detach().clone() for name, p in self.parameters.items()}
-        with torch.no_grad():
-            for name, p in self.parameters.items():
-                p.copy_(self.averaged[name])
-        try:
-            yield
-        finally:
-            sharding.reshard(self.stage)
-            with torch.no_grad():
-                for name, p in self.parameters.items():
-                    p.copy_(last[name])
-
-    def whole_weights(self) -> dict[str, Tensor]:
-        """The averaged weights by name, gathered: every process must ask."""
-        found: dict[str, Tensor] = sharding.whole_state(self.averaged)
-        return found
-
     def _save(self, *, best: bool) -> None:
         parameters = {name: p.detach() for name, p in self.parameters.items()}
-        averaged, optimizer = self.averaged, self.optimizer.state_dict()
+        averaged, optimizer = self.average.whole(), self.optimizer.state_dict()
         if self.sharded:  # gathered in every process, written by the first
-            parameters, averaged = map(sharding.whole_state, (parameters, averaged))
-            optimizer = sharding.whole_state(optimizer)
+            parameters, optimizer = map(sharding.whole_state, (parameters, optimizer))
         if not self.accelerator.is_main_process:
             return
         scaler = self.accelerator.scaler
@@ -390,34 +350,9 @@ class Engine:
         )
 
 
-def checkpoint_gradients(module: nn.Module) -> None:
-    """Have every part that can do so recompute its activations in the backward pass.
-
-    Not a GPT-2 decoder: transformers then drops the cache, through which it reads the latent.
-    """
-    from transformers import GPT2PreTrainedModel
-
-    for part in module.modules():
-        if isinstance(part, GPT2PreTrainedModel):
-            continue
-        if hasattr(part, "activation_checkpointing_enable"):  # transformers' name since 5.24
-            part.activation_checkpointing_enable({"use_reentrant": False})
-        elif hasattr(part, "gradient_checkpointing_enable"):
-            part.gradient_checkpointing_enable({"use_reentrant": False})
-        elif hasattr(part, "enable_gradient_checkpointing"):
-            part.enable_gradient_checkpointing()
-
-
 def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     """The batch on ``device``."""
     return {name: x.to(device, non_blocking=True) for name, x in batch.items()}
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that a GPU or the machine has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        words in str(error) for words in ("out of memory", "can't allocate memory")
-    )
 
 
 def _every(step: int, interval: int) -> bool:

@@ -37,7 +37,7 @@ def sharded(rank: int, port: int, folder: Path, queue: Any) -> None:
     engine.run()
     own = sum(sharding.own_part(p).numel() for p in stage.parameters())
     total = sum(p.numel() for p in stage.parameters())
-    weights = {name: x.tolist() for name, x in engine.whole_weights().items()}
+    weights = {name: x.tolist() for name, x in engine.average.whole().items()}
     queue.put((rank, own, total, losses, weights))
 
 

@@ -139,7 +139,7 @@ def test_gradient_checkpointing_changes_no_gradient(run: Path, name: str) -> Non
     from codixr.training.configs import TINY, override
     from codixr.training.data import open_training_data
     from codixr.training.draw import Draw
-    from codixr.training.engine import checkpoint_gradients
+    from codixr.training.memory import checkpoint_gradients
     from codixr.training.stages import build
     from codixr.training.workshop import Workshop
 

@@ -1,0 +1,97 @@
+"""One stage of a training folder, from its newest checkpoint to its weights and ``done.json``."""
+
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from torch import Tensor
+
+from codixr.errors import InputError
+from codixr.training.configs import StageConfig, contradiction
+from codixr.training.engine import Engine, make_accelerator
+from codixr.training.previews import write_preview
+from codixr.training.stages import Stage, build
+from codixr.training.watch import clock, note
+from codixr.training.workshop import Workshop
+
+
+def run_stage(shop: Workshop, name: str, config: StageConfig, *, preview: bool = False) -> None:
+    """Train one stage unless it is finished; writes its config, its weights and ``done.json``."""
+    folder = shop.folder(name)
+    if (done := shop.done(name)) is not None:
+        _check_finished(shop, name, config, done)
+        note(f"{name}: finished already ({done['steps']} steps); remove {folder} to train it again")
+        return
+    accelerator = make_accelerator(config, shop.out / "logs")
+    stage = build(shop, name, config)
+    config = stage.config
+    if shop.state.is_main_process:
+        shop.write(f"stages/{name}/config.json", {"stage": name, **asdict(config)})
+    usable = {split: len(rows) for split, rows in stage.rows.items()}
+    note(f"{name}: {config.total_steps} steps of {config.batch} studies; usable: {usable}")
+    samples = shop.out / "samples"
+
+    def look(step: int) -> None:
+        if preview and shop.state.is_main_process:
+            write_preview(stage, samples, step)
+
+    engine = Engine(stage, config, folder, accelerator)
+    outcome = engine.run(look)
+    if engine.sharded:
+        stage = whole_stage(shop, name, config, engine.average.whole())
+    if shop.state.is_main_process:
+        stage.finish()
+        look(config.total_steps)
+        shop.finish(
+            name,
+            {
+                **asdict(outcome),
+                "stage": name,
+                "config": asdict(config),
+                "inputs": stage.inputs,
+                "data": {"name": shop.data, "studies": usable},
+                "versions": _versions(),
+                "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            },
+        )
+    shop.state.wait_for_everyone()
+    shop.reload()
+    note(f"{name}: done in {clock(outcome.wall_seconds)}, {outcome.cpu_seconds:.0f} CPU-s")
+
+
+def whole_stage(
+    shop: Workshop, name: str, config: StageConfig, weights: Mapping[str, Tensor]
+) -> Stage:
+    """A stage anew, unsharded, with weights that were learnt in shards."""
+    shop.reload()
+    stage = build(shop, name, config)
+    stage.load_state_dict(weights, strict=False)
+    return stage.to(shop.state.device).eval()
+
+
+def _check_finished(shop: Workshop, name: str, config: StageConfig, done: dict[str, Any]) -> None:
+    """InputError where a finished stage is not what the command asks for."""
+    saved = {k: v for k, v in done["config"].items() if k != "steps" or config.steps is not None}
+    if found := contradiction(saved, config):
+        key, before, now = found
+        raise InputError(
+            f"{name} is finished, with {key} {before}, and the command says {now}: leave it out, "
+            f"or remove {shop.folder(name)} to train it again"
+        )
+    for part, before in done["inputs"].items():
+        if part.startswith("denoiser"):
+            continue
+        now = shop.component(part, name).sha256
+        if now != before:
+            raise InputError(
+                f"{name} was trained with another {part} than the present one: remove "
+                f"{shop.folder(name)} to train it again"
+            )
+
+
+def _versions() -> dict[str, str]:
+    names = ("codixr", "torch", "accelerate", "diffusers", "transformers", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
