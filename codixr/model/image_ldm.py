@@ -5,7 +5,8 @@ weights keep their names, and Stable Diffusion's load as they are. Cross-attenti
 done without queries and keys (``codixr.model.attention``).
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from diffusers import UNet2DConditionModel
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from codixr.model.attention import ContextAttention, as_tokens, attend_by
 from codixr.model.environment import CrossModalTransformer, ImageEnvironmentEncoder
 from codixr.model.presets import EnvironmentConfig
+from codixr.model.unet_call import lean, predict, sharable
 
 
 class ImageEnvironment(nn.Module):
@@ -66,9 +68,11 @@ class XrayDenoiser(nn.Module):
         sinusoid = self.unet.time_proj(timestep).to(latents.dtype)
         return encoder(latents, self.unet.time_embedding(sinusoid))
 
-    def same_condition(self) -> AbstractContextManager[None]:
-        """Within it the condition must not change: what it adds is computed once, not per step."""
-        return self.prompt_attention.held()
+    @contextmanager
+    def same_condition(self) -> Iterator[None]:
+        """Within it condition and weights must not change: what follows from them is kept."""
+        with self.prompt_attention.held(), lean(self.unet):
+            yield
 
     def forward(
         self,
@@ -81,7 +85,10 @@ class XrayDenoiser(nn.Module):
         """The predicted noise, the shape of ``latents``; ``log_weights`` [K] weigh the tokens."""
         self.vector = environment
         self.prompt_attention.log_weights = log_weights
-        return self.unet(latents, timestep, as_tokens(condition), return_dict=False)[0]
+        context = as_tokens(condition)
+        if sharable(self.unet, latents, timestep):
+            return predict(self.unet, latents, timestep, context)
+        return self.unet(latents, timestep, context, return_dict=False)[0]
 
 
 class _CrossModalHook:
