@@ -7,10 +7,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codixr.arguments import filled
 from codixr.errors import InputError
+
+if TYPE_CHECKING:
+    from codixr.training.configs import StageConfig
 
 _EXAMPLES = """\
 examples:
@@ -116,17 +119,35 @@ def train(request: Request) -> list[Path]:
     import torch
 
     torch.set_num_threads(_threads(request))
-    from codixr.training.data import open_training_data
+    from codixr.training.checkpoints import is_full, no_space
     from codixr.training.engine import shares
-    from codixr.training.export import export
-    from codixr.training.one_stage import run_stage
-    from codixr.training.workshop import Workshop, join_processes
+    from codixr.training.workshop import join_processes
 
     processes = join_processes().num_processes
     for name, config in stages.items():
         shares(name, config, processes)
     if request.out.exists() and not request.out.is_dir():
         raise InputError(f"--out {request.out}: is a file; give a folder")
+    try:
+        return _run_stages(request, stages, model_settings)
+    except Exception as error:
+        if isinstance(error, InputError) or not is_full(error):
+            raise
+        raise no_space(request.out) from error
+    finally:
+        _leave_group()
+
+
+def _run_stages(
+    request: Request, stages: "Mapping[str, StageConfig]", model_settings: Mapping[str, Any]
+) -> list[Path]:
+    from codixr.training.data import open_training_data
+    from codixr.training.export import export
+    from codixr.training.one_stage import run_stage
+    from codixr.training.workshop import Workshop
+
+    assert request.data is not None
+    assert request.out is not None
     size = _image_size(request)
     shop = Workshop(
         request.out,
@@ -137,15 +158,12 @@ def train(request: Request) -> list[Path]:
         init=request.init,
         model_settings=model_settings,
     )
-    try:
-        for name, config in stages.items():
-            run_stage(shop, name, config, preview=request.preview or request.data == "phantom")
-        made = [request.out]
-        if request.stage == "all" and shop.state.is_main_process:
-            made = [export(shop, request.out / "model")]
-        shop.state.wait_for_everyone()
-    finally:
-        _leave_group()
+    for name, config in stages.items():
+        run_stage(shop, name, config, preview=request.preview or request.data == "phantom")
+    made = [request.out]
+    if request.stage == "all" and shop.state.is_main_process:
+        made = [export(shop, request.out / "model")]
+    shop.state.wait_for_everyone()
     return made
 
 

@@ -8,6 +8,7 @@ import errno
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -107,21 +108,35 @@ def atomically(path: Path, write: Any) -> None:
     except BaseException as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        cause = _os_error(error)
+        if is_full(error):
+            raise no_space(path) from error
+        cause = next((e for e in _causes(error) if isinstance(e, OSError)), None)
         if cause is None:
             raise
-        if cause.errno in _FULL:
-            raise InputError(
-                f"no space left for {path}: what was there before is intact; free some space and "
-                "run the same command again"
-            ) from error
         raise InputError(f"{path} cannot be written: {cause.strerror or cause}") from error
 
 
-def _os_error(error: BaseException | None) -> OSError | None:
-    """The OSError behind an exception: torch's writer wraps it."""
+def is_full(error: BaseException) -> bool:
+    """Whether a full disk, a quota or a limit on a file's size is behind an exception.
+
+    torch's writer wraps the OSError, and safetensors puts it in words of its own.
+    """
+    return any(
+        e.errno in _FULL if isinstance(e, OSError) else "No space left on device" in str(e)
+        for e in _causes(error)
+    )
+
+
+def no_space(path: Path) -> InputError:
+    """The error for a disk that has no room for ``path``."""
+    return InputError(
+        f"no space left for {path}: what was there before is intact; free some space and run the "
+        "same command again"
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, and those behind it."""
     while error is not None:
-        if isinstance(error, OSError):
-            return error
+        yield error
         error = error.__cause__ or error.__context__
-    return None

@@ -1,109 +1,169 @@
 """The two ablations on the phantom track, from shared encoders: one table each.
 
-``python tests/perf/ablation.py condition_mix --run RUN --out DIR --steps N`` trains the denoisers
-of F and L twice, text-only and with all subsets, and scores the six image tasks of each;
-``condition_fusion`` does so for the mean of the conditions and one token a condition (F, L and T,
-all nine tasks). RUN is a folder that ``codixr train`` has trained all stages in: encoders and VAEs
-come from there, and so do the parts that a variant does not train.
+``python tests/perf/ablation.py condition_mix --out DIR --steps N`` trains the denoisers of F and L
+twice, text-only and with all subsets, and scores the six image tasks of each; ``condition_fusion``
+does so for the mean of the conditions and one token a condition (F, L and T, all nine tasks).
+Encoders, VAEs and what a variant does not train come from ``--run``: a checkpoint, or a folder of
+``codixr train all``; by default the embedded checkpoint. The same command goes on where it was
+stopped; what is trained, made or scored already is not done again.
 """
 
 import argparse
-import json
+import os
 import shutil
-import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from codixr_bench import cli as bench
+from codixr_bench.compare_table import number
+from codixr_bench.comparison import RESULT_NAME, Difference, compare, load_sides
+from codixr_bench.result import Result
+from codixr_bench.task import PAPER_TASKS, Task
+
+from codixr import cli
+from codixr.errors import InputError
+from codixr.info import checkpoint_sha256, embedded_checkpoint
+from codixr.modality import Modality
+from codixr.model.components import BUILDERS, INDEX
 
 VARIANTS = {
     "condition_mix": ("text-only", "all-subsets"),
     "condition_fusion": ("mean", "tokens"),
 }
-IMAGE_TASKS = ("T->F", "L->F", "L+T->F", "T->L", "F->L", "F+T->L")
-REPORT_TASKS = ("F->T", "L->T", "F+L->T")
-SCORES = {
-    "F": ("auroc_macro", "fid_phantom"),
-    "L": ("auroc_macro", "fid_phantom"),
-    "T": ("bleu_1", "bleu_4"),
-}
+IMAGES = ("auroc_macro", "fid_phantom")
+REPORTS = ("bleu_1", "bleu_4", "label_f1_micro")
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> int:
     """Train, score, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ablation", choices=VARIANTS)
-    parser.add_argument("--run", type=Path, required=True, help="folder with every stage finished")
+    parser.add_argument("--run", type=Path, help="where the encoders come from")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, required=True, help="steps of each denoiser")
     parser.add_argument("--limit", type=int, default=2000, help="test studies (default 2000)")
-    parser.add_argument(
-        "--train-limit", type=int, help="training studies (default all), for a trial"
-    )
-    parser.add_argument(
-        "--task", action="append", choices=IMAGE_TASKS + REPORT_TASKS, help="these tasks only"
-    )
-    options = parser.parse_args()
-    tasks = IMAGE_TASKS if options.ablation == "condition_mix" else IMAGE_TASKS + REPORT_TASKS
-    if options.task:
-        tasks = tuple(task for task in tasks if task in options.task)
-    found = {}
-    for variant in VARIANTS[options.ablation]:
-        settings = {options.ablation: variant, "start": "scratch", "steps": str(options.steps)}
-        model = train(options.run, options.out / variant, settings, options.train_limit)
-        for task in tasks:
-            found[variant, task] = score(model, options.out / variant, task, options.limit)
-    print(table(found, VARIANTS[options.ablation], tasks))
+    parser.add_argument("--train-limit", type=int, help="training studies (default all)")
+    parser.add_argument("--task", action="append", help="this task only; may be repeated")
+    parser.add_argument("--set", action="append", default=[], help="as codixr train's")
+    options = parser.parse_args(words)
+    try:
+        print(ablate(options))
+    except InputError as error:
+        print(f"ablation: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
-def train(run: Path, out: Path, settings: dict[str, str], limit: int | None) -> Path:
-    """A variant's checkpoint; what is finished already is not done again."""
-    stages = ["image-ldm", "report-ldm"] if "condition_fusion" in settings else ["image-ldm"]
-    for stage in stages:
-        command = f"codixr.cli train {stage} --preset tiny --data phantom --out {out}"
-        command += f" --init {run / 'model'}" + (f" --limit {limit}" if limit else "")
-        call([*command.split(), *(f"--set={key}={value}" for key, value in settings.items())])
-    for part in ("report_vae", "denoiser_t", "image_vae", "prompt_encoder"):
-        if not (out / part).is_dir():
-            shutil.copytree(run / "model" / part, out / part)
-    return out
-
-
-def score(model: Path, out: Path, task: str, limit: int) -> dict[str, list[float]]:
-    """Score name -> value, low and high of the interval."""
-    folder = out / "results" / task.replace("->", "-to-")
-    command = f"codixr_bench.cli run --model codixr:{model} --limit {limit} --out {folder}"
-    call([*command.split(), "--task", task])
-    result = json.loads((folder / "result.json").read_text())
-    wanted = SCORES[task[-1]]
-    return {
-        s["name"]: [s["value"], *(s["ci95"] or [])] for s in result["scores"] if s["name"] in wanted
-    }
-
-
-def table(
-    found: dict[tuple[str, str], dict[str, list[float]]],
-    variants: tuple[str, ...],
-    tasks: tuple[str, ...],
-) -> str:
-    """A line a task and score."""
-    lines = [f"| task | score | {' | '.join(variants)} |", "|---" * (2 + len(variants)) + "|"]
+def ablate(options: argparse.Namespace) -> str:
+    """The table."""
+    variants = VARIANTS[options.ablation]
+    run = source(options.run or embedded_checkpoint())
+    asked = {Task.parse(text) for text in options.task or ()}
+    tasks = [
+        task
+        for task in PAPER_TASKS
+        if (options.ablation == "condition_fusion" or Modality.T not in task.outputs)
+        and (not asked or task in asked)
+    ]
+    settings = ["start=scratch", f"steps={options.steps}", *options.set]
+    models = [
+        train(run, options.out / v, [f"{options.ablation}={v}", *settings], options.train_limit)
+        for v in variants
+    ]
+    lines = [
+        f"| task | score | {variants[0]} | {variants[1]} | {variants[1]} − {variants[0]} |",
+        "|---" * 5 + "|",
+    ]
     for task in tasks:
-        for name in SCORES[task[-1]]:
-            cells = [_cell(found[variant, task].get(name)) for variant in variants]
-            lines.append(f"| {task} | {name} | {' | '.join(cells)} |")
+        pair = [score(model, task, options.limit) for model in models]
+        lines += rows(task, *pair)
     return "\n".join(lines)
 
 
-def _cell(numbers: list[float] | None) -> str:
-    if numbers is None:
+def source(folder: Path) -> Path:
+    """The checkpoint in a folder: what ``train all`` exported there, or the folder itself."""
+    for place in (folder / "model", folder):
+        if (place / INDEX).is_file() and all((place / name).is_dir() for name in BUILDERS):
+            return place
+    raise InputError(
+        f"--run {folder}: holds no whole checkpoint; give one, or a folder of `codixr train all`"
+    )
+
+
+def train(run: Path, out: Path, settings: list[str], limit: int | None) -> Path:
+    """A variant's checkpoint."""
+    fusion = settings[0].startswith("condition_fusion")
+    for stage in ("image-ldm", "report-ldm") if fusion else ("image-ldm",):
+        words = ["train", stage, "--preset=tiny", "--data=phantom", f"--out={out}"]
+        words += [f"--init={run}", *(f"--set={setting}" for setting in settings)]
+        call(cli.main, [*words, *([f"--limit={limit}"] if limit else [])])
+    for part in BUILDERS:
+        if not (out / part).is_dir():
+            half = out / f".{part}.part"  # an interrupted copy must not pass for a whole one
+            shutil.rmtree(half, ignore_errors=True)
+            shutil.copytree(run / part, half)
+            half.rename(out / part)
+    return out
+
+
+def score(model: Path, task: Task, limit: int) -> Path:
+    """The folder with a task's result; of this checkpoint and n it is made once."""
+    folder = model / "results" / task.folder
+    if (folder / RESULT_NAME).is_file():
+        found = Result.load(folder / RESULT_NAME)
+        asked = (checkpoint_sha256(model), limit)
+        if (found.model.checkpoint_sha256, found.track.n) == asked:
+            return folder
+    words = ["run", "--task", task.name, f"--model=codixr:{model}", f"--limit={limit}"]
+    call(bench.main, [*words, f"--out={folder}"])
+    return folder
+
+
+def rows(task: Task, first: Path, second: Path) -> list[str]:
+    """A line a score: both values and the paired difference, with 95 % intervals."""
+    name = task.name
+    sides = [load_sides(folder)[name] for folder in (second, first)]
+    wanted = REPORTS if Modality.T in task.outputs else IMAGES
+    comparison = compare(sides[0], sides[1], wanted)
+    found = {one.name: one for one in comparison.differences}
+    lines = []
+    for wanted_name in wanted:
+        old, new = (side.result.score(wanted_name) for side in reversed(sides))
+        cells = [cell(wanted_name, old), cell(wanted_name, new)]
+        cells.append(difference(found.get(wanted_name)))
+        arrow = "↑" if old is None or old.higher_is_better else "↓"
+        lines.append(f"| {name} | {wanted_name} {arrow} | {' | '.join(cells)} |")
+    return lines
+
+
+def cell(name: str, found: object) -> str:
+    """``0.9123 [0.9001, 0.9240]``."""
+    value, interval = getattr(found, "value", None), getattr(found, "ci95", None)
+    if value is None:
         return "not scored"
-    value, *interval = numbers
-    return f"{value:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
+    text = number(name, value)
+    return f"{text} [{', '.join(number(name, edge) for edge in interval)}]" if interval else text
 
 
-def call(words: list[str]) -> None:
-    """Run one of our commands; stop when it fails."""
-    subprocess.run([sys.executable, "-m", *words], check=True, stdout=sys.stderr)
+def difference(found: Difference | None) -> str:
+    """``+0.0123 [-0.0010, +0.0240]``."""
+    if found is None:
+        return "not compared"
+    edges = ", ".join(number(found.name, edge, sign=True) for edge in found.interval())
+    return f"{number(found.name, found.value, sign=True)} [{edges}]"
+
+
+def call(command: Callable[[list[str]], int], words: list[str]) -> None:
+    """Run one of our commands, its output to stderr; stop when it fails."""
+    with redirect_stdout(sys.stderr):
+        code = command(words)
+    if code:
+        raise SystemExit(code)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

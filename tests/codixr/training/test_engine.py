@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import random
 import signal
-import socket
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ import engine_fakes
 import pytest
 import torch
 from engine_fakes import LineStage, config, curve, train
+from processes import in_two
 
 from codixr.errors import InputError
 from codixr.training import checkpoints
@@ -81,24 +81,10 @@ def test_a_batch_in_parts_learns_what_a_whole_one_does(tmp_path: Path) -> None:
     torch.testing.assert_close(weights(whole), weights(parts), rtol=1e-4, atol=1e-5)
 
 
-def share(rank: int, port: int, folder: Path, queue: Any) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {
-        "ACCELERATE_USE_CPU": "true",
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
-    from accelerate.state import AcceleratorState
-
-    AcceleratorState._reset_state(True)
+def share(folder: Path) -> tuple[int, list[float], list[float]]:
     stage = LineStage(config(), contrast=True)
     losses = curve(stage, folder)
-    world = torch.distributed.get_world_size()
-    queue.put((rank, world, losses, weights(stage).tolist()))
+    return torch.distributed.get_world_size(), losses, weights(stage).tolist()
 
 
 def test_two_processes_follow_the_loss_curve_of_one_with_negatives_from_both(
@@ -106,21 +92,9 @@ def test_two_processes_follow_the_loss_curve_of_one_with_negatives_from_both(
 ) -> None:
     stage = LineStage(config(), contrast=True)
     alone = curve(stage, tmp_path / "one")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    queue: Any = FORK.Queue()
-    pair = [
-        FORK.Process(target=share, args=(rank, port, tmp_path / "two", queue)) for rank in (0, 1)
-    ]
-    for process in pair:
-        process.start()
-    found = sorted(queue.get(timeout=60) for _ in pair)
-    for process in pair:
-        process.join()
-    assert [(rank, world) for rank, world, _, _ in found] == [(0, 2), (1, 2)]
     assert len(alone) == 40
-    for _, _, losses, learnt in found:
+    for world, losses, learnt in in_two(share, tmp_path / "two"):
+        assert world == 2
         assert losses == pytest.approx(alone, abs=1e-4)
         assert learnt == pytest.approx(weights(stage).tolist(), abs=1e-4)
 

@@ -1,36 +1,19 @@
 """FSDP: shards over processes learn what one process does, and its checkpoints are whole."""
 
-import multiprocessing
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from engine_fakes import LineStage, config, curve, train
+from processes import FSDP, in_two
 
 from codixr.errors import InputError
 from codixr.training import sharding
 from codixr.training.engine import Engine, make_accelerator
 
-FORK = multiprocessing.get_context("fork")
-FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "ACCELERATE_USE_CPU": "true"}
 
-
-def sharded(rank: int, port: int, folder: Path, queue: Any) -> None:
-    torch.set_num_threads(1)
-    os.environ |= FSDP | {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
-    from accelerate.state import AcceleratorState
-
-    AcceleratorState._reset_state(True)
+def sharded(folder: Path) -> Any:
     stage = LineStage(config(), contrast=True)
     engine = Engine(stage, stage.config, folder, make_accelerator(stage.config, folder))
     losses = noted(engine)
@@ -38,7 +21,7 @@ def sharded(rank: int, port: int, folder: Path, queue: Any) -> None:
     own = sum(sharding.own_part(p).numel() for p in stage.parameters())
     total = sum(p.numel() for p in stage.parameters())
     weights = {name: x.tolist() for name, x in engine.average.whole().items()}
-    queue.put((rank, own, total, losses, weights))
+    return own, total, losses, weights
 
 
 def noted(engine: Engine) -> list[float]:
@@ -54,30 +37,14 @@ def noted(engine: Engine) -> list[float]:
     return losses
 
 
-def in_two_processes(folder: Path) -> list[Any]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    queue: Any = FORK.Queue()
-    pair = [FORK.Process(target=sharded, args=(rank, port, folder, queue)) for rank in (0, 1)]
-    for process in pair:
-        process.start()
-    try:
-        return sorted(queue.get(timeout=120) for _ in pair)
-    finally:
-        for process in pair:
-            process.join(10)
-            process.kill()
-
-
 @pytest.mark.slow
 def test_two_processes_with_half_the_weights_each_follow_the_loss_curve_of_one(
     tmp_path: Path,
 ) -> None:
     stage = LineStage(config(), contrast=True)
     alone = curve(stage, tmp_path / "one")
-    found = in_two_processes(tmp_path / "two")
-    for _, own, total, losses, learnt in found:
+    found = in_two(sharded, tmp_path / "two", **FSDP)
+    for own, total, losses, learnt in found:
         assert own < 0.8 * total
         assert losses == pytest.approx(alone, abs=1e-4)
         for name, p in stage.named_parameters():
@@ -92,8 +59,8 @@ def test_a_sharded_run_goes_on_from_a_checkpoint_of_one_process_and_the_other_wa
     alone = curve(whole, tmp_path / "one")
     checkpoints = tmp_path / "one" / "checkpoints"
     (checkpoints / "step-00000040.pt").unlink()  # leaves step 39, and the best one
-    resumed = in_two_processes(tmp_path / "one")
-    for _, _, _, losses, _ in resumed:
+    resumed = in_two(sharded, tmp_path / "one", **FSDP)
+    for _, _, losses, _ in resumed:
         assert losses == pytest.approx(alone[39:], abs=1e-4)
     saved = torch.load(checkpoints / "step-00000040.pt", weights_only=True)
     assert {type(x) for x in saved["averaged"].values()} == {torch.Tensor}
