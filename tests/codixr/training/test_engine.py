@@ -201,15 +201,51 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
     assert torch.equal(weights(whole), weights(resumed))
 
 
-def test_too_little_memory_says_what_to_lower(tmp_path: Path) -> None:
+def too_much(*arguments: Any, **more: Any) -> Any:
+    """Asks torch for more memory than there is on earth: its own error, not a copy of it."""
+    return torch.empty(2**60)
+
+
+@pytest.mark.parametrize("where", ["forward", "validation", "optimizer"])
+def test_too_little_memory_says_what_to_lower_wherever_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
     stage = LineStage(config())
-
-    def greedy(*arguments: Any) -> Any:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-
-    stage.forward = greedy  # type: ignore[method-assign]
-    with pytest.raises(InputError, match=r"8 studies at once .*a higher accumulate \(now 1\)"):
+    forward = stage.forward
+    if where == "optimizer":
+        monkeypatch.setattr(torch.optim.AdamW, "step", too_much)
+    else:
+        monkeypatch.setattr(
+            stage,
+            "forward",
+            lambda *a: (too_much if stage.training == (where == "forward") else forward)(*a),
+        )
+    with pytest.raises(InputError) as caught:
         train(stage, tmp_path)
+    step = {"forward": 0, "validation": 10, "optimizer": 0}[where]
+    assert str(caught.value) == (
+        f"line: out of memory at step {step} with 8 studies at once in a process: try --set with a "
+        "higher accumulate (now 1), or checkpoint_gradients=true (now false), or a smaller batch "
+        "(now 8), or more processes, or precision=bf16 on GPUs"
+    )
+
+
+def test_a_run_out_of_memory_goes_on_with_a_higher_accumulate(tmp_path: Path) -> None:
+    whole, greedy, parts = (LineStage(config(accumulate=n)) for n in (1, 1, 4))
+    train(whole, tmp_path / "whole")
+    for stage in (greedy, parts):
+        forward = stage.forward
+
+        def limited_to_two(batch: Any, draw: Any, step: int, forward: Any = forward) -> Any:
+            if step >= 5 and len(batch["x"]) > 2 and torch.is_grad_enabled():
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return forward(batch, draw, step)
+
+        stage.forward = limited_to_two  # type: ignore[method-assign]
+    with pytest.raises(InputError, match="out of memory at step 5 with 8 studies at once"):
+        train(greedy, tmp_path / "run")
+    assert train(parts, tmp_path / "run").steps == 40
+    torch.testing.assert_close(weights(whole), weights(parts), rtol=1e-4, atol=1e-5)
 
 
 def test_the_learning_rate_rises_then_falls_in_either_phase() -> None:
