@@ -17,9 +17,9 @@ from numpy import generic
 from numpy.typing import NDArray
 
 from codixr.data.study import Study
-from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.bootstrap import percentile_interval, resample_weights
+from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
@@ -87,17 +87,9 @@ class BleuMetric:
     def update(
         self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
     ) -> None:
-        """Add reports; InputError names the position of a study without a reference report."""
+        """Add reports; InputError names the position of a study or sample without one."""
         own, peer = [], []
-        for position, study, sample in zip(positions, studies, samples, strict=True):
-            reference, hypothesis = study.report, sample.get(Modality.T)
-            if reference is None or not reference.strip():
-                raise InputError(
-                    f"the study at position {position} has no report to score against; "
-                    "leave it out of the split"
-                )
-            if not isinstance(hypothesis, str):
-                raise InputError(f"the sample at position {position} has no report")
+        for reference, hypothesis in report_pairs(positions, studies, samples):
             own.append(ngram_counts(tokenize(hypothesis), tokenize(reference)))
             peer.append(_sacrebleu_counts(hypothesis, reference))
         self._rows.add(

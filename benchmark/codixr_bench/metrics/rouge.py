@@ -13,9 +13,9 @@ from numpy import generic
 from numpy.typing import NDArray
 
 from codixr.data.study import Study
-from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.bootstrap import percentile_interval, resample_weights
+from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
@@ -38,17 +38,10 @@ class RougeMetric:
         self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
     ) -> None:
         """Add reports; InputError names the position of a study or sample without one."""
-        values = []
-        for position, study, sample in zip(positions, studies, samples, strict=True):
-            report = sample.get(Modality.T)
-            if study.report is None or not study.report.strip():
-                raise InputError(
-                    f"the study at position {position} has no report to score against; "
-                    "leave it out of the split"
-                )
-            if not isinstance(report, str):
-                raise InputError(f"the sample at position {position} has no report")
-            values.append(_scorer().score(study.report, report)["rougeL"].fmeasure)
+        values = [
+            _scorer().score(reference, generated)["rougeL"].fmeasure
+            for reference, generated in report_pairs(positions, studies, samples)
+        ]
         self._rows.add(positions, {"value": np.array(values, dtype=np.float64)})
 
     def merge(self, other: Self) -> None:
