@@ -1,8 +1,8 @@
 """Components of other projects in place of a checkpoint's own.
 
-Stable Diffusion's autoencoder and UNet (diffusers folders), CLIP (a transformers folder), and
-Optimus (a file of weights). The preset takes their numbers over, so that saving writes a folder
-that stands alone.
+Stable Diffusion's autoencoder and UNet (diffusers folders), CLIP (a transformers folder), Optimus
+(a file of weights), and GPT-2 (a transformers folder). The preset takes their numbers over, so that
+saving writes a folder that stands alone.
 """
 
 import inspect
@@ -16,7 +16,8 @@ from torch import nn
 
 from codixr.errors import InputError
 from codixr.model import components, layout
-from codixr.model.presets import ImageVAEConfig, Preset, PromptConfig, TokenizerConfig, paper
+from codixr.model.foreign_reports import is_gpt2, load_report_vae, report_vae_config
+from codixr.model.presets import ImageVAEConfig, Preset, PromptConfig, TokenizerConfig
 from codixr.model.prompt_encoder import PromptEncoder
 from codixr.model.tokenizer import Tokenizers, load_foreign, with_ends
 
@@ -54,11 +55,13 @@ def adapt(preset: Preset, places: Mapping[str, str | Path]) -> Preset:
         elif name == "prompt_encoder":
             preset = replace(preset, prompt=_prompt_config(place))
         elif name == "report_vae":
-            preset = replace(preset, report_vae=paper().report_vae)
+            preset = replace(preset, report_vae=report_vae_config(preset.report_vae, place))
+            _check_report_tokenizers(place, places)
         elif name == "denoiser_t":
             raise InputError("components: no other project's denoiser_t is known; convert CoDi's")
     _check(preset)
-    if any(name in places for name in (*TOKENIZERS, "prompt_encoder")):  # CLIP brings its own
+    bring = ("prompt_encoder", "report_vae")  # CLIP and GPT-2 have tokenizers of their own
+    if any(name in places for name in (*TOKENIZERS, *bring)):
         preset = replace(preset, tokenizers=TokenizerConfig(*TOKENIZERS))
     return preset
 
@@ -72,7 +75,7 @@ def load(preset: Preset, name: str, place: str | Path, checkpoint: Path) -> nn.M
     from diffusers import AutoencoderKL, UNet2DConditionModel
 
     if name == "report_vae":
-        return _optimus(preset, Path(place))
+        return load_report_vae(preset, place, checkpoint)
     if name == "prompt_encoder":
         return _clip(preset, place)
     module = components.BUILDERS[name](preset)
@@ -92,17 +95,31 @@ def load(preset: Preset, name: str, place: str | Path, checkpoint: Path) -> nn.M
 
 
 def load_tokenizers(tokenizers: Tokenizers, places: Mapping[str, str | Path]) -> Tokenizers:
-    """``tokenizers`` with those at ``places`` in their place; CLIP's folder brings its own."""
+    """``tokenizers`` with those at ``places``; CLIP's and GPT-2's folders bring their own."""
     place = places.get("tokenizer") or places.get("prompt_encoder")
     if place is not None:
         tokenizers = replace(tokenizers, prompt=load_foreign(str(place)))
     for field in ("report_encoder", "report_decoder"):
-        if (place := places.get(f"{field}_tokenizer")) is not None:
+        place = places.get(f"{field}_tokenizer")
+        if place is None and field == "report_decoder":
+            model = places.get("report_vae")
+            place = model if model is not None and is_gpt2(model) else None
+        if place is not None:
             loaded = load_foreign(str(place))
             if loaded.pad_token is None:  # GPT-2's own
                 loaded = with_ends(loaded, "<PAD>", "<BOS>", "<EOS>")
             tokenizers = replace(tokenizers, **{field: loaded})
     return tokenizers
+
+
+def _check_report_tokenizers(place: str | Path, places: Mapping[str, str | Path]) -> None:
+    """Optimus's file holds no words: with a checkpoint's own it would write nonsense."""
+    needed = ("report_encoder_tokenizer", "report_decoder_tokenizer")
+    if not is_gpt2(place) and (missing := [name for name in needed if name not in places]):
+        raise InputError(
+            f"components: {place} has a vocabulary of its own (BERT's and GPT-2's); give "
+            f"{' and '.join(missing)} too"
+        )
 
 
 def _check(preset: Preset) -> None:
@@ -209,17 +226,4 @@ def _clip(preset: Preset, place: str | Path) -> nn.Module:
     module, state = PromptEncoder(preset.prompt), _read(CLIPModel, place).state_dict()
     for tower in (module.text, module.vision):  # their names are those of CLIP as a whole
         tower.load_state_dict({name: state[name] for name in tower.state_dict()})
-    return module.eval()
-
-
-def _optimus(preset: Preset, place: Path) -> nn.Module:
-    from codixr.model.convert import take_component
-    from codixr.model.convert.source import read
-
-    _, weights = take_component(read([place]), "report_vae", preset, "codi")
-    with layout.without_initialisation():
-        module = components.BUILDERS["report_vae"](preset)
-    with torch.no_grad():
-        for name, own in layout.unique_state(module).items():
-            own.copy_(weights[name])
     return module.eval()

@@ -113,8 +113,9 @@ class CoDiXRPipeline:
         ``torch_dtype`` is the weights' type in memory (default float32). ``components``
         names other projects' parts to load instead of the folder's own: ``image_vae`` and
         ``denoiser_f``/``_l`` (Stable Diffusion's ``vae`` and ``unet`` folders), ``prompt_encoder``
-        (a CLIP folder), ``report_vae`` (a file of Optimus). Raises InputError for a missing,
-        damaged or half-written folder, and for a hub that cannot be reached.
+        (a CLIP folder), ``report_vae`` (a file of Optimus, with its two tokenizers; or a GPT-2
+        folder, as a start for training). Raises InputError for a missing, damaged or half-written
+        folder, and for a hub that cannot be reached.
         """
         return cls(
             *pretrained.load(folder, revision=revision, dtype=torch_dtype, others=components)

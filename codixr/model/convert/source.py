@@ -1,5 +1,6 @@
 """The tensors of CoDi's and XGeM's files, mapped from disk, without what only videos use."""
 
+import argparse
 import pickle
 import re
 from collections import Counter
@@ -97,8 +98,8 @@ def read(paths: Iterable[Path]) -> Source:
         if not path.is_file():
             raise InputError(f"{path}: no such file")
         found = _load(path)
-        while isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
-            found = found["state_dict"]
+        while inner := _inside(found):
+            found = inner
         if not isinstance(found, dict) or not found:
             raise InputError(f"{path}: holds no weights by name")
         plain = {str(k): v for k, v in found.items() if isinstance(v, Tensor)}
@@ -109,16 +110,24 @@ def read(paths: Iterable[Path]) -> Source:
     return Source(tensors)
 
 
+def _inside(found: Any) -> Any:
+    """The weights in a training's checkpoint: under Lightning's name for them, or Optimus's."""
+    names = ("state_dict", "model_state_dict")
+    inner = (found.get(name) for name in names) if isinstance(found, dict) else ()
+    return next((part for part in inner if isinstance(part, dict)), None)
+
+
 def _load(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except RuntimeError as error:
-            if "mmap" not in str(error):
-                raise
-            return torch.load(path, map_location="cpu", weights_only=True)  # an older format
+        with torch.serialization.safe_globals([argparse.Namespace]):  # Optimus's arguments: data
+            try:
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            except RuntimeError as error:
+                if "mmap" not in str(error):
+                    raise
+                return torch.load(path, map_location="cpu", weights_only=True)  # an older format
     except pickle.UnpicklingError:
         raise InputError(
             f"{path}: holds more than tensors, or is damaged; it is not run. Save its state_dict "
