@@ -105,13 +105,7 @@ def train(request: Request) -> list[Path]:
 
     InputError for bad settings, missing data or predecessors, and whatever stops a stage.
     """
-    from codixr.training import configs
-    from codixr.training.workshop import MODEL_FIELDS
-
-    chosen = chosen_stages(request)
-    settings = dict(request.settings)
-    recipe = {name: configs.recipe(request.preset)[name] for name in chosen}
-    stages, model_texts = configs.override(recipe, settings, MODEL_FIELDS)
+    stages, model_texts = _configs(request)
     model_settings = _model_settings(model_texts)
     if request.data is None or request.out is None:
         raise InputError("give --data and --out, or --plan for what memory it needs")
@@ -123,12 +117,13 @@ def train(request: Request) -> list[Path]:
     from codixr.training.engine import shares
     from codixr.training.workshop import join_processes
 
-    processes = join_processes().num_processes
-    for name, config in stages.items():
-        shares(name, config, processes)
-    if request.out.exists() and not request.out.is_dir():
-        raise InputError(f"--out {request.out}: is a file; give a folder")
     try:
+        processes = join_processes().num_processes
+        if request.out.exists() and not request.out.is_dir():
+            raise InputError(f"--out {request.out}: is a file; give a folder")
+        for name, config in stages.items():
+            if not (request.out / "stages" / name / "done.json").exists():
+                shares(name, config, processes)
         return _run_stages(request, stages, model_settings)
     except Exception as error:
         if isinstance(error, InputError) or not is_full(error):
@@ -136,6 +131,15 @@ def train(request: Request) -> list[Path]:
         raise no_space(request.out) from error
     finally:
         _leave_group()
+
+
+def _configs(request: Request) -> "tuple[dict[str, StageConfig], dict[str, str]]":
+    """The chosen stages' configs with the request's settings, and the settings of the model."""
+    from codixr.training import configs
+    from codixr.training.workshop import MODEL_FIELDS
+
+    recipe = {name: configs.recipe(request.preset)[name] for name in chosen_stages(request)}
+    return configs.override(recipe, dict(request.settings), MODEL_FIELDS)
 
 
 def _run_stages(
@@ -170,12 +174,10 @@ def _run_stages(
 def memory_plan(request: Request) -> str:
     """A table of what the request's stages need on each GPU; nothing is trained or read."""
     from codixr.model import presets
-    from codixr.training import configs, plan
+    from codixr.training import plan
     from codixr.training.watch import bar
-    from codixr.training.workshop import MODEL_FIELDS
 
-    recipe = {name: configs.recipe(request.preset)[name] for name in chosen_stages(request)}
-    stages, _ = configs.override(recipe, dict(request.settings), MODEL_FIELDS)
+    stages, _ = _configs(request)
     preset = presets.paper() if request.preset == "paper" else presets.tiny(VOCABULARY)
     plans = []
     for name, config in bar(list(stages.items()), "planning"):

@@ -1,18 +1,36 @@
-"""Two processes that train together on CPUs, forked: what torchrun starts, without its imports."""
+"""Forked processes, which need not import torch again: one that is killed, two that train together.
+
+The two join on CPUs as those of torchrun do.
+"""
 
 import multiprocessing
 import os
 import queue
+import signal
 import socket
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 
 FORK = multiprocessing.get_context("fork")
 FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+
+
+def killed(work: Callable[..., Any], *arguments: Any, sign: Path, delay: float) -> None:
+    """Start ``work(*arguments)``; kill it by -9 ``delay`` seconds after ``sign`` is there."""
+    process = FORK.Process(target=work, args=arguments)
+    process.start()
+    while not sign.exists():
+        assert process.is_alive(), f"it ended before {sign} was there"
+        time.sleep(0.001)
+    time.sleep(delay)
+    os.kill(process.pid or 0, signal.SIGKILL)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
 
 
 def in_two(work: Callable[..., Any], *arguments: Any, **environment: str) -> list[Any]:

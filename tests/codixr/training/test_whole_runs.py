@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -12,11 +11,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from processes import FORK, FSDP, in_two
+from processes import FORK, FSDP, in_two, killed
 
-# Here, so that forked processes need not import them again.
 from codixr import cli
+from codixr.training import export, one_stage
 from codixr.training.configs import STAGES
+
+IMPORTED = (export, one_stage)
+"""All that a training needs: forked processes find it here, and need not import it again."""
 
 STEPS = 4
 SETTINGS = (f"steps={STEPS}", "batch=4", "refine_steps=0", "validate_every=2", "save_every=0")
@@ -56,18 +58,6 @@ def steps_of(checkpoints: Path) -> list[int]:
     return [int(path.stem[-8:]) for path in checkpoints.glob("step-*.pt")]
 
 
-def killed(out: Path, sign: Path, delay: float) -> None:
-    """Start the command, and kill it by -9 ``delay`` seconds after ``sign`` is there."""
-    process = started(out)
-    while not sign.exists():
-        assert process.is_alive(), f"it ended before {sign} was there"
-        time.sleep(0.001)
-    time.sleep(delay)
-    os.kill(process.pid or 0, signal.SIGKILL)
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
-
-
 def bits(out: Path) -> dict[str, bytes]:
     """Every file of the folder that does not tell how long something took."""
     return {
@@ -87,12 +77,12 @@ def test_a_command_killed_in_the_middle_of_stages_and_of_the_export_ends_with_th
     for stage in chosen:
         place = out / "stages" / stage
         begun = place / "checkpoints" / f"step-{chance.randint(1, 2):08d}.pt"
-        killed(out, begun, chance.uniform(0, 0.02))
+        killed(main, out, sign=begun, delay=chance.uniform(0, 0.02))
         at = max(steps_of(place / "checkpoints"))
         print(f"killed in {stage} after the checkpoint of step {at} of {STEPS}")
         assert 0 < at < STEPS
         assert not (place / "done.json").exists()
-    killed(out, out / "model", chance.uniform(0, 0.02))
+    killed(main, out, sign=out / "model", delay=chance.uniform(0, 0.02))
     print("killed in the export, with", len(list((out / "model").rglob("*.safetensors"))), "files")
     assert not (out / "model" / "model_index.json").exists()
     process = started(out)
