@@ -12,13 +12,10 @@ from codixr_bench.bootstrap import Interval
 from codixr_bench.metrics.extrapolation import extrapolated_distance
 from codixr_bench.metrics.feature_rows import FeatureRows
 from codixr_bench.metrics.frechet import Influences, frechet_of_rows
-from codixr_bench.metrics.influence_interval import (
-    influence_interval,
-    share_interval,
-    standard_error,
-)
+from codixr_bench.metrics.half_samples import Halved, Splits
+from codixr_bench.metrics.influence_interval import influence_interval, standard_error
 from codixr_bench.metrics.kernel import kernel_distance
-from codixr_bench.metrics.manifold import K_DENSITY, K_PRECISION, Manifolds, manifolds
+from codixr_bench.metrics.manifold import K_DENSITY, K_PRECISION, manifolds
 from codixr_bench.score import ClassScore, Score
 
 KINDS = (
@@ -37,13 +34,11 @@ LEAST_OF_CLASS = 50
 
 _NORMAL = 1.959964
 """Half of a 95 % interval, in standard errors."""
-_HIGHER_IS_BETTER = {"precision", "recall", "density", "coverage"}
-_SHARES = {"precision", "recall", "coverage"}
-"""Shares of one side's pictures."""
+_MANIFOLDS = {"precision", "recall", "density", "coverage"}
+"""Higher is better; the interval comes from halves of the studies."""
 _LIMITS = {
     "fid": (0.0, np.inf),
     "fid_by_class": (0.0, np.inf),
-    "density": (0.0, np.inf),
 }
 
 Vector = NDArray[np.float64]
@@ -78,11 +73,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Scored:
-    """A score, and each picture's influence on it where there is one."""
+    """A score, and what each study does to it where that is known."""
 
     score: Score
-    first: Vector | None = None
-    second: Vector | None = None
+    influence: Vector | None = None
+    """[n], mean zero: of both pictures of a study, where the sides are paired."""
 
 
 def score_name(kind: str, backbone: str, suffix: str = "") -> str:
@@ -97,40 +92,30 @@ def distance_scores(generated: FeatureRows, real: FeatureRows, asked: Asked) -> 
     if min(len(generated), len(real)) < 2:
         reason = "a distance needs two studies or more"
         return [_null(kind, asked, reason) for kind in asked.kinds]
-    shared: list[Manifolds] = []
-
-    def of_manifolds(kind: str) -> Influences:
-        if not shared:
-            shared.append(manifolds(generated, real))
-        found: Influences = getattr(shared[0], kind)
-        return found
-
+    computations: dict[str, Callable[[], Influences]] = {
+        "fid": lambda: frechet_of_rows(generated, real),
+        "kid": lambda: kernel_distance(generated, real),
+        "fid_inf": lambda: extrapolated_distance(generated, real),
+    }
+    of_manifolds = _of_manifolds(generated, real, asked) if _MANIFOLDS & set(asked.kinds) else {}
     scored = []
     for kind in asked.kinds:
         if kind == "fid_by_class":
             scored.append(_by_class(generated, real, asked))
             continue
-        computations: dict[str, Callable[[], Influences]] = {
-            "fid": lambda: frechet_of_rows(generated, real),
-            "kid": lambda: kernel_distance(generated, real),
-            "fid_inf": lambda: extrapolated_distance(generated, real),
-        }
-        compute = computations.get(kind, lambda kind=kind: of_manifolds(kind))
+        if kind in _MANIFOLDS:
+            scored.append(of_manifolds[kind])
+            continue
         try:
-            scored.append(_scored(kind, compute(), asked))
+            scored.append(_scored(kind, computations[kind](), asked))
         except ValueError as error:
             scored.append(_null(kind, asked, str(error)))
     return scored
 
 
 def interval(kind: str, found: Influences, asked: Asked) -> Interval:
-    """95 % of a score: from studies where the sides are paired, else from both sides apart."""
+    """95 % of a distance: from studies where the sides are paired, else from both sides apart."""
     low, high = _LIMITS.get(kind, (-np.inf, np.inf))
-    if kind in _SHARES:
-        side = found.first if kind == "precision" else found.second
-        patients = asked.patients if asked.paired else None
-        draws = len(side) if patients is None else len(set(patients))
-        return share_interval(found.value, standard_error(side, patients)[0], draws)
     if asked.paired:
         return influence_interval(
             found.value, found.first + found.second, asked.patients, low, high
@@ -146,11 +131,36 @@ def _scored(kind: str, found: Influences, asked: Asked) -> Scored:
         value=found.value,
         ci95=interval(kind, found, asked),
         n=asked.n,
-        higher_is_better=kind in _HIGHER_IS_BETTER,
+        higher_is_better=False,
         floor=asked.floor if kind == "fid" else None,
-        signature=_signature(kind, asked),
+        signature=_signature(kind, asked, "influence"),
     )
-    return Scored(score, found.first, found.second)
+    return Scored(score, found.first + found.second if asked.paired else None)
+
+
+def _of_manifolds(generated: FeatureRows, real: FeatureRows, asked: Asked) -> dict[str, Scored]:
+    """The four scores, from one pass, or why there are none."""
+    patients = asked.patients if asked.paired else None
+    splits = Splits.draw(len(generated), len(real), paired=asked.paired, patients=patients)
+    try:
+        found = manifolds(generated, real, splits)
+    except ValueError as error:
+        return {kind: _null(kind, asked, str(error)) for kind in _MANIFOLDS}
+    scored = {}
+    for kind in _MANIFOLDS:
+        halved: Halved = getattr(found, kind)
+        r = len(halved.halves)
+        score = Score(
+            name=score_name(kind, asked.backbone, asked.suffix),
+            value=halved.value,
+            ci95=halved.interval(splits.draws),
+            n=asked.n,
+            higher_is_better=True,
+            signature=_signature(kind, asked, f"half-samples:{r}" if r else None),
+        )
+        column = splits.column(halved.changes()) if r and asked.paired else None
+        scored[kind] = Scored(score, column)
+    return scored
 
 
 def _null(kind: str, asked: Asked, reason: str) -> Scored:
@@ -160,13 +170,13 @@ def _null(kind: str, asked: Asked, reason: str) -> Scored:
             value=None,
             reason=reason,
             n=asked.n,
-            higher_is_better=kind in _HIGHER_IS_BETTER,
-            signature=_signature(kind, asked, with_interval=False),
+            higher_is_better=kind in _MANIFOLDS,
+            signature=_signature(kind, asked, None),
         )
     )
 
 
-def _signature(kind: str, asked: Asked, *, with_interval: bool = True) -> str:
+def _signature(kind: str, asked: Asked, ci: str | None) -> str:
     how = {
         "kid": "|kernel:poly3|est:unbiased|pairs:all",
         "precision": f"|k:{K_PRECISION}",
@@ -178,8 +188,8 @@ def _signature(kind: str, asked: Asked, *, with_interval: bool = True) -> str:
     }.get(kind, "")
     backbone = asked.signature or asked.backbone
     parts = f"{kind}|backbone:{backbone}{how}|ref:{asked.reference}|n:{asked.n}"
-    if with_interval:
-        parts += "|ci:influence" + (",by-patient" if asked.patients is not None else "")
+    if ci is not None:
+        parts += f"|ci:{ci}" + (",by-patient" if asked.patients is not None else "")
         if kind == "fid" and asked.floor is not None:
             parts += f"|floor-n:{asked.floor_n}"
     return parts
@@ -211,6 +221,4 @@ def _by_class(generated: FeatureRows, real: FeatureRows, asked: Asked) -> Scored
     total /= len(values)
     mean = Influences(float(np.mean(values)), total - total.mean(), np.zeros(asked.n))
     scored = _scored("fid_by_class", mean, asked)
-    return Scored(
-        scored.score.model_copy(update={"per_class": classes}), scored.first, scored.second
-    )
+    return Scored(scored.score.model_copy(update={"per_class": classes}), scored.influence)

@@ -124,7 +124,8 @@ class PictureDistances:
     def statistics(self) -> Mapping[str, NDArray[generic]]:
         """``<score>.influence``, float64 [n]: what each study does to the score, mean zero.
 
-        The score of a resample with weights w (mean 1) is close to value + mean(w · influence).
+        The score of a resample with weights w (mean 1) is close to value + mean(w · influence); of
+        a manifold's scores only the error of the whole column is right (``Splits.column``).
         """
         return self._compute()[1]
 
@@ -157,9 +158,9 @@ class PictureDistances:
         )
         scored = distance_scores(self._generated, self._real, asked)
         statistics: dict[str, NDArray[generic]] = {
-            f"{one.score.name}.influence": one.first + one.second
+            f"{one.score.name}.influence": one.influence
             for one in scored
-            if one.first is not None and one.second is not None
+            if one.influence is not None
         }
         return [one.score for one in scored], statistics
 
