@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from codixr.model import components, pretrained
+from codixr.model.tokenizer import load_tokenizers
 from codixr.training.configs import STAGES
 from codixr.training.workshop import Workshop
 
@@ -21,7 +22,9 @@ def export(shop: Workshop, folder: Path) -> Path:
     folder.mkdir(parents=True)
     size = sum(p.numel() for m in modules.values() for p in m.parameters()) / 1e6
     (folder / pretrained.CARD).write_text(card(shop, size), encoding="utf-8")
-    pretrained.save(shop.preset, modules, shop.tokenizers, folder, torch.float16)
+    # Read anew: a tokenizer that was used saves other bits, as it keeps how it padded.
+    tokenizers = load_tokenizers(shop.preset.tokenizers, shop.out)
+    pretrained.save(shop.preset, modules, tokenizers, folder, torch.float16)
     return folder
 
 
