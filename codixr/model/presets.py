@@ -17,6 +17,10 @@ class PromptConfig:
     vision: dict[str, Any]
     stem_widths: tuple[int, ...] = ()
     """Stride-2 stages of a convolutional stem in place of the patch projection; () is CLIP's."""
+    stem_norm: str = "group"
+    """"batch", or "group" as in checkpoints before version 0.2."""
+    pooling: str = "class"
+    """The vision tower's vector: of its "class" token (CLIP's), or the "mean" of all tokens."""
     image_mean: tuple[float, ...] = (0.48145466, 0.4578275, 0.40821073)
     """Of each channel, subtracted before the vision tower; CLIP's by default."""
     image_std: tuple[float, ...] = (0.26862954, 0.26130258, 0.27577711)
@@ -62,6 +66,9 @@ class ReportVAEConfig:
     bert: dict[str, Any]
     gpt2: dict[str, Any]
     max_tokens: int = 77
+    sinusoidal_start: bool = False
+    """New position embeddings are sinusoids, not noise: a small model that starts from nothing
+    learns sooner which word stands beside which."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,8 @@ def tiny(vocab_size: int) -> Preset:
         prompt=PromptConfig(
             embed_dim=embed,
             stem_widths=(16, 32, 96, 128),
+            stem_norm="batch",
+            pooling="mean",
             image_mean=(0.5,),
             image_std=(0.5,),
             text={
@@ -209,6 +218,7 @@ def tiny(vocab_size: int) -> Preset:
         ),
         report_vae=ReportVAEConfig(
             latent_dim=latent,
+            sinusoidal_start=True,
             bert={
                 "vocab_size": vocab_size,
                 "hidden_size": hidden,
@@ -216,6 +226,7 @@ def tiny(vocab_size: int) -> Preset:
                 "num_hidden_layers": 2,
                 "num_attention_heads": 4,
                 "max_position_embeddings": 80,
+                "initializer_range": 0.08,
                 "hidden_dropout_prob": 0.0,
                 "attention_probs_dropout_prob": 0.0,
                 "pad_token_id": 0,
@@ -227,6 +238,7 @@ def tiny(vocab_size: int) -> Preset:
                 "n_head": 4,
                 "n_inner": 3 * hidden,
                 "n_positions": 80,
+                "initializer_range": 0.08,
                 "resid_pdrop": 0.0,
                 "embd_pdrop": 0.0,
                 "attn_pdrop": 0.0,

@@ -4,7 +4,10 @@ Every condition becomes one unit vector of ``embed_dim``; several are interpolat
 transformers' CLIP models, so their checkpoints load.
 """
 
+from collections.abc import Iterable
+
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import (
@@ -17,24 +20,49 @@ from transformers import (
 from codixr.model.presets import PromptConfig
 
 
+class StemNorm(nn.BatchNorm2d):
+    """Batch norm; in training by the statistics of the batch, all processes' parts together.
+
+    The running statistics are not followed while weights still move: ``measure_statistics`` takes
+    them from finished weights, so that a run that went on, and averaged weights, have the same.
+    """
+
+    measuring = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise [B, C, H, W]."""
+        if not self.training or self.measuring:
+            return super().forward(x)
+        if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+            return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
+        from torch.distributed.nn.functional import all_reduce
+
+        moments = torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))])
+        mean, square = (all_reduce(moments) / dist.get_world_size()).unbind()
+        scale = self.weight * (square - mean.square() + self.eps).rsqrt()
+        shift = self.bias - mean * scale
+        return x * scale[:, None, None] + shift[:, None, None]
+
+
 class ConvStem(nn.Module):
     """Stride-2 residual stages in place of CLIP's patch projection.
 
-    [B, C, H, W] -> [B, hidden, H/2^k, W/2^k]. Early convolutions let a small vision transformer
-    learn from a few thousand pictures (Xiao et al., 2021).
+    [B, C, H, W] -> [B, hidden, H/2^k, W/2^k]. Early convolutions, with batch norm, let a small
+    vision transformer learn from a few thousand pictures (Xiao et al., 2021). Group norm would hide
+    how bright a picture is, which is what many findings are.
     """
 
-    def __init__(self, channels: int, widths: tuple[int, ...], hidden: int) -> None:
+    def __init__(self, channels: int, widths: tuple[int, ...], hidden: int, kind: str) -> None:
         super().__init__()
         stages: list[nn.Module] = []
         for i, width in enumerate(widths):
             stages += [
                 nn.Conv2d(channels, width, 5 if i == 0 else 3, 2, 2 if i == 0 else 1, bias=False),
-                nn.GroupNorm(8, width),
+                _norm(kind, width),
                 nn.SiLU(),
             ]
             if i > 0:
-                stages.append(_ConvResidual(width))
+                stages.append(_ConvResidual(width, kind))
             channels = width
         self.stages = nn.Sequential(*stages)
         self.out = nn.Conv2d(channels, hidden, 1)
@@ -50,13 +78,17 @@ class ConvStem(nn.Module):
 
 
 class _ConvResidual(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, kind: str) -> None:
         super().__init__()
         self.conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.norm = nn.GroupNorm(8, width)
+        self.norm = _norm(kind, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + F.silu(self.norm(self.conv(x)))
+
+
+def _norm(kind: str, width: int) -> nn.Module:
+    return StemNorm(width) if kind == "batch" else nn.GroupNorm(8, width)
 
 
 class PromptEncoder(nn.Module):
@@ -68,11 +100,40 @@ class PromptEncoder(nn.Module):
         self.text = CLIPTextModelWithProjection(CLIPTextConfig(**config.text))
         self.vision = CLIPVisionModelWithProjection(CLIPVisionConfig(**config.vision))
         if config.stem_widths:
-            vision = self.vision.vision_model if hasattr(self.vision, "vision_model") else None
-            embeddings = (vision or self.vision).embeddings
+            embeddings = self._tower().embeddings
             hidden = config.vision["hidden_size"]
             channels = config.vision["num_channels"]
-            embeddings.patch_embedding = ConvStem(channels, config.stem_widths, hidden)
+            embeddings.patch_embedding = ConvStem(
+                channels, config.stem_widths, hidden, config.stem_norm
+            )
+
+    def _tower(self) -> nn.Module:
+        """The vision tower itself: newer transformers have no module around it."""
+        tower: nn.Module = getattr(self.vision, "vision_model", self.vision)
+        return tower
+
+    def stem_norms(self) -> list[StemNorm]:
+        """The batch norms of the vision tower's stem; none in CLIP's own."""
+        return [m for m in self.vision.modules() if isinstance(m, StemNorm)]
+
+    @torch.no_grad()
+    def measure_statistics(self, batches: Iterable[Tensor]) -> None:
+        """Set the stem's running statistics: their mean over batches of X-rays [B, 1, H, W]."""
+        norms = self.stem_norms()
+        if not norms:
+            return
+        was_training = self.training
+        self.eval()
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over the batches
+            norm.measuring = True
+            norm.train()
+        for batch in batches:
+            self.encode_image(batch)
+        for norm in norms:
+            norm.measuring = False
+        self.train(was_training)
 
     def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Token ids and mask [B, N] -> unit vectors [B, embed_dim].
@@ -94,7 +155,11 @@ class PromptEncoder(nn.Module):
             for values in (self.config.image_mean, self.config.image_std)
         )
         pixels = (images.expand(-1, self.config.vision["num_channels"], -1, -1) - mean) / std
-        return F.normalize(self.vision(pixel_values=pixels).image_embeds, dim=-1)
+        seen = self.vision(pixel_values=pixels)
+        if self.config.pooling == "class":
+            return F.normalize(seen.image_embeds, dim=-1)
+        mean = self._tower().post_layernorm(seen.last_hidden_state.mean(1))
+        return F.normalize(self.vision.visual_projection(mean), dim=-1)
 
 
 def interpolate(vectors: list[Tensor], weights: list[float] | None = None) -> Tensor:

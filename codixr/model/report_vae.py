@@ -4,6 +4,8 @@ z ~ N(mu, sigma) comes from BERT's pooled output. GPT-2 reads z twice: as one ex
 position in every layer ("memory"), and added to every token's embedding.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, DynamicCache, GPT2Config, GPT2LMHeadModel
@@ -30,6 +32,10 @@ class ReportVAE(nn.Module):
         self.to_memory = nn.Linear(config.latent_dim, config.gpt2["n_layer"] * hidden, bias=False)
         self.to_embedding = nn.Linear(config.latent_dim, hidden, bias=False)
         self.register_buffer("latent_scale", torch.tensor(1.0))
+        if config.sinusoidal_start:
+            positions = self.encoder.embeddings.position_embeddings, self.decoder.transformer.wpe
+            for table, sizes in zip(positions, (config.bert, config.gpt2), strict=True):
+                _start_as_sinusoids(table.weight, sizes["initializer_range"])
 
     def posterior(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of the latent, each [B, d]."""
@@ -86,6 +92,18 @@ class ReportVAE(nn.Module):
             if bool(done.all()):
                 break
         return torch.cat(tokens, dim=1)
+
+
+@torch.no_grad()
+def _start_as_sinusoids(table: Tensor, scale: float) -> None:
+    """Positions [N, d] as sinusoids (Vaswani et al., 2017) of standard deviation ``scale``.
+
+    Wavelengths go up to 200 words times 2 pi, since reports are short.
+    """
+    count, width = table.shape
+    at = torch.arange(count, device=table.device)[:, None]
+    pitch = torch.logspace(0, -math.log10(200), width // 2, device=table.device)
+    table.copy_(torch.cat([(at * pitch).sin(), (at * pitch).cos()], 1) * scale * math.sqrt(2))
 
 
 def _cache_argument() -> str:

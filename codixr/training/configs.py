@@ -107,6 +107,9 @@ class PromptTraining(StageConfig):
     weight_tl: float = 1.0
     weight_fl: float = 0.0
     """Factors of the pairs' losses; the paper contrasts reports and X-rays only."""
+    label_weight: float = 0.0
+    """Factor of the cross-entropy of the reports' labels, which one linear layer that is not kept
+    reads off the vectors of F, L and T; at 0, the paper's, no label is seen."""
     temperature: float = 0.07
     """Where the learned temperature starts."""
     noise: float = 0.0

@@ -37,25 +37,54 @@ def info_nce(a: Tensor, b: Tensor, inverse_temperature: Tensor | float) -> Tenso
     return ab + ba
 
 
+def known_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy [B, k], the mean over labels of 0 and 1; below 0 nobody knows."""
+    known = (labels >= 0).to(logits.dtype)
+    each = F.binary_cross_entropy_with_logits(
+        logits, labels.clamp(min=0).to(logits.dtype), reduction="none"
+    )
+    return (each * known).sum() / known.sum().clamp(min=1)
+
+
 class ContrastiveLoss(nn.Module):
     """Weighted pairs of T, F and L through CLIP's two towers, the temperature learned.
 
     ``weights`` has a factor for each of "TF", "TL" and "FL". The paper contrasts reports and
-    X-rays; an F-L pair spends the vector on the anatomy that two views share.
+    X-rays; an F-L pair spends the vector on the anatomy that two views share. ``label_weight``
+    adds what one linear layer reads off all vectors against ``labels`` of the reports (as MedCLIP,
+    Wang et al. 2022, lets labels say which pairs mean the same): contrast alone finds faint
+    findings late.
     """
 
     def __init__(
-        self, encoder: PromptEncoder, weights: Mapping[str, float], temperature: float = 0.07
+        self,
+        encoder: PromptEncoder,
+        weights: Mapping[str, float],
+        temperature: float = 0.07,
+        *,
+        label_weight: float = 0.0,
+        labels: int = 0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.weights = {pair: weight for pair, weight in weights.items() if weight}
         self.log_inverse_temperature = nn.Parameter(torch.tensor(1 / temperature).log())
+        self.label_weight = label_weight
+        width = encoder.config.embed_dim
+        self.label_head = nn.Linear(width, labels) if label_weight else None
 
     def forward(
-        self, frontal: Tensor, lateral: Tensor, ids: Tensor, mask: Tensor
+        self,
+        frontal: Tensor,
+        lateral: Tensor,
+        ids: Tensor,
+        mask: Tensor,
+        labels: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Losses of one batch: images [B, 1, H, W] in [0, 1], token ids and mask [B, N]."""
+        """Losses of one batch: images [B, 1, H, W] in [0, 1], token ids and mask [B, N].
+
+        ``labels`` int8 [B, k] are needed with a ``label_weight``: 1, 0, below 0 for unknown.
+        """
         images = self.encoder.encode_image(torch.cat([frontal, lateral]))
         vectors = dict(zip("FL", images.chunk(2), strict=True))
         vectors["T"] = self.encoder.encode_text(ids, mask)
@@ -64,6 +93,11 @@ class ContrastiveLoss(nn.Module):
             pair: info_nce(vectors[pair[0]], vectors[pair[1]], scale) for pair in self.weights
         }
         total = torch.stack([self.weights[pair] * loss for pair, loss in losses.items()]).sum()
+        if self.label_head is not None and labels is not None:
+            prompts = torch.cat([images, vectors["T"]])
+            logits = self.label_head(prompts * prompts.shape[-1] ** 0.5)
+            losses["labels"] = known_cross_entropy(logits.float(), labels.repeat(3, 1))
+            total = total + self.label_weight * losses["labels"]
         return {"loss": total} | {pair: loss.detach() for pair, loss in losses.items()}
 
 

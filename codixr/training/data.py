@@ -5,7 +5,7 @@ phantom keeps its own), so that a step reads pixels rather than PNGs.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,20 @@ class TrainingStudies:
         # An all-black picture stands where a study has none.
         pictures = self._pictures(modality)
         return np.array([bool(pictures[i].any()) for i in range(len(self))])
+
+    def labels(self, names: Sequence[str]) -> NDArray[np.int8]:
+        """int8 [n, k]: 1 present, 0 absent, below 0 uncertain or unknown.
+
+        InputError where no study has a label of its report.
+        """
+        offer: Any = getattr(self.dataset, "label_matrix", None)
+        matrix: NDArray[np.int8] | None = None if offer is None else offer(names)
+        if matrix is None or not (matrix >= 0).any():
+            raise InputError(
+                f"--data: no study of the {self.split} split has labels, and label_weight is above "
+                "0: prepare the data with labels, or give --set prompt-encoders.label_weight=0"
+            )
+        return matrix
 
     def images(self, view: Modality, rows: Tensor | slice) -> Tensor:
         """Pictures [B, 1, H, W], float32 in [0, 1]."""

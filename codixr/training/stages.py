@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from codixr.data.labels import PATHOLOGIES
 from codixr.data.study import Split
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -118,16 +119,38 @@ class PromptStage(Stage):
         if not any(weights.values()):
             raise InputError(f"{name}: weight_tf, weight_tl and weight_fl are all 0")
         encoder: Any = shop.start("prompt_encoder", config)
-        self.contrast = contrastive.ContrastiveLoss(encoder, weights, config.temperature)
+        self.contrast = contrastive.ContrastiveLoss(
+            encoder,
+            weights,
+            config.temperature,
+            label_weight=config.label_weight,
+            labels=len(PATHOLOGIES),
+        )
+        self.labels: dict[Split, Tensor] = {}
+        if config.label_weight:
+            self.labels = {
+                split: torch.from_numpy(shop.studies(split).labels(PATHOLOGIES))
+                for split, rows in self.rows.items()
+                if len(rows)
+            }
         self.tokens = {
             split: shop.tokens("prompt", split) for split, rows in self.rows.items() if len(rows)
         }
 
+    def train(self, mode: bool = True) -> "PromptStage":
+        """As always, but the stem's norms go by the batch: they are measured at the end only."""
+        super().train(mode)
+        for norm in self.contrast.encoder.stem_norms():
+            norm.train()
+        return self
+
     def read(self, rows: Tensor, split: Split) -> Batch:
-        """Both views and the report's tokens."""
+        """Both views, the report's tokens, and its labels where they weigh."""
         ids, mask = self.tokens[split]
-        views = {v: self.shop.studies(split).images(v, rows) for v in (F, L)}
-        return views | {"ids": ids[rows], "mask": mask[rows]}
+        batch = {v: self.shop.studies(split).images(v, rows) for v in (F, L)}
+        if self.labels:
+            batch["labels"] = self.labels[split][rows]
+        return batch | {"ids": ids[rows], "mask": mask[rows]}
 
     def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
         """CL of the pairs; the pictures shaken in training."""
@@ -136,11 +159,16 @@ class PromptStage(Stage):
             views = [
                 contrastive.augment(v, draw, self.config.noise, self.config.shift) for v in views
             ]
-        return self.contrast(*views, batch["ids"], batch["mask"])
+        return self.contrast(*views, batch["ids"], batch["mask"], batch.get("labels"))
 
     def finish(self) -> None:
-        """Write the two towers."""
-        self.shop.save("prompt_encoder", self.contrast.encoder)
+        """Measure what the stem's norms need, and write the two towers."""
+        studies, device = self.shop.studies("train"), self.shop.state.device
+        some = self.rows["train"][:2000].split(self.config.batch)
+        encoder = self.contrast.encoder
+        both = (torch.cat([studies.images(v, part) for v in (F, L)]) for part in some)
+        encoder.measure_statistics(pictures.to(device) for pictures in both)
+        self.shop.save("prompt_encoder", encoder)
 
 
 class ReportVAEStage(Stage):

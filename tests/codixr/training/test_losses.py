@@ -5,6 +5,7 @@ import torch
 
 from codixr.model import components, presets
 from codixr.model.presets import DiffusionConfig
+from codixr.model.prompt_encoder import PromptEncoder
 from codixr.training import contrastive, denoising, image_vae, report_vae
 from codixr.training.draw import Draw, epoch_rows
 
@@ -179,3 +180,46 @@ def test_free_bits_leave_small_parts_of_the_kl_out_of_the_loss() -> None:
     assert plain["kl"].item() == free["kl"].item() > 0
     assert free["loss"].item() == pytest.approx(none["loss"].item())
     assert plain["loss"].item() == pytest.approx((none["loss"] + none["kl"]).item(), rel=1e-5)
+
+
+def test_labels_of_unknown_value_do_not_weigh() -> None:
+    logits = torch.tensor([[0.0, 5.0, -3.0]])
+    labels = torch.tensor([[1, -1, -2]], dtype=torch.int8)
+    expected = torch.tensor(2.0).log().item()
+    assert contrastive.known_cross_entropy(logits, labels).item() == pytest.approx(expected)
+
+
+def test_a_label_weight_adds_what_the_x_rays_vectors_say_of_the_labels() -> None:
+    torch.manual_seed(0)
+    encoder = PromptEncoder(presets.tiny(30).prompt)
+    pictures, ids = torch.rand(2, 4, 1, 64, 64), torch.tensor([[1, 5, 2]]).expand(4, -1)
+    labels = torch.tensor([[1, 0], [0, -1], [1, 1], [0, 0]], dtype=torch.int8)
+    plain = contrastive.ContrastiveLoss(encoder, {"TF": 1.0})
+    weighed = contrastive.ContrastiveLoss(encoder, {"TF": 1.0}, label_weight=2.0, labels=2)
+    batch = (*pictures, ids, torch.ones_like(ids))
+    losses = weighed(*batch, labels)
+    expected = plain(*batch)["loss"] + 2.0 * losses["labels"]
+    torch.testing.assert_close(losses["loss"], expected)
+    losses["loss"].backward()
+    assert weighed.label_head is not None
+    assert weighed.label_head.weight.grad is not None
+
+
+def test_the_stems_statistics_are_measured_from_finished_weights() -> None:
+    torch.manual_seed(0)
+    encoder = PromptEncoder(presets.tiny(30).prompt)
+    norms = encoder.stem_norms()
+    assert norms
+    pictures = torch.rand(16, 1, 64, 64)
+    encoder.train()
+    encoder.encode_image(pictures)
+    assert all(int(n.num_batches_tracked) == 0 for n in norms)  # training follows nothing
+    seen: list[torch.Tensor] = []
+    hook = norms[0].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    encoder.measure_statistics(pictures.split(8))
+    hook.remove()
+    torch.testing.assert_close(norms[0].running_mean, torch.cat(seen).mean((0, 2, 3)))
+    assert encoder.training
+    encoder.eval()
+    one, all_of_them = encoder.encode_image(pictures[:1]), encoder.encode_image(pictures)
+    torch.testing.assert_close(one[0], all_of_them[0], atol=1e-5, rtol=1e-4)
