@@ -53,7 +53,8 @@ class Stage(nn.Module, ABC):
     def __init__(self, shop: Workshop, name: str, needed: frozenset[Modality]) -> None:
         super().__init__()
         self.shop, self.name, self.inputs = shop, name, {}
-        self.rows = {split: shop.rows(name, split, needed) for split in ("train", "val")}
+        splits: tuple[Split, ...] = ("train", "val")
+        self.rows = {split: shop.rows(name, split, needed) for split in splits}
 
     def fetch(self, places: Tensor, split: Split) -> Batch:
         """The batch of studies at ``places`` among the usable ones of a split, on the CPU."""
@@ -147,7 +148,7 @@ class PromptStage(Stage):
     def read(self, rows: Tensor, split: Split) -> Batch:
         """Both views, the report's tokens, and its labels where they weigh."""
         ids, mask = self.tokens[split]
-        batch = {v: self.shop.studies(split).images(v, rows) for v in (F, L)}
+        batch: Batch = {v: self.shop.studies(split).images(v, rows) for v in (F, L)}
         if self.labels:
             batch["labels"] = self.labels[split][rows]
         return batch | {"ids": ids[rows], "mask": mask[rows]}
