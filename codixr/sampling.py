@@ -69,6 +69,8 @@ class Flow:
     generators: Sequence[torch.Generator]
     clip: float | None = None
     """Bound on the predicted clean latent."""
+    prediction_type: str = "epsilon"
+    """What the denoiser gives: "epsilon" or "v_prediction"."""
 
 
 @torch.inference_mode()
@@ -102,9 +104,9 @@ def sample(
             inputs = {m: schedulers[m].scale_model_input(latents[m], t) for m in flows}
             vectors = _environments(flows, inputs, likes, t, attend_to)
             for m, flow in flows.items():
-                eps = _noise(flow, inputs[m].to(likes[m]), t, contexts[m], vectors[m])
-                if flow.clip is not None:
-                    eps = _clip_clean(inputs[m], eps, abar_at(schedulers[m], float(t)), flow.clip)
+                eps = _guided(flow, inputs[m].to(likes[m]), t, contexts[m], vectors[m])
+                if flow.clip is not None or flow.prediction_type == "v_prediction":
+                    eps = _as_noise(flow, inputs[m], eps, abar_at(schedulers[m], float(t)))
                 step = schedulers[m].step(eps, t, latents[m], return_dict=False, **options[m])
                 latents[m] = step[0]
             if callback is not None and (changed := callback(index, t, dict(latents))) is not None:
@@ -112,8 +114,11 @@ def sample(
     return latents
 
 
-def _noise(flow: Flow, x: Tensor, t: Tensor, context: Tensor, vector: Tensor | None) -> Tensor:
-    """The guided noise of one flow, float32."""
+def _guided(flow: Flow, x: Tensor, t: Tensor, context: Tensor, vector: Tensor | None) -> Tensor:
+    """The guided prediction of one flow, float32.
+
+    Guidance of v is that of the noise: both are the same at x, but for a factor.
+    """
     halves = 2 if flow.guidance.doubled else 1
     weights = flow.guidance.log_weights
     eps = flow.denoiser(
@@ -147,8 +152,11 @@ def _environments(
     return {m: others_mean(vectors, m) for m in flows}
 
 
-def _clip_clean(x: Tensor, eps: Tensor, abar: float, bound: float) -> Tensor:
-    """The noise that predicts the same clean latent, clipped to +-bound."""
+def _as_noise(flow: Flow, x: Tensor, predicted: Tensor, abar: float) -> Tensor:
+    """The noise of a prediction, or that of the same clean latent clipped to the flow's bound."""
     signal, spread = abar**0.5, (1 - abar) ** 0.5
-    clean = ((x - spread * eps) / signal).clamp(-bound, bound)
-    return (x - signal * clean) / spread
+    is_v = flow.prediction_type == "v_prediction"
+    if flow.clip is None:
+        return signal * predicted + spread * x if is_v else predicted
+    clean = signal * x - spread * predicted if is_v else (x - spread * predicted) / signal
+    return (x - signal * clean.clamp(-flow.clip, flow.clip)) / spread

@@ -254,7 +254,14 @@ class CoDiXRPipeline:
             shape = (channels, side, side) if m.is_image else (self.preset.report_vae.latent_dim,)
             noise = draw(shape, generators[m])
             clip = None if m.is_image else diffusion.report_clip
-            flows[m] = Flow(self.denoisers[m], noise, guidances[m], generators[m], clip)
+            flows[m] = Flow(
+                self.denoisers[m],
+                noise,
+                guidances[m],
+                generators[m],
+                clip,
+                diffusion.prediction_type,
+            )
         steps = settings.num_inference_steps
         return sample(
             flows,

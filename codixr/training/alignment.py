@@ -7,7 +7,7 @@ with everything of F frozen.
 from torch import Tensor, nn
 
 from codixr.training.contrastive import info_nce
-from codixr.training.denoising import add_noise
+from codixr.training.denoising import add_noise, target
 from codixr.training.draw import Draw
 
 
@@ -21,6 +21,7 @@ def alignment_loss(
     *,
     temperature: float,
     contrast_weight: float,
+    prediction_type: str = "epsilon",
 ) -> dict[str, Tensor]:
     """L_D of both flows, each attending to the other's V, + ``contrast_weight`` CL(V_1, V_2).
 
@@ -31,8 +32,11 @@ def alignment_loss(
     noisy = [add_noise(z, e, abars[timestep]) for z, e in zip(latents, noises, strict=True)]
     v_first = first.encode_environment(noisy[0], timestep)
     v_second = second.encode_environment(noisy[1], timestep)
-    error_first = first(noisy[0], timestep, condition, v_second).float() - noises[0]
-    error_second = second(noisy[1], timestep, condition, v_first).float() - noises[1]
+    wanted = [
+        target(z, e, abars[timestep], prediction_type) for z, e in zip(latents, noises, strict=True)
+    ]
+    error_first = first(noisy[0], timestep, condition, v_second).float() - wanted[0]
+    error_second = second(noisy[1], timestep, condition, v_first).float() - wanted[1]
     denoise = error_first.square().mean(), error_second.square().mean()
     contrast = info_nce(v_first, v_second, 1 / temperature)
     return {

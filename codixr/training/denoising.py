@@ -29,6 +29,17 @@ def add_noise(latents: Tensor, noise: Tensor, abar: Tensor) -> Tensor:
     return abar.sqrt().view(shape) * latents + (1 - abar).sqrt().view(shape) * noise
 
 
+def target(latents: Tensor, noise: Tensor, abar: Tensor, prediction_type: str) -> Tensor:
+    """What a denoiser should give for ``add_noise`` of the same: eps, or sqrt(abar) eps - sigma z.
+
+    The error of v is that of eps divided by abar: noisy latents, where large shapes are decided,
+    weigh more.
+    """
+    if prediction_type == "epsilon":
+        return noise
+    return add_noise(noise, -latents, abar)
+
+
 def every_subset(prompts: int) -> Subsets:
     """The non-empty subsets of ``prompts`` conditions, the small ones first."""
     return [c for size in range(1, prompts + 1) for c in combinations(range(prompts), size)]
@@ -58,10 +69,16 @@ def mix_conditions(
 
 
 def denoising_loss(
-    denoiser: nn.Module, latents: Tensor, condition: Tensor, abars: Tensor, draw: Draw
+    denoiser: nn.Module,
+    latents: Tensor,
+    condition: Tensor,
+    abars: Tensor,
+    draw: Draw,
+    prediction_type: str = "epsilon",
 ) -> Tensor:
-    """L_D = mean |eps - eps_theta(z_t, t, c)|^2 at random timesteps (paper, eq. 2)."""
+    """L_D = mean |eps - eps_theta(z_t, t, c)|^2 at random timesteps (paper, eq. 2); or of v."""
     timestep = draw.integers(len(abars))
     noise = draw.normal(latents.shape[1:])
     noisy = add_noise(latents, noise, abars[timestep])
-    return (denoiser(noisy, timestep, condition).float() - noise).square().mean()
+    wanted = target(latents, noise, abars[timestep], prediction_type)
+    return (denoiser(noisy, timestep, condition).float() - wanted).square().mean()

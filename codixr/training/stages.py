@@ -370,7 +370,9 @@ class DenoiserStage(_LatentStage):
         batch = self._encoded(batch)
         condition = self.condition(batch, draw)
         clean = self.clean(batch, self.made[0], draw)
-        return {"loss": denoising_loss(self.denoiser, clean, condition, self.abars, draw)}
+        kind = self.shop.preset.diffusion.prediction_type
+        loss = denoising_loss(self.denoiser, clean, condition, self.abars, draw, kind)
+        return {"loss": loss}
 
     def finish(self) -> None:
         """Write the denoiser."""
@@ -420,6 +422,7 @@ class AlignmentStage(_LatentStage):
             draw,
             temperature=self.config.temperature,
             contrast_weight=self.config.contrast_weight,
+            prediction_type=self.shop.preset.diffusion.prediction_type,
         )
 
     def finish(self) -> None:

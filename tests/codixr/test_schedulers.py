@@ -25,9 +25,10 @@ RESIDUE = 0.08
 class NeverWrong(nn.Module):
     """Knows the clean latent, and therefore the noise at every timestep."""
 
-    def __init__(self, scheduler: object) -> None:
+    def __init__(self, scheduler: object, kind: str = "epsilon") -> None:
         super().__init__()
         self.scheduler, self.weight = scheduler, nn.Parameter(torch.zeros(1))
+        self.kind = kind
         self.calls = 0
 
     def same_condition(self):
@@ -39,14 +40,23 @@ class NeverWrong(nn.Module):
     def forward(self, x: Tensor, t: Tensor, *_: object) -> Tensor:
         self.calls += 1
         abar = torch.tensor([[schedulers.abar_at(self.scheduler, float(s))] for s in t])
-        return (x - abar.sqrt() * CLEAN) / (1 - abar).sqrt()
+        eps = (x - abar.sqrt() * CLEAN) / (1 - abar).sqrt()
+        if self.kind == "epsilon":
+            return eps
+        return abar.sqrt() * eps - (1 - abar).sqrt() * CLEAN
 
 
-def draw(scheduler: object, steps: int, seeds: list[int], clip: float | None = None) -> Tensor:
+def draw(
+    scheduler: object,
+    steps: int,
+    seeds: list[int],
+    clip: float | None = None,
+    kind: str = "epsilon",
+) -> Tensor:
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     noise = torch.stack([torch.randn(3, generator=g) for g in generators])
     told = Guidance(torch.zeros(len(seeds), 1), torch.zeros(len(seeds), 1))
-    flow = Flow(NeverWrong(scheduler), noise, told, generators, clip)
+    flow = Flow(NeverWrong(scheduler, kind), noise, told, generators, clip, kind)
     return sample({F: flow}, scheduler, steps)[F]
 
 
@@ -61,6 +71,16 @@ def test_with_a_denoiser_that_is_never_wrong_it_ends_at_the_clean_latent(name: s
 def test_a_clipped_latent_ends_at_its_bound(name: str) -> None:
     made = draw(make_scheduler(CONFIG, 8, name), 8, [0, 1], clip=1.5)
     torch.testing.assert_close(made, CLEAN.clamp(-1.5, 1.5).expand(2, 3), atol=RESIDUE, rtol=0)
+
+
+@pytest.mark.parametrize("name", schedulers.names())
+@pytest.mark.parametrize("clip", [None, 1.5])
+def test_a_denoiser_that_predicts_v_ends_where_one_of_the_noise_does(
+    name: str, clip: float | None
+) -> None:
+    scheduler = make_scheduler(CONFIG, 8, name)
+    ends = [draw(scheduler, 8, [0, 1], clip, kind) for kind in ("epsilon", "v_prediction")]
+    torch.testing.assert_close(*ends, atol=1e-4, rtol=1e-4)
 
 
 class Slope(NeverWrong):

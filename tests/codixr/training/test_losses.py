@@ -81,6 +81,17 @@ def test_a_perfect_denoiser_has_no_loss() -> None:
     assert loss.item() < 1e-6
 
 
+def test_the_error_of_v_is_that_of_the_noise_over_abar() -> None:
+    latents, noise, guess = torch.randn(3, 4, 5).unbind()
+    abar = torch.tensor([0.9, 0.5, 0.1, 0.01])
+    signal, spread = abar.sqrt()[:, None], (1 - abar).sqrt()[:, None]
+    noisy = denoising.add_noise(latents, noise, abar)
+    v = signal * guess - spread * (noisy - spread * guess) / signal
+    error = v - denoising.target(latents, noise, abar, "v_prediction")
+    torch.testing.assert_close(error, (guess - noise) / signal, atol=1e-4, rtol=1e-4)
+    assert denoising.target(latents, noise, abar, "epsilon") is noise
+
+
 def test_slices_of_a_draw_are_the_whole_one() -> None:
     whole = Draw(4, 7, 12)
     halves = [Draw(4, 7, 12, 0, 6), Draw(4, 7, 12, 6, 12)]
