@@ -119,16 +119,17 @@ def decoding(count: int) -> None:
 
 
 def memory() -> None:
-    """Peak of processes that make more samples, and larger batches."""
-    print("\npeak memory of a process, F+L+T from nothing, 2 steps")
-    for count, batch in ((8, 8), (64, 8), (256, 8), (64, 64), (256, 256)):
-        done = subprocess.run(
-            [sys.executable, __file__, "--peak", str(count), str(batch)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        print(f"  {count:4} samples, batch {batch:4}: {done.stdout.strip()} MB", flush=True)
+    """Peak of processes by batch size and number of samples: flat in the second."""
+    few, many = 32, 96
+    print(f"\npeak memory of a process, F+L+T from nothing, 2 steps: {few} and {many} samples")
+    for batch in (1, 4, 8, 16, 32):
+        peaks = [_peak_of_process(count, batch) for count in (few, many)]
+        print(f"  batch {batch:2}: {peaks[0]} and {peaks[1]} MB", flush=True)
+
+
+def _peak_of_process(count: int, batch: int) -> int:
+    command = [sys.executable, __file__, "--peak", str(count), str(batch)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def _peak(count: int, batch: int) -> None:
