@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from codixr.model.attention import ContextAttention, as_tokens, attend_by
 from codixr.model.environment import CrossModalTransformer, ImageEnvironmentEncoder
 from codixr.model.presets import EnvironmentConfig
-from codixr.model.unet_call import lean, predict, sharable
+from codixr.model.unet_call import compiled, lean, predict, sharable
 
 
 class ImageEnvironment(nn.Module):
@@ -70,7 +70,13 @@ class XrayDenoiser(nn.Module):
 
     @contextmanager
     def same_condition(self) -> Iterator[None]:
-        """Within it condition and weights must not change: what follows from them is kept."""
+        """Within it condition and weights must not change: what follows from them is kept.
+
+        Nothing is kept for a compiled UNet, which might keep it for longer.
+        """
+        if compiled(self.unet):
+            yield
+            return
         with self.prompt_attention.held(), lean(self.unet):
             yield
 

@@ -39,16 +39,25 @@ _BLOCKS = {
 
 
 def sharable(unet: UNet2DConditionModel, latents: Tensor, timestep: Tensor) -> bool:
-    """Whether ``predict`` may take this call: a plain UNet, one timestep, sides that halve well."""
+    """Whether ``predict`` may take this call: a plain UNet, one timestep, sides that halve well.
+
+    Not one that ``unet.compile()`` has changed: that is called whole.
+    """
     config = unet.config
     blocks = (*unet.down_blocks, unet.mid_block, *unet.up_blocks)
     return (
         not torch.is_grad_enabled()
+        and not compiled(unet)
         and all(config.get(name) == value for name, value in _PLAIN.items())
         and all(type(block).__name__ in _BLOCKS for block in blocks)
         and (timestep.ndim == 0 or timestep.stride(0) == 0 or len(timestep) == 1)
         and all(side % 2**unet.num_upsamplers == 0 for side in latents.shape[-2:])
     )
+
+
+def compiled(unet: UNet2DConditionModel) -> bool:
+    """Whether torch compiles its calls (``Module.compile``)."""
+    return getattr(unet, "_compiled_call_impl", None) is not None
 
 
 def predict(

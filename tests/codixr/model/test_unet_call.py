@@ -152,3 +152,21 @@ def test_changed_weights_count_after_sampling_and_nothing_is_left_behind() -> No
         upsampler.conv.weight.mul_(2)
     with denoiser.same_condition():
         assert (denoiser(z, t, c) - before).abs().max() > 1e-2
+
+
+@torch.inference_mode()
+def test_a_compiled_unet_is_called_whole_and_follows_a_new_condition_and_environment() -> None:
+    denoiser, plain = build("tiny")
+    names = list(denoiser.state_dict())
+    z, t, c = inputs("tiny")
+    denoiser.unet.compile(backend="eager")  # traces as any backend does, without its C++
+    assert list(denoiser.state_dict()) == names
+    assert not unet_call.sharable(denoiser.unet, z, t)
+    for condition in (c, 2 * c):
+        expected = plain(z, t, condition[:, None], return_dict=False)[0]
+        with denoiser.same_condition():
+            made = denoiser(z, t, condition)
+        torch.testing.assert_close(made, expected, atol=1e-5, rtol=0)
+    vector = torch.randn(6, 64, generator=torch.Generator().manual_seed(2))
+    made, expected = denoiser(z, t, c, vector), build("tiny")[0](z, t, c, vector)
+    torch.testing.assert_close(made, expected, atol=1e-5, rtol=0)
