@@ -118,12 +118,13 @@ def train(request: Request) -> list[Path]:
     from codixr.training.workshop import join_processes
 
     try:
-        processes = join_processes().num_processes
+        state = join_processes()
+        state.wait_for_everyone()  # who refuses and leaves must not break off the others' joining
         if request.out.exists() and not request.out.is_dir():
             raise InputError(f"--out {request.out}: is a file; give a folder")
         for name, config in stages.items():
             if not (request.out / "stages" / name / "done.json").exists():
-                shares(name, config, processes)
+                shares(name, config, state.num_processes)
         return _run_stages(request, stages, model_settings)
     except Exception as error:
         if isinstance(error, InputError) or not is_full(error):
