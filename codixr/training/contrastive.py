@@ -38,12 +38,20 @@ def info_nce(a: Tensor, b: Tensor, inverse_temperature: Tensor | float) -> Tenso
 
 
 def known_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy [B, k], the mean over labels of 0 and 1; below 0 nobody knows."""
+    """Binary cross-entropy [B, k], the mean over labels of 0 and 1; below 0 nobody knows.
+
+    This process' sum over its share of everybody's known labels: the mean over processes is the
+    loss of the whole batch, however the unknown ones fall.
+    """
     known = (labels >= 0).to(logits.dtype)
     each = F.binary_cross_entropy_with_logits(
         logits, labels.clamp(min=0).to(logits.dtype), reduction="none"
     )
-    return (each * known).sum() / known.sum().clamp(min=1)
+    count, world = known.sum(), 1
+    if dist.is_available() and dist.is_initialized():
+        world = dist.get_world_size()
+        dist.all_reduce(count)
+    return (each * known).sum() * world / count.clamp(min=1)
 
 
 class ContrastiveLoss(nn.Module):

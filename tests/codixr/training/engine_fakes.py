@@ -1,4 +1,4 @@
-"""A stage of one line, on numbers in memory: what the engine's tests train."""
+"""What the engine's tests train, on numbers in memory: a stage of one line, and prompt encoders."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,11 +8,14 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from codixr.training.configs import StageConfig
+from codixr.data.labels import PATHOLOGIES
+from codixr.model.presets import tiny
+from codixr.model.prompt_encoder import PromptEncoder
+from codixr.training.configs import PromptTraining, StageConfig
 from codixr.training.contrastive import info_nce
 from codixr.training.draw import Draw
 from codixr.training.engine import Engine, Outcome, make_accelerator
-from codixr.training.stages import Stage
+from codixr.training.stages import PromptStage, Stage
 
 STUDIES = 40
 
@@ -67,13 +70,49 @@ class LineStage(Stage):
         raise AssertionError("the engine does not finish a stage")
 
 
+def prompt_stage() -> PromptStage:
+    """Tiny's prompt encoders with labels, of which every other study knows only the first."""
+    drawn = torch.Generator().manual_seed(5)
+    pictures = torch.rand(2, 16, 1, 64, 64, generator=drawn)
+    ids = torch.randint(4, 30, (16, 6), generator=drawn)
+    ids[:, 0], ids[:, -1] = 1, 2
+    labels = torch.randint(0, 2, (16, len(PATHOLOGIES)), generator=drawn).to(torch.int8)
+    labels[::2, 1:] = -1
+    studies = SimpleNamespace(
+        fingerprint="of-the-data",
+        labels=lambda names: labels.numpy(),
+        images=lambda view, rows: pictures["FL".index(view)][rows],
+    )
+    torch.manual_seed(3)
+    encoder = PromptEncoder(tiny(30).prompt)
+    assert encoder.stem_norms(), "tiny's stem has batch norms, which must agree over processes"
+    shop: Any = SimpleNamespace(
+        studies=lambda split: studies,
+        rows=lambda stage, split, needed: torch.arange(16 if split == "train" else 8),
+        start=lambda name, config: encoder,
+        tokens=lambda kind, split: (ids, torch.ones_like(ids)),
+    )
+    settings = PromptTraining(
+        batch=8,
+        learning_rate=3e-4,
+        steps=12,
+        label_weight=1.0,
+        save_every=1e9,
+        validate_every=4,
+        tracker="none",
+    )
+    stage = PromptStage(shop, "prompt-encoders", settings)
+    stage.config = settings
+    return stage
+
+
 def train(stage: LineStage, folder: Path, accelerator: Accelerator | None = None) -> Outcome:
     """Train it in ``folder``."""
     accelerator = accelerator or make_accelerator(stage.config, folder)
     return Engine(stage, stage.config, folder, accelerator).run()
 
 
-def curve(stage: LineStage, folder: Path) -> list[float]:
+def curve(stage: Stage, folder: Path) -> list[float]:
     """The loss of every step."""
     losses: list[float] = []
     engine = Engine(stage, stage.config, folder, make_accelerator(stage.config, folder))

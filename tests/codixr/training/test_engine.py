@@ -13,7 +13,7 @@ from typing import Any
 import engine_fakes
 import pytest
 import torch
-from engine_fakes import LineStage, config, curve, train
+from engine_fakes import LineStage, config, curve, prompt_stage, train
 from processes import in_two
 
 from codixr.errors import InputError
@@ -97,6 +97,21 @@ def test_two_processes_follow_the_loss_curve_of_one_with_negatives_from_both(
         assert world == 2
         assert losses == pytest.approx(alone, abs=1e-4)
         assert learnt == pytest.approx(weights(stage).tolist(), abs=1e-4)
+
+
+def share_prompts(folder: Path) -> tuple[int, list[float]]:
+    losses = curve(prompt_stage(), folder)
+    return torch.distributed.get_world_size(), losses
+
+
+def test_two_processes_train_prompt_encoders_as_one_does_where_labels_are_unknown(
+    tmp_path: Path,
+) -> None:
+    alone = curve(prompt_stage(), tmp_path / "one")
+    assert len(alone) == 12
+    for world, losses in in_two(share_prompts, tmp_path / "two"):
+        assert world == 2
+        assert losses == pytest.approx(alone, abs=1e-4)
 
 
 def test_a_batch_that_the_processes_cannot_share_is_refused(tmp_path: Path) -> None:
