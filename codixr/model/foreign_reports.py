@@ -28,12 +28,12 @@ def is_gpt2(place: str | Path) -> bool:
 
 
 def report_vae_config(own: ReportVAEConfig, place: str | Path) -> ReportVAEConfig:
-    """``own`` with the sizes of the report model at ``place``.
+    """``own`` with the sizes of the report model at ``place``, whose positions are learnt.
 
     Raises InputError for a place that cannot be read, or holds something else.
     """
     if is_gpt2(place):
-        return replace(own, gpt2=_gpt2_config(place))
+        return replace(own, gpt2=_gpt2_config(place), sinusoidal_start=False)
     from codixr.model.convert.source import read
 
     tensors = read([Path(place)]).tensors
@@ -48,6 +48,7 @@ def report_vae_config(own: ReportVAEConfig, place: str | Path) -> ReportVAEConfi
     pad, bos, eos = range(tokens - 3, tokens)
     return replace(
         own,
+        sinusoidal_start=False,
         latent_dim=_shape(tensors, f"{_BERT}linear.weight", place)[0] // 2,
         bert={
             "vocab_size": words,

@@ -34,8 +34,8 @@ class ReportVAE(nn.Module):
         self.register_buffer("latent_scale", torch.tensor(1.0))
         if config.sinusoidal_start:
             positions = self.encoder.embeddings.position_embeddings, self.decoder.transformer.wpe
-            for table, sizes in zip(positions, (config.bert, config.gpt2), strict=True):
-                _start_as_sinusoids(table.weight, sizes["initializer_range"])
+            for table, part in zip(positions, (self.encoder, self.decoder), strict=True):
+                _start_as_sinusoids(table.weight, part.config.initializer_range)
 
     def posterior(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of the latent, each [B, d]."""

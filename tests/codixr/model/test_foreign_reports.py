@@ -84,6 +84,7 @@ def test_optimus_at_its_own_width_computes_the_same_here(
         (3, 3, 2)
     )
     assert [config.gpt2[f"{end}_token_id"] for end in ("pad", "bos", "eos")] == [7, 8, 9]
+    assert not config.sinusoidal_start  # its positions are learnt
     ids = torch.tensor([[1, 7, 4, 2], [1, 5, 6, 2]])
     torch.testing.assert_close(ours.posterior(ids, torch.ones_like(ids))[0], theirs.mean(ids))
     words = torch.tensor([[8, 0, 3], [8, 2, 1]])

@@ -1,5 +1,8 @@
 """The report VAE: decoding, and what the latent does."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 
 from codixr.model import presets
@@ -58,3 +61,20 @@ def test_latents_are_scaled_and_unscaled() -> None:
     with torch.no_grad():
         model.latent_scale.fill_(4.0)
         torch.testing.assert_close(model.encode(ids, mask), model.posterior(ids, mask)[0] * 4)
+
+
+@pytest.mark.parametrize(("given", "scale"), [({"initializer_range": 0.3}, 0.3), ({}, 0.02)])
+def test_sinusoids_start_as_large_as_the_words_whether_a_config_says_how_large_or_not(
+    given: dict[str, float], scale: float
+) -> None:
+    own = presets.tiny(80).report_vae
+    bert, gpt2 = (
+        {k: v for k, v in sizes.items() if k != "initializer_range"} | given
+        for sizes in (own.bert, own.gpt2)
+    )
+    model = ReportVAE(replace(own, bert=bert, gpt2=gpt2, sinusoidal_start=True))
+    tables = model.encoder.embeddings.position_embeddings, model.decoder.transformer.wpe
+    for table in tables:
+        assert table.weight.square().mean().sqrt().item() == pytest.approx(scale)
+    words = model.decoder.transformer.wte.weight
+    assert words.square().mean().sqrt().item() == pytest.approx(scale, rel=0.05)
