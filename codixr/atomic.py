@@ -2,18 +2,35 @@
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from codixr.errors import InputError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+if TYPE_CHECKING:
+    import numpy as np
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def is_disk_full(error: OSError) -> bool:
-    """Whether ``error`` says that a disk or a quota is full."""
-    return error.errno in _FULL
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a full disk, a quota or a limit on a file's size is behind an exception.
+
+    torch's writer wraps the OSError, and safetensors puts it in words of its own.
+    """
+    return any(
+        e.errno in _FULL if isinstance(e, OSError) else "No space left on device" in str(e)
+        for e in causes(error)
+    )
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, and those behind it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def disk_full(folder: Path) -> InputError:
@@ -21,6 +38,14 @@ def disk_full(folder: Path) -> InputError:
     return InputError(
         f"no space left on the disk of '{folder}': finished chunks are kept and no file is half "
         "written; free some space and run the same command again"
+    )
+
+
+def no_space(path: Path) -> InputError:
+    """The error for a disk that has no room for ``path``."""
+    return InputError(
+        f"no space left for {path}: what was there before is intact; free some space and run the "
+        "same command again"
     )
 
 
@@ -69,6 +94,29 @@ def make_folder(folder: Path) -> None:
         raise InputError(
             f"cannot make the folder '{folder}': {error.strerror or error}; choose another --out"
         ) from error
+
+
+def new_array(
+    path: Path, dtype: "type[np.generic]", shape: tuple[int, ...]
+) -> "np.memmap[Any, Any]":
+    """A file of zeros, mapped into memory; its room on the disk is taken at once.
+
+    InputError when the disk is full: to run out of it later, while writing through the map, would
+    end the process without a word (SIGBUS).
+    """
+    import numpy as np
+
+    try:
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        if hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        if is_disk_full(error):
+            raise no_space(path) from error
+        raise
+    return array
 
 
 def _sync_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codixr.arguments import filled
+from codixr.atomic import is_disk_full, no_space
 from codixr.errors import InputError
 
 if TYPE_CHECKING:
@@ -113,7 +114,6 @@ def train(request: Request) -> list[Path]:
     import torch
 
     torch.set_num_threads(_threads(request))
-    from codixr.training.checkpoints import is_full, no_space
     from codixr.training.engine import shares
     from codixr.training.workshop import join_processes
 
@@ -127,7 +127,7 @@ def train(request: Request) -> list[Path]:
                 shares(name, config, state.num_processes)
         return _run_stages(request, stages, model_settings)
     except Exception as error:
-        if isinstance(error, InputError) or not is_full(error):
+        if isinstance(error, InputError) or not is_disk_full(error):
             raise
         raise no_space(request.out) from error
     finally:

@@ -6,10 +6,8 @@ data, the tokens), so an older encoder's values are never taken for the present 
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +15,7 @@ from accelerate import PartialState
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from codixr.training.checkpoints import is_full, no_space
+from codixr.atomic import new_array
 from codixr.training.watch import bar
 
 
@@ -55,25 +53,6 @@ def frozen_table(
         _build(path, name, count, chunk, compute, state)
     table: NDArray[np.float32] = np.load(path, mmap_mode="r")
     return table
-
-
-def new_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> "np.memmap[Any, Any]":
-    """A file of zeros, mapped into memory; its room on the disk is taken at once.
-
-    InputError when the disk is full: to run out of it later, while writing through the map, would
-    end the process without a word (SIGBUS).
-    """
-    try:
-        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-        if hasattr(os, "posix_fallocate"):
-            with path.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        if is_full(error):
-            raise no_space(path) from error
-        raise
-    return array
 
 
 def _build(

@@ -4,21 +4,19 @@ A checkpoint is one ``step-NNNNNNNN.pt`` with weights, averaged weights, optimiz
 it belongs to. The schedule, the order of studies and all randomness are functions of the step.
 """
 
-import errno
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from codixr.atomic import causes, is_disk_full, no_space
 from codixr.errors import InputError
 
 VERSION = 1
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class CheckpointFolder:
@@ -108,35 +106,9 @@ def atomically(path: Path, write: Any) -> None:
     except BaseException as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        if is_full(error):
+        if is_disk_full(error):
             raise no_space(path) from error
-        cause = next((e for e in _causes(error) if isinstance(e, OSError)), None)
+        cause = next((e for e in causes(error) if isinstance(e, OSError)), None)
         if cause is None:
             raise
         raise InputError(f"{path} cannot be written: {cause.strerror or cause}") from error
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether a full disk, a quota or a limit on a file's size is behind an exception.
-
-    torch's writer wraps the OSError, and safetensors puts it in words of its own.
-    """
-    return any(
-        e.errno in _FULL if isinstance(e, OSError) else "No space left on device" in str(e)
-        for e in _causes(error)
-    )
-
-
-def no_space(path: Path) -> InputError:
-    """The error for a disk that has no room for ``path``."""
-    return InputError(
-        f"no space left for {path}: what was there before is intact; free some space and run the "
-        "same command again"
-    )
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, and those behind it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from codixr.atomic import new_array
 from codixr.data.dataset import StudyDataset
 from codixr.data.study import Split
 from codixr.errors import InputError
@@ -147,9 +148,7 @@ class TrainingStudies:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
         side = self.image_size
-        array = np.lib.format.open_memmap(
-            part, mode="w+", dtype=np.uint8, shape=(len(self), side, side)
-        )
+        array = new_array(part, np.uint8, (len(self), side, side))
         for i in bar(range(len(self)), f"reading pictures ({view}, {self.split})"):
             picture = self.dataset[i].get(view)
             if isinstance(picture, np.ndarray):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from codixr.atomic import new_array
 from codixr.data.phantom.render import render_views
 from codixr.modality import Modality
 
@@ -114,8 +115,7 @@ def _build(
     note_tmp = note_path.with_suffix(f".{os.getpid()}.tmp")
     try:
         arrays = {
-            view: np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(n, size, size))
-            for view, path in temporary.items()
+            view: new_array(path, np.uint8, (n, size, size)) for view, path in temporary.items()
         }
         began = time.monotonic()
         for offset, chunk in _chunks(seed, start, n, size):

@@ -11,9 +11,13 @@ from engine_fakes import LineStage, config, train
 from small_disk import enlarge, fill, with_disk
 
 from codixr import cli
+from codixr.atomic import new_array
+from codixr.data.phantom import PhantomDataset
+from codixr.data.study import Study
 from codixr.errors import InputError
+from codixr.modality import Modality
 from codixr.training import checkpoints
-from codixr.training.cache import new_array
+from codixr.training.data import TrainingStudies
 
 FULL_AT = 13
 
@@ -70,6 +74,45 @@ def test_a_table_that_the_disk_has_no_room_for_is_refused_before_it_is_written(
         assert np.load(disk / "some.npy").sum() == 10_000
 
     with_disk(tmp_path / "disk", 64, filled)
+
+
+def test_decoded_pictures_that_the_disk_has_no_room_for_are_refused_and_leave_no_file(
+    tmp_path: Path,
+) -> None:
+    class Studies:  # a reader that keeps no pictures of its own: 16 views take 64 KiB
+        split, fingerprint, modalities = "val", "of-the-data", frozenset({Modality.F})
+
+        def __len__(self) -> int:
+            return 16
+
+        def __getitem__(self, index: int) -> Study:
+            picture = np.full((1, 64, 64), index / 15, np.float32)
+            return Study(study_id=f"{index}", subject_id="one", split="val", frontal=picture)
+
+    def filled(disk: Path) -> None:
+        studies: Any = Studies()
+        read = TrainingStudies(studies, 64, disk / "pictures")
+        with pytest.raises(InputError, match=r"no space left for .*pictures-F-val-.*free some"):
+            read.images(Modality.F, slice(0, 1))
+        assert not list((disk / "pictures").iterdir())
+        enlarge(disk, 128)
+        assert read.images(Modality.F, slice(15, 16)).min() == 1.0
+
+    with_disk(tmp_path / "disk", 48, filled)
+
+
+def test_simulated_pictures_that_the_disk_has_no_room_for_are_refused_and_leave_no_file(
+    tmp_path: Path,
+) -> None:
+    def filled(disk: Path) -> None:
+        data = PhantomDataset("val", limit=6, cache_dir=disk)  # two files of 24 KiB
+        with pytest.raises(InputError, match=r"no space left for .*val-00006-.*free some"):
+            data.images(Modality.F)
+        assert not list(disk.iterdir())
+        enlarge(disk, 128)
+        assert data.images(Modality.F).any()
+
+    with_disk(tmp_path / "disk", 32, filled)
 
 
 def words(stage: str, out: Path) -> list[str]:
