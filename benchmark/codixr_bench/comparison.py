@@ -215,7 +215,7 @@ def compare(first: Side, second: Side, only: Sequence[str] = ()) -> Comparison:
                 differing.append(problem)
             else:
                 notes.append(f"{name}: not compared: null on both sides")
-        elif _how_made(a) != _how_made(b):
+        elif a.signature != b.signature:
             differing.append(f"{name}.signature: {_unlike(a.signature, b.signature)}")
         else:
             pair = own.get(name), others.get(name)
@@ -337,11 +337,6 @@ def _lacking(name: str, a: Score | None, b: Score | None) -> str | None:
     if "there" not in said:
         return None
     return f"{name}: {said[0]} against {said[1]} (leave it out with --scores, or score both alike)"
-
-
-def _how_made(score: Score) -> list[str]:
-    """The signature, less what it counts of the samples themselves (``non-reports:3``)."""
-    return [part for part in score.signature.split("|") if not part.startswith("non-reports:")]
 
 
 def _unlike(first: str, second: str) -> str:

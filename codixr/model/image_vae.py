@@ -1,5 +1,7 @@
 """The image VAE: one diffusers AutoencoderKL for both views (paper, section III-B)."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
@@ -11,29 +13,68 @@ SLICE_PIXELS = 2**18
 """Decoded at once: four pictures of 256x256."""
 
 
+def cosines(count: int, side: int) -> Tensor:
+    """The ``count`` lowest patterns [count, 1, side, side] of the orthonormal 2-D DCT-II.
+
+    By falling period of the pattern; ValueError when a block has fewer.
+    """
+    if count > side**2:
+        raise ValueError(f"a block of {side} x {side} has {side**2} patterns, not {count}")
+    place = torch.arange(side) + 0.5
+    waves = torch.cos(math.pi / side * torch.arange(side)[:, None] * place) * (2 / side) ** 0.5
+    waves[0] /= 2**0.5
+    pairs = sorted(((u * u + v * v, u, v) for u in range(side) for v in range(side)))
+    return torch.stack([torch.outer(waves[u], waves[v]) for _, u, v in pairs[:count]])[:, None]
+
+
 class ImageVAE(nn.Module):
     """X-rays to latents and back.
 
     Latents are normalised: by the autoencoder's ``latents_mean`` and ``latents_std`` where its
     config has them, else by its ``scaling_factor`` (0.18215 for Stable Diffusion's).
+
+    With ``dct_scale`` the autoencoder learns what a block's lowest cosine patterns miss: a latent's
+    channels are those coefficients plus the encoder's, and the picture that they give is added to
+    the decoder's. Nothing of that is learnt or saved.
     """
+
+    patterns: Tensor | None
 
     def __init__(self, config: ImageVAEConfig) -> None:
         super().__init__()
         self.config = config
         self.autoencoder = AutoencoderKL(**config.autoencoder)
+        patterns = None
+        if config.dct_scale:
+            patterns = cosines(self.autoencoder.config.latent_channels, self.fold)
+        self.register_buffer("patterns", patterns, persistent=False)
+
+    @property
+    def fold(self) -> int:
+        """Pixels a side that one latent stands for."""
+        halvings = len(self.config.autoencoder["block_out_channels"]) - 1
+        return int(self.config.pixel_unshuffle * 2**halvings)
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Raw mean and log-variance of the latent, each [B, c, h, w], of images [B, 1, H, W]."""
-        pixels = (images * 2 - 1).expand(-1, self.config.channels, -1, -1)
+        grey = images * 2 - 1
+        pixels = grey.expand(-1, self.config.channels, -1, -1)
         pixels = F.pixel_unshuffle(pixels, self.config.pixel_unshuffle)
         latent = self.autoencoder.encode(pixels).latent_dist
-        return latent.mean, latent.logvar
+        mean: Tensor = latent.mean
+        if self.patterns is not None:
+            blocks = F.conv2d(grey, self.patterns, stride=self.fold)
+            mean = mean + blocks / self.config.dct_scale
+        return mean, latent.logvar
 
     def reconstruct(self, raw: Tensor) -> Tensor:
         """Images [B, 1, H, W], not clipped, of raw latents [B, c, h, w]."""
         pixels = F.pixel_shuffle(self.autoencoder.decode(raw).sample, self.config.pixel_unshuffle)
-        return (pixels.mean(1, keepdim=True) + 1) / 2
+        grey = pixels.mean(1, keepdim=True)
+        if self.patterns is not None:
+            blocks = raw * self.config.dct_scale
+            grey = grey + F.conv_transpose2d(blocks, self.patterns, stride=self.fold)
+        return (grey + 1) / 2
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Store per-channel statistics of the raw latents in the autoencoder's config."""
@@ -62,8 +103,7 @@ class ImageVAE(nn.Module):
         A slice holds ``SLICE_PIXELS`` at most (or one image), so that memory does not grow with B.
         """
         shift, scale = self.statistics(latents)
-        fold = 2 ** (len(self.config.autoencoder["block_out_channels"]) - 1)
-        fold *= self.config.pixel_unshuffle
-        at_once = max(1, SLICE_PIXELS // (latents.shape[-2] * latents.shape[-1] * fold**2))
+        pixels = latents.shape[-2] * latents.shape[-1] * self.fold**2
+        at_once = max(1, SLICE_PIXELS // pixels)
         raw = (latents * scale + shift).split(at_once)
         return torch.cat([self.reconstruct(part).clamp(0, 1) for part in raw])

@@ -36,6 +36,9 @@ class ImageVAEConfig:
     """Space-to-depth factor before the encoder and after the decoder; 1 is none."""
     channels: int = 3
     """Channels a grey picture is repeated to."""
+    dct_scale: float = 0.0
+    """Above 0: the latent's channels begin as the lowest DCT coefficients of a block, divided by
+    this, and the autoencoder learns the rest (JPEG's basis); 0 is none."""
 
 
 @dataclass(frozen=True)
@@ -183,14 +186,15 @@ def tiny(vocab_size: int) -> Preset:
         image_vae=ImageVAEConfig(
             pixel_unshuffle=2,
             channels=1,
+            dct_scale=4.0,
             autoencoder={
                 "in_channels": 4,
                 "out_channels": 4,
                 "down_block_types": ["DownEncoderBlock2D"] * 3,
                 "up_block_types": ["UpDecoderBlock2D"] * 3,
-                "block_out_channels": [32, 48, 64],
+                "block_out_channels": [32, 48, 56],
                 "layers_per_block": 1,
-                "latent_channels": 4,
+                "latent_channels": 12,
                 "norm_num_groups": 8,
                 "sample_size": 32,
                 "mid_block_add_attention": False,
@@ -198,8 +202,8 @@ def tiny(vocab_size: int) -> Preset:
         ),
         image_unet={
             "sample_size": 8,
-            "in_channels": 4,
-            "out_channels": 4,
+            "in_channels": 12,
+            "out_channels": 12,
             "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
             "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
             "block_out_channels": [64, 80],

@@ -97,6 +97,8 @@ class ImageVAETraining(StageConfig):
 
     mse_weight: float = 10.0
     kl_weight: float = 2e-6
+    whitening: float = 1.0
+    """1 gives every channel of a latent unit variance; at less, the large ones stay larger."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,53 +168,58 @@ class AlignmentTraining(StageConfig):
 _SHARED: dict[str, Any] = {"beta2": 0.99, "warmup": 0.1, "final_rate": 0.02, "weight_decay": 1e-4}
 
 TINY: dict[str, StageConfig] = {
-    "image-vae": ImageVAETraining(steps=1800, batch=12, learning_rate=1.5e-3, ema=0.995, **_SHARED),
+    "image-vae": ImageVAETraining(
+        steps=3500,
+        batch=64,
+        learning_rate=1.5e-3,
+        ema=0.995,
+        kl_weight=5e-7,
+        whitening=0.5,
+        **_SHARED,
+    ),
     "prompt-encoders": PromptTraining(
-        steps=1600,
+        steps=1300,
         batch=128,
         learning_rate=1.2e-3,
         ema=0.99,
         weight_tf=0.5,
         weight_tl=0.5,
+        label_weight=1.0,
         noise=0.04,
         shift=2,
         **_SHARED,
     ),
     "report-vae": ReportVAETraining(
-        steps=2600,
+        steps=3500,
         batch=64,
         learning_rate=1.5e-3,
         ema=0.995,
-        beta=0.02,
+        beta=0.006,
         beta_zero=0.0,
         beta_rise=0.5,
         word_drop=0.3,
         word_drop_late=0.2,
-        refine_steps=1400,
-        refine_learning_rate=8e-4,
-        refine_beta=0.008,
-        refine_word_drop=0.2,
         **_SHARED,
     ),
     "image-ldm-F": DenoiserTraining(
-        steps=3000,
-        batch=64,
+        steps=8000,
+        batch=256,
         learning_rate=1e-3,
-        ema=0.998,
+        ema=0.999,
         condition_mix="all-subsets",
         **_SHARED,
     ),
     "image-ldm-L": DenoiserTraining(
-        steps=3000,
-        batch=64,
+        steps=8000,
+        batch=256,
         learning_rate=1e-3,
-        ema=0.998,
+        ema=0.999,
         seed=1,
         condition_mix="all-subsets",
         **_SHARED,
     ),
     "report-ldm": DenoiserTraining(
-        steps=4000,
+        steps=3200,
         batch=256,
         learning_rate=1e-3,
         ema=0.998,
@@ -221,7 +228,7 @@ TINY: dict[str, StageConfig] = {
         **_SHARED,
     ),
     "alignment-F+L": AlignmentTraining(
-        steps=400, batch=64, learning_rate=1e-3, ema=0.98, contrast_weight=0.05, **_SHARED
+        steps=800, batch=64, learning_rate=1e-3, ema=0.98, contrast_weight=0.05, **_SHARED
     ),
     "alignment-F+T": AlignmentTraining(
         steps=400,

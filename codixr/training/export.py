@@ -1,7 +1,5 @@
 """The finished model as one folder: float16 weights, and a card that says how it was trained."""
 
-import os
-import platform
 import shutil
 from pathlib import Path
 
@@ -32,7 +30,8 @@ def card(shop: Workshop, millions: float) -> str:
     """The model card: what it is, and what each stage cost."""
     notes = {name: note for name in STAGES if (note := shop.done(name)) is not None}
     rows = [
-        f"| {name} | {n['steps']:,} x {n['config']['batch']} | {n['processes']} | "
+        f"| {name} | {n['steps']:,} x {n['config']['batch']} | "
+        f"{n['processes']} x {n.get('hardware', 'not noted')} | "
         f"{n['wall_seconds'] / 3600:.2f} | {n['cpu_seconds'] / 3600:.2f} | {n['config']['seed']} |"
         for name, n in notes.items()
     ]
@@ -51,9 +50,9 @@ tags: [chest-x-ray, radiology-report, latent-diffusion, codi-xr]
 
     codixr train all --preset {shop.preset.name} --data {shop.data} --out DIR
 
-on {platform.machine()}, {os.cpu_count()} cores ({shop.state.device.type}), in {hours:.1f} hours:
+in {hours:.1f} hours:
 
-| stage | steps x batch | processes | hours | CPU hours of the first process | seed |
+| stage | steps x batch | processes x hardware | hours | CPU hours of the first process | seed |
 |---|---|---|---|---|---|
 {table}
 

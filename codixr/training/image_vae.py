@@ -27,11 +27,18 @@ def image_vae_loss(
 
 
 @torch.no_grad()
-def measure_statistics(vae: ImageVAE, batches: Iterable[Tensor]) -> None:
-    """Set the latents' per-channel mean and std (the posterior's spread included)."""
+def measure_statistics(
+    vae: ImageVAE, batches: Iterable[Tensor], whitening: float = 1.0
+) -> None:
+    """Set the latents' per-channel mean and std (the posterior's spread included).
+
+    A channel is divided by std^``whitening``, and all by one number, so that the mean variance is
+    1: at 1 every channel counts alike, at 0 they keep their sizes.
+    """
     moments = [vae.posterior(part) for part in batches]
     mean = torch.cat([m for m, _ in moments])
     variance = torch.cat([v.exp() for _, v in moments]).mean((0, 2, 3))
     centre = mean.mean((0, 2, 3))
     spread = (mean.var((0, 2, 3)) + variance).sqrt()
-    vae.set_statistics(centre, spread)
+    rest = spread.pow(1 - whitening).square().mean().sqrt()
+    vae.set_statistics(centre, spread.pow(whitening) * rest)

@@ -1,5 +1,6 @@
 """One stage of a training folder, from its newest checkpoint to its weights and ``done.json``."""
 
+import os
 import platform
 import time
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from codixr.errors import InputError
@@ -53,6 +55,7 @@ def run_stage(shop: Workshop, name: str, config: StageConfig, *, preview: bool =
                 "config": asdict(config),
                 "inputs": stage.inputs,
                 "data": {"name": shop.data, "studies": usable},
+                "hardware": hardware(shop.state.device),
                 "versions": _versions(),
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             },
@@ -90,6 +93,13 @@ def _check_finished(shop: Workshop, name: str, config: StageConfig, done: dict[s
                 f"{name} was trained with another {part} than the present one: remove "
                 f"{shop.folder(name)} to train it again"
             )
+
+
+def hardware(device: torch.device) -> str:
+    """A process's device in words: the card's name, or the processors."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{os.cpu_count()} cores, {platform.machine()}"
 
 
 def _versions() -> dict[str, str]:

@@ -102,7 +102,7 @@ class ImageVAEStage(Stage):
         studies, device = self.shop.studies("train"), self.shop.state.device
         some = self.rows["train"][:1000]
         batches = (studies.images(v, part).to(device) for v in (F, L) for part in some.split(64))
-        image_vae.measure_statistics(self.vae, batches)
+        image_vae.measure_statistics(self.vae, batches, self.config.whitening)
         config, preset = self.vae.autoencoder.config, self.shop.preset
         numbers = {"latents_mean": config.latents_mean, "latents_std": config.latents_std}
         autoencoder = {**preset.image_vae.autoencoder, **numbers}

@@ -9,7 +9,6 @@ from codixr_bench.score import Score
 
 from codixr.errors import InputError
 from codixr_leaderboard.plot import MOST, Line, intervals_svg
-from codixr_leaderboard.ranking import without_own
 from codixr_leaderboard.submission import read_result
 from codixr_leaderboard.tracks import TRACKS, columns
 
@@ -26,7 +25,7 @@ def plot_command(parsed: argparse.Namespace) -> int:
         for what, mine, theirs in (
             ("task", result.task, first.task),
             ("track", result.track, first.track),
-            ("signature", without_own(score.signature), without_own(found[0].signature)),
+            ("signature", score.signature, found[0].signature),
         ):
             if mine != theirs:
                 raise InputError(f"'{result.model.name}' is of another {what} than the first one")

@@ -11,7 +11,6 @@ Submissions hold no study's numbers, so overlap here is that of unpaired interva
 than ``codixr-bench compare``, which pairs two runs on one machine.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -23,8 +22,6 @@ from codixr_bench.task import GROUPS, Task
 from codixr_leaderboard.submission import Submission, slug
 from codixr_leaderboard.tracks import TRACKS, columns
 
-_OWN = re.compile(r"\|non-reports:\d+")
-"""Parts of a signature that are about the samples, not about how they were measured."""
 REFERENCES = frozenset({"real", "retrieval", "classifier", "constant", "noise"})
 """Built-in models that nobody trained to generate: shown in their place, not ranked."""
 _ORDER = [task.name for task in GROUPS["all"]]
@@ -98,14 +95,9 @@ def boards(submissions: Sequence[Submission]) -> list[Board]:
 
 
 def measured(result: Result) -> tuple[str, ...]:
-    """The signatures of the scores that its table shows, without what is the samples' own."""
+    """The signatures of the scores that its table shows."""
     found = (result.score(name) for name in _columns(result))
-    return tuple(without_own(score.signature) if score else "" for score in found)
-
-
-def without_own(signature: str) -> str:
-    """A signature without the parts that are about the samples."""
-    return _OWN.sub("", signature)
+    return tuple(score.signature if score else "" for score in found)
 
 
 def ranked(results: Sequence[tuple[Result, date]]) -> tuple[Row, ...]:

@@ -173,15 +173,6 @@ def test_patients_are_read_from_the_statistics_and_have_to_agree(tmp_path: Path)
         the_comparison(grouped[0], other)
 
 
-def test_a_count_of_the_samples_in_a_signature_is_no_way_of_making(tmp_path: Path) -> None:
-    sides = simulate(np.random.default_rng(0), 30)
-    runs = [
-        write_run(tmp_path / name, side, signature={"bleu_1": f"bleu|non-reports:{count}|n:30"})
-        for name, side, count in (("a", sides[0], 0), ("b", sides[1], 4))
-    ]
-    assert "bleu_1" in [one.name for one in the_comparison(*runs).differences]
-
-
 def test_every_score_is_compared_in_pairs_and_narrower_than_by_intervals(tmp_path: Path) -> None:
     first, second = pair(tmp_path)
     found = the_comparison(first, second)

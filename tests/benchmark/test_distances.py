@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from codixr_bench.metrics.distance_scores import Asked, distance_scores
 from codixr_bench.metrics.feature_rows import FeatureRows
-from codixr_bench.metrics.influence_interval import share_interval
+from codixr_bench.metrics.influence_interval import kernel_interval, share_interval
 from codixr_bench.metrics.kernel import kernel_distance
 from codixr_bench.metrics.manifold import manifolds
 from codixr_bench.metrics.real_features import RealFeatures, features_of_dataset
@@ -233,7 +233,22 @@ def test_95_percent_intervals_of_distances_cover_the_expected_score_at_this_n():
     # What was measured, less the error of so few rounds.
     shares = covered(200, 8, 150, ("fid", "kid"))
     assert 0.91 <= shares["fid"] <= 0.995
-    assert 0.89 <= shares["kid"] <= 0.995
+    assert 0.91 <= shares["kid"] <= 0.995
+
+
+def test_a_kernel_distances_interval_is_longer_above_and_symmetric_far_from_0():
+    low, high = kernel_interval(0.07, 0.054)
+    assert low < 0.07 < high
+    assert high - 0.07 > 1.5 * (0.07 - low)
+    # Wilson's equation: both ends lie as many of their own standard errors from the value.
+    error = 0.054 / 1.959964
+    for end in (low, high):
+        grown = 0.054 * np.sqrt((end + error) / (0.07 + error))
+        assert abs(end - 0.07) == pytest.approx(grown, rel=1e-9)
+    assert kernel_interval(1.0, 1e-4) == pytest.approx((1 - 1e-4, 1 + 1e-4), abs=1e-7)
+    assert kernel_interval(0.0, 0.0) == (0.0, 0.0)
+    low, high = kernel_interval(-0.01, 0.05)
+    assert low < -0.01 < high
 
 
 @pytest.mark.slow

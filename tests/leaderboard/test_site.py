@@ -125,15 +125,6 @@ def test_results_of_other_signatures_never_share_a_table(position):
     assert len(found) == 2
 
 
-def test_the_count_of_non_reports_is_no_other_way_of_measuring():
-    content = copy.deepcopy(result_json("F->T", "c"))
-    for score in content["scores"]:
-        score["signature"] = score["signature"].replace("non-reports:0", "non-reports:12")
-    other = Submission(model="c", submitted=DAY, results=(Result.model_validate(content),))
-    (board,) = boards([submission("a", 0.5, "F->T"), other])
-    assert len(board.rows) == 2
-
-
 def a_board() -> Board:
     return boards([submission("my_model", 0.5), submission("Lab/x-ray 2.1", 0.7)])[0]
 

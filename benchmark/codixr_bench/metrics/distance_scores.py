@@ -13,7 +13,11 @@ from codixr_bench.metrics.extrapolation import extrapolated_distance
 from codixr_bench.metrics.feature_rows import FeatureRows
 from codixr_bench.metrics.frechet import Influences, frechet_of_rows
 from codixr_bench.metrics.half_samples import Halved, Splits
-from codixr_bench.metrics.influence_interval import influence_interval, standard_error
+from codixr_bench.metrics.influence_interval import (
+    influence_interval,
+    kernel_interval,
+    standard_error,
+)
 from codixr_bench.metrics.kernel import kernel_distance
 from codixr_bench.metrics.manifold import K_DENSITY, K_PRECISION, manifolds
 from codixr_bench.score import ClassScore, Score
@@ -117,12 +121,15 @@ def interval(kind: str, found: Influences, asked: Asked) -> Interval:
     """95 % of a distance: from studies where the sides are paired, else from both sides apart."""
     low, high = _LIMITS.get(kind, (-np.inf, np.inf))
     if asked.paired:
-        return influence_interval(
-            found.value, found.first + found.second, asked.patients, low, high
-        )
-    errors = [standard_error(side)[0] for side in (found.first, found.second)]
-    half = _NORMAL * math.hypot(*errors)
-    return max(low, found.value - half), min(high, found.value + half)
+        both = found.first + found.second
+        plain = influence_interval(found.value, both, asked.patients, low, high)
+    else:
+        errors = [standard_error(side)[0] for side in (found.first, found.second)]
+        half = _NORMAL * math.hypot(*errors)
+        plain = max(low, found.value - half), min(high, found.value + half)
+    if kind == "kid":
+        return kernel_interval(found.value, plain[1] - found.value)
+    return plain
 
 
 def _scored(kind: str, found: Influences, asked: Asked) -> Scored:
@@ -133,7 +140,7 @@ def _scored(kind: str, found: Influences, asked: Asked) -> Scored:
         n=asked.n,
         higher_is_better=False,
         floor=asked.floor if kind == "fid" else None,
-        signature=_signature(kind, asked, "influence"),
+        signature=_signature(kind, asked, "influence-score" if kind == "kid" else "influence"),
     )
     return Scored(score, found.first + found.second if asked.paired else None)
 

@@ -36,7 +36,7 @@ def plain(denoiser: nn.Module) -> nn.Module:
 
 def inputs(name: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
-    latent = torch.randn(3, *((128,) if name == "denoiser_t" else (4, 8, 8)), generator=generator)
+    latent = torch.randn(3, *((128,) if name == "denoiser_t" else (12, 8, 8)), generator=generator)
     condition, vector = (torch.randn(3, n, generator=generator) for n in (256, 64))
     return latent, torch.tensor([0, 500, 999]), condition, vector
 

@@ -17,7 +17,7 @@ def build(name: str) -> nn.Module:
 
 
 def inputs(name: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    shape = (128,) if name == "denoiser_t" else (4, 8, 8)
+    shape = (128,) if name == "denoiser_t" else (12, 8, 8)
     return torch.randn(3, *shape), torch.tensor([0, 500, 999]), torch.randn(3, 256)
 
 

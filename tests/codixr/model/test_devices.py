@@ -92,7 +92,7 @@ def _move(module: nn.Module, device: str) -> None:
 def test_the_fake_device_notices_what_was_left_behind(cuda: dict[str, nn.Module]) -> None:
     vae: Any = cuda["image_vae"]
     with pytest.raises(RuntimeError, match="device"):
-        vae.decode(torch.zeros(2, 4, 8, 8))
+        vae.decode(torch.zeros(2, 12, 8, 8))
 
 
 def test_no_component_leaves_a_tensor_on_the_cpu(cuda: dict[str, nn.Module]) -> None:
@@ -104,7 +104,7 @@ def test_no_component_leaves_a_tensor_on_the_cpu(cuda: dict[str, nn.Module]) -> 
     clip, vae, reports = parts["prompt_encoder"], parts["image_vae"], parts["report_vae"]
     condition, vector = clip.encode_text(ids, ids), torch.zeros(2, 64, device="cuda")
     found = [condition, clip.encode_image(grey), clip.encode_image(large)]
-    latent = vae.encode(grey, torch.zeros(2, 4, 8, 8, device="cuda"))
+    latent = vae.encode(grey, torch.zeros(2, 12, 8, 8, device="cuda"))
     found += [latent, vae.decode(latent)]
     mean = reports.encode(ids, ids)
     found += [mean, reports.logits(mean, ids)]

@@ -147,7 +147,7 @@ def test_output_types_and_lists_are_those_of_diffusers(pipe: CoDiXRPipeline) -> 
     images = {kind: generation.images[F] for kind, generation in made.items()}
     assert images["np"].shape == (4, 64, 64, 1)
     assert images["pt"].shape == (4, 1, 64, 64)
-    assert images["latent"].shape == (4, 4, 8, 8)
+    assert images["latent"].shape == (4, 12, 8, 8)
     np.testing.assert_array_equal(images["np"][..., 0], images["pt"][:, 0].numpy())
     shown = np.stack([np.asarray(image) for image in images["pil"]])
     assert np.abs(shown / 255 - images["np"][..., 0]).max() <= 0.5 / 255 + 1e-6
@@ -272,7 +272,7 @@ def test_half_precision_stays_near_full(checkpoint: Path) -> None:
 def test_decoding_in_slices_changes_nothing(
     pipe: CoDiXRPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    latents = torch.randn(5, 4, 8, 8)
+    latents = torch.randn(5, 12, 8, 8)
     with torch.no_grad():
         whole = pipe.image_vae.decode(latents)
         monkeypatch.setattr("codixr.model.image_vae.SLICE_PIXELS", 2 * 64 * 64)

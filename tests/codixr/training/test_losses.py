@@ -136,7 +136,7 @@ def test_vae_losses_fall_when_trained() -> None:
         (
             components.BUILDERS["image_vae"](preset),
             lambda m, d: image_vae.image_vae_loss(
-                m, images, d.normal((4, 8, 8)), mse_weight=10.0, kl_weight=2e-6
+                m, images, d.normal((12, 8, 8)), mse_weight=10.0, kl_weight=2e-6
             ),
         ),
         (
@@ -164,9 +164,24 @@ def test_measured_statistics_normalise_the_latents() -> None:
     images = torch.rand(64, 1, 64, 64)
     image_vae.measure_statistics(vae, images.split(16))
     with torch.no_grad():
-        latents = vae.encode(images, torch.randn(64, 4, 8, 8))
-    torch.testing.assert_close(latents.mean((0, 2, 3)), torch.zeros(4), atol=0.05, rtol=0)
-    torch.testing.assert_close(latents.std((0, 2, 3)), torch.ones(4), atol=0.1, rtol=0)
+        latents = vae.encode(images, torch.randn(64, 12, 8, 8))
+    torch.testing.assert_close(latents.mean((0, 2, 3)), torch.zeros(12), atol=0.05, rtol=0)
+    torch.testing.assert_close(latents.std((0, 2, 3)), torch.ones(12), atol=0.1, rtol=0)
+
+
+@pytest.mark.parametrize("whitening", [0.0, 0.5])
+def test_less_whitening_keeps_the_channels_ratios(whitening: float) -> None:
+    torch.manual_seed(0)
+    vae = components.BUILDERS["image_vae"](presets.tiny(20)).eval()
+    images = torch.rand(64, 1, 64, 64).cumsum(2) / 64
+    image_vae.measure_statistics(vae, images.split(16))
+    _, whole = vae.statistics(images)
+    image_vae.measure_statistics(vae, images.split(16), whitening)
+    with torch.no_grad():
+        std = vae.encode(images, torch.randn(64, 12, 8, 8)).std((0, 2, 3))
+    assert std.square().mean() == pytest.approx(1.0, abs=0.1)
+    wanted = whole.flatten().pow(1 - whitening)
+    torch.testing.assert_close(std / std[0], wanted / wanted[0], atol=0.1, rtol=0)
 
 
 def test_free_bits_leave_small_parts_of_the_kl_out_of_the_loss() -> None:
