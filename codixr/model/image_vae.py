@@ -23,7 +23,7 @@ def cosines(count: int, side: int) -> Tensor:
     place = torch.arange(side) + 0.5
     waves = torch.cos(math.pi / side * torch.arange(side)[:, None] * place) * (2 / side) ** 0.5
     waves[0] /= 2**0.5
-    pairs = sorted(((u * u + v * v, u, v) for u in range(side) for v in range(side)))
+    pairs = sorted((u * u + v * v, u, v) for u in range(side) for v in range(side))
     return torch.stack([torch.outer(waves[u], waves[v]) for _, u, v in pairs[:count]])[:, None]
 
 

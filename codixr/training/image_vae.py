@@ -27,9 +27,7 @@ def image_vae_loss(
 
 
 @torch.no_grad()
-def measure_statistics(
-    vae: ImageVAE, batches: Iterable[Tensor], whitening: float = 1.0
-) -> None:
+def measure_statistics(vae: ImageVAE, batches: Iterable[Tensor], whitening: float = 1.0) -> None:
     """Set the latents' per-channel mean and std (the posterior's spread included).
 
     A channel is divided by std^``whitening``, and all by one number, so that the mean variance is

@@ -1,6 +1,8 @@
 """`codixr train`: every stage from nothing to a folder that generates, and what it refuses."""
 
 import json
+import os
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +57,7 @@ def test_all_stages_make_a_checkpoint_that_generates(run: Path) -> None:
     assert set(result.images) == {Modality.F, Modality.L}
     assert np.asarray(result.images[Modality.F][0]).std() > 0
     card = (run / "model" / "README.md").read_text()
-    assert "| alignment-F+T | 2 x 4 |" in card
+    assert f"| alignment-F+T | 2 x 4 | 1 x {os.cpu_count()} cores, {platform.machine()} |" in card
 
 
 def test_the_resolved_config_and_the_cost_stand_beside_the_weights(run: Path) -> None:
