@@ -150,6 +150,7 @@ def test_other_projects_parts_load_in_place_of_ours(
         down_block_types=["DownEncoderBlock2D"] * 4,
         up_block_types=["UpDecoderBlock2D"] * 4,
         norm_num_groups=4,
+        latent_channels=12,
     )
     vae.save_pretrained(tmp_path / "vae")
     tower = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
@@ -186,10 +187,14 @@ def test_other_projects_parts_load_in_place_of_ours(
 
 
 def test_parts_that_do_not_fit_are_refused(checkpoint: Path, tmp_path: Path) -> None:
-    AutoencoderKL(norm_num_groups=4, block_out_channels=(8,)).save_pretrained(tmp_path / "vae")
+    vae = {"norm_num_groups": 4, "block_out_channels": (8,)}
+    AutoencoderKL(**vae, latent_channels=12).save_pretrained(tmp_path / "vae")
+    AutoencoderKL(**vae).save_pretrained(tmp_path / "narrow")
     load = CoDiXRPipeline.from_pretrained
     with pytest.raises(InputError, match="latent side would be 64, the denoisers take 8"):
         load(checkpoint, components={"image_vae": tmp_path / "vae"})
+    with pytest.raises(InputError, match="channels would be 4, the denoisers take 12"):
+        load(checkpoint, components={"image_vae": tmp_path / "narrow"})
     with pytest.raises(InputError, match="'vae' is none of"):
         load(checkpoint, components={"vae": tmp_path / "vae"})
     with pytest.raises(InputError, match="cannot be read"):
