@@ -49,8 +49,9 @@ def build(name: str, **changes: Any) -> tuple[XrayDenoiser, UNet2DConditionModel
 
 def inputs(name: str) -> tuple[Tensor, Tensor, Tensor]:
     """Three pictures and their copies, one timestep, six different conditions."""
-    side, generator = SHAPES[name]["sample_size"], torch.Generator().manual_seed(1)
-    half = torch.randn(3, 4, side, side, generator=generator)
+    side, channels = SHAPES[name]["sample_size"], SHAPES[name].get("in_channels", 4)
+    generator = torch.Generator().manual_seed(1)
+    half = torch.randn(3, channels, side, side, generator=generator)
     condition = torch.randn(6, 256, generator=generator) * 4
     return torch.cat([half, half]), torch.tensor(400).expand(6), condition
 
