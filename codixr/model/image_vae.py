@@ -14,9 +14,10 @@ SLICE_PIXELS = 2**18
 
 
 def cosines(count: int, side: int) -> Tensor:
-    """The ``count`` lowest patterns [count, 1, side, side] of the orthonormal 2-D DCT-II.
+    """The ``count`` lowest patterns [count, 1, side, side] of the orthonormal 2-D DCT-II, float32.
 
-    By falling period of the pattern; ValueError when a block has fewer.
+    JPEG's basis (Ahmed et al. 1974), the longest periods first. ValueError when a block of ``side``
+    pixels has fewer.
     """
     if count > side**2:
         raise ValueError(f"a block of {side} x {side} has {side**2} patterns, not {count}")

@@ -53,7 +53,11 @@ def kernel_interval(value: float, half: float) -> Interval:
     Notable: the variance of a squared MMD grows with it (its first-order part is of its size), so
     that a symmetric interval misses on one side: above, 7 % of the time at 200 pictures. This one
     holds the distances at which ``value`` would be no surprise, with a variance that grows in
-    proportion from one standard error below 0 on, as Wilson's does for a share.
+    proportion from one standard error below 0 on, as Wilson's does for a share (Wilson 1927).
+
+    Args:
+        value: the unbiased squared MMD (Gretton et al. 2012); may be below 0.
+        half: half the length of the symmetric interval, in the same units; 0 gives ``value`` twice.
     """
     if half <= 0.0:
         return value, value
