@@ -6,7 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from codixr import __version__, convert, prepare, train
+from codixr import __version__
+from codixr.commands import convert
+from codixr.commands import prepare
+from codixr.commands import train
 from codixr.arguments import filled, integer, number
 from codixr.errors import InputError
 
@@ -39,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from codixr.generate import Request, generate, parse_modalities, parse_sources, parse_weights
+    from codixr.commands.generate import Request, generate, parse_modalities, parse_sources, parse_weights
 
     request = filled(
         Request,
@@ -65,7 +68,7 @@ def _info(options: argparse.Namespace) -> int:
         return 0
     if options.data is not None:
         return _info_data(options)
-    from codixr.info import describe, embedded_checkpoint
+    from codixr.model.checkpoint_info import describe, embedded_checkpoint
 
     summary = describe(options.checkpoint or embedded_checkpoint())
     print(summary.as_json() if options.json else summary.as_table())

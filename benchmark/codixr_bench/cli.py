@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codixr.errors import InputError
-from codixr_bench.arguments import Command, make_parser
+from codixr_bench.commands.arguments import Command, make_parser
 from codixr_bench.atomic import disk_full, is_disk_full
-from codixr_bench.crash import ModelError
-from codixr_bench.redirection import recover, undo
+from codixr_bench.runs.crash import ModelError
+from codixr_bench.commands.redirection import recover, undo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,63 +81,63 @@ def _nothing(parsed: argparse.Namespace) -> int:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands import run
+    from codixr_bench.commands.run import run
 
     return run(parsed)
 
 
 def _generate(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands import generate
+    from codixr_bench.commands.run import generate
 
     return generate(parsed)
 
 
 def _score(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands import score
+    from codixr_bench.commands.run import score
 
     return score(parsed)
 
 
 def _fid(parsed: argparse.Namespace) -> int:
-    from codixr_bench.fid_command import fid_command
+    from codixr_bench.commands.fid import fid_command
 
     return fid_command(parsed)
 
 
 def _backbones(parsed: argparse.Namespace) -> int:
-    from codixr_bench.backbones import backbones
+    from codixr_bench.commands.backbones import backbones
 
     return backbones(as_json=parsed.json)
 
 
 def _label(parsed: argparse.Namespace) -> int:
-    from codixr_bench.labeler.command import label_command
+    from codixr_bench.commands.label import label_command
 
     return label_command(parsed)
 
 
 def _table(parsed: argparse.Namespace) -> int:
-    from codixr_bench.paper_formats import FORMATS
-    from codixr_bench.paper_tables import paper_table, read_results
+    from codixr_bench.paper.formats import FORMATS
+    from codixr_bench.paper.tables import paper_table, read_results
 
     print(FORMATS[parsed.format](paper_table(parsed.table, read_results(parsed.results))))
     return 0
 
 
 def _reconcile(parsed: argparse.Namespace) -> int:
-    from codixr_bench.reconcile import reconcile_command
+    from codixr_bench.paper.reconcile import reconcile_command
 
     return reconcile_command(as_json=parsed.json)
 
 
 def _compare(parsed: argparse.Namespace) -> int:
-    from codixr_bench.compare_table import compare_command
+    from codixr_bench.commands.compare import compare_command
 
     return compare_command(parsed)
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    from codixr_leaderboard.gate_report import check_command
+    from codixr_bench.commands.check import check_command
 
     return check_command(parsed)
 
@@ -155,7 +155,7 @@ def _verify(parsed: argparse.Namespace) -> int:
 
 
 def _plot(parsed: argparse.Namespace) -> int:
-    from codixr_leaderboard.plot_command import plot_command
+    from codixr_bench.commands.plot import plot_command
 
     return plot_command(parsed)
 
@@ -167,31 +167,31 @@ def _show(parsed: argparse.Namespace) -> int:
 
 
 def _new_model(parsed: argparse.Namespace) -> int:
-    from codixr_bench.new_model import new_model_command
+    from codixr_bench.commands.new_model import new_model_command
 
     return new_model_command(parsed)
 
 
 def _tasks(parsed: argparse.Namespace) -> int:
-    from codixr_bench.listing import tasks
+    from codixr_bench.commands.listing import tasks
 
     return tasks(as_json=parsed.json)
 
 
 def _models(parsed: argparse.Namespace) -> int:
-    from codixr_bench.listing import models
+    from codixr_bench.commands.listing import models
 
     return models(as_json=parsed.json)
 
 
 def _metrics(parsed: argparse.Namespace) -> int:
-    from codixr_bench.listing import metrics
+    from codixr_bench.commands.listing import metrics
 
     return metrics(parsed.track, as_json=parsed.json)
 
 
 def _doctor(parsed: argparse.Namespace) -> int:
-    from codixr_bench.doctor import doctor
+    from codixr_bench.commands.doctor import doctor
 
     return doctor(as_json=parsed.json)
 

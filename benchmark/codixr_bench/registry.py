@@ -36,20 +36,20 @@ MODELS: dict[str, str] = {
 }
 """Name -> module:Class."""
 METRICS: dict[str, str] = {
-    "frechet": "codixr_bench.picture_metrics:frechet",
-    "classification": "codixr_bench.track_metrics:classification",
-    "bleu": "codixr_bench.track_metrics:bleu",
+    "frechet": "codixr_bench.metrics.picture_families:frechet",
+    "classification": "codixr_bench.metrics.families:classification",
+    "bleu": "codixr_bench.metrics.families:bleu",
     "report_labels": "codixr_bench.metrics.report_labels:report_labels",
-    "rouge": "codixr_bench.track_metrics:rouge",
-    "consistency": "codixr_bench.track_metrics:consistency",
-    "near_copy_image": "codixr_bench.track_metrics:near_copy_image",
-    "near_copy_report": "codixr_bench.track_metrics:near_copy_report",
-    "radeval": "codixr_bench.track_metrics:radeval",
-    "green": "codixr_bench.track_metrics:green",
-    "inception": "codixr_bench.picture_metrics:inception",
-    "xrv": "codixr_bench.picture_metrics:xrv",
-    "xrv_chex": "codixr_bench.picture_metrics:xrv_chex",
-    "dinov2": "codixr_bench.picture_metrics:dinov2",
+    "rouge": "codixr_bench.metrics.families:rouge",
+    "consistency": "codixr_bench.metrics.families:consistency",
+    "near_copy_image": "codixr_bench.metrics.families:near_copy_image",
+    "near_copy_report": "codixr_bench.metrics.families:near_copy_report",
+    "radeval": "codixr_bench.metrics.families:radeval",
+    "green": "codixr_bench.metrics.families:green",
+    "inception": "codixr_bench.metrics.picture_families:inception",
+    "xrv": "codixr_bench.metrics.picture_families:xrv",
+    "xrv_chex": "codixr_bench.metrics.picture_families:xrv_chex",
+    "dinov2": "codixr_bench.metrics.picture_families:dinov2",
 }
 """Name -> module:function, called as ``function(task, track)`` for a list of Metric."""
 TRACKS: dict[str, str] = {

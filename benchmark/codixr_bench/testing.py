@@ -17,7 +17,7 @@ import numpy as np
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
-from codixr_bench.generate import conditions_of, fault_of
+from codixr_bench.runs.generate import conditions_of, fault_of
 from codixr_bench.hooks import (
     LearnsFromTrack,
     SeesTruth,
@@ -27,8 +27,8 @@ from codixr_bench.hooks import (
     uses_seeds,
 )
 from codixr_bench.model import Conditions, Content, GenerativeModel, Sample
-from codixr_bench.outcome import model_info
-from codixr_bench.seeds import study_seed
+from codixr_bench.runs.finish import model_info
+from codixr_bench.runs.seeds import study_seed
 from codixr_bench.task import GROUPS, Task, parse_tasks
 
 Kind = Literal[

@@ -22,13 +22,13 @@ from codixr.data.study import SPLITS
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.hooks import uses_conditions
-from codixr_bench.metrics.metric import MakesSeveral
+from codixr_bench.metric import MakesSeveral
 from codixr_bench.model import GenerativeModel
 from codixr_bench.registry import METRICS, TRACKS, load_object, names, plugged_in, unknown
 from codixr_bench.task import GROUPS, Task
 
 if TYPE_CHECKING:
-    from codixr_bench.metrics.metric import Metric
+    from codixr_bench.metric import Metric
 
 _PACKAGE = Path(__file__).parent
 _FOLDERS = (_PACKAGE / "data_manifests", _PACKAGE.parent.parent / "data_manifests")

@@ -25,7 +25,7 @@ from codixr.data.mimic_tables import (
     Table,
     report_text,
 )
-from codixr.data.prepare import Reject
+from codixr.data.shards import Reject
 from codixr.data.report import impression
 from codixr.data.study import Split
 from codixr.progress import Progress

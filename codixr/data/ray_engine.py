@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from codixr.errors import InputError
 
 if TYPE_CHECKING:
-    from codixr.data.prepare import _Job
+    from codixr.data.shards import _Job
 
 
 def run_on_ray(jobs: "Sequence[_Job]", workers: int) -> Iterator[tuple[str, str]]:
@@ -22,7 +22,7 @@ def run_on_ray(jobs: "Sequence[_Job]", workers: int) -> Iterator[tuple[str, str]
         raise InputError(
             "--engine ray needs Ray, which isn't installed: `pip install 'codixr[ray]'`"
         ) from None
-    from codixr.data.prepare import make_shard
+    from codixr.data.shards import make_shard
 
     def make(row: dict[str, Any]) -> dict[str, str]:
         name, digest = make_shard(jobs_ref[int(row["id"])])

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from codixr.data.study import Image
 from codixr.errors import InputError
-from codixr.info import checkpoint_sha256
+from codixr.model.checkpoint_info import checkpoint_sha256
 from codixr.modality import Modality
 from codixr.model import pretrained
 from codixr.model.attention import log_weights
@@ -41,8 +41,8 @@ from codixr.model.prompts import (
 )
 from codixr.model.report_vae import ReportVAE
 from codixr.model.tokenizer import Tokenizers, decode, encode, ends
-from codixr.sampling import AttendTo, Flow, Guidance, Latents, StepCallback, sample
-from codixr.schedulers import for_steps, make_scheduler
+from codixr.model.sampling import AttendTo, Flow, Guidance, Latents, StepCallback, sample
+from codixr.model.schedulers import for_steps, make_scheduler
 
 Prompt = Mapping[Modality, Image | str]
 OutputType = Literal["pil", "np", "pt", "latent"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codixr.atomic import new_array
-from codixr.training.watch import bar
+from codixr.training.display import bar
 
 
 def hash_weights(module: nn.Module, prefix: str = "") -> str:

@@ -143,7 +143,7 @@ class TrainingStudies:
         return array
 
     def _decode(self, view: Modality, path: Path) -> None:
-        from codixr.training.watch import bar
+        from codixr.training.display import bar
 
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")

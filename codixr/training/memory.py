@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from codixr.errors import InputError
-from codixr.training.configs import StageConfig
+from codixr.training.recipes import StageConfig
 
 
 class OutOfMemoryError(InputError):

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from codixr.errors import InputError
-from codixr.training.configs import StageConfig, contradiction
+from codixr.training.recipes import StageConfig, contradiction
 from codixr.training.engine import Engine, make_accelerator
 from codixr.training.previews import write_preview
 from codixr.training.stages import Stage, build
-from codixr.training.watch import clock, note
-from codixr.training.workshop import Workshop
+from codixr.training.display import clock, note
+from codixr.training.folder import Workshop
 
 
 def run_stage(shop: Workshop, name: str, config: StageConfig, *, preview: bool = False) -> None:

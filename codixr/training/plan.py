@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from codixr.model import components
 from codixr.model.presets import Preset
-from codixr.training.configs import StageConfig
+from codixr.training.recipes import StageConfig
 from codixr.training.memory import checkpoint_gradients
 
 GB = 1e9

@@ -20,7 +20,7 @@ from codixr.modality import Modality
 from codixr.training import contrastive, image_vae, report_vae
 from codixr.training.alignment import alignment_loss
 from codixr.training.cache import hash_weights
-from codixr.training.configs import (
+from codixr.training.recipes import (
     AlignmentTraining,
     DenoiserTraining,
     ImageVAETraining,
@@ -36,7 +36,7 @@ from codixr.training.denoising import (
     mix_conditions,
 )
 from codixr.training.draw import Draw
-from codixr.training.workshop import Workshop, stage_command
+from codixr.training.folder import Workshop, stage_command
 
 Batch = dict[str, Tensor]
 F, L, T = Modality.F, Modality.L, Modality.T

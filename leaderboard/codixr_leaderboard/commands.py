@@ -89,7 +89,7 @@ def _results(path: Path) -> list[Result]:
 
 def _print_result(result: Result) -> None:
     """The table of a run, then what made it."""
-    from codixr_bench.table import print_table
+    from codixr_bench.show.table import print_table
 
     print_table(result)
     checkpoint = result.model.checkpoint_sha256

@@ -3,7 +3,7 @@
 A file ``results/<track>/paper-….json`` holds one system's printed cells. They are the paper's own
 split, pictures and weights, so they stand in tables of their own, marked as printed.
 ``python -m codixr_leaderboard.printed leaderboard/results`` writes them from
-``codixr_bench.paper_numbers``; a test keeps them equal.
+``codixr_bench.paper.printed``; a test keeps them equal.
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from codixr_bench import paper_numbers as paper
+from codixr_bench.paper import printed as paper
 from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.result import Name
 from codixr_bench.task import PAPER_TASKS, Task
@@ -50,7 +50,7 @@ def read_printed(path: Path) -> PrintedRows:
     except ValidationError as error:
         raise InputError(f"'{path}' is no file of printed rows") from error
     if printed_rows().get(path.name) != found or path.absolute().parent.name != TRACK:
-        raise InputError(f"'{path}' is not what the paper prints (codixr_bench/paper_numbers.py)")
+        raise InputError(f"'{path}' is not what the paper prints (codixr_bench/paper/printed.py)")
     return found
 
 

@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from codixr.errors import InputError
 from codixr_leaderboard import table
-from codixr_leaderboard.plot import MOST, Line, intervals_svg
+from codixr_bench.show.plot import MOST, Line, intervals_svg
 from codixr_leaderboard.printed import MARK, PrintedRows, is_printed, read_printed
 from codixr_leaderboard.ranking import Board, Row, boards, measured
 from codixr_leaderboard.strict_json import read_strict

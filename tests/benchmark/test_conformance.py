@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bench_fakes import FakeDataset, SeededModel
+from helpers.bench_fakes import FakeDataset, SeededModel
 from codixr_bench.models.constant import ConstantModel
 from codixr_bench.models.noise import NoiseModel
 from codixr_bench.models.real import RealModel

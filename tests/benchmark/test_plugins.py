@@ -6,18 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import model_folders
+from helpers import model_folders
 import numpy as np
 import pytest
-from bench_fakes import FakeDataset, SeededModel, contents, record
+from helpers.bench_fakes import FakeDataset, SeededModel, contents, record
 from codixr_bench.cli import main
-from codixr_bench.crash import ModelError
-from codixr_bench.generate import generate
+from codixr_bench.runs.crash import ModelError
+from codixr_bench.runs.generate import generate
 from codixr_bench.models.diffusers import DiffusersModel, as_grey
 from codixr_bench.models.transformers import TransformersModel
-from codixr_bench.new_model import class_name, package_name, write_package
+from codixr_bench.commands.new_model import class_name, package_name, write_package
 from codixr_bench.registry import load_model
-from codixr_bench.samples import SampleStore
+from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import Task
 from codixr_bench.testing import check_model
 from PIL import Image
@@ -214,7 +214,7 @@ class CrashingModel(SeededModel):
 
 
 def test_a_crash_names_its_study_and_keeps_what_was_made(tmp_path: Path) -> None:
-    from codixr_bench.seeds import study_seed
+    from codixr_bench.runs.seeds import study_seed
 
     task, dataset = Task.parse("L+T->F"), FakeDataset(20)
     whole = SampleStore.create(tmp_path / "whole", record(20))
@@ -226,7 +226,7 @@ def test_a_crash_names_its_study_and_keeps_what_was_made(tmp_path: Path) -> None
         generate(model, task, dataset, store, image_size=8, batch_size=2)
     assert "crashed on the study at position 13: ValueError: no lung found" in str(caught.value)
     assert 'in generate\n    raise ValueError("no lung' in caught.value.trace
-    assert "codixr_bench/generate.py" not in caught.value.trace
+    assert "codixr_bench/runs/generate.py" not in caught.value.trace
     # Chunk 0 is whole; of chunk 1, positions 8 to 15, the batches before position 12 are kept.
     assert set(contents(tmp_path / "crashed")) == {
         "run.json",

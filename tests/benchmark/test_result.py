@@ -16,7 +16,7 @@ from codixr_bench.result import (
 )
 from codixr_bench.score import Score
 from codixr_bench.task import Task
-from metric_fakes import example_scores
+from helpers.metric_fakes import example_scores
 from pydantic import ValidationError
 
 from codixr.errors import InputError

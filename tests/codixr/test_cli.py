@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codixr import generate as generation
-from codixr import info
+from codixr.commands import generate as generation
+from codixr.model import checkpoint_info as info
 from codixr.cli import main
 from codixr.modality import Modality
 

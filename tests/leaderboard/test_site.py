@@ -28,7 +28,7 @@ from codixr_leaderboard.site import build, build_pages, main
 from codixr_leaderboard.submission import Submission
 from codixr_leaderboard.table import DOWNLOADS
 from PIL import Image
-from submission_fakes import a_result, result_json
+from helpers.submission_fakes import a_result, result_json
 
 from codixr.errors import InputError
 

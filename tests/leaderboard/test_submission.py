@@ -10,9 +10,9 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from codixr_bench.aggregates import LEAST
+from codixr_bench.runs.small_cells import LEAST
 from codixr_bench.cli import main
-from codixr_bench.metrics.judge import judge_pass
+from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.result import Result
 from codixr_bench.track import Track
 from codixr_leaderboard.checks import result_problems
@@ -30,7 +30,7 @@ from codixr_leaderboard.submission import (
 from codixr_leaderboard.tracks import TRACKS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from submission_fakes import Json, a_result, result_json
+from helpers.submission_fakes import Json, a_result, result_json
 
 from codixr.errors import InputError
 from codixr.modality import Modality

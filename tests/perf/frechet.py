@@ -51,8 +51,8 @@ def main() -> None:
 def inception(folder: Path) -> tuple[float, float]:
     """Milliseconds a picture of ours, and of torch-fidelity's extractor on RGB pictures."""
     import torch
-    from backbone_fakes import inception_peer, saved
-    from codixr_bench.metrics.published import PublishedBackbone
+    from helpers.backbone_fakes import inception_peer, saved
+    from codixr_bench.backbones.published import PublishedBackbone
 
     peer = inception_peer()
     path = saved(peer, folder / "inception.pth")
@@ -70,8 +70,8 @@ def densenet(folder: Path) -> tuple[float, float]:
     """Milliseconds a picture of ours, and of torchxrayvision's own steps."""
     import torch
     import torchxrayvision as xrv
-    from backbone_fakes import saved, xrv_peer
-    from codixr_bench.metrics.published import PublishedBackbone
+    from helpers.backbone_fakes import saved, xrv_peer
+    from codixr_bench.backbones.published import PublishedBackbone
 
     peer = xrv_peer()
     path = saved(peer, folder / "xrv.pth")

@@ -22,7 +22,7 @@ from codixr import CoDiXRPipeline
 from codixr.modality import Modality
 from codixr.model.image_ldm import XrayDenoiser
 from codixr.model.pipeline import Settings
-from codixr.sampling import Flow, Guidance, sample
+from codixr.model.sampling import Flow, Guidance, sample
 
 MIDDLE: dict[str, Any] = {
     "sample_size": 16,

@@ -27,7 +27,7 @@ def main() -> None:
 
 def classification() -> tuple[float, float]:
     """Ten classes, 11,000 studies, 2 to 18 % present, a tenth unknown; sklearn in a loop."""
-    from codixr_bench.bootstrap import resample_weights
+    from codixr_bench.statistics.bootstrap import resample_weights
     from codixr_bench.metrics.classification import average_auroc, average_f1
     from sklearn.metrics import f1_score, roc_auc_score
 

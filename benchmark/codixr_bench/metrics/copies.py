@@ -24,8 +24,8 @@ from codixr.data.dataset import StudyDataset
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.bootstrap import percentile_interval, resample_weights
-from codixr_bench.metrics.backbone import (
+from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
+from codixr_bench.backbones.backbone import (
     Backbone,
     Features,
     Images,
@@ -33,7 +33,7 @@ from codixr_bench.metrics.backbone import (
     real_images,
     suffix_of,
 )
-from codixr_bench.metrics.real_features import features_of_dataset
+from codixr_bench.backbones.real_features import features_of_dataset
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.progress import progress

@@ -15,7 +15,7 @@ from codixr.data.labels import PATHOLOGIES
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.metrics.backbone import (
+from codixr_bench.backbones.backbone import (
     Backbone,
     Features,
     generated_images,
@@ -28,9 +28,9 @@ from codixr_bench.metrics.distance_scores import (
     distance_scores,
     score_name,
 )
-from codixr_bench.metrics.feature_rows import FeatureRows
+from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.metrics.frechet import FeatureStatistics, distance_between, frechet_distance
-from codixr_bench.metrics.real_features import RealFeatures
+from codixr_bench.backbones.real_features import RealFeatures
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
 from codixr_bench.task import Task

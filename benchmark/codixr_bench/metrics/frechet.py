@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from codixr_bench.metrics.backbone import Features
-from codixr_bench.metrics.feature_rows import FeatureRows
+from codixr_bench.backbones.backbone import Features
+from codixr_bench.backbones.feature_rows import FeatureRows
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

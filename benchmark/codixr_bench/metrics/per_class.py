@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codixr_bench.bootstrap import percentile_interval
+from codixr_bench.statistics.bootstrap import percentile_interval
 from codixr_bench.score import ClassScore
 
 Array = NDArray[np.float64]

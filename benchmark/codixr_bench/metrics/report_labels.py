@@ -26,7 +26,7 @@ from codixr.data.labels import OBSERVATIONS, PATHOLOGIES
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.bootstrap import in_chunks, percentile_interval, resample_weights
+from codixr_bench.statistics.bootstrap import in_chunks, percentile_interval, resample_weights
 from codixr_bench.labeler import DEFAULT
 from codixr_bench.labeler.canary import check
 from codixr_bench.labeler.interface import Labeler, load_labeler, signature
@@ -39,7 +39,7 @@ from codixr_bench.score import ClassScore, Score
 from codixr_bench.task import Task
 
 if TYPE_CHECKING:
-    from codixr_bench.metrics.metric import Metric
+    from codixr_bench.metric import Metric
     from codixr_bench.track import Track
 
 POLICIES = ("u-zeros", "u-ones", "u-ignore")

@@ -24,7 +24,7 @@ from codixr.data.phantom.dataset import SPLIT_STARTS, PhantomDataset
 from codixr.data.phantom.grammar import SEVERITIES, grade, write_report
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.metrics.operating_points import operating_points
+from codixr_bench.backbones.operating_points import operating_points
 from codixr_bench.model import Conditions, Sample
 from codixr_bench.task import Task
 

@@ -10,11 +10,11 @@ import pytest
 from codixr.data.mimic import MimicOptions, plan_mimic
 from codixr.data.phantom.archive import KEY_NAME, write_archive
 from codixr.data.phantom.archive_oddities import ODDITIES
-from codixr.data.prepare import Plan, prepare
+from codixr.data.shards import Plan, prepare
 
 # Tests run with --import-mode=importlib: their helpers have to be found.
 sys.path.append(str(Path(__file__).parent))
-from mutants import SHARD_SIZE, SIZE
+from helpers.mutants import SHARD_SIZE, SIZE
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pydicom
 import pytest
-from mutants import mutate
+from helpers.mutants import mutate
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from codixr.data import codec

@@ -22,7 +22,7 @@ from codixr.data.phantom.archive import write_archive
 from codixr.data.phantom.archive_oddities import ODDITIES
 from codixr.data.phantom.render import render_views
 from codixr.data.picture import fit_file
-from codixr.data.prepare import prepare
+from codixr.data.shards import prepare
 from codixr.data.prepared import PreparedDataset
 from codixr.errors import InputError
 

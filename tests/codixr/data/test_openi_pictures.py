@@ -18,7 +18,7 @@ from codixr.cli import main
 from codixr.data import openi_pictures
 from codixr.data.openi_mesh import mesh_labels
 from codixr.data.openi_pictures import HEADERS, PROJECTED, plan_openi
-from codixr.data.prepare import prepare
+from codixr.data.shards import prepare
 from codixr.data.prepared import PreparedDataset
 from codixr.data.verify import verify
 from codixr.errors import InputError

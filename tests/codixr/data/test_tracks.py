@@ -5,10 +5,10 @@ import shutil
 import pytest
 from codixr_bench.cli import main
 from codixr_bench.track import Track
-from mutants import SIZE
+from helpers.mutants import SIZE
 
 from codixr.data.mimic import MimicOptions, plan_mimic
-from codixr.data.prepare import prepare
+from codixr.data.shards import prepare
 from codixr.errors import InputError
 from codixr.modality import Modality
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from codi_release import WORDS, Released, image_unet, report_unet, small, tokenizers
+from helpers.codi_release import WORDS, Released, image_unet, report_unet, small, tokenizers
 
 from codixr.cli import main
 from codixr.errors import InputError

@@ -14,7 +14,7 @@ from codixr.modality import Modality
 from codixr.model.pipeline import CoDiXRPipeline, Settings
 from codixr.model.prompt_encoder import interpolate
 from codixr.model.tokenizer import decode, encode, word_tokenizer
-from codixr.schedulers import make_scheduler
+from codixr.model.schedulers import make_scheduler
 
 F, L, T = Modality.F, Modality.L, Modality.T
 

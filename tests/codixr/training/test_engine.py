@@ -10,11 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import engine_fakes
+from helpers import engine_fakes
 import pytest
 import torch
-from engine_fakes import LineStage, config, curve, prompt_stage, train
-from processes import in_two
+from helpers.engine_fakes import LineStage, config, curve, prompt_stage, train
+from helpers.processes import in_two
 
 from codixr.errors import InputError
 from codixr.training import checkpoints

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from engine_fakes import LineStage, config, train
-from small_disk import enlarge, fill, with_disk
+from helpers.engine_fakes import LineStage, config, train
+from helpers.small_disk import enlarge, fill, with_disk
 
 from codixr import cli
 from codixr.atomic import new_array

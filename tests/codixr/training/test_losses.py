@@ -23,7 +23,7 @@ def test_info_nce_has_every_other_row_as_a_negative() -> None:
 
 
 def test_the_noise_schedule_is_the_one_diffusers_samples_with() -> None:
-    from codixr.sampling import make_scheduler
+    from codixr.model.sampling import make_scheduler
 
     config = DiffusionConfig()
     ours = denoising.alphas_cumulative(config)

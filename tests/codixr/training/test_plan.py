@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from codixr.model import presets
-from codixr.train import Request, memory_plan
+from codixr.commands.train import Request, memory_plan
 from codixr.training import plan
-from codixr.training.configs import PAPER, TINY
+from codixr.training.recipes import PAPER, TINY
 
 
 def test_what_autograd_keeps_of_two_layers_is_their_inputs_and_the_nonlinearitys() -> None:

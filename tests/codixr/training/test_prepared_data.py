@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from codixr.data.phantom.prepare import plan_phantom
-from codixr.data.prepare import Outcome, prepare
+from codixr.data.shards import Outcome, prepare
 from codixr.errors import InputError
-from codixr.train import Request, train
+from codixr.commands.train import Request, train
 
 QUICK = {
     "steps": "2",

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from engine_fakes import LineStage, config, curve, train
-from processes import FSDP, in_two
+from helpers.engine_fakes import LineStage, config, curve, train
+from helpers.processes import FSDP, in_two
 
 from codixr.errors import InputError
 from codixr.training import sharding

@@ -11,11 +11,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from processes import FORK, FSDP, in_two, killed
+from helpers.processes import FORK, FSDP, in_two, killed
 
 from codixr import cli
 from codixr.training import export, one_stage
-from codixr.training.configs import STAGES
+from codixr.training.recipes import STAGES
 
 IMPORTED = (export, one_stage)
 """All that a training needs: forked processes find it here, and need not import it again."""
@@ -164,5 +164,5 @@ def test_torchrun_fails_at_once_with_one_line_of_ours(
     own = [text for text in found.stderr.splitlines() if text.startswith("codixr train: ")]
     assert own == [f"codixr train: {line}"]
     assert "exitcode  : 2" in found.stderr  # ours; torchrun itself ends with 1
-    assert "codixr/train.py" not in found.stderr  # no traceback through our files
+    assert "codixr/commands/train.py" not in found.stderr  # no traceback through our files
     assert not (tmp_path / "two").exists()

@@ -1,0 +1,127 @@
+"""Backbones with published weights, by name: loaded at their first use, or absent with a reason."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from codixr.errors import InputError
+from codixr_bench.backbones.backbone import Backbone, Features, Images
+from codixr_bench.backbones.weights import WEIGHTS, load_weights, read_state
+
+SCORE_NAMES = {
+    "inception": "inception",
+    "xrv": "xrv",
+    "xrv-chex": "xrv_chex",
+    "xrv-mimic": "xrv_mimic_ch",
+    "dinov2-s": "dinov2_s",
+    "dinov2-b": "dinov2_b",
+    "dinov2-l": "dinov2_l",
+}
+"""Backbone -> the end of its scores' names: ``fid_inception``."""
+_TRAINED_ON = {"xrv": "all", "xrv-chex": "chex", "xrv-mimic": "mimic_ch"}
+
+
+class PublishedBackbone:
+    """A backbone whose weights are looked for, or downloaded, at its first use.
+
+    Args:
+        backbone: a name of ``codixr_bench.backbones.weights.WEIGHTS``.
+        given: a file of weights to use instead of the cache's.
+        allow_unpinned: whether ``given`` may be another file than the published one.
+    """
+
+    keeps = True
+
+    def __init__(
+        self, backbone: str, given: Path | None = None, *, allow_unpinned: bool = False
+    ) -> None:
+        self.backbone = backbone
+        self.name = SCORE_NAMES[backbone]
+        self.least_n = 1024 if backbone.startswith("xrv") else 2048
+        self.absent: str | None = None
+        """Why the scores are null; a line without a path, fit for a result."""
+        self._given = given
+        self._allow_unpinned = allow_unpinned
+        self._loaded: Backbone | None = None
+
+    def load(self) -> Backbone:
+        """The network; InputError when its weights are missing or wrong, and ``absent`` is set."""
+        if self._loaded is None:
+            try:
+                weights = load_weights(
+                    self.backbone, self._given, allow_unpinned=self._allow_unpinned
+                )
+            except InputError:
+                self.absent = (
+                    f"the weights of backbone '{self.backbone}' are not on this machine; "
+                    "a note of the run said where to put them"
+                )
+                raise
+            self._loaded = _build(self.backbone, weights)
+            self.absent = None
+        return self._loaded
+
+    @property
+    def signature(self) -> str:
+        """As the network's; InputError as ``load``."""
+        return self.load().signature
+
+    def features(self, images: Images) -> Features:
+        """Features of a batch; InputError as ``load``, and for pictures of a wrong range."""
+        return self.load().features(images)
+
+    def __getattr__(self, name: str) -> Any:
+        # A judge's other half: classes, probabilities, thresholds.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.load(), name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_loaded": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+@cache
+def published(backbone: str) -> PublishedBackbone:
+    """The process's one backbone of this name: both views, and all metrics, share its weights."""
+    return PublishedBackbone(backbone)
+
+
+def backbone_of_file(path: Path) -> str:
+    """Which backbone a file of weights belongs to, by its tensors' names and sizes.
+
+    Raises InputError for a file that is none, or of no known network.
+    """
+    state = read_state(path)
+    if "Mixed_5b.branch1x1.conv.weight" in state:
+        return "inception"
+    if "features.denseblock1.denselayer1.conv1.weight" in state:
+        return "xrv"
+    if "cls_token" in state and "patch_embed.proj.weight" in state:
+        sizes = {384: "dinov2-s", 768: "dinov2-b", 1024: "dinov2-l"}
+        width = state["cls_token"].shape[-1]
+        if width in sizes:
+            return sizes[width]
+    raise InputError(
+        f"'{path}' holds the weights of no known network: Inception v3 of torch-fidelity, "
+        "DenseNet-121 of torchxrayvision, or DINOv2 (ViT-S, B, L)"
+    )
+
+
+def _build(backbone: str, weights: Any) -> Backbone:
+    if backbone == "inception":
+        from codixr_bench.backbones.inception import InceptionBackbone
+
+        return InceptionBackbone(weights)
+    if backbone in _TRAINED_ON:
+        from codixr_bench.backbones.xrv import XrvPass
+
+        return XrvPass(weights, _TRAINED_ON[backbone])
+    from codixr_bench.backbones.dinov2 import DinoBackbone
+
+    return DinoBackbone(weights, SCORE_NAMES[backbone])
+
+
+assert set(SCORE_NAMES) == set(WEIGHTS)

@@ -1,0 +1,56 @@
+"""``codixr-bench backbones``: the networks that pictures are compared in, and where weights go."""
+
+import json
+from typing import Any
+
+from codixr_bench.backbones.published import SCORE_NAMES
+from codixr_bench.backbones.weights import WEIGHTS, sha256_of, stored, weights_folder
+
+_WHAT = {
+    "inception": "Inception v3 of torch-fidelity, 2048 features",
+    "xrv": "DenseNet-121 of torchxrayvision, all data sets, 1024 features",
+    "xrv-chex": "the same, trained on CheXpert alone: never saw MIMIC",
+    "xrv-mimic": "the same, trained on MIMIC-CXR alone",
+    "dinov2-s": "DINOv2 ViT-S/14, 384 features",
+    "dinov2-b": "DINOv2 ViT-B/14, 768 features",
+    "dinov2-l": "DINOv2 ViT-L/14, 1024 features",
+}
+
+
+def backbones(*, as_json: bool) -> int:
+    """Print every backbone and the state of its weights; exit code 0."""
+    rows = [_row(name) for name in WEIGHTS]
+    if as_json:
+        shipped = {"name": "phantom", "score": "fid_phantom", "state": "shipped"}
+        print(json.dumps([shipped, *rows], indent=2))
+        return 0
+    print(f"{'phantom':<11} shipped with codixr: the judge of the phantom track (fid_phantom)")
+    for row in rows:
+        print(f"\n{row['name']:<11} {row['what']} ({row['score']})")
+        print(f"  {row['state']}: {row['path']}")
+        print(f"  {row['url']}")
+        print(f"  sha256 {row['sha256']}")
+    print(
+        "\nMissing weights are downloaded at their first use. Without a network, put the file at "
+        "its path,\nor give it: codixr-bench fid A B --backbone inception --weights FILE"
+    )
+    return 0
+
+
+def _row(name: str) -> dict[str, Any]:
+    file = WEIGHTS[name]
+    path = stored(file)
+    state = "missing"
+    if path is not None:
+        state = "present" if sha256_of(path) == file.sha256 else "present, but not that sha256"
+    return {
+        "name": name,
+        "score": f"fid_{SCORE_NAMES[name]}",
+        "what": _WHAT[name],
+        "state": state,
+        "path": str(path or weights_folder() / file.file_name),
+        "url": file.url,
+        "sha256": file.sha256,
+        "size": file.size,
+        "licence": file.licence,
+    }

@@ -1,0 +1,127 @@
+"""``codixr-bench compare A B``: every score's paired difference, interval and corrected p-value."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from codixr_bench.comparing.comparison import Comparison, Difference, compare_all, load_sides
+from codixr_bench.statistics.significance import holm
+
+
+def compare_command(parsed: argparse.Namespace) -> int:
+    """Compare two results, or two folders of them; exit code 0, whatever differs."""
+    found = compare_all(load_sides(parsed.a), load_sides(parsed.b), names_of(parsed.scores))
+    differences = [one for comparison in found for one in comparison.differences]
+    corrected = dict(zip(differences, holm([d.p_value for d in differences]), strict=True))
+    if parsed.json:
+        print(json.dumps([_as_json(comparison, corrected) for comparison in found], indent=2))
+        return 0
+    for comparison in found:
+        print(heading(comparison))
+        print_columns(_rows(comparison, corrected))
+        print_notes(comparison)
+        print()
+    print(f"p: two-sided; Holm: corrected for all {len(differences)} scores.")
+    print("A difference above 0 is in A's favour where the arrow points up.")
+    return 0
+
+
+def heading(comparison: Comparison) -> str:
+    """What is compared, on what."""
+    result = comparison.first.result
+    names = [
+        f"{side.result.model.name} {side.result.model.version}"
+        for side in (comparison.first, comparison.second)
+    ]
+    track = result.track
+    return (
+        f"{result.task} · {names[0]} against {names[1]} · "
+        f"{track.name} {track.split}, {track.n:,} studies"
+    )
+
+
+def print_notes(comparison: Comparison) -> None:
+    """On standard error: what is not paired, and what a reader should know."""
+    reasons: dict[str, list[str]] = {}
+    for one in comparison.differences:
+        if not one.paired:
+            reasons.setdefault(one.reason, []).append(one.name)
+    for reason, names in reasons.items():
+        note = f"unpaired, by intervals only, hence weaker: {', '.join(names)} ({reason})"
+        print(f"codixr-bench: note: {note}", file=sys.stderr)
+    for note in comparison.notes:
+        print(f"codixr-bench: note: {note}", file=sys.stderr)
+
+
+def print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under their head, the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def number(name: str, value: float, *, sign: bool = False) -> str:
+    """A value as its score is usually read: distances and sacrebleu 2 decimals, others 4."""
+    digits = 2 if name.startswith(("fid", "sacrebleu")) else 4
+    return f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+
+
+def chance(p: float) -> str:
+    """A p-value in five characters."""
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
+def names_of(text: str | None) -> tuple[str, ...]:
+    """``a,b`` -> ("a", "b")."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _rows(comparison: Comparison, corrected: dict[Difference, float]) -> list[list[str]]:
+    rows = [["score", "", "A", "B", "A − B", "95 % interval", "p", "Holm"]]
+    for one in comparison.differences:
+        low, high = one.interval()
+        rows.append(
+            [
+                one.name if one.paired else f"{one.name} (unpaired)",
+                "↑" if one.higher_is_better else "↓",
+                number(one.name, one.first),
+                number(one.name, one.second),
+                number(one.name, one.value, sign=True),
+                f"{number(one.name, low, sign=True)} to {number(one.name, high, sign=True)}",
+                chance(one.p_value),
+                chance(corrected[one]),
+            ]
+        )
+    return rows
+
+
+def _as_json(comparison: Comparison, corrected: dict[Difference, float]) -> dict[str, object]:
+    result = comparison.first.result
+    return {
+        "task": result.task,
+        "track": result.track.model_dump(mode="json"),
+        "a": comparison.first.result.model.model_dump(mode="json"),
+        "b": comparison.second.result.model.model_dump(mode="json"),
+        "differences": [
+            {
+                "name": one.name,
+                "a": one.first,
+                "b": one.second,
+                "difference": one.value,
+                "ci95": list(one.interval()),
+                "p": one.p_value,
+                "p_holm": corrected[one],
+                "paired": one.paired,
+                "reason": one.reason or None,
+                "higher_is_better": one.higher_is_better,
+                "n": one.n,
+            }
+            for one in comparison.differences
+        ],
+        "notes": list(comparison.notes),
+    }

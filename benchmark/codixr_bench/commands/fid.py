@@ -1,0 +1,261 @@
+"""``codixr-bench fid A B``: the distance between any two sets of pictures, outside of any track.
+
+A is what was made, B what is real. The sides are independent: no picture of A belongs to one of B.
+Beside the distance stands its floor, two disjoint halves of B, and a note on whatever makes the
+number hard to read: few pictures, unequal numbers, pictures that are on both sides.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr_bench.backbones.backbone import Backbone
+from codixr_bench.metrics.distance_scores import (
+    KINDS,
+    Asked,
+    distance_scores,
+    score_name,
+)
+from codixr_bench.metrics.frechet import (
+    FeatureStatistics,
+    FrechetDerivative,
+    Influences,
+    distance_between,
+    frechet_distance,
+)
+from codixr_bench.statistics.influence_interval import influence_interval
+from codixr_bench.backbones.published import SCORE_NAMES, PublishedBackbone, backbone_of_file
+from codixr_bench.runs.picture_sets import PictureSet, Side, open_side, side_of
+from codixr_bench.score import Score
+from codixr_bench.backbones.weights import WEIGHTS, sha256_of
+
+METRICS = tuple(kind for kind in KINDS if kind != "fid_by_class")
+"""What can be asked for: labels by class are a track's."""
+_PHANTOM = "phantom"
+_SEED = 20_240_529
+
+
+def fid_command(parsed: argparse.Namespace) -> int:
+    """Print the distances between two sets; exit code 0."""
+    kinds = _kinds(parsed.metrics)
+    view = Modality(parsed.view)
+    opened = [open_side(path, view) for path in (parsed.a, parsed.b)]
+    backbone = _backbone(parsed.backbone, view, parsed.weights, allow=parsed.allow_unpinned)
+    _ = backbone.signature
+    sides = [
+        side_of(side, backbone, f"features of {name}") if isinstance(side, PictureSet) else side
+        for name, side in zip("AB", opened, strict=True)
+    ]
+    notes = _notes(sides[0], sides[1], backbone)
+    scores, floor_note = _scores(sides[0], sides[1], backbone, kinds)
+    notes += floor_note
+    for note in notes:
+        print(f"codixr-bench: note: {note}", file=sys.stderr)
+    if parsed.json:
+        print(json.dumps(_as_json(sides, scores, notes), indent=2))
+    else:
+        _print(sides, scores)
+    return 0
+
+
+def _kinds(named: str) -> tuple[str, ...]:
+    kinds = tuple(dict.fromkeys(name.strip() for name in named.split(",") if name.strip()))
+    unknown = [name for name in kinds if name not in METRICS]
+    if unknown or not kinds:
+        raise InputError(
+            f"--metrics '{named}': unknown {', '.join(unknown) or 'name'}; "
+            f"known: {', '.join(METRICS)}"
+        )
+    return kinds
+
+
+def _backbone(named: str, view: Modality, weights: Path | None, *, allow: bool) -> Backbone:
+    if named == _PHANTOM:
+        if weights is not None:
+            raise InputError("--weights: the phantom's backbone comes with codixr; leave it out")
+        from codixr_bench.backbones.phantom_judge import judge_pass
+
+        return judge_pass(view)
+    if named in SCORE_NAMES:
+        return PublishedBackbone(named, weights, allow_unpinned=allow)
+    path = Path(named)
+    if not path.is_file():
+        raise InputError(
+            f"--backbone '{named}': neither a file of weights nor one of "
+            f"{', '.join((_PHANTOM, *SCORE_NAMES))}"
+        )
+    if weights is not None:
+        raise InputError("--weights: --backbone names a file of weights already; give one of them")
+    digest = sha256_of(path)
+    known = next((file.backbone for file in WEIGHTS.values() if file.sha256 == digest), None)
+    return PublishedBackbone(known or backbone_of_file(path), path, allow_unpinned=allow)
+
+
+def _scores(
+    a: Side, b: Side, backbone: Backbone, kinds: tuple[str, ...]
+) -> tuple[list[Score], list[str]]:
+    d = [len(side.statistics.mean) for side in (a, b)]
+    if d[0] != d[1]:
+        raise InputError(
+            f"'{a.source}' has {d[0]} features, '{b.source}' {d[1]}: statistics of another backbone"
+        )
+    for side in (a, b):
+        if side.statistics.n < 2:
+            raise InputError(f"'{side.source}' holds one picture: a distance needs two or more")
+    floor, floor_n, notes = _floor(a, b)
+    asked = Asked(
+        backbone=backbone.name,
+        signature=backbone.signature,
+        kinds=kinds,
+        n=a.n or 0,
+        reference=f"independent:{b.n or 'unknown'}",
+        floor=floor,
+        floor_n=floor_n,
+    )
+    if a.rows is not None and b.rows is not None:
+        return [one.score for one in distance_scores(a.rows, b.rows, asked)], notes
+    found = distance_scores_without_rows(a, b, asked)
+    return found, notes
+
+
+def distance_scores_without_rows(a: Side, b: Side, asked: Asked) -> list[Score]:
+    """Where a side is cached statistics: ``fid`` alone; its interval knows of the other side."""
+    scores = []
+    for kind in asked.kinds:
+        name = score_name(kind, asked.backbone)
+        signature = f"{kind}|backbone:{asked.signature}|ref:{asked.reference}|n:{asked.n}"
+        better = kind not in ("fid", "kid", "fid_inf")
+        if kind != "fid":
+            reason = "cached statistics hold no single pictures"
+            scores.append(
+                Score(
+                    name=name,
+                    value=None,
+                    reason=reason,
+                    n=asked.n,
+                    higher_is_better=better,
+                    signature=signature,
+                )
+            )
+            continue
+        found, sampled = _against_statistics(a, b)
+        ci95 = None
+        if sampled:
+            influence = found.first if a.rows is not None else found.second
+            ci95 = influence_interval(found.value, influence, lowest=0.0)
+            signature += f"|ci:influence,{sampled}-alone"
+        if asked.floor is not None:
+            signature += f"|floor-n:{asked.floor_n}"
+        scores.append(
+            Score(
+                name=name,
+                value=found.value,
+                ci95=ci95,
+                n=asked.n,
+                higher_is_better=False,
+                floor=asked.floor,
+                signature=signature,
+            )
+        )
+    return scores
+
+
+def _against_statistics(a: Side, b: Side) -> tuple[Influences, str]:
+    none = np.zeros(0)
+    if a.rows is None and b.rows is None:
+        one, two = a.statistics, b.statistics
+        value = frechet_distance(one.mean, one.covariance, two.mean, two.covariance)
+        return Influences(value, none, none), ""
+    derivative = FrechetDerivative(a.statistics, b.statistics)
+    if a.rows is not None:
+        first = np.concatenate([derivative.of_first(rows) for rows in a.rows.read()])
+        return Influences(derivative.value, first - first.mean(), none), "A"
+    assert b.rows is not None
+    second = np.concatenate([derivative.of_second(rows) for rows in b.rows.read()])
+    return Influences(derivative.value, none, second - second.mean()), "B"
+
+
+def _floor(a: Side, b: Side) -> tuple[float | None, int, list[str]]:
+    """The distance between two disjoint parts of B, of as many pictures as A where B has them."""
+    if b.rows is None:
+        return None, 0, ["B is cached statistics: there is no floor"]
+    m = min(len(b.rows) // 2, a.n or len(b.rows))
+    if m < 2:
+        return None, 0, ["B has fewer than four pictures: there is no floor"]
+    order = np.random.default_rng(_SEED).permutation(len(b.rows))
+    parts = [np.sort(order[:m]), np.sort(order[m : 2 * m])]
+    if m < b.rows.dimensions:
+        value = distance_between(*(b.rows.all(part) for part in parts))
+    else:
+        one, two = (FeatureStatistics.of(b.rows.read(part)) for part in parts)
+        value = frechet_distance(one.mean, one.covariance, two.mean, two.covariance)
+    notes = []
+    if a.n is not None and m < a.n:
+        notes = [
+            f"the floor is of {m:,} pictures a side, the distance of {a.n:,}: "
+            "a floor of fewer pictures lies higher"
+        ]
+    return value, m, notes
+
+
+def _notes(a: Side, b: Side, backbone: Backbone) -> list[str]:
+    notes = []
+    d = len(b.statistics.mean)
+    least = getattr(backbone, "least_n", 0)
+    for name, side in (("A", a), ("B", b)):
+        if side.n is None:
+            notes.append(f"{name} doesn't say of how many pictures it is")
+        elif side.n <= d:
+            notes.append(
+                f"{name} has {side.n:,} pictures, and there are {d:,} features: the covariance is "
+                "singular, and most of the distance is bias"
+            )
+        elif side.n < least:
+            notes.append(
+                f"{name} has {side.n:,} pictures: under {least:,} the bias is large; "
+                "compare only at equal n"
+            )
+        if len(side.sizes) > 1:
+            notes.append(
+                f"the pictures of {name} have {len(side.sizes)} sizes: the backbone resizes each"
+            )
+    if a.n is not None and b.n is not None and a.n != b.n:
+        notes.append(f"A has {a.n:,} pictures, B {b.n:,}: rank no models by distances of unequal n")
+    if shared := len(a.digests & b.digests):
+        notes.append(
+            f"{shared:,} of {len(a.digests):,} different pictures of A are on the side of B too, "
+            "pixel by pixel: the distance is too low"
+        )
+    return notes
+
+
+def _as_json(sides: list[Side], scores: list[Score], notes: list[str]) -> dict[str, Any]:
+    a, b = sides
+    return {
+        "schema_version": 1,
+        "a": {"source": str(a.source), "n": a.n},
+        "b": {"source": str(b.source), "n": b.n},
+        "rankable": a.n is not None and a.n == b.n,
+        "scores": [score.model_dump(mode="json") for score in scores],
+        "notes": notes,
+    }
+
+
+def _print(sides: list[Side], scores: list[Score]) -> None:
+    n = [f"{side.n:,}" if side.n is not None else "?" for side in sides]
+    print(f"A {n[0]} pictures · B {n[1]} pictures")
+    for score in scores:
+        if score.value is None:
+            print(f"{score.name:<22} –  {score.reason}")
+            continue
+        ci95 = "" if score.ci95 is None else f"  [{score.ci95[0]:.5g}, {score.ci95[1]:.5g}]"
+        floor = "" if score.floor is None else f"  floor {score.floor:.5g}"
+        print(f"{score.name:<22} {score.value:.5g}{ci95}{floor}")
+    for score in scores:
+        print(score.signature)

@@ -1,0 +1,57 @@
+"""``codixr-bench plot KIND FILE…``: one score of several results, as SVG."""
+
+import argparse
+from collections.abc import Sequence
+
+from codixr_bench.atomic import write_atomically
+from codixr_bench.result import Result
+from codixr_bench.score import Score
+
+from codixr.errors import InputError
+from codixr_bench.show.plot import MOST, Line, intervals_svg
+from codixr_leaderboard.submission import read_result
+from codixr_leaderboard.tracks import TRACKS, columns
+
+
+def plot_command(parsed: argparse.Namespace) -> int:
+    """Draw and print the file's path; InputError for results that share no axis."""
+    if len(parsed.files) > MOST:
+        raise InputError(f"{len(parsed.files)} results are too many to read: at most {MOST}")
+    results = [read_result(path) for path in parsed.files]
+    first = results[0]
+    name = parsed.score or _default(first)
+    found = [_score(result, name) for result in results]
+    for result, score in zip(results, found, strict=True):
+        for what, mine, theirs in (
+            ("task", result.task, first.task),
+            ("track", result.track, first.track),
+            ("signature", score.signature, found[0].signature),
+        ):
+            if mine != theirs:
+                raise InputError(f"'{result.model.name}' is of another {what} than the first one")
+    write_atomically(parsed.to, intervals_svg(_lines(parsed.kind, results, found), name))
+    print(parsed.to)
+    return 0
+
+
+def _lines(kind: str, results: Sequence[Result], scores: Sequence[Score]) -> list[Line]:
+    pairs = list(zip(results, scores, strict=True))
+    if kind == "versions":
+        return [Line(f"{r.model.name} {r.model.version}", score) for r, score in pairs]
+    sign = -1.0 if scores[0].higher_is_better else 1.0
+    pairs.sort(key=lambda pair: (sign * (pair[1].value or 0.0), pair[0].model.name))
+    return [Line(r.model.name, score) for r, score in pairs]
+
+
+def _default(result: Result) -> str:
+    if result.track.name not in TRACKS:
+        raise InputError(f"no score ranks the track '{result.track.name}': name one, --score NAME")
+    return columns(TRACKS[result.track.name], result.task)[0]
+
+
+def _score(result: Result, name: str) -> Score:
+    score = result.score(name)
+    if score is None or score.value is None:
+        known = ", ".join(one.name for one in result.scores if one.value is not None)
+        raise InputError(f"'{result.model.name}' has no {name}; it has {known or 'no score'}")
+    return score

@@ -1,0 +1,1 @@
+"""Two results on the same studies: differences, and the gate."""

@@ -1,0 +1,359 @@
+"""Two results on the same studies: the difference of every score, its error, and what it means.
+
+Paired where both runs have their ``statistics.parquet`` beside them: a study's influence on the
+difference is the difference of its influences (``influence.py``). Where one is missing, the two
+intervals have to do, which is weaker; the comparison says so. P-values come from Student's t, with
+the degrees of freedom that the influences' kurtosis leaves: a difference that rests on five studies
+of 2,000 is judged as one of a handful. Imports no torch.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codixr.errors import InputError
+from codixr_bench.statistics.influence import (
+    PATIENT,
+    Influence,
+    describes_studies,
+    influences,
+    read_statistics,
+)
+from codixr_bench.result import Result
+from codixr_bench.score import Score
+from codixr_bench.statistics.significance import quantile, upper_tail
+
+RESULT_NAME = "result.json"
+STATISTICS_NAME = "statistics.parquet"
+ALPHA = 0.05
+_WIDTH = 2 * NormalDist().inv_cdf(0.975)
+"""Of a 95 % interval, in standard errors."""
+_ROUNDING = 1e-9
+
+
+class NotComparableError(InputError):
+    """The two sides are not of one thing; ``fields`` says which fields differ, and how."""
+
+    def __init__(self, first: Path, second: Path, fields: Sequence[str]) -> None:
+        self.fields = tuple(fields)
+        super().__init__(f"'{first}' and '{second}' are not comparable: {'; '.join(fields)}")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One result, and the statistics of its studies where they are at hand."""
+
+    path: Path
+    result: Result
+    statistics: Path | None
+
+    def influences(self) -> tuple[Mapping[str, NDArray[np.generic]], dict[str, Influence]]:
+        """The columns about the studies themselves, and each score's influence.
+
+        Raises InputError for statistics that are damaged, or that give other scores than the result
+        beside them has: another run's.
+        """
+        if self.statistics is None:
+            return {}, {}
+        columns = read_statistics(self.statistics, self.result.track.n)
+        found = influences(columns)
+        for score in self.result.scores:
+            value = found[score.name].value if score.name in found else None
+            if value is None or score.value is None:
+                continue
+            if not math.isclose(value, score.value, rel_tol=1e-6, abs_tol=1e-6):
+                raise InputError(
+                    f"'{self.statistics}' gives {score.name} {value:.6g}, '{self.path}' has "
+                    f"{score.value:.6g}: they are of two runs; score the samples again"
+                )
+        return {n: c for n, c in columns.items() if describes_studies(n)}, found
+
+
+def load_sides(path: Path) -> dict[str, Side]:
+    """Task -> side, from a result file, a run's folder, or a task group's folder of folders.
+
+    Raises InputError where there is no result, or two results of one task.
+    """
+    files = [path]
+    if path.is_dir():
+        files = [path / RESULT_NAME]
+        if not files[0].is_file():
+            files = sorted(path.glob(f"*/{RESULT_NAME}"))
+        if not files:
+            raise InputError(
+                f"'{path}' holds no '{RESULT_NAME}', nor do its folders; give a run's folder, "
+                "e.g. runs/phantom/L+T-to-F/codixr, or a result file"
+            )
+    sides: dict[str, Side] = {}
+    for file in files:
+        result = Result.load(file)
+        if result.task in sides:
+            raise InputError(f"'{path}' holds two results of '{result.task}': give one of them")
+        beside = file.parent / STATISTICS_NAME
+        sides[result.task] = Side(file, result, beside if beside.is_file() else None)
+    return sides
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One score of two results: ``first`` - ``second``."""
+
+    task: str
+    name: str
+    first: float
+    second: float
+    higher_is_better: bool
+    n: int
+    error: float
+    """Standard error of the difference."""
+    df: float
+    """Degrees of freedom of ``error``."""
+    paired: bool
+    reason: str = ""
+    """Why it is not paired."""
+
+    @property
+    def value(self) -> float:
+        """``first`` - ``second``, in the score's unit."""
+        return self.first - self.second
+
+    @property
+    def gain(self) -> float:
+        """By how much ``first`` is better; below 0 where it is worse."""
+        return self.value if self.higher_is_better else -self.value
+
+    def interval(self, level: float = 1 - ALPHA) -> tuple[float, float]:
+        """The interval of ``value``."""
+        if self.error == 0.0:
+            return self.value, self.value
+        half = quantile((1 - level) / 2, self.df) * self.error
+        return self.value - half, self.value + half
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided: how often equal models differ this much."""
+        return min(1.0, 2.0 * upper_tail(self._t(abs(self.value)), self.df))
+
+    def p_loss(self, margin: float = 0.0) -> float:
+        """One-sided: how often a model whose true loss is ``margin`` loses this much or more."""
+        return upper_tail(self._t(-self.gain - margin), self.df)
+
+    def _t(self, distance: float) -> float:
+        if self.error > 0.0:
+            return distance / self.error
+        return math.copysign(math.inf, distance) if abs(distance) > _ROUNDING else 0.0
+
+    def power(self, loss: float, margin: float, alpha: float, n: int | None = None) -> float:
+        """The chance to find a true ``loss`` beyond ``margin`` at ``alpha``, with n studies."""
+        if self.error == 0.0:
+            return 1.0 if loss > margin else 0.0
+        error = self.error * math.sqrt(self.n / (n or self.n))
+        normal = NormalDist()
+        return normal.cdf((loss - margin) / error - normal.inv_cdf(1 - alpha))
+
+    def n_needed(self, loss: float, margin: float, alpha: float, power: float) -> int | None:
+        """Studies that find a true ``loss`` with the chance ``power``; None where none would do."""
+        if loss <= margin:
+            return None
+        normal = NormalDist()
+        reach = normal.inv_cdf(1 - alpha) + normal.inv_cdf(power)
+        return max(2, math.ceil(self.n * (reach * self.error / (loss - margin)) ** 2))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All scores of one task that both results have."""
+
+    first: Side
+    second: Side
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...] = field(default=())
+    """What a reader should know: what is not paired, not compared, or made otherwise."""
+
+
+def compare(first: Side, second: Side, only: Sequence[str] = ()) -> Comparison:
+    """Compare two results of one task.
+
+    Args:
+        first: the model in question.
+        second: what it is held against.
+        only: names of the scores wanted; empty for all.
+
+    Raises:
+        NotComparableError: another task, track, version, fingerprint, split or n; a score made
+            otherwise (its signature), or there on one side only; other studies.
+        InputError: a score in ``only`` that neither has, or statistics that are another run's.
+    """
+    differing = list(_different_fields(first.result, second.result))
+    if differing:
+        raise NotComparableError(first.path, second.path, differing)
+    names = [score.name for score in second.result.scores]
+    names += [score.name for score in first.result.scores if score.name not in names]
+    if unknown := [name for name in only if name not in names]:
+        raise InputError(f"'{second.path}' has no score '{unknown[0]}'; it has: {', '.join(names)}")
+    reference, own = first.influences()
+    others_reference, others = second.influences()
+    notes = list(_notes(first, second))
+    for name, column in reference.items():
+        other = others_reference.get(name)
+        if other is not None and not np.array_equal(column, other):
+            # Their names may hold an observation, never a study.
+            differing.append(f"studies: the column '{name}' of the statistics differs")
+            break
+    differences = []
+    for name in names:
+        if only and name not in only:
+            continue
+        a, b = first.result.score(name), second.result.score(name)
+        if a is None or a.value is None or b is None or b.value is None:
+            if (problem := _lacking(name, a, b)) is not None:
+                differing.append(problem)
+            else:
+                notes.append(f"{name}: not compared: null on both sides")
+        elif a.signature != b.signature:
+            differing.append(f"{name}.signature: {_unlike(a.signature, b.signature)}")
+        else:
+            pair = own.get(name), others.get(name)
+            found = _difference(first, a, second, b, pair, reference.get(PATIENT))
+            if isinstance(found, str):
+                notes.append(f"{name}: not compared: {found}")
+            else:
+                differences.append(found)
+    if differing:
+        raise NotComparableError(first.path, second.path, differing)
+    return Comparison(first, second, tuple(differences), tuple(notes))
+
+
+def compare_all(
+    first: Mapping[str, Side], second: Mapping[str, Side], only: Sequence[str] = ()
+) -> list[Comparison]:
+    """Compare two groups of results, task by task; NotComparableError when tasks differ."""
+    some, other = next(iter(first.values())), next(iter(second.values()))
+    if set(first) != set(second):
+        tasks = [
+            "+".join(sorted(side)) if len(side) == 1 else f"{len(side)} tasks"
+            for side in (first, second)
+        ]
+        lacking = ", ".join(sorted(set(first) ^ set(second)))
+        fault = f"task: {tasks[0]} against {tasks[1]} (on one side only: {lacking})"
+        raise NotComparableError(some.path, other.path, [fault])
+    return [compare(first[task], second[task], only) for task in first]
+
+
+def _difference(
+    first: Side,
+    a: Score,
+    second: Side,
+    b: Score,
+    pair: tuple[Influence | None, Influence | None],
+    patients: NDArray[np.generic] | None,
+) -> Difference | str:
+    """The difference of a score that both have, or why there is none."""
+    if a.value is None or b.value is None:
+        raise ValueError("both scores need a value")
+    error, df, reason = 0.0, 1.0, ""
+    own, other = pair
+    if own is not None and other is not None:
+        error, df = paired_error(own.by_study - other.by_study, patients)
+    else:
+        if a.ci95 is None or b.ci95 is None:
+            return "neither paired statistics nor an interval on both sides"
+        widths = [(high - low) / _WIDTH for low, high in (a.ci95, b.ci95)]
+        error, df = math.hypot(*widths), float(max(1, a.n - 1))
+        lacking = [side.path for side in (first, second) if side.statistics is None]
+        reason = (
+            f"no '{STATISTICS_NAME}' beside '{lacking[0]}'"
+            if lacking
+            else (f"the statistics hold nothing for {a.name}")
+        )
+    return Difference(
+        task=first.result.task,
+        name=a.name,
+        first=a.value,
+        second=b.value,
+        higher_is_better=b.higher_is_better,
+        n=b.n,
+        error=error,
+        df=df,
+        paired=not reason,
+        reason=reason,
+    )
+
+
+def paired_error(
+    by_study: NDArray[np.float64], patients: NDArray[np.generic] | None = None
+) -> tuple[float, float]:
+    """The standard error of a mean-zero influence [n], and its degrees of freedom.
+
+    A patient's studies count as one, where ``patients`` numbers them [n]. The variance of a sample
+    variance is (kurtosis - 1) / m of its square; matching it to a chi-square's gives
+    2 m / (kurtosis - 1) degrees, m for a normal one (Satterthwaite).
+    """
+    n = len(by_study)
+    parts = by_study - by_study.mean()
+    if patients is not None:
+        parts = np.bincount(np.asarray(patients, dtype=np.int64), weights=parts)
+    m = len(parts)
+    squares = parts**2
+    total = float(squares.sum())
+    if m < 2 or total <= 0.0:
+        return 0.0, 1.0
+    kurtosis = m * float((squares**2).sum()) / total**2
+    df = min(m - 1.0, 2.0 * m / max(kurtosis - 1.0, 1e-12))
+    return math.sqrt(total * m / (m - 1)) / n, max(1.0, df)
+
+
+def _different_fields(first: Result, second: Result) -> Iterator[str]:
+    for name in (
+        "task",
+        "track.name",
+        "track.version",
+        "track.split",
+        "track.n",
+        "track.fingerprint",
+    ):
+        values = []
+        for result in (first, second):
+            value: object = result
+            for part in name.split("."):
+                value = getattr(value, part)
+            values.append(f"{str(value)[:10]}…" if name == "track.fingerprint" else str(value))
+            values.append(str(value))
+        if values[1] != values[3]:
+            yield f"{name}: {values[0]} against {values[2]}"
+
+
+def _lacking(name: str, a: Score | None, b: Score | None) -> str | None:
+    """What is wrong with a score that has no value on one side; None where it has none on both."""
+    said = []
+    for score in (a, b):
+        value = "absent" if score is None else "null" if score.value is None else "there"
+        said.append(value if score is None or score.reason is None else f"null ({score.reason})")
+    if "there" not in said:
+        return None
+    return f"{name}: {said[0]} against {said[1]} (leave it out with --scores, or score both alike)"
+
+
+def _unlike(first: str, second: str) -> str:
+    """The parts of two signatures that are not in the other."""
+    parts = [signature.split("|") for signature in (first, second)]
+    only = [[p for p in parts[i] if p not in parts[1 - i]] or parts[i] for i in (0, 1)]
+    return f"{'|'.join(only[0])} against {'|'.join(only[1])}"
+
+
+def _notes(first: Side, second: Side) -> Iterator[str]:
+    for side in (first, second):
+        coverage = side.result.coverage
+        if coverage.scored != coverage.expected:
+            yield f"'{side.path}': {coverage.scored} of {coverage.expected} samples scored"
+    seeds = [side.result.generation.get("seed") for side in (first, second)]
+    if seeds[0] != seeds[1]:
+        yield f"seeds {seeds[0]} and {seeds[1]}: their noise is part of the difference"
+    digests = [side.result.model.checkpoint_sha256 for side in (first, second)]
+    if digests[0] is not None and digests[0] == digests[1]:
+        yield "both sides have the same checkpoint"

@@ -1,0 +1,1 @@
+"""The paper's printed numbers, its tables, and what does not follow from them."""

@@ -1,0 +1,1 @@
+"""A run: studies to samples, samples to scores, scores to files."""

@@ -1,0 +1,201 @@
+"""Scores become files and a table: ``result.json``, ``statistics.parquet``, ``grid.png``."""
+
+import io
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy import generic
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from codixr.data.dataset import StudyDataset
+from codixr.errors import InputError
+from codixr_bench.runs.small_cells import with_counts
+from codixr_bench.atomic import make_folder, write_atomically
+from codixr_bench.runs.grid import ROWS, save_grid
+from codixr_bench.hooks import Setting
+from codixr_bench.metric import Metric
+from codixr_bench.model import Sample
+from codixr_bench.runs.record import RunRecord
+from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
+from codixr_bench.runs.scoring import SampleSource, score_samples
+from codixr_bench.task import Task
+from codixr_bench.track import Track
+from codixr_bench.metrics.families import prepare_metrics
+
+RUNS = Path("runs")
+RESULT_NAME = "result.json"
+STATISTICS_NAME = "statistics.parquet"
+GRID_NAME = "grid.png"
+SCALE = ("real", "noise")
+"""Reference points whose results, where they lie beside, are shown as a scale."""
+
+
+def encode_statistics(columns: Mapping[str, NDArray[generic]], n: int) -> bytes:
+    """One row a study, in position order: a Parquet file; the same bytes for the same numbers.
+
+    A column [n] is stored as it is, a column [n, k] as lists of k. ValueError for another length.
+    """
+    arrays: dict[str, pa.Array] = {}
+    for name, values in columns.items():
+        if len(values) != n:
+            raise ValueError(f"statistics '{name}': {len(values)} rows for {n} studies")
+        flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+        width = int(np.prod(values.shape[1:]))
+        arrays[name] = flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, width)
+    sink = io.BytesIO()
+    table = pa.table(arrays) if arrays else pa.table({"position": pa.array(range(n), pa.int64())})
+    pq.write_table(table, sink, compression="zstd", write_statistics=False)
+    return sink.getvalue()
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What made the samples, as a result names it."""
+
+    info: ModelInfo
+    generation: Mapping[str, Setting] = field(default_factory=dict)
+    """Seed and settings; empty for samples that another program made."""
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Self:
+        """The maker of a run; InputError for a name that cannot stand in a result."""
+        info = model_info(record.model, record.model_version, record.checkpoint_sha256)
+        return cls(info, {"seed": record.seed, **record.settings})
+
+
+def model_info(name: str, version: str, checkpoint_sha256: str | None = None) -> ModelInfo:
+    """Name, version and checkpoint; InputError for ones that cannot stand in a result."""
+    try:
+        return ModelInfo(name=name, version=version, checkpoint_sha256=checkpoint_sha256)
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, e["loc"])) for e in error.errors(include_input=False))
+        raise InputError(
+            f"a model's {wrong} cannot stand in a result: names and versions have 1 to 80 letters, "
+            "digits, spaces and _ . + : / @ ( ) , -"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A scored run: its result, its folder, and the results beside it that give it a scale."""
+
+    result: Result
+    folder: Path
+    scale: tuple[Result, ...] = ()
+
+
+def finish(
+    source: SampleSource,
+    dataset: StudyDataset,
+    track: Track,
+    metrics: Sequence[Metric],
+    maker: Maker,
+    folder: Path,
+    *,
+    data_dir: Path | None = None,
+    show_content: bool = False,
+    timings: Mapping[str, float] | None = None,
+) -> Outcome:
+    """Score all samples and write the files, ``result.json`` last.
+
+    Raises InputError when samples are missing or damaged, or the disk is full.
+    """
+    print(f"codixr-bench: scoring {len(dataset):,} samples", file=sys.stderr)
+    began = time.perf_counter()
+    prepare_metrics(metrics, track, dataset, data_dir)
+    scored = score_samples(source, dataset, metrics)
+    seconds = time.perf_counter() - began
+    result = make_result(
+        task=source.task,
+        track=TrackInfo(
+            name=track.name,
+            version=track.version,
+            fingerprint=dataset.fingerprint,
+            split=dataset.split,
+            n=len(dataset),
+        ),
+        model=maker.info,
+        generation=maker.generation,
+        coverage=Coverage(expected=len(dataset), scored=scored.n),
+        scores=with_counts(scored.scores, scored.statistics, real_patients=not track.simulated),
+        timings={**(timings or {}), "score": round(seconds, 3)},
+    )
+    make_folder(folder)
+    write_atomically(folder / STATISTICS_NAME, encode_statistics(scored.statistics, len(dataset)))
+    if track.shows_content or show_content:
+        _draw_grid(folder, source, dataset, result)
+    result.save(folder / RESULT_NAME)
+    return Outcome(result, folder, scale_beside(folder, result))
+
+
+def scale_beside(folder: Path, result: Result) -> tuple[Result, ...]:
+    """The results of ``real`` and ``noise`` that are of the same studies.
+
+    They are looked for beside ``folder``, in ``runs/TRACK-N/TASK`` and in ``runs/TRACK/TASK``. The
+    same studies: the same task, track, fingerprint, split and n; a file that cannot be read is
+    passed over.
+    """
+    track, task = result.track, Task.parse(result.task).folder
+    usual = [RUNS / of / task for of in (f"{track.name}-{track.n}", track.name)]
+    found = []
+    for name in SCALE:
+        if name == result.model.name:
+            continue
+        for path in (parent / name for parent in (folder.resolve().parent, *usual)):
+            beside = _readable(path / RESULT_NAME)
+            if beside is not None and (beside.task, beside.track) == (result.task, result.track):
+                found.append(beside)
+                break
+    return tuple(found)
+
+
+def _readable(path: Path) -> Result | None:
+    try:
+        return Result.load(path)
+    except InputError:
+        return None
+
+
+def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool, group: bool = False) -> None:
+    """Standard output: a table a task, and a summary of a group; or the results as JSON.
+
+    A task is one JSON object, a group a list of them.
+    """
+    if as_json:
+        found = [outcome.result.model_dump(mode="json") for outcome in outcomes]
+        print(json.dumps(found if group else found[0], indent=2))
+        return
+    from codixr_bench.show.table import print_summary, print_table
+
+    for outcome in outcomes:
+        print_table(outcome.result, outcome.scale)
+    if group:
+        print_summary([o.result for o in outcomes], [r for o in outcomes for r in o.scale])
+
+
+def _draw_grid(folder: Path, source: SampleSource, dataset: StudyDataset, result: Result) -> None:
+    """The first studies: conditions, generated, real; whoever calls has asked for content."""
+    samples: list[Sample] = []
+    for _, batch in source.batches():
+        samples += batch
+        if len(samples) >= ROWS:
+            break
+    positions = range(min(ROWS, len(samples)))
+    save_grid(
+        folder / GRID_NAME,
+        source.task,
+        positions,
+        [dataset[position] for position in positions],
+        samples[:ROWS],
+        show_content=True,
+        title=f"{result.task} · {result.model.name} · {result.track.name} {result.track.split}",
+    )

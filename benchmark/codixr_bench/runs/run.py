@@ -1,0 +1,208 @@
+"""A run: generate, then score; and where its files go.
+
+``FOLDER/samples/`` is the SampleStore; ``result.json`` (aggregates only), ``statistics.parquet``
+(one row a study, no id) and ``grid.png`` stand beside it. A run that is started again finds what is
+there and makes the rest: the same bytes, except for the timings in ``result.json``.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from codixr.data.dataset import StudyDataset
+from codixr.errors import InputError
+from codixr_bench.runs.generate import BATCH_SIZE, Generated, generate
+from codixr_bench.hooks import (
+    LearnsFromTrack,
+    SizesPictures,
+    checkpoint_of,
+    needs_training,
+    settings_of,
+    train_limit,
+)
+from codixr_bench.model import GenerativeModel
+from codixr_bench.runs.finish import (
+    GRID_NAME,
+    RESULT_NAME,
+    RUNS,
+    STATISTICS_NAME,
+    Maker,
+    Outcome,
+    finish,
+)
+from codixr_bench.runs.record import RECORD_NAME, RunRecord
+from codixr_bench.runs.store import CHUNK_SIZE, SampleStore
+from codixr_bench.task import Task
+from codixr_bench.track import Track
+from codixr_bench.metrics.families import load_backbones
+from codixr_bench.runs.processes import World
+
+SAMPLES = "samples"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run is asked for, beside its task, model and track."""
+
+    split: str = "test"
+    limit: int | None = None
+    data_dir: Path | None = None
+    seed: int = 0
+    batch_size: int = BATCH_SIZE
+    chunk_size: int = CHUNK_SIZE
+    metrics: tuple[str, ...] = ()
+    """Names of the metrics wanted; empty for all of the track's."""
+    out: Path | None = None
+    """The run's folder; None for the usual one (``run_folder``)."""
+    overwrite: bool = False
+    show_content: bool = False
+    progress: bool = True
+
+
+def run_folder(track: Track, task: Task, model_name: str, options: RunOptions) -> Path:
+    """Where a run's files go: ``--out``, or ``runs/TRACK/TASK/MODEL``; ``TRACK-N`` with a limit.
+
+    Runs of other sizes are other runs: a quick look must not stand in the way of the whole split.
+    """
+    if options.out is not None:
+        return options.out
+    safe = "".join(c if c.isalnum() or c in "._-+" else "-" for c in model_name).lstrip(".")
+    of = track.name if options.limit is None else f"{track.name}-{options.limit}"
+    return RUNS / of / task.folder / (safe or "model")
+
+
+def refuse_early(model: GenerativeModel, task: Task, track: Track) -> None:
+    """InputError when the model or the track's data cannot serve the task; nothing is written."""
+    track.check(task, model)
+    if not model.supports(task):
+        raise InputError(f"model '{model.name}' does not support the task '{task}'")
+    if needs_training(model) and "train" not in track.splits:
+        raise InputError(
+            f"model '{model.name}' needs training studies, and track '{track.name}' has none; "
+            "use --track phantom"
+        )
+
+
+def make_samples(
+    model: GenerativeModel,
+    task: Task,
+    track: Track,
+    options: RunOptions,
+    world: World,
+    folder: Path,
+) -> tuple[SampleStore, StudyDataset, Generated]:
+    """Generate what is missing in ``folder/samples``; all processes return when all is there.
+
+    Raises InputError as ``refuse_early``, ``SampleStore.create`` and ``generate``.
+    """
+    refuse_early(model, task, track)
+    dataset = track.dataset(options.split, options.limit, options.data_dir)
+    train: StudyDataset | None = None
+    if isinstance(model, SizesPictures):
+        model.use_image_size(track.image_size)
+    settings = settings_of(model)
+    if isinstance(model, LearnsFromTrack):
+        train = track.training(options.data_dir, train_limit(model))
+        settings["train_fingerprint"] = None if train is None else train.fingerprint
+    record = RunRecord(
+        task=task.name,
+        track=track.name,
+        track_version=track.version,
+        track_fingerprint=dataset.fingerprint,
+        split=options.split,
+        n=len(dataset),
+        seed=options.seed,
+        model=model.name,
+        model_version=model.version,
+        checkpoint_sha256=checkpoint_of(model),
+        settings=settings,
+        chunk_size=options.chunk_size,
+    )
+    Maker.of(record)
+    if not options.overwrite:
+        _refuse_orphan(folder)
+    store = SampleStore.create(
+        folder / SAMPLES, record, overwrite=options.overwrite, leads=world.leads
+    )
+    try:
+        if world.leads:
+            if options.overwrite:
+                for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME):
+                    (folder / name).unlink(missing_ok=True)
+            render(dataset, task)
+        world.barrier()
+        if not world.leads:
+            render(dataset, task)
+        generated = generate(
+            model,
+            task,
+            dataset,
+            store,
+            image_size=track.image_size,
+            batch_size=options.batch_size,
+            world=world,
+            prepare=lambda: _prepare(model, train, task),
+            title=f"{task} {model.name}" if options.progress and world.leads else None,
+            show_messages=track.shows_content or options.show_content,
+        )
+    except BaseException:
+        store.close()
+        raise
+    return store, dataset, generated
+
+
+def _prepare(model: GenerativeModel, train: StudyDataset | None, task: Task) -> None:
+    if isinstance(model, LearnsFromTrack):
+        model.prepare(train, task)
+
+
+def _refuse_orphan(folder: Path) -> None:
+    """InputError for a folder with a result whose samples are elsewhere: whose it is, who knows."""
+    if (folder / RESULT_NAME).exists() and not (folder / SAMPLES / RECORD_NAME).exists():
+        raise InputError(
+            f"'{folder}' holds a '{RESULT_NAME}' without its samples: "
+            "use another --out, or --overwrite to replace it"
+        )
+
+
+def render(dataset: StudyDataset, task: Task) -> None:
+    """Have a simulated dataset render its pictures once and for all, where it can and must."""
+    images = getattr(dataset, "images", None)
+    if callable(images):
+        for modality in (*task.inputs, *task.outputs):
+            if modality.is_image:
+                images(modality)
+
+
+def run_task(
+    model: GenerativeModel,
+    task: Task,
+    track: Track,
+    options: RunOptions,
+    world: World,
+    folder: Path,
+) -> Outcome | None:
+    """Generate and score one task into ``folder``; None in processes that do not lead.
+
+    Raises InputError as ``make_samples`` and ``finish``; unknown metrics
+    and missing weights before anything is made.
+    """
+    metrics = track.metrics(task, options.metrics)
+    if world.leads:
+        load_backbones(metrics)
+    store, dataset, generated = make_samples(model, task, track, options, world, folder)
+    if not world.leads:
+        return None
+    try:
+        return finish(
+            store,
+            dataset,
+            track,
+            metrics,
+            Maker.of(store.record),
+            folder,
+            data_dir=options.data_dir,
+            show_content=options.show_content,
+            timings={"generate": round(generated.seconds, 3)},
+        )
+    finally:
+        store.close()

@@ -1,0 +1,74 @@
+"""Samples against studies: the second half of a run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from numpy import generic
+from numpy.typing import NDArray
+
+from codixr.data.dataset import StudyDataset
+from codixr.errors import InputError
+from codixr_bench.statistics.bootstrap import patient_numbers, resampling_patients
+from codixr_bench.metric import Metric
+from codixr_bench.model import Sample
+from codixr_bench.score import Score
+from codixr_bench.task import Task
+
+
+class SampleSource(Protocol):
+    """Samples by position: a SampleStore, or a folder that another program made."""
+
+    task: Task
+
+    def __len__(self) -> int:
+        """The number of samples."""
+        ...
+
+    def batches(self) -> Iterator[tuple[range, list[Sample]]]:
+        """(positions, samples), in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What scoring gives: the scores, and one row of statistics a study, of ``n`` studies."""
+
+    scores: list[Score]
+    statistics: Mapping[str, NDArray[generic]]
+    n: int
+    patients: int
+    """As many as ``n`` where every study is a patient of its own."""
+
+
+def score_samples(source: SampleSource, dataset: StudyDataset, metrics: Sequence[Metric]) -> Scored:
+    """Score every sample against its study; nothing is dropped.
+
+    Intervals resample patients. Where some have several studies, the statistics' column ``patient``
+    numbers them by first appearance.
+
+    Raises InputError when the samples are not as many as the studies.
+    """
+    if len(source) != len(dataset):
+        raise InputError(f"{len(source)} samples for {len(dataset)} studies: nothing is scored")
+    n = 0
+    patients: list[str] = []
+    for positions, samples in source.batches():
+        studies = [dataset[position] for position in positions]
+        for metric in metrics:
+            metric.update(positions, studies, samples)
+        n += len(positions)
+        patients += [study.subject_id for study in studies]
+    if n != len(dataset):
+        raise InputError(f"{n} of {len(dataset)} samples could be read: nothing is scored")
+    scores: list[Score] = []
+    statistics: dict[str, NDArray[generic]] = {}
+    with resampling_patients(patients) as count:
+        numbers = patient_numbers()
+        if numbers is not None and count < n:
+            statistics["patient"] = numbers
+        for metric in metrics:
+            scores += metric.compute()
+            for name, values in metric.statistics().items():
+                statistics[name if name not in statistics else f"{metric.name}.{name}"] = values
+    return Scored(scores, statistics, n, count)

@@ -1,0 +1,1 @@
+"""Resampling, intervals, influences and tests; no metric is named here."""

@@ -1,0 +1,316 @@
+"""`codixr train`: the paper's stages, one or all, each resumed where it stopped."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codixr.arguments import filled
+from codixr.atomic import is_disk_full, no_space
+from codixr.errors import InputError
+
+if TYPE_CHECKING:
+    from codixr.training.recipes import StageConfig
+
+_EXAMPLES = """\
+examples:
+  codixr train all --preset tiny --data phantom --out run
+  codixr train image-ldm --view F --preset tiny --data phantom --out run
+  codixr train report-ldm --preset tiny --data phantom --out run --set steps=6000 --set ema=0.999
+  accelerate launch -m codixr.cli train image-ldm --preset paper --data mimic --init sd --out run
+
+The same command goes on where it was stopped. --set KEY=VALUE changes every stage of the command
+that has KEY; --set STAGE.KEY=VALUE changes one. The numbers a stage used stand in
+OUT/stages/STAGE/config.json.
+"""
+
+_LATER = 30.0
+"""Seconds that the other processes leave the first to report an error: it may be slower."""
+
+VOCABULARY = 300
+"""Words of the phantom's reports, about: what a plan of ``tiny`` counts with."""
+
+STAGE_NAMES = (
+    "image-vae",
+    "prompt-encoders",
+    "report-vae",
+    "image-ldm",
+    "report-ldm",
+    "alignment",
+    "all",
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of `codixr train`."""
+
+    stage: str
+    preset: str
+    data: str | None = None
+    out: Path | None = None
+    view: str | None = None
+    pair: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    init: Path | None = None
+    limit: int | None = None
+    threads: int | None = None
+    preview: bool = False
+    """Write samples of real studies too; those of the phantom are always written."""
+    gpus: int = 4
+    gpu_memory: float = 80.0
+
+
+def parse_settings(texts: list[str]) -> dict[str, str]:
+    """``["steps=10", "image-ldm.ema=0"]`` -> name -> text; InputError without an '='."""
+    settings: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--set {text}: write KEY=VALUE, e.g. --set steps=1000")
+        settings[key.strip()] = value.strip()
+    return settings
+
+
+def chosen_stages(request: Request) -> list[str]:
+    """The recipe's stages that a request names, in order; InputError for one it has not."""
+    from codixr.training.recipes import recipe
+
+    stages = list(recipe(request.preset))
+    for option, value, owner in (
+        ("--view", request.view, "image-ldm"),
+        ("--pair", request.pair, "alignment"),
+    ):
+        if value is not None and request.stage != owner:
+            raise InputError(f"{option} {value} belongs to {owner}; leave it out")
+    if request.stage == "all":
+        return stages
+    if request.stage == "image-vae" and "image-vae" not in stages:
+        raise InputError(
+            f"--preset {request.preset} keeps Stable Diffusion's image VAE, frozen, as the paper "
+            "does: there is nothing to train; bring it in with --init FOLDER"
+        )
+    if request.stage == "image-ldm":
+        return [f"image-ldm-{v}" for v in ("F", "L") if request.view in (None, v)]
+    if request.stage == "alignment":
+        return [f"alignment-{p}" for p in ("F+L", "F+T") if request.pair in (None, p)]
+    return [request.stage]
+
+
+def train(request: Request) -> list[Path]:
+    """Run the stages of ``request``; returns the folders that hold what they made.
+
+    InputError for bad settings, missing data or predecessors, and whatever stops a stage.
+    """
+    stages, model_texts = _configs(request)
+    model_settings = _model_settings(model_texts)
+    if request.data is None or request.out is None:
+        raise InputError("give --data and --out, or --plan for what memory it needs")
+
+    import torch
+
+    torch.set_num_threads(_threads(request))
+    from codixr.training.engine import shares
+    from codixr.training.folder import join_processes
+
+    try:
+        state = join_processes()
+        state.wait_for_everyone()  # who refuses and leaves must not break off the others' joining
+        if request.out.exists() and not request.out.is_dir():
+            raise InputError(f"--out {request.out}: is a file; give a folder")
+        for name, config in stages.items():
+            if not (request.out / "stages" / name / "done.json").exists():
+                shares(name, config, state.num_processes)
+        return _run_stages(request, stages, model_settings)
+    except Exception as error:
+        if isinstance(error, InputError) or not is_disk_full(error):
+            raise
+        raise no_space(request.out) from error
+    finally:
+        _leave_group()
+
+
+def _configs(request: Request) -> "tuple[dict[str, StageConfig], dict[str, str]]":
+    """The chosen stages' configs with the request's settings, and the settings of the model."""
+    from codixr.training import recipes as configs
+    from codixr.training.folder import MODEL_FIELDS
+
+    recipe = {name: configs.recipe(request.preset)[name] for name in chosen_stages(request)}
+    return configs.override(recipe, dict(request.settings), MODEL_FIELDS)
+
+
+def _run_stages(
+    request: Request, stages: "Mapping[str, StageConfig]", model_settings: Mapping[str, Any]
+) -> list[Path]:
+    from codixr.training.data import open_training_data
+    from codixr.training.export import export
+    from codixr.training.one_stage import run_stage
+    from codixr.training.folder import Workshop
+
+    assert request.data is not None
+    assert request.out is not None
+    size = _image_size(request)
+    shop = Workshop(
+        request.out,
+        request.preset,
+        request.data,
+        open_training_data(request.data, size, request.limit),
+        size,
+        init=request.init,
+        model_settings=model_settings,
+    )
+    for name, config in stages.items():
+        run_stage(shop, name, config, preview=request.preview or request.data == "phantom")
+    made = [request.out]
+    if request.stage == "all" and shop.state.is_main_process:
+        made = [export(shop, request.out / "model")]
+    shop.state.wait_for_everyone()
+    return made
+
+
+def memory_plan(request: Request) -> str:
+    """A table of what the request's stages need on each GPU; nothing is trained or read."""
+    from codixr.model import presets
+    from codixr.training import plan
+    from codixr.training.display import bar
+
+    stages, _ = _configs(request)
+    preset = presets.paper() if request.preset == "paper" else presets.tiny(VOCABULARY)
+    plans = []
+    for name, config in bar(list(stages.items()), "planning"):
+        if config.batch % request.gpus:
+            raise InputError(
+                f"{name}: a batch of {config.batch} cannot be shared by {request.gpus} GPUs: give "
+                "another --gpus or --set batch"
+            )
+        plans.append(plan.plan(preset, name, config, request.gpus, request.gpu_memory))
+    return plan.table(plans, request.gpus, request.gpu_memory)
+
+
+def _image_size(request: Request) -> int:
+    """The side of the preset's pictures: of the folder that is there, or that it starts from."""
+    from codixr.model import components, presets
+
+    assert request.out is not None
+    for folder in (request.out, request.init):
+        if folder is not None and (folder / components.INDEX).is_file():
+            return components.load_preset(folder).image_size
+    return presets.tiny(8).image_size if request.preset == "tiny" else 256
+
+
+def _model_settings(settings: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that belong to the model, as values."""
+    import typing
+
+    from codixr.model.presets import DiffusionConfig
+    from codixr.training.recipes import parse
+
+    hints = typing.get_type_hints(DiffusionConfig)
+    return {name: parse(name, text, hints[name]) for name, text in settings.items()}
+
+
+def _threads(request: Request) -> int:
+    """Threads a process: --threads, else OMP_NUM_THREADS, else 1 for tiny and torch's own."""
+    import torch
+
+    if request.threads is not None:
+        return request.threads
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    # Two threads on two shared cores were slower than one.
+    return 1 if request.preset == "tiny" else torch.get_num_threads()
+
+
+def _leave_group() -> None:
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def add_parser(commands: Any) -> None:
+    """Add `codixr train` to the commands of the command line."""
+    parser = commands.add_parser(
+        "train",
+        help="train the model, one stage or all",
+        description="Train a stage of the paper's recipe, or all of them in order. OUT becomes a "
+        "checkpoint; previews and caches of the data stay in it.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("stage", choices=STAGE_NAMES, metavar="STAGE", help=", ".join(STAGE_NAMES))
+    parser.add_argument(
+        "--preset", required=True, choices=("tiny", "paper"), help="sizes and recipe"
+    )
+    parser.add_argument("--data", metavar="DIR|phantom", help="prepared data set, or phantom")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="training folder")
+    parser.add_argument("--view", choices=("F", "L"), help="image-ldm: one view (default: both)")
+    parser.add_argument(
+        "--pair", choices=("F+L", "F+T"), help="alignment: one pair (default: both, in order)"
+    )
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a number of the recipe; may be given more than once",
+    )
+    parser.add_argument(
+        "--init", type=Path, metavar="DIR", help="checkpoint to start from (a new OUT only)"
+    )
+    parser.add_argument(
+        "--limit", type=_positive, metavar="N", help="the first N studies of each split only"
+    )
+    parser.add_argument(
+        "--threads",
+        type=_positive,
+        metavar="N",
+        help="threads of a process (default: OMP_NUM_THREADS, else 1 for tiny)",
+    )
+    parser.add_argument(
+        "--preview",
+        action="store_true",
+        help="write samples to OUT/samples for real data too: they show patients, keep them there",
+    )
+    parser.add_argument(
+        "--plan", action="store_true", help="print what memory the stages need, and train nothing"
+    )
+    parser.add_argument("--gpus", type=_positive, default=4, metavar="N", help="GPUs of --plan")
+    parser.add_argument(
+        "--gpu-memory", type=float, default=80.0, metavar="GB", help="memory of each (default 80)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `codixr train`; returns the exit code."""
+    request = filled(Request, options, settings=parse_settings(options.settings))
+    if options.plan:
+        print(memory_plan(request))
+        return 0
+    rank = os.environ.get("RANK", "0")
+    try:
+        made = train(request)
+    except InputError as error:
+        if rank == "0":
+            raise
+        # The first process says the same, and ends the others; only what it missed is said here.
+        time.sleep(_LATER)
+        print(f"codixr train: process {rank}: {error}", file=sys.stderr)
+        return 2
+    if rank == "0":
+        for path in made:
+            print(path)
+    return 0
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)

@@ -1,0 +1,1 @@
+"""Released weights of other projects as components of ours."""

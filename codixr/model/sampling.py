@@ -1,0 +1,162 @@
+"""The joint sampler: one loop, any inputs, any outputs.
+
+All flows walk down the same timesteps together. While two or more are made at once, each one's
+environment encoder summarises its latent at every step, and the others attend to it
+(paper, eq. 3-5). Guidance runs the conditional and unconditional halves in one batch. Latents and
+schedulers stay in float32 whatever the denoisers' precision.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from codixr.modality import Modality
+from codixr.model.environment import others_mean
+from codixr.model.schedulers import abar_at, for_steps, make_scheduler, step_options
+
+__all__ = ["AttendTo", "Flow", "Guidance", "StepCallback", "make_scheduler", "sample"]
+
+AttendTo = Literal["others", "own"]
+"""Whose vector a joint output sees: the other flows' (the papers), or its own (CoDi's code)."""
+
+Latents = dict[Modality, Tensor]
+StepCallback = Callable[[int, Any, Latents], Latents | None]
+"""(step 0-based, timestep, latents) -> latents to go on with, or None."""
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What the denoisers are told: ``eps = eps_u + scale * (eps_c - eps_u)``.
+
+    ``condition`` and ``null`` are one vector a sample [B, D], or K tokens [B, K, D], whose
+    ``log_weights`` [K] are None where they count the same.
+    """
+
+    condition: Tensor
+    null: Tensor
+    scale: float = 1.0
+    log_weights: Tensor | None = None
+
+    @property
+    def doubled(self) -> bool:
+        """Whether the unconditional half is needed."""
+        return self.scale != 1.0
+
+    def context(self, like: Tensor) -> Tensor:
+        """What one batch is conditioned on: both halves, or the condition alone."""
+        halves = (self.condition, self.null) if self.doubled else (self.condition,)
+        return torch.cat(halves).to(like)
+
+    def mix(self, eps: Tensor) -> Tensor:
+        """The guided noise of both halves' noise."""
+        if not self.doubled:
+            return eps
+        with_prompt, without = eps.chunk(2)
+        return without + self.scale * (with_prompt - without)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One output: who denoises it, from which noise [B, ...], and each sample's generator."""
+
+    denoiser: nn.Module
+    noise: Tensor
+    guidance: Guidance
+    generators: Sequence[torch.Generator]
+    clip: float | None = None
+    """Bound on the predicted clean latent."""
+    prediction_type: str = "epsilon"
+    """What the denoiser gives: "epsilon" or "v_prediction"."""
+
+
+@torch.inference_mode()
+def sample(
+    flows: Mapping[Modality, Flow],
+    scheduler: Any,
+    steps: int,
+    *,
+    eta: float | None = None,
+    attend_to: AttendTo = "others",
+    callback: StepCallback | None = None,
+) -> Latents:
+    """Clean latents of every flow, float32.
+
+    ``scheduler`` is any of diffusers' that ``codixr.model.schedulers`` allows; ``eta`` is DDIM's. Each
+    sample's noise comes from its own generator, whatever else is in the batch.
+    Raises InputError for a number of steps or an eta that the scheduler does not take.
+    """
+    likes = {m: next(flow.denoiser.parameters()) for m, flow in flows.items()}
+    schedulers = {m: for_steps(scheduler, steps, likes[m].device) for m in flows}
+    options = {m: step_options(schedulers[m], list(f.generators), eta) for m, f in flows.items()}
+    contexts = {m: flow.guidance.context(likes[m]) for m, flow in flows.items()}
+    latents = {
+        m: flow.noise.to(likes[m].device, torch.float32) * schedulers[m].init_noise_sigma
+        for m, flow in flows.items()
+    }
+    with ExitStack() as held:
+        for flow in flows.values():
+            held.enter_context(flow.denoiser.same_condition())  # type: ignore[operator]
+        for index, t in enumerate(next(iter(schedulers.values())).timesteps):
+            inputs = {m: schedulers[m].scale_model_input(latents[m], t) for m in flows}
+            vectors = _environments(flows, inputs, likes, t, attend_to)
+            for m, flow in flows.items():
+                eps = _guided(flow, inputs[m].to(likes[m]), t, contexts[m], vectors[m])
+                if flow.clip is not None or flow.prediction_type == "v_prediction":
+                    eps = _as_noise(flow, inputs[m], eps, abar_at(schedulers[m], float(t)))
+                step = schedulers[m].step(eps, t, latents[m], return_dict=False, **options[m])
+                latents[m] = step[0]
+            if callback is not None and (changed := callback(index, t, dict(latents))) is not None:
+                latents = {m: changed[m].to(latents[m]) for m in flows}
+    return latents
+
+
+def _guided(flow: Flow, x: Tensor, t: Tensor, context: Tensor, vector: Tensor | None) -> Tensor:
+    """The guided prediction of one flow, float32.
+
+    Guidance of v is that of the noise: both are the same at x, but for a factor.
+    """
+    halves = 2 if flow.guidance.doubled else 1
+    weights = flow.guidance.log_weights
+    eps = flow.denoiser(
+        torch.cat([x] * halves),
+        t.to(x.device).expand(halves * len(x)),
+        context,
+        None if vector is None else torch.cat([vector] * halves),
+        None if weights is None else weights.to(x),
+    )
+    return flow.guidance.mix(eps.float())
+
+
+def _environments(
+    flows: Mapping[Modality, Flow],
+    inputs: Latents,
+    likes: Mapping[Modality, Tensor],
+    t: Tensor,
+    attend_to: AttendTo,
+) -> dict[Modality, Tensor | None]:
+    """What each flow attends to at this step; None when one is made alone."""
+    if len(flows) < 2:
+        return dict.fromkeys(flows)
+    vectors = {
+        m: flow.denoiser.encode_environment(  # type: ignore[operator]
+            inputs[m].to(likes[m]), t.to(likes[m].device).expand(len(inputs[m]))
+        )
+        for m, flow in flows.items()
+    }
+    if attend_to == "own":
+        return dict(vectors)
+    return {m: others_mean(vectors, m) for m in flows}
+
+
+def _as_noise(flow: Flow, x: Tensor, predicted: Tensor, abar: float) -> Tensor:
+    """The noise of a prediction, or that of the same clean latent clipped to the flow's bound."""
+    signal, spread = abar**0.5, (1 - abar) ** 0.5
+    is_v = flow.prediction_type == "v_prediction"
+    if flow.clip is None:
+        return signal * predicted + spread * x if is_v else predicted
+    clean = signal * x - spread * predicted if is_v else (x - spread * predicted) / signal
+    return (x - signal * clean.clamp(-flow.clip, flow.clip)) / spread

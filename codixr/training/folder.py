@@ -1,0 +1,352 @@
+"""The folder that a model is trained in: what is finished there, and what stages share.
+
+OUT is itself a checkpoint that grows: ``model_index.json``, the tokenizers, and a folder for each
+finished component. ``stages/STAGE`` holds a stage's config, checkpoints and ``done.json``,
+``cache`` what frozen encoders made of the studies, ``logs`` the tracker's files.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from codixr.data.study import Split
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr.model import components, presets
+from codixr.model.presets import DiffusionConfig, Preset
+from codixr.model.tokenizer import (
+    Tokenizers,
+    encode,
+    load_tokenizers,
+    save_tokenizers,
+    word_tokenizer,
+)
+from codixr.training.cache import frozen_table, hash_weights
+from codixr.training.checkpoints import atomically
+from codixr.training.recipes import StageConfig
+from codixr.training.data import OpenData, TrainingStudies
+
+MAKERS = {
+    "image_vae": "image-vae",
+    "prompt_encoder": "prompt-encoders",
+    "report_vae": "report-vae",
+    "denoiser_f": "image-ldm-F",
+    "denoiser_l": "image-ldm-L",
+    "denoiser_t": "report-ldm",
+}
+"""Component -> the stage that makes it."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A finished component, in eval mode and without gradients, and the hash of its weights."""
+
+    module: Any
+    sha256: str
+
+
+class Workshop:
+    """A training folder, its preset, its tokenizers and its studies."""
+
+    def __init__(
+        self,
+        out: Path,
+        preset: str,
+        data: str,
+        open_data: OpenData,
+        image_size: int,
+        *,
+        init: Path | None = None,
+        model_settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.out, self.data = out, data
+        self._open_data, self._image_size = open_data, image_size
+        self._studies: dict[Split, TrainingStudies | None] = {}
+        self._frozen: dict[str, Frozen] = {}
+        self.state = join_processes()
+        index = out / components.INDEX
+        there = index.exists()
+        self.state.wait_for_everyone()
+        if self.state.is_main_process and not there:
+            self._found(preset, init, dict(model_settings or {}))
+        self.state.wait_for_everyone()
+        self.preset = components.load_preset(out)
+        self._check(preset, init, dict(model_settings or {}))
+        self.tokenizers = load_tokenizers(self.preset.tokenizers, out)
+
+    def _found(self, name: str, init: Path | None, settings: dict[str, Any]) -> None:
+        """Write the preset and the tokenizers of a new folder."""
+        if init is not None:
+            preset = components.load_preset(init)
+            tokenizers = load_tokenizers(preset.tokenizers, init)
+        elif name == "tiny":
+            tokenizers = Tokenizers.one_for_all(word_tokenizer(self.studies("train").reports))
+            preset = presets.tiny(len(tokenizers.prompt))
+        else:
+            raise InputError(
+                f"--preset {name} starts from pretrained parts: give the folder of a converted "
+                "checkpoint with --init"
+            )
+        preset = replace(preset, diffusion=replace(preset.diffusion, **settings))
+        save_tokenizers(tokenizers, preset.tokenizers, self.out)
+        note = {
+            "data": self.data,
+            "fingerprint": self.studies("train").fingerprint,
+            "init": None if init is None else str(init.resolve()),
+        }
+        self.write("training.json", note)
+        components.save_preset(preset, self.out)
+
+    def _check(self, name: str, init: Path | None, settings: dict[str, Any]) -> None:
+        """InputError where the command contradicts the folder."""
+        if self.preset.name != name:
+            raise InputError(
+                f"--out {self.out} holds preset '{self.preset.name}', not --preset {name}: give "
+                "another folder"
+            )
+        saved = json.loads((self.out / "training.json").read_text())
+        fingerprint = self.studies("train").fingerprint
+        if saved["fingerprint"] != fingerprint:
+            raise InputError(
+                f"--out {self.out} was begun with data {saved['data']} "
+                f"({saved['fingerprint'][:12]}), not {self.data} ({fingerprint[:12]}): give "
+                "another folder, or the data and the limit that it was begun with"
+            )
+        given = None if init is None else str(init.resolve())
+        if init is not None and saved["init"] != given:
+            raise InputError(
+                f"--out {self.out} was begun with --init {saved['init']}, not {given}: give "
+                "another folder"
+            )
+        self.init = None if saved["init"] is None else Path(saved["init"])
+        for field_name, value in settings.items():
+            there = getattr(self.preset.diffusion, field_name)
+            if there != value:
+                raise InputError(
+                    f"{field_name}: --out {self.out} has {there}, the command says {value}: give "
+                    "another folder"
+                )
+
+    def write(self, name: str, content: Any) -> None:
+        """Write a JSON file in the folder, whole or not at all."""
+        text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+        atomically(self.out / name, lambda file: file.write(text.encode()))
+
+    def folder(self, stage: str) -> Path:
+        """Where a stage keeps its config, checkpoints and note of completion."""
+        return self.out / "stages" / stage
+
+    def done(self, stage: str) -> dict[str, Any] | None:
+        """What a finished stage noted, or None."""
+        path = self.folder(stage) / "done.json"
+        if not path.exists():
+            return None
+        note: dict[str, Any] = json.loads(path.read_text())
+        return note
+
+    def finish(self, stage: str, note: dict[str, Any]) -> None:
+        """Note that a stage is finished."""
+        self.write(f"stages/{stage}/done.json", note)
+
+    def reload(self) -> None:
+        """Forget what was loaded: a stage has changed the folder."""
+        self._frozen.clear()
+        self.preset = components.load_preset(self.out)
+
+    def studies(self, split: Split) -> TrainingStudies:
+        """The studies of one split; InputError when the data has none."""
+        found = self.studies_or_none(split)
+        if found is None or not len(found):
+            raise InputError(f"--data {self.data}: it has no {split} split")
+        return found
+
+    def studies_or_none(self, split: Split) -> TrainingStudies | None:
+        """The same, or None."""
+        if split not in self._studies:
+            dataset = self._open_data(split)
+            self._studies[split] = (
+                None
+                if dataset is None
+                else TrainingStudies(dataset, self._image_size, self.out / "cache")
+            )
+        return self._studies[split]
+
+    def rows(self, stage: str, split: Split, needed: frozenset[Modality]) -> Tensor:
+        """Rows of the studies that have every modality in ``needed``; InputError for none."""
+        studies = self.studies_or_none(split)
+        if studies is None:
+            return torch.empty(0, dtype=torch.long)
+        with self.state.main_process_first():
+            have = {m: studies.has(m) for m in sorted(needed)}
+        for m, has in have.items():
+            if split == "train" and not has.any():
+                raise InputError(
+                    f"{stage} needs {m}, and no training study of --data {self.data} has it"
+                )
+        both = np.logical_and.reduce(list(have.values()))
+        if split == "train" and not both.any():
+            names = "+".join(sorted(needed))
+            raise InputError(
+                f"{stage} needs studies with {names}, and none of --data {self.data} has them all"
+            )
+        return torch.from_numpy(np.flatnonzero(both))
+
+    def start(self, name: str, config: StageConfig) -> nn.Module:
+        """A component to train: from ``--init`` where that has it and is wanted, else new."""
+        torch.manual_seed(config.seed)
+        if config.start == "init" and self.init is not None and (self.init / name).is_dir():
+            return components.load_component(self.preset, name, self.init).train()
+        return components.BUILDERS[name](self.preset)
+
+    def component(self, name: str, needed_by: str) -> Frozen:
+        """A finished component; InputError when the stage that makes it has not been run."""
+        if name not in self._frozen:
+            module = self._load(name, needed_by).requires_grad_(False).to(self.state.device)
+            self._frozen[name] = Frozen(module, hash_weights(module))
+        return self._frozen[name]
+
+    def _load(self, name: str, needed_by: str) -> nn.Module:
+        maker = MAKERS[name]
+        if self.done(maker) is not None:
+            return components.load_component(self.preset, name, self.out)
+        if self.init is not None and (self.init / name).is_dir():
+            module = components.load_component(self.preset, name, self.init)
+            if self.state.is_main_process and not (self.out / name).is_dir():
+                components.save_component(module, self.out / name)
+            return module
+        command = stage_command(maker, self.preset.name, self.data, self.out)
+        if name == "image_vae" and self.preset.name != "tiny":
+            command = "--init FOLDER, a converted checkpoint with Stable Diffusion's"
+        raise InputError(f"{needed_by} needs {maker}, which is not finished: first {command}")
+
+    def save(self, name: str, module: nn.Module) -> None:
+        """Write a component."""
+        components.save_component(module, self.out / name)
+        self._frozen.pop(name, None)
+
+    def save_preset(self, preset: Preset) -> None:
+        """Write a changed preset."""
+        self.preset = preset
+        components.save_preset(preset, self.out)
+
+    def tokens(self, kind: str, split: Split, *, lower: bool = False) -> tuple[Tensor, Tensor]:
+        """Token ids and masks of every report by one tokenizer: int64 [n, N].
+
+        ``kind`` is prompt, report_encoder or report_decoder.
+        """
+        limit = (self.preset.prompt if kind == "prompt" else self.preset.report_vae).max_tokens
+        reports = self.studies(split).reports
+        if lower:
+            reports = [report.lower() for report in reports]
+        return encode(getattr(self.tokenizers, kind), reports, limit)
+
+    @cached_property
+    def chunk(self) -> int:
+        """Studies that a frozen encoder sees at once."""
+        return 256 if self.preset.image_size <= 64 else 32
+
+    def prompts(self, modality: Modality, split: Split, stage: str) -> NDArray[np.float32]:
+        """Unit prompt vectors of every study, [n, D], computed once."""
+        encoder = self.component("prompt_encoder", stage)
+        studies, device = self.studies(split), self.state.device
+        depends = {"weights": encoder.sha256, "data": studies.fingerprint}
+        if modality is Modality.T:
+            ids, mask = self.tokens("prompt", split)
+            depends["tokens"] = tensor_hash(ids)
+
+        @torch.no_grad()
+        def compute(rows: slice) -> Tensor:
+            if modality is Modality.T:
+                return encoder.module.encode_text(ids[rows].to(device), mask[rows].to(device))
+            return encoder.module.encode_image(studies.images(modality, rows).to(device))
+
+        name = f"prompt-{modality}-{split}"
+        return self._table(name, depends, len(studies), compute)
+
+    def latents(self, modality: Modality, split: Split, stage: str) -> NDArray[np.float32]:
+        """Normalised posterior mean and std of every study's latent, [n, 2, ...]."""
+        studies, device = self.studies(split), self.state.device
+        name = "image_vae" if modality.is_image else "report_vae"
+        vae = self.component(name, stage)
+        depends = {"weights": vae.sha256, "data": studies.fingerprint}
+        if modality is Modality.T:
+            ids, mask = self.tokens("report_encoder", split)
+            depends["tokens"] = tensor_hash(ids)
+        else:
+            depends["preset"] = str(self.preset.image_vae)
+
+        @torch.no_grad()
+        def compute(rows: slice) -> Tensor:
+            if modality is Modality.T:
+                mean, logvar = vae.module.posterior(ids[rows].to(device), mask[rows].to(device))
+                scale = vae.module.latent_scale
+                return torch.stack([mean, (0.5 * logvar).exp()], 1) * scale
+            mean, logvar = vae.module.posterior(studies.images(modality, rows).to(device))
+            shift, scale = vae.module.statistics(mean)
+            return torch.stack([(mean - shift) / scale, (0.5 * logvar).exp() / scale], 1)
+
+        return self._table(f"latent-{modality}-{split}", depends, len(studies), compute)
+
+    def _table(
+        self, name: str, depends: dict[str, Any], count: int, compute: Any
+    ) -> NDArray[np.float32]:
+        return frozen_table(self.out / "cache", name, depends, count, self.chunk, compute)
+
+    @torch.no_grad()
+    def null(self, modality: Modality, stage: str) -> Tensor:
+        """The unconditional vector [D] of one kind of prompt: empty text, or an all-zero image."""
+        encoder, device = self.component("prompt_encoder", stage).module, self.state.device
+        if modality is Modality.T:
+            ids, mask = encode(self.tokenizers.prompt, [""], self.preset.prompt.max_tokens)
+            return encoder.encode_text(ids.to(device), mask.to(device))[0].cpu()
+        size = self.preset.image_size
+        return encoder.encode_image(torch.zeros(1, 1, size, size, device=device))[0].cpu()
+
+
+def join_processes() -> PartialState:
+    """Accelerate's state of the processes that were started together.
+
+    InputError where they would train alone, each for itself, in one folder: Accelerate joins
+    processes without GPUs only when it is told that they run on CPUs.
+    """
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    world = os.environ.get("WORLD_SIZE", "1")
+    if world.isdigit() and int(world) != state.num_processes:
+        raise InputError(
+            f"{world} processes were started and each would train alone: without GPUs set "
+            "ACCELERATE_USE_CPU=true before torchrun"
+        )
+    return state
+
+
+def stage_command(stage: str, preset: str, data: str, out: Path) -> str:
+    """The command line that runs a stage."""
+    words = {
+        "image-ldm-F": "image-ldm --view F",
+        "image-ldm-L": "image-ldm --view L",
+        "alignment-F+L": "alignment --pair F+L",
+        "alignment-F+T": "alignment --pair F+T",
+    }
+    return f"`codixr train {words.get(stage, stage)} --preset {preset} --data {data} --out {out}`"
+
+
+def tensor_hash(tensor: Tensor) -> str:
+    """sha256 of a tensor's values."""
+    import hashlib
+
+    return hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()
+
+
+MODEL_FIELDS = frozenset(f.name for f in fields(DiffusionConfig))
+"""The model's own settings, e.g. ``condition_fusion``."""

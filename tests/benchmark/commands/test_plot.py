@@ -1,0 +1,62 @@
+"""``codixr-bench plot`` draws results that share an axis, and refuses others."""
+
+import json
+import re
+
+import pytest
+from codixr_bench.cli import main
+from helpers.submission_fakes import result_json
+
+
+@pytest.fixture
+def results(tmp_path):
+    paths = []
+    for number, quality in enumerate((0.5, 0.8, 0.6)):
+        content = result_json("T->F", f"model {number}", quality)
+        content["model"]["version"] = f"v{number}"
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps(content))
+        paths.append(str(path))
+    return paths
+
+
+def drawn(svg):
+    return re.findall(r">(model \d[^<]*)<", svg.read_text())
+
+
+def test_intervals_are_drawn_best_first_and_the_same_each_time(results, tmp_path, capsys):
+    out = tmp_path / "a.svg"
+    assert main(["plot", "intervals", *results, "--to", str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    assert drawn(out) == ["model 1", "model 2", "model 0"]
+    again = tmp_path / "b.svg"
+    assert main(["plot", "intervals", *results, "--to", str(again)]) == 0
+    assert out.read_bytes() == again.read_bytes()
+
+
+def test_versions_are_drawn_in_the_order_given(results, tmp_path):
+    out = tmp_path / "a.svg"
+    score = ["--score", "auroc_macro"]
+    assert main(["plot", "versions", *results, *score, "--to", str(out)]) == 0
+    assert drawn(out) == ["model 0 v0", "model 1 v1", "model 2 v2"]
+    assert "auroc_macro → better" in out.read_text()
+
+
+@pytest.mark.parametrize("other", ["task", "n", "signature", "score"])
+def test_results_that_share_no_axis_are_refused(other, results, tmp_path, capsys):
+    content = result_json("F->T" if other == "task" else "T->F")
+    score = []
+    if other == "task":
+        score = ["--score", "bleu_1"]
+    elif other == "n":
+        content["track"]["n"] = 64
+    elif other == "signature":
+        content["scores"][0]["signature"] += "|more:1"
+    else:
+        score = ["--score", "bleu_1"]
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(content))
+    command = ["plot", "intervals", str(path), *results, *score, "--to", str(tmp_path / "a.svg")]
+    assert main(command) == 2
+    assert re.search("another|has no bleu_1", capsys.readouterr().err)
+    assert not (tmp_path / "a.svg").exists()

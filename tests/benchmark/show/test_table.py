@@ -1,0 +1,113 @@
+import io
+
+import pytest
+from codixr_bench.result import Coverage, ModelInfo, TrackInfo, make_result
+from codixr_bench.show.table import format_value, print_summary, print_table
+from codixr_bench.task import Task
+from helpers.metric_fakes import example_scores
+from rich.console import Console
+
+TRACK = TrackInfo(name="phantom", version="1", fingerprint="0" * 64, split="test", n=2000)
+
+
+def result(task="L+T->F", model="codixr", value=0.9, scored=2000, track=TRACK):
+    parsed = Task.parse(task)
+    return make_result(
+        task=parsed,
+        track=track,
+        model=ModelInfo(name=model, version="0.1.0"),
+        generation={"seed": 0},
+        coverage=Coverage(expected=2000, scored=scored),
+        scores=example_scores("T" in parsed.outputs, value),
+        timings={},
+    )
+
+
+def shown(show, *arguments, width=80, encoding="utf-8", **options):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    show(*arguments, console=Console(file=stream, width=width), **options)
+    stream.flush()
+    return stream.buffer.getvalue().decode(encoding)
+
+
+def line_of(text, start):
+    return next(line.split() for line in text.splitlines() if line.startswith(start))
+
+
+def test_a_row_has_value_direction_interval_n_and_the_scale_beside():
+    scale = [result(model="real", value=0.987), result(model="noise", value=0.501)]
+    text = shown(print_table, result(), scale)
+    assert "L+T->F · codixr 0.1.0 · phantom test, 2,000 studies" in text
+    assert line_of(text, "score") == ["score", "value", "95", "%", "interval", "n", "real", "noise"]
+    row = line_of(text, "auroc_macro")
+    assert row == ["auroc_macro", "↑", "0.900", "0.880", "–", "0.930", "20", "0.987", "0.501"]
+    assert line_of(text, "fid_phantom")[:3] == ["fid_phantom", "↓", "35.25"]
+    assert line_of(text, "  real against real")[-1] == "8.90"
+
+
+def test_pathologies_go_by_their_short_names_and_unscored_ones_say_why():
+    text = shown(print_table, result(), [result(model="real", value=1.0)])
+    heads = line_of(text, "pathology")
+    assert heads[1:] == [
+        "Atl.",
+        "Cmgl.",
+        "Cnsl.",
+        "Edm.",
+        "Enl.",
+        "Les.",
+        "Opc.",
+        "Eff.",
+        "Pnm.",
+        "Ptx.",
+    ]
+    assert line_of(text, "AUROC ↑ codixr")[3:] == [".900"] * 8 + ["–", ".900"]
+    assert line_of(text, "        real")[1] == "1.00"
+    assert "Pneumonia: not scored: all known labels are absent" in text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_it_fits_80_columns_in_any_terminal(encoding):
+    scale = [result(model="a-model-with-a-very-long-name-indeed"), result(model="noise")]
+    text = shown(print_table, result(), scale, encoding=encoding)
+    assert max(map(len, text.splitlines())) <= 80
+    tasks = ("L+T->F", "F->T")
+    several = [result(task) for task in tasks]
+    text = shown(print_summary, several, [result(t, "noise") for t in tasks], encoding=encoding)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_pipe_gets_no_colour():
+    assert "\x1b" not in shown(print_table, result())
+
+
+def test_a_scale_of_other_studies_is_left_out():
+    other = TRACK.model_copy(update={"fingerprint": "1" * 64})
+    text = shown(
+        print_table, result(), [result("T->F", "real"), result(model="noise", track=other)]
+    )
+    assert line_of(text, "score")[-1] == "n"
+
+
+def test_a_null_shows_its_reason_and_missing_samples_are_counted():
+    text = shown(print_table, result("F->T", scored=1999))
+    assert line_of(text, "label_f1_macro")[2] == "–"
+    assert "label_f1_macro: not scored: no labeler yet" in text
+    assert "1,999 of 2,000 samples scored" in text
+
+
+def test_a_summary_has_a_row_a_task_output_and_model():
+    tasks = ("L+T->F", "F->T", "L->F+T")
+    results = [result(task) for task in tasks[:2]] + [result("T->L")]
+    text = shown(print_summary, results, [result(task, "noise", 0.5) for task in tasks[:2]])
+    assert line_of(text, "L+T->F") == ["L+T->F", "F", "codixr", "35.25", "0.900"]
+    assert line_of(text, "F->T") == ["F->T", "T", "codixr", "0.500"]
+    assert text.count("noise") == 2
+    assert "bleu_4" not in text
+
+
+def test_values_are_printed_as_they_are_read():
+    fid, auroc = example_scores()
+    assert format_value(fid, 1052.34) == "1,052.3"
+    assert format_value(fid, 8.914) == "8.91"
+    assert format_value(auroc, 0.98765) == "0.988"
+    assert format_value(auroc, None) == "–"

@@ -1,0 +1,52 @@
+"""`codixr generate` with the real pipeline and the checkpoint in the package, on a real chest."""
+
+from pathlib import Path
+
+import data_store  # the package pydicom-data
+import numpy as np
+import pytest
+from PIL import Image
+
+from codixr.model import checkpoint_info as info
+from codixr.cli import main
+
+SCAN = Path(data_store.__file__).parent / "data" / "RG1_UNCR.dcm"
+EMBEDDED = Path(info.__file__).parent / "assets" / "tiny"
+
+pytestmark = pytest.mark.skipif(
+    not (EMBEDDED / "model_index.json").is_file(), reason="no embedded checkpoint yet"
+)
+
+
+def generate(out: Path, *more: str) -> int:
+    return main(["generate", "--out", str(out), "--steps", "4", *more])
+
+
+def test_a_dicom_file_becomes_the_other_view_and_a_report(tmp_path, capsys):
+    assert generate(tmp_path / "a", "--from", f"L={SCAN}", "--to", "F+T", "--seed", "3") == 0
+    printed = capsys.readouterr()
+    assert printed.out.split() == [str(tmp_path / "a" / name) for name in ("F.png", "report.txt")]
+    picture = np.asarray(Image.open(tmp_path / "a" / "F.png"))
+    assert picture.shape == (64, 64)
+    assert picture.std() > 5
+    assert (tmp_path / "a" / "report.txt").read_text().strip()
+
+
+def test_the_seed_decides_the_sample(tmp_path):
+    source = ("--from", "T=Large left pleural effusion.", "--to", "F")
+    for name, seed, num in (("a", "5", "1"), ("b", "5", "2"), ("c", "6", "1")):
+        assert generate(tmp_path / name, *source, "--seed", seed, "--num", num) == 0
+    a, b0, b1, c = (
+        np.asarray(Image.open(tmp_path / path), dtype=int)
+        for path in ("a/F.png", "b/F-0.png", "b/F-1.png", "c/F.png")
+    )
+    assert np.abs(a - b0).max() <= 1
+    assert np.abs(b1 - c).max() <= 1  # sample k has the seed plus k
+    assert np.abs(a - c).max() > 1
+
+
+def test_info_and_the_pipeline_agree_on_the_digest():
+    from codixr.model.pipeline import checkpoint_sha256
+
+    assert info.checkpoint_sha256(EMBEDDED) == checkpoint_sha256(EMBEDDED)
+    assert info.describe(EMBEDDED).bytes <= 20e6  # the promise of the issue
