@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codixr import __version__
-from codixr.commands import convert
-from codixr.commands import prepare
-from codixr.commands import train
 from codixr.arguments import filled, integer, number
+from codixr.commands import convert, prepare, train
 from codixr.errors import InputError
 
 _EXAMPLES = """\
@@ -42,7 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from codixr.commands.generate import Request, generate, parse_modalities, parse_sources, parse_weights
+    from codixr.commands.generate import (
+        Request,
+        generate,
+        parse_modalities,
+        parse_sources,
+        parse_weights,
+    )
 
     request = filled(
         Request,

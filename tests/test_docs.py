@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import codixr_bench.cli
 import pytest
-from codixr_bench.task import Task, parse_tasks
 
 import codixr.cli
+import codixr_bench.cli
 from codixr.modality import Modality
+from codixr_bench.task import Task, parse_tasks
 
 ROOT = Path(__file__).parent.parent
 PAGES = [

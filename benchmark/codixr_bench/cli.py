@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codixr.errors import InputError
-from codixr_bench.commands.arguments import Command, make_parser
 from codixr_bench.atomic import disk_full, is_disk_full
-from codixr_bench.runs.crash import ModelError
+from codixr_bench.commands.arguments import Command, make_parser
 from codixr_bench.commands.redirection import recover, undo
+from codixr_bench.runs.crash import ModelError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,7 +17,6 @@ import numpy as np
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
-from codixr_bench.runs.generate import conditions_of, fault_of
 from codixr_bench.hooks import (
     LearnsFromTrack,
     SeesTruth,
@@ -28,6 +27,7 @@ from codixr_bench.hooks import (
 )
 from codixr_bench.model import Conditions, Content, GenerativeModel, Sample
 from codixr_bench.runs.finish import model_info
+from codixr_bench.runs.generate import conditions_of, fault_of
 from codixr_bench.runs.seeds import study_seed
 from codixr_bench.task import GROUPS, Task, parse_tasks
 

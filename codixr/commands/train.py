@@ -148,8 +148,8 @@ def _run_stages(
 ) -> list[Path]:
     from codixr.training.data import open_training_data
     from codixr.training.export import export
-    from codixr.training.one_stage import run_stage
     from codixr.training.folder import Workshop
+    from codixr.training.one_stage import run_stage
 
     assert request.data is not None
     assert request.out is not None

@@ -31,8 +31,8 @@ from codixr.data.ct_render import (
 from codixr.data.ct_volume import dicom_files, read_ct
 from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import SourceFile, Step
-from codixr.data.shards import Outcome, Plan, Reject
 from codixr.data.prepared import Row
+from codixr.data.shards import Outcome, Plan, Reject
 from codixr.data.splits import holdout_split
 from codixr.data.study import SPLITS, Split, Study
 from codixr.errors import InputError

@@ -31,8 +31,8 @@ from codixr.data.mimic_tables import (
     read_table,
 )
 from codixr.data.picture import fit_file
-from codixr.data.shards import Outcome, Plan, Reject
 from codixr.data.prepared import Row
+from codixr.data.shards import Outcome, Plan, Reject
 from codixr.data.splits import PAPER_SEED, VAL_SHARE, official_split, paper_split
 from codixr.data.study import SPLITS, Split, Study
 from codixr.errors import InputError

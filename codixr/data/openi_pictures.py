@@ -29,8 +29,8 @@ from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import SourceFile, Step
 from codixr.data.openi import OpenIReport, find_archive, read_reports
 from codixr.data.picture import fit_file
-from codixr.data.shards import Outcome, Plan, Reject
 from codixr.data.prepared import Row
+from codixr.data.shards import Outcome, Plan, Reject
 from codixr.data.study import Study
 from codixr.errors import InputError
 

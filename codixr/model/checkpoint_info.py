@@ -61,7 +61,7 @@ class Summary:
 
 def embedded_checkpoint() -> Path:
     """The folder of the checkpoint inside the package; InputError when this copy has none."""
-    folder = Path(__file__).parent / "assets" / "tiny"
+    folder = Path(__file__).parent.parent / "assets" / "tiny"
     if not folder.is_dir():
         raise InputError(
             "this copy of codixr has no embedded checkpoint (codixr/assets/tiny); "

@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from codixr.data.study import Image
 from codixr.errors import InputError
-from codixr.model.checkpoint_info import checkpoint_sha256
 from codixr.modality import Modality
 from codixr.model import pretrained
 from codixr.model.attention import log_weights
+from codixr.model.checkpoint_info import checkpoint_sha256
 from codixr.model.image_vae import ImageVAE
 from codixr.model.noise import draw, from_seeds, sample_generators
 from codixr.model.presets import Preset
@@ -40,9 +40,9 @@ from codixr.model.prompts import (
     shares,
 )
 from codixr.model.report_vae import ReportVAE
-from codixr.model.tokenizer import Tokenizers, decode, encode, ends
 from codixr.model.sampling import AttendTo, Flow, Guidance, Latents, StepCallback, sample
 from codixr.model.schedulers import for_steps, make_scheduler
+from codixr.model.tokenizer import Tokenizers, decode, encode, ends
 
 Prompt = Mapping[Modality, Image | str]
 OutputType = Literal["pil", "np", "pt", "latent"]

@@ -11,8 +11,8 @@ from torch import nn
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr.model import components
-from codixr.model.official import components as foreign
 from codixr.model.layout import SHARD_BYTES
+from codixr.model.official import components as foreign
 from codixr.model.presets import Preset
 from codixr.model.tokenizer import Tokenizers, load_tokenizers, save_tokenizers
 

@@ -85,7 +85,7 @@ def sample(
 ) -> Latents:
     """Clean latents of every flow, float32.
 
-    ``scheduler`` is any of diffusers' that ``codixr.model.schedulers`` allows; ``eta`` is DDIM's. Each
+    ``scheduler`` is any of diffusers' that ``schedulers.py`` allows; ``eta`` is DDIM's. Each
     sample's noise comes from its own generator, whatever else is in the batch.
     Raises InputError for a number of steps or an eta that the scheduler does not take.
     """

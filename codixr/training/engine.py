@@ -20,10 +20,10 @@ from codixr.errors import InputError
 from codixr.training import memory, sharding
 from codixr.training.average import Average
 from codixr.training.checkpoints import CheckpointFolder
-from codixr.training.recipes import StageConfig, contradiction
-from codixr.training.draw import Draw, epoch_rows
-from codixr.training.stages import Stage
 from codixr.training.display import Progress, note
+from codixr.training.draw import Draw, epoch_rows
+from codixr.training.recipes import StageConfig, contradiction
+from codixr.training.stages import Stage
 
 Preview = Callable[[int], None]
 

@@ -7,8 +7,8 @@ import torch
 
 from codixr.model import components, pretrained
 from codixr.model.tokenizer import load_tokenizers
-from codixr.training.recipes import STAGES
 from codixr.training.folder import Workshop
+from codixr.training.recipes import STAGES
 
 
 def export(shop: Workshop, folder: Path) -> Path:

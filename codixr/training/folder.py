@@ -34,8 +34,8 @@ from codixr.model.tokenizer import (
 )
 from codixr.training.cache import frozen_table, hash_weights
 from codixr.training.checkpoints import atomically
-from codixr.training.recipes import StageConfig
 from codixr.training.data import OpenData, TrainingStudies
+from codixr.training.recipes import StageConfig
 
 MAKERS = {
     "image_vae": "image-vae",

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from codixr.errors import InputError
-from codixr.training.recipes import StageConfig, contradiction
-from codixr.training.engine import Engine, make_accelerator
-from codixr.training.previews import write_preview
-from codixr.training.stages import Stage, build
 from codixr.training.display import clock, note
+from codixr.training.engine import Engine, make_accelerator
 from codixr.training.folder import Workshop
+from codixr.training.previews import write_preview
+from codixr.training.recipes import StageConfig, contradiction
+from codixr.training.stages import Stage, build
 
 
 def run_stage(shop: Workshop, name: str, config: StageConfig, *, preview: bool = False) -> None:

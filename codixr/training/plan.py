@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from codixr.model import components
 from codixr.model.presets import Preset
-from codixr.training.recipes import StageConfig
 from codixr.training.memory import checkpoint_gradients
+from codixr.training.recipes import StageConfig
 
 GB = 1e9
 

@@ -20,6 +20,14 @@ from codixr.modality import Modality
 from codixr.training import contrastive, image_vae, report_vae
 from codixr.training.alignment import alignment_loss
 from codixr.training.cache import hash_weights
+from codixr.training.denoising import (
+    alphas_cumulative,
+    denoising_loss,
+    every_subset,
+    mix_conditions,
+)
+from codixr.training.draw import Draw
+from codixr.training.folder import Workshop, stage_command
 from codixr.training.recipes import (
     AlignmentTraining,
     DenoiserTraining,
@@ -29,14 +37,6 @@ from codixr.training.recipes import (
     StageConfig,
     resolved,
 )
-from codixr.training.denoising import (
-    alphas_cumulative,
-    denoising_loss,
-    every_subset,
-    mix_conditions,
-)
-from codixr.training.draw import Draw
-from codixr.training.folder import Workshop, stage_command
 
 Batch = dict[str, Tensor]
 F, L, T = Modality.F, Modality.L, Modality.T

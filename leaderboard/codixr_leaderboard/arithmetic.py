@@ -1,17 +1,15 @@
 """Does a result's own arithmetic hold? F1, BLEU and averages again, from the counts beside them.
 
 Micro AUROC, Fréchet distances and agreements can't be recomputed from aggregates. On a track of
-real patients small cells are hidden (``codixr_bench.runs.small_cells``): what needs a hidden cell isn't
-recomputed.
+real patients small cells are hidden (``small_cells.py``): what needs a hidden cell isn't recomputed.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 
+from codixr.data.labels import OBSERVATIONS
 from codixr_bench.result import Result
 from codixr_bench.score import ClassScore, Score
-
-from codixr.data.labels import OBSERVATIONS
 from codixr_leaderboard.tracks import known
 
 CLOSE = 1e-6

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from codixr.data.labels import OBSERVATIONS
 from codixr_bench.result import PACKAGES, Result
 from codixr_bench.score import Score
 from codixr_bench.task import Task
-
-from codixr.data.labels import OBSERVATIONS
 from codixr_leaderboard.arithmetic import arithmetic_problems
 from codixr_leaderboard.tracks import KnownTrack, columns, known
 

@@ -4,9 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from codixr_bench.result import Result
-
 from codixr.errors import InputError
+from codixr_bench.result import Result
 from codixr_leaderboard.printed import is_printed, read_printed
 from codixr_leaderboard.strict_json import read_strict
 from codixr_leaderboard.submission import (

@@ -18,7 +18,6 @@ from datetime import date
 from codixr_bench.result import Result, TrackInfo
 from codixr_bench.score import Score
 from codixr_bench.task import GROUPS, Task
-
 from codixr_leaderboard.submission import Submission, slug
 from codixr_leaderboard.tracks import TRACKS, columns
 

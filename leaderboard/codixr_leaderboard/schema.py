@@ -7,10 +7,10 @@ import json
 import sys
 from pathlib import Path
 
-from codixr_bench.atomic import write_atomically
-from codixr_bench.result import Result
 from pydantic import BaseModel
 
+from codixr_bench.atomic import write_atomically
+from codixr_bench.result import Result
 from codixr_leaderboard.submission import Submission
 
 KINDS: dict[str, type[BaseModel]] = {

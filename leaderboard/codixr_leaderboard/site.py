@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from codixr_bench.atomic import make_folder, write_atomically
-from codixr_bench.task import GROUPS
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from codixr.errors import InputError
-from codixr_leaderboard import table
+from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.show.plot import MOST, Line, intervals_svg
+from codixr_bench.task import GROUPS
+from codixr_leaderboard import table
 from codixr_leaderboard.printed import MARK, PrintedRows, is_printed, read_printed
 from codixr_leaderboard.ranking import Board, Row, boards, measured
 from codixr_leaderboard.strict_json import read_strict

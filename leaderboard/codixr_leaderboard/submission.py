@@ -11,11 +11,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from codixr_bench.atomic import make_folder, write_atomically
-from codixr_bench.result import Name, Result
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from codixr.errors import InputError
+from codixr_bench.atomic import make_folder, write_atomically
+from codixr_bench.result import Name, Result
 from codixr_leaderboard.checks import REASONS, Problem, result_problems
 from codixr_leaderboard.strict_json import LARGEST, read_strict
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 
 from codixr_bench.score import Score
-
 from codixr_leaderboard.ranking import Board, Row
 
 MISSING = "–"

@@ -7,9 +7,8 @@ tests: reading a recipe through ``codixr_bench.track`` would import torch.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from codixr_bench.task import Task
-
 from codixr.errors import InputError
+from codixr_bench.task import Task
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from codixr_bench.cli import main
 
 from codixr import atomic
+from codixr_bench.cli import main
 
 BENCH = [sys.executable, "-m", "codixr_bench.cli"]
 

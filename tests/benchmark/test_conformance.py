@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from helpers.bench_fakes import FakeDataset, SeededModel
+
+from codixr.errors import InputError
+from codixr.modality import Modality
 from codixr_bench.models.constant import ConstantModel
 from codixr_bench.models.noise import NoiseModel
 from codixr_bench.models.real import RealModel
 from codixr_bench.task import Task
 from codixr_bench.testing import Report, check_model
-
-from codixr.errors import InputError
-from codixr.modality import Modality
+from helpers.bench_fakes import FakeDataset, SeededModel
 
 
 class Good(SeededModel):

@@ -6,23 +6,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers import model_folders
 import numpy as np
 import pytest
-from helpers.bench_fakes import FakeDataset, SeededModel, contents, record
-from codixr_bench.cli import main
-from codixr_bench.runs.crash import ModelError
-from codixr_bench.runs.generate import generate
-from codixr_bench.models.diffusers import DiffusersModel, as_grey
-from codixr_bench.models.transformers import TransformersModel
-from codixr_bench.commands.new_model import class_name, package_name, write_package
-from codixr_bench.registry import load_model
-from codixr_bench.runs.store import SampleStore
-from codixr_bench.task import Task
-from codixr_bench.testing import check_model
 from PIL import Image
 
 from codixr.errors import InputError
+from codixr_bench.cli import main
+from codixr_bench.commands.new_model import class_name, package_name, write_package
+from codixr_bench.models.diffusers import DiffusersModel, as_grey
+from codixr_bench.models.transformers import TransformersModel
+from codixr_bench.registry import load_model
+from codixr_bench.runs.crash import ModelError
+from codixr_bench.runs.generate import generate
+from codixr_bench.runs.store import SampleStore
+from codixr_bench.task import Task
+from codixr_bench.testing import check_model
+from helpers import model_folders
+from helpers.bench_fakes import FakeDataset, SeededModel, contents, record
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from codixr_bench import registry
-from codixr_bench.registry import load_model, load_object
 
 from codixr.errors import InputError
+from codixr_bench import registry
+from codixr_bench.registry import load_model, load_object
 
 USER_MODEL = """
 class Echo:

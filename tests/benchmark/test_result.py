@@ -4,6 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
+
+from codixr.errors import InputError
 from codixr_bench.result import (
     Code,
     Coverage,
@@ -17,9 +20,6 @@ from codixr_bench.result import (
 from codixr_bench.score import Score
 from codixr_bench.task import Task
 from helpers.metric_fakes import example_scores
-from pydantic import ValidationError
-
-from codixr.errors import InputError
 
 TRACK = TrackInfo(name="phantom", version="1", fingerprint="0" * 64, split="test", n=20)
 

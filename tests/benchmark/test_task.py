@@ -1,10 +1,10 @@
 import pytest
-from codixr_bench.task import GROUPS, JOINT_TASKS, PAPER_TASKS, Task, parse_tasks
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.task import GROUPS, JOINT_TASKS, PAPER_TASKS, Task, parse_tasks
 
 
 @st.composite

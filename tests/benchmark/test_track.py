@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from codixr.errors import InputError
+from codixr.modality import Modality
 from codixr_bench.models.constant import ConstantModel
 from codixr_bench.models.retrieval import RetrievalModel
 from codixr_bench.task import GROUPS, Task
 from codixr_bench.track import Track
-
-from codixr.errors import InputError
-from codixr.modality import Modality
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codixr.commands import generate as generation
-from codixr.model import checkpoint_info as info
 from codixr.cli import main
+from codixr.commands import generate as generation
 from codixr.modality import Modality
+from codixr.model import checkpoint_info as info
 
 REPORT = "Zebra-words: small left pleural effusion."
 SIZE = 32

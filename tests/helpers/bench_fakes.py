@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from codixr_bench.model import Conditions, Content, Sample
-from codixr_bench.runs.record import RunRecord
-from codixr_bench.task import Task
 
 from codixr.data.study import Split, Study
 from codixr.modality import Modality
+from codixr_bench.model import Conditions, Content, Sample
+from codixr_bench.runs.record import RunRecord
+from codixr_bench.task import Task
 
 SIDE = 8
 

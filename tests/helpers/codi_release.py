@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from helpers import codi_reference as codi
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,6 +16,7 @@ from codixr.cli import main
 from codixr.model import convert, presets
 from codixr.model.presets import Preset, paper
 from codixr.model.tokenizer import Tokenizers, word_tokenizer
+from helpers import codi_reference as codi
 
 WORDS = [f"word{chr(97 + i)}{chr(97 + j)}" for i in range(8) for j in range(8)]
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from codixr_bench.statistics.influence import influences
-from codixr_bench.runs.finish import encode_statistics
-from codixr_bench.result import Result, current_code, current_environment
-from codixr_bench.score import Score
 
 from codixr.data.labels import PATHOLOGIES
+from codixr_bench.result import Result, current_code, current_environment
+from codixr_bench.runs.finish import encode_statistics
+from codixr_bench.score import Score
+from codixr_bench.statistics.influence import influences
 
 DISTANCE = "fid_phantom"
 PREVALENCE = np.linspace(0.03, 0.3, len(PATHOLOGIES))

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from codixr.data.labels import PATHOLOGIES
 from codixr.model.presets import tiny
 from codixr.model.prompt_encoder import PromptEncoder
-from codixr.training.recipes import PromptTraining, StageConfig
 from codixr.training.contrastive import info_nce
 from codixr.training.draw import Draw
 from codixr.training.engine import Engine, Outcome, make_accelerator
+from codixr.training.recipes import PromptTraining, StageConfig
 from codixr.training.stages import PromptStage, Stage
 
 STUDIES = 40

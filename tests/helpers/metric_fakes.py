@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from codixr_bench.model import Sample
-from codixr_bench.score import ClassScore, Score
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from codixr.data.labels import PATHOLOGIES
 from codixr.data.study import Study
 from codixr.modality import Modality
+from codixr_bench.model import Sample
+from codixr_bench.score import ClassScore, Score
 
 SIDE = 4
 

@@ -3,10 +3,9 @@
 import math
 from typing import Any
 
+from codixr.data.labels import PATHOLOGIES
 from codixr_bench.result import Result
 from codixr_leaderboard.tracks import TRACKS
-
-from codixr.data.labels import PATHOLOGIES
 
 PHANTOM = TRACKS["phantom"]
 N = 2000

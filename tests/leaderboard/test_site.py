@@ -19,6 +19,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from codixr.errors import InputError
 from codixr_bench.cli import main as bench
 from codixr_bench.result import Result
 from codixr_leaderboard import checks, tracks
@@ -27,10 +30,7 @@ from codixr_leaderboard.ranking import Board, boards
 from codixr_leaderboard.site import build, build_pages, main
 from codixr_leaderboard.submission import Submission
 from codixr_leaderboard.table import DOWNLOADS
-from PIL import Image
 from helpers.submission_fakes import a_result, result_json
-
-from codixr.errors import InputError
 
 DAY = date(2026, 1, 2)
 PRINTED = {TRACK: list(printed_rows().values())}

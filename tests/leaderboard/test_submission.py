@@ -10,10 +10,15 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from codixr_bench.runs.small_cells import LEAST
-from codixr_bench.cli import main
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from codixr.errors import InputError
+from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import judge_pass
+from codixr_bench.cli import main
 from codixr_bench.result import Result
+from codixr_bench.runs.small_cells import LEAST
 from codixr_bench.track import Track
 from codixr_leaderboard.checks import result_problems
 from codixr_leaderboard.printed import TRACK, printed_rows
@@ -28,12 +33,7 @@ from codixr_leaderboard.submission import (
     submit,
 )
 from codixr_leaderboard.tracks import TRACKS
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from helpers.submission_fakes import Json, a_result, result_json
-
-from codixr.errors import InputError
-from codixr.modality import Modality
 
 LEADERBOARD = Path(__file__).parents[2] / "leaderboard"
 DAY = date(2026, 1, 2)

@@ -18,17 +18,16 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from codixr import cli
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr.model.checkpoint_info import checkpoint_sha256, embedded_checkpoint
+from codixr.model.components import BUILDERS, INDEX
 from codixr_bench import cli as bench
 from codixr_bench.commands.compare import number
 from codixr_bench.comparing.comparison import RESULT_NAME, Difference, compare, load_sides
 from codixr_bench.result import Result
 from codixr_bench.task import PAPER_TASKS, Task
-
-from codixr import cli
-from codixr.errors import InputError
-from codixr.model.checkpoint_info import checkpoint_sha256, embedded_checkpoint
-from codixr.modality import Modality
-from codixr.model.components import BUILDERS, INDEX
 
 VARIANTS = {
     "condition_mix": ("text-only", "all-subsets"),

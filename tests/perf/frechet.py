@@ -21,8 +21,6 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).parents[1] / "benchmark"))
-
 PICTURES = 16
 ROUNDS = 3
 D = 2048
@@ -51,8 +49,9 @@ def main() -> None:
 def inception(folder: Path) -> tuple[float, float]:
     """Milliseconds a picture of ours, and of torch-fidelity's extractor on RGB pictures."""
     import torch
-    from helpers.backbone_fakes import inception_peer, saved
+
     from codixr_bench.backbones.published import PublishedBackbone
+    from helpers.backbone_fakes import inception_peer, saved
 
     peer = inception_peer()
     path = saved(peer, folder / "inception.pth")
@@ -70,8 +69,9 @@ def densenet(folder: Path) -> tuple[float, float]:
     """Milliseconds a picture of ours, and of torchxrayvision's own steps."""
     import torch
     import torchxrayvision as xrv
-    from helpers.backbone_fakes import saved, xrv_peer
+
     from codixr_bench.backbones.published import PublishedBackbone
+    from helpers.backbone_fakes import saved, xrv_peer
 
     peer = xrv_peer()
     path = saved(peer, folder / "xrv.pth")
@@ -90,6 +90,7 @@ def densenet(folder: Path) -> tuple[float, float]:
 def trace() -> tuple[float, float, float]:
     """Seconds of ours (median of three), torch-fidelity's way and scipy's (once each)."""
     import scipy.linalg
+
     from codixr_bench.metrics.frechet import trace_of_sqrt
 
     rng = np.random.default_rng(0)
@@ -124,10 +125,9 @@ def score(n: int) -> None:
     """Score ``n`` pictures of 256 x 256 against others; print the peak and the processor time."""
     import resource
 
-    from codixr_bench.metrics.distances import PictureDistances
-
     from codixr.data.study import Study
     from codixr.modality import Modality
+    from codixr_bench.metrics.distances import PictureDistances
 
     class Blocks:
         """Mean levels of 2048 blocks."""

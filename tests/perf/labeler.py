@@ -8,9 +8,8 @@ import statistics
 import time
 from unittest.mock import patch
 
-from codixr_bench.labeler import rules
-
 from codixr.data.openi import OpenIDataset
+from codixr_bench.labeler import rules
 
 ROUNDS = 3
 

@@ -27,9 +27,10 @@ def main() -> None:
 
 def classification() -> tuple[float, float]:
     """Ten classes, 11,000 studies, 2 to 18 % present, a tenth unknown; sklearn in a loop."""
-    from codixr_bench.statistics.bootstrap import resample_weights
-    from codixr_bench.metrics.classification import average_auroc, average_f1
     from sklearn.metrics import f1_score, roc_auc_score
+
+    from codixr_bench.metrics.classification import average_auroc, average_f1
+    from codixr_bench.statistics.bootstrap import resample_weights
 
     rng = np.random.default_rng(0)
     n, k = 11_000, 10
@@ -59,13 +60,13 @@ def classification() -> tuple[float, float]:
 
 def bleu() -> tuple[float, float]:
     """Real impressions against the next one; NLTK on tokenised reports, four orders."""
-    from codixr_bench.metrics.bleu import BleuMetric
-    from codixr_bench.model import Sample
     from nltk.tokenize import wordpunct_tokenize
     from nltk.translate.bleu_score import corpus_bleu
 
     from codixr.data.openi import OpenIDataset
     from codixr.modality import Modality
+    from codixr_bench.metrics.bleu import BleuMetric
+    from codixr_bench.model import Sample
 
     dataset = OpenIDataset()
     studies = [dataset[i] for i in range(len(dataset))]

@@ -22,12 +22,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from codixr.commands.train import Request, train
-from codixr.training.recipes import TINY, StageConfig
 from codixr.training.data import open_training_data
 from codixr.training.draw import Draw, epoch_rows
 from codixr.training.engine import Engine, make_accelerator
-from codixr.training.stages import Stage, build
 from codixr.training.folder import Workshop
+from codixr.training.recipes import TINY, StageConfig
+from codixr.training.stages import Stage, build
 
 QUICK = {"steps": "1", "batch": "4", "tracker": "none", "validate_every": "0"}
 

@@ -9,10 +9,16 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from codixr_bench.commands.compare import chance, heading, names_of, number, print_columns, print_notes
-from codixr_bench.comparing.comparison import ALPHA, NotComparableError
-
 from codixr.errors import InputError
+from codixr_bench.commands.compare import (
+    chance,
+    heading,
+    names_of,
+    number,
+    print_columns,
+    print_notes,
+)
+from codixr_bench.comparing.comparison import ALPHA, NotComparableError
 from codixr_bench.comparing.gate import LOSS, POWER, Margin, Tested, Verdict, check
 
 FORMATS = ("text", "json", "junit", "github")

@@ -16,6 +16,8 @@ import numpy as np
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Backbone
+from codixr_bench.backbones.published import SCORE_NAMES, PublishedBackbone, backbone_of_file
+from codixr_bench.backbones.weights import WEIGHTS, sha256_of
 from codixr_bench.metrics.distance_scores import (
     KINDS,
     Asked,
@@ -29,11 +31,9 @@ from codixr_bench.metrics.frechet import (
     distance_between,
     frechet_distance,
 )
-from codixr_bench.statistics.influence_interval import influence_interval
-from codixr_bench.backbones.published import SCORE_NAMES, PublishedBackbone, backbone_of_file
 from codixr_bench.runs.picture_sets import PictureSet, Side, open_side, side_of
 from codixr_bench.score import Score
-from codixr_bench.backbones.weights import WEIGHTS, sha256_of
+from codixr_bench.statistics.influence_interval import influence_interval
 
 METRICS = tuple(kind for kind in KINDS if kind != "fid_by_class")
 """What can be asked for: labels by class are a track's."""

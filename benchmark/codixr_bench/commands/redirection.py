@@ -18,8 +18,8 @@ from typing import TextIO
 
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.task import Task
 from codixr_bench.runs.processes import current_world
+from codixr_bench.task import Task
 
 _STDOUT = 1
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
-from codixr_bench.runs.external import ExternalSamples
 from codixr_bench.metric import Metric
 from codixr_bench.model import GenerativeModel
 from codixr_bench.models.samples import folder_of
-from codixr_bench.runs.finish import Maker, Outcome, finish, model_info, print_outcomes
-from codixr_bench.runs.record import RECORD_NAME
 from codixr_bench.registry import load_model
+from codixr_bench.runs.external import ExternalSamples
+from codixr_bench.runs.finish import Maker, Outcome, finish, model_info, print_outcomes
+from codixr_bench.runs.processes import current_world
+from codixr_bench.runs.record import RECORD_NAME
 from codixr_bench.runs.run import (
     SAMPLES,
     RunOptions,
@@ -23,11 +24,10 @@ from codixr_bench.runs.run import (
     run_folder,
     run_task,
 )
-from codixr_bench.runs.store import SampleStore
 from codixr_bench.runs.scoring import SampleSource
+from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import GROUPS, Task, parse_tasks
 from codixr_bench.track import Track
-from codixr_bench.runs.processes import current_world
 
 
 def run(parsed: argparse.Namespace) -> int:

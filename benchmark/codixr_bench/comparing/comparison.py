@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr.errors import InputError
+from codixr_bench.result import Result
+from codixr_bench.score import Score
 from codixr_bench.statistics.influence import (
     PATIENT,
     Influence,
@@ -24,8 +26,6 @@ from codixr_bench.statistics.influence import (
     influences,
     read_statistics,
 )
-from codixr_bench.result import Result
-from codixr_bench.score import Score
 from codixr_bench.statistics.significance import quantile, upper_tail
 
 RESULT_NAME = "result.json"

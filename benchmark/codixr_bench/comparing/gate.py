@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from codixr.errors import InputError
 from codixr_bench.comparing.comparison import ALPHA, Comparison, Difference, compare_all, load_sides
 from codixr_bench.statistics.significance import holm
-
-from codixr.errors import InputError
 
 LOSS = 0.05
 """The relative loss whose detection is reported."""

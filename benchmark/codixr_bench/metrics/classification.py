@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from codixr.data.study import Study
 from codixr.modality import Modality
-from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
-from codixr_bench.metrics.auroc import Cases, aurocs
 from codixr_bench.backbones.backbone import Images, generated_images, suffix_of
+from codixr_bench.metrics.auroc import Cases, aurocs
 from codixr_bench.metrics.per_class import class_score, f1_of_counts
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
+from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 from codixr_bench.task import Task
 
 AVERAGES = ("micro", "macro", "weighted")

@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.statistics.bootstrap import in_chunks, percentile_interval, resample_weights
 from codixr_bench.backbones.backbone import generated_images, real_images
 from codixr_bench.metrics.classification import Classifier
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Content, Sample
 from codixr_bench.score import Score
+from codixr_bench.statistics.bootstrap import in_chunks, percentile_interval, resample_weights
 from codixr_bench.task import Task
 
 CLIPPED = 1e-6

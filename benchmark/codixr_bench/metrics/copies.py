@@ -24,7 +24,6 @@ from codixr.data.dataset import StudyDataset
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 from codixr_bench.backbones.backbone import (
     Backbone,
     Features,
@@ -38,6 +37,7 @@ from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.progress import progress
 from codixr_bench.score import Score
+from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 from codixr_bench.task import Task
 
 LEAST_SSIM = 0.95

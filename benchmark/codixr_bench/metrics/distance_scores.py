@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr.data.labels import PATHOLOGIES
-from codixr_bench.statistics.bootstrap import Interval
-from codixr_bench.metrics.fid_infinity import extrapolated_distance
 from codixr_bench.backbones.feature_rows import FeatureRows
+from codixr_bench.metrics.fid_infinity import extrapolated_distance
 from codixr_bench.metrics.frechet import Influences, frechet_of_rows
+from codixr_bench.metrics.kid import kernel_distance
+from codixr_bench.metrics.precision_recall import K_DENSITY, K_PRECISION, manifolds
+from codixr_bench.score import ClassScore, Score
+from codixr_bench.statistics.bootstrap import Interval
 from codixr_bench.statistics.half_samples import Halved, Splits
 from codixr_bench.statistics.influence_interval import (
     influence_interval,
     kernel_interval,
     standard_error,
 )
-from codixr_bench.metrics.kid import kernel_distance
-from codixr_bench.metrics.precision_recall import K_DENSITY, K_PRECISION, manifolds
-from codixr_bench.score import ClassScore, Score
 
 KINDS = (
     "fid",

@@ -22,15 +22,15 @@ from codixr_bench.backbones.backbone import (
     real_images,
     suffix_of,
 )
+from codixr_bench.backbones.feature_rows import FeatureRows
+from codixr_bench.backbones.real_features import RealFeatures
 from codixr_bench.metrics.distance_scores import (
     KINDS,
     Asked,
     distance_scores,
     score_name,
 )
-from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.metrics.frechet import FeatureStatistics, distance_between, frechet_distance
-from codixr_bench.backbones.real_features import RealFeatures
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
 from codixr_bench.task import Task

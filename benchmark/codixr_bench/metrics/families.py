@@ -12,6 +12,11 @@ from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Backbone
+from codixr_bench.backbones.phantom_judge import JudgePass, judge_pass
+from codixr_bench.backbones.prompt_space import PromptSpace
+from codixr_bench.backbones.published import PublishedBackbone, published
+from codixr_bench.backbones.published_judge import DEFAULT, PublishedJudge
+from codixr_bench.metric import Metric
 from codixr_bench.metrics.bleu import BleuMetric
 from codixr_bench.metrics.classification import ClassificationMetric
 from codixr_bench.metrics.clinical import ClinicalMetric
@@ -23,13 +28,8 @@ from codixr_bench.metrics.consistency import (
     view_agreement,
 )
 from codixr_bench.metrics.copies import NearCopyImage, NearCopyReport
-from codixr_bench.backbones.phantom_judge import JudgePass, judge_pass
-from codixr_bench.metric import Metric
-from codixr_bench.backbones.prompt_space import PromptSpace
-from codixr_bench.backbones.published import PublishedBackbone, published
-from codixr_bench.backbones.published_judge import DEFAULT, PublishedJudge
-from codixr_bench.metrics.rouge import RougeMetric
 from codixr_bench.metrics.picture_families import load_distances, prepare_distances
+from codixr_bench.metrics.rouge import RougeMetric
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codixr_bench.statistics.bootstrap import percentile_interval
 from codixr_bench.score import ClassScore
+from codixr_bench.statistics.bootstrap import percentile_interval
 
 Array = NDArray[np.float64]
 

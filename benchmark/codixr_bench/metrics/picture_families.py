@@ -8,11 +8,11 @@ from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Backbone
-from codixr_bench.metrics.distances import PictureDistances
 from codixr_bench.backbones.phantom_judge import judge_pass
-from codixr_bench.metric import Metric
 from codixr_bench.backbones.published import SCORE_NAMES, PublishedBackbone, published
 from codixr_bench.backbones.real_features import RealFeatures, features_of_dataset
+from codixr_bench.metric import Metric
+from codixr_bench.metrics.distances import PictureDistances
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr_bench.backbones.feature_rows import FeatureRows
-from codixr_bench.statistics.half_samples import Halved, Splits
 from codixr_bench.progress import progress
+from codixr_bench.statistics.half_samples import Halved, Splits
 
 K_PRECISION = 3
 K_DENSITY = 5

@@ -26,7 +26,6 @@ from codixr.data.labels import OBSERVATIONS, PATHOLOGIES
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.statistics.bootstrap import in_chunks, percentile_interval, resample_weights
 from codixr_bench.labeler import DEFAULT
 from codixr_bench.labeler.canary import check
 from codixr_bench.labeler.interface import Labeler, load_labeler, signature
@@ -36,6 +35,7 @@ from codixr_bench.metrics.per_class import class_score, f1_of_counts
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.score import ClassScore, Score
+from codixr_bench.statistics.bootstrap import in_chunks, percentile_interval, resample_weights
 from codixr_bench.task import Task
 
 if TYPE_CHECKING:

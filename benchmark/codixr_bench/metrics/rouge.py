@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from codixr.data.study import Study
 from codixr.modality import Modality
-from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
+from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 from codixr_bench.task import Task
 
 

@@ -3,7 +3,7 @@
 import traceback
 from pathlib import Path
 
-_OURS = str(Path(__file__).parent)
+_OURS = str(Path(__file__).parent.parent)
 
 
 class ModelError(Exception):

@@ -18,18 +18,18 @@ from pydantic import ValidationError
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
-from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.atomic import make_folder, write_atomically
-from codixr_bench.runs.grid import ROWS, save_grid
 from codixr_bench.hooks import Setting
 from codixr_bench.metric import Metric
+from codixr_bench.metrics.families import prepare_metrics
 from codixr_bench.model import Sample
-from codixr_bench.runs.record import RunRecord
 from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
+from codixr_bench.runs.grid import ROWS, save_grid
+from codixr_bench.runs.record import RunRecord
 from codixr_bench.runs.scoring import SampleSource, score_samples
+from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.task import Task
 from codixr_bench.track import Track
-from codixr_bench.metrics.families import prepare_metrics
 
 RUNS = Path("runs")
 RESULT_NAME = "result.json"

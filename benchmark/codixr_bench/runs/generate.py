@@ -17,13 +17,13 @@ from codixr.data.dataset import StudyDataset
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.runs.crash import ModelError
 from codixr_bench.hooks import SeesTruth, uses_conditions
 from codixr_bench.model import Conditions, Content, GenerativeModel, Sample
-from codixr_bench.runs.store import SampleStore
-from codixr_bench.runs.seeds import study_seed
-from codixr_bench.task import Task
+from codixr_bench.runs.crash import ModelError
 from codixr_bench.runs.processes import World
+from codixr_bench.runs.seeds import study_seed
+from codixr_bench.runs.store import SampleStore
+from codixr_bench.task import Task
 
 BATCH_SIZE = 64
 _LOG_SECONDS = 30.0

@@ -19,11 +19,11 @@ from PIL import Image as PILImage
 from codixr.data.study import Image
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.runs.external import SUFFIXES, read_picture
 from codixr_bench.backbones.backbone import Backbone
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.metrics.frechet import FeatureStatistics
 from codixr_bench.progress import progress
+from codixr_bench.runs.external import SUFFIXES, read_picture
 
 PICTURES = (*SUFFIXES, ".bmp", ".gif")
 _BATCH = 32

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
-from codixr_bench.runs.generate import BATCH_SIZE, Generated, generate
 from codixr_bench.hooks import (
     LearnsFromTrack,
     SizesPictures,
@@ -19,6 +18,7 @@ from codixr_bench.hooks import (
     settings_of,
     train_limit,
 )
+from codixr_bench.metrics.families import load_backbones
 from codixr_bench.model import GenerativeModel
 from codixr_bench.runs.finish import (
     GRID_NAME,
@@ -29,12 +29,12 @@ from codixr_bench.runs.finish import (
     Outcome,
     finish,
 )
+from codixr_bench.runs.generate import BATCH_SIZE, Generated, generate
+from codixr_bench.runs.processes import World
 from codixr_bench.runs.record import RECORD_NAME, RunRecord
 from codixr_bench.runs.store import CHUNK_SIZE, SampleStore
 from codixr_bench.task import Task
 from codixr_bench.track import Track
-from codixr_bench.metrics.families import load_backbones
-from codixr_bench.runs.processes import World
 
 SAMPLES = "samples"
 

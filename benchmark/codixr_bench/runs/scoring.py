@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
-from codixr_bench.statistics.bootstrap import patient_numbers, resampling_patients
 from codixr_bench.metric import Metric
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
+from codixr_bench.statistics.bootstrap import patient_numbers, resampling_patients
 from codixr_bench.task import Task
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from codixr.data.manifest import Step
 from codixr.data.phantom.dataset import SIZES, SPLIT_SIZES, VERSION, PhantomDataset
-from codixr.data.shards import Outcome, Plan
 from codixr.data.prepared import Row
+from codixr.data.shards import Outcome, Plan
 from codixr.data.study import Split
 from codixr.errors import InputError
 

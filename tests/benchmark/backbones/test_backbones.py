@@ -7,16 +7,16 @@ import pytest
 import torch
 import torch_fidelity
 import torchxrayvision as xrv
-from helpers.backbone_fakes import dino_state, inception_peer, saved, xrv_peer
-from codixr_bench.backbones.feature_rows import FeatureRows
-from codixr_bench.metrics.frechet import distance_between
-from codixr_bench.metrics.kid import kernel_distance
-from codixr_bench.metrics.precision_recall import manifolds
-from codixr_bench.backbones.published import PublishedBackbone, backbone_of_file
-from codixr_bench.backbones.xrv import xrv_input
 from PIL import Image
 
 from codixr.errors import InputError
+from codixr_bench.backbones.feature_rows import FeatureRows
+from codixr_bench.backbones.published import PublishedBackbone, backbone_of_file
+from codixr_bench.backbones.xrv import xrv_input
+from codixr_bench.metrics.frechet import distance_between
+from codixr_bench.metrics.kid import kernel_distance
+from codixr_bench.metrics.precision_recall import manifolds
+from helpers.backbone_fakes import dino_state, inception_peer, saved, xrv_peer
 
 RNG = np.random.default_rng(0)
 

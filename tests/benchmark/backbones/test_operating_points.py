@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from codixr_bench.backbones.operating_points import POLICIES, operating_points
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, recall_score
 
 from codixr.errors import InputError
+from codixr_bench.backbones.operating_points import POLICIES, operating_points
 
 
 @st.composite

@@ -11,11 +11,12 @@ import pytest
 import torch
 import torch_fidelity
 import torchxrayvision as xrv
-from helpers.backbone_fakes import inception_peer, saved, xrv_peer
-from codixr_bench.cli import main
-from codixr_bench.backbones.weights import WEIGHTS
 from PIL import Image
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+from codixr_bench.backbones.weights import WEIGHTS
+from codixr_bench.cli import main
+from helpers.backbone_fakes import inception_peer, saved, xrv_peer
 
 N = 16
 

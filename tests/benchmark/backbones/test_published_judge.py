@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 import torch
 import torchxrayvision
-from helpers.backbone_fakes import saved, xrv_peer
-from codixr_bench.metrics import families as track_metrics
-from codixr_bench.statistics.influence import influences
-from codixr_bench.metrics.classification import ClassificationMetric
-from codixr_bench.backbones.published import PublishedBackbone
-from codixr_bench.backbones.published_judge import PublishedJudge
-from codixr_bench.backbones.xrv import xrv_input
-from codixr_bench.task import Task
-from codixr_bench.track import Track
-from codixr_bench.metrics.families import classification, load_backbones, published_judge
 
 from codixr.data.labels import PATHOLOGIES
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.backbones.published import PublishedBackbone
+from codixr_bench.backbones.published_judge import PublishedJudge
+from codixr_bench.backbones.xrv import xrv_input
+from codixr_bench.metrics import families as track_metrics
+from codixr_bench.metrics.classification import ClassificationMetric
+from codixr_bench.metrics.families import classification, load_backbones, published_judge
+from codixr_bench.statistics.influence import influences
+from codixr_bench.task import Task
+from codixr_bench.track import Track
+from helpers.backbone_fakes import saved, xrv_peer
 
 TASK = Task.parse("T->F")
 RNG = np.random.default_rng(0)

@@ -6,16 +6,16 @@ import pickle
 import urllib.error
 from dataclasses import replace
 
-import codixr_bench.backbones.weights as weights
 import pytest
 import torch
-from codixr_bench.cli import main
+from torch import nn
+
+import codixr_bench.backbones.weights as weights
+from codixr.errors import InputError
 from codixr_bench.backbones.published import published
 from codixr_bench.backbones.safe_pickle import tensors_in
 from codixr_bench.backbones.weights import WEIGHTS, LoadedWeights, download, load_weights, sha256_of
-from torch import nn
-
-from codixr.errors import InputError
+from codixr_bench.cli import main
 
 
 @pytest.fixture

@@ -4,18 +4,18 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.cli import main
 from codixr_bench.commands.backbones import phantom_judge as judge
-from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.metrics.frechet import FeatureStatistics, distance_between
 from codixr_bench.model import Sample
 from codixr_bench.runs.picture_sets import open_side, side_of
 from codixr_bench.runs.store import encode_chunk
 from codixr_bench.task import Task
-from PIL import Image
-
-from codixr.errors import InputError
-from codixr.modality import Modality
 
 
 class Blocks:

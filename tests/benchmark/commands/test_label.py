@@ -8,14 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+from codixr.data.labels import OBSERVATIONS
+from codixr.errors import InputError
 from codixr_bench.cli import main
 from codixr_bench.labeler.agreement import Tally, kappa
 from codixr_bench.labeler.canary import check
 from codixr_bench.labeler.interface import load_labeler
 from codixr_bench.labeler.rules import ChexpertRules
-
-from codixr.data.labels import OBSERVATIONS
-from codixr.errors import InputError
 
 REPORTS = ["No edema, no effusion.", 'Large "left"\n\neffusion.', "", "42", "Größe. Mass."]
 FAKE = """

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+
 from codixr_bench.cli import main
 from helpers.submission_fakes import result_json
 

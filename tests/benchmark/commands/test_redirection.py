@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from codixr_bench.commands.redirection import recover
 
 from codixr.errors import InputError
+from codixr_bench.commands.redirection import recover
 
 BASH = shutil.which("bash") or "/bin/sh"
 SCRIPT = """

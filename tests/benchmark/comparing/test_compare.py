@@ -5,7 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from codixr_bench.statistics.bootstrap import resample_weights
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from codixr.errors import InputError
 from codixr_bench.cli import main
 from codixr_bench.comparing.comparison import (
     Difference,
@@ -14,6 +18,9 @@ from codixr_bench.comparing.comparison import (
     load_sides,
     paired_error,
 )
+from codixr_bench.metrics.bleu import corpus_bleu
+from codixr_bench.metrics.classification import average_auroc, average_f1
+from codixr_bench.statistics.bootstrap import resample_weights
 from codixr_bench.statistics.influence import (
     auroc_without_each,
     f1_without_each,
@@ -21,15 +28,8 @@ from codixr_bench.statistics.influence import (
     read_statistics,
     sacrebleu_score,
 )
-from codixr_bench.metrics.bleu import corpus_bleu
-from codixr_bench.metrics.classification import average_auroc, average_f1
 from codixr_bench.statistics.significance import holm, quantile, upper_tail
 from helpers.compare_fakes import DISTANCE, simulate, values_of, write_run
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import stats
-
-from codixr.errors import InputError
 
 NAMES = ["auroc_micro", "auroc_macro", "auroc_weighted", "f1_micro", "f1_macro", "f1_weighted"]
 NAMES += ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "sacrebleu"]

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+
+from codixr.errors import InputError
 from codixr_bench import cli
 from codixr_bench.cli import main
 from codixr_bench.comparing.comparison import ALPHA, Difference, paired_error
-from codixr_bench.statistics.influence import influences
 from codixr_bench.comparing.gate import Margin, Verdict, check, judge
+from codixr_bench.statistics.influence import influences
 from helpers.compare_fakes import DISTANCE, simulate, values_of, write_run
-
-from codixr.errors import InputError
 
 LOSS = 0.11
 """The share of useless samples that costs 5 % of the macro AUROC in the simulation."""
@@ -268,7 +268,7 @@ def verdict(rng: np.random.Generator, n: int, share: float) -> Verdict:
     return judge([], differences, {})
 
 
-GITHUB = Path(__file__).parent.parent.parent / ".github"
+GITHUB = Path(__file__).parents[3] / ".github"
 
 
 def steps() -> dict[str, dict]:

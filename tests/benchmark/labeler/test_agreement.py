@@ -5,10 +5,9 @@ import hashlib
 import io
 from collections import Counter
 
+from codixr.data.labels import OBSERVATIONS
 from codixr_bench.cli import main
 from codixr_bench.labeler.rules import label_report
-
-from codixr.data.labels import OBSERVATIONS
 
 from .conftest import TABLE, cells, openi_sections, rows, shared
 

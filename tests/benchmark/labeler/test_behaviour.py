@@ -4,9 +4,9 @@ None stands in the reference labels. ``behaviour`` is the fact that the label fo
 """
 
 import pytest
-from codixr_bench.labeler.rules import label_report
 
 from codixr.data.labels import OBSERVATIONS
+from codixr_bench.labeler.rules import label_report
 
 SHORT = {
     "NF": "No Finding", "ECM": "Enlarged Cardiomediastinum", "CM": "Cardiomegaly",

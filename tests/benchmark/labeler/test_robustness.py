@@ -5,12 +5,13 @@ import time
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from codixr_bench.labeler import rules
 from codixr_bench.labeler.labels import aggregate
 from codixr_bench.labeler.rules import label_report
 from codixr_bench.labeler.sentences import clean, split
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 _TEXT = (
     "no not without the heart size is are normal within limits of and or , . effusion "

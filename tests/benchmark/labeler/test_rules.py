@@ -1,13 +1,13 @@
 """The tables: every rule by its example, every phrase, and the original's surprises."""
 
 import pytest
+
+from codixr.data.labels import OBSERVATIONS
 from codixr_bench.labeler.cues import DENIALS, DOUBTS, DOUBTS_FIRST
 from codixr_bench.labeler.mentions import find_mentions
 from codixr_bench.labeler.rules import explain_sentence, label_report
 from codixr_bench.labeler.sentences import clean, split
 from codixr_bench.labeler.vocabulary import VOCABULARY
-
-from codixr.data.labels import OBSERVATIONS
 
 RULES = [
     (rule, label)

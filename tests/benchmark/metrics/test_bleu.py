@@ -3,12 +3,8 @@ import warnings
 
 import numpy as np
 import pytest
-from codixr_bench.statistics.bootstrap import resample_weights
-from codixr_bench.metrics.bleu import BleuMetric, corpus_bleu, ngram_counts, tokenize
-from codixr_bench.task import Task
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from helpers.metric_fakes import by_name, scored_in, shards, studies_and_samples
 from nltk.tokenize import wordpunct_tokenize
 from nltk.translate.bleu_score import corpus_bleu as nltk_corpus_bleu
 from sacrebleu.metrics import BLEU
@@ -16,6 +12,10 @@ from sacrebleu.metrics import BLEU
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.metrics.bleu import BleuMetric, corpus_bleu, ngram_counts, tokenize
+from codixr_bench.statistics.bootstrap import resample_weights
+from codixr_bench.task import Task
+from helpers.metric_fakes import by_name, scored_in, shards, studies_and_samples
 
 STUDIES, SAMPLES = studies_and_samples(50)
 WORDS = st.sampled_from(["No", "pleural", "effusion", "edema,", "T1/T2", "clear.", "\n", "Ödem"])

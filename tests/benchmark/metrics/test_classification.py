@@ -4,23 +4,23 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from codixr_bench.statistics.bootstrap import resample_weights
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score, roc_auc_score
+
+from codixr.data.labels import PATHOLOGIES
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr_bench.backbones.phantom_judge import JudgePass
 from codixr_bench.metrics.auroc import Cases, aurocs
 from codixr_bench.metrics.classification import (
     ClassificationMetric,
     average_auroc,
     average_f1,
 )
-from codixr_bench.backbones.phantom_judge import JudgePass
+from codixr_bench.statistics.bootstrap import resample_weights
 from codixr_bench.task import Task
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from helpers.metric_fakes import PixelClassifier, by_name, scored_in, shards, studies_and_samples
-from sklearn.metrics import f1_score, roc_auc_score
-
-from codixr.data.labels import PATHOLOGIES
-from codixr.errors import InputError
-from codixr.modality import Modality
 
 STUDIES, SAMPLES = studies_and_samples(60)
 

@@ -5,13 +5,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+
+from codixr.data.study import Study
+from codixr.modality import Modality
 from codixr_bench.metrics.clinical import NOT_INSTALLED, ClinicalMetric
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 from helpers.metric_fakes import by_name
-
-from codixr.data.study import Study
-from codixr.modality import Modality
 
 REAL = ["No edema.", "Small left effusion.", "Clear lungs.", "Mass."]
 MADE = ["No edema.", "Large left effusion.", "", "Clear."]

@@ -2,7 +2,14 @@ import pickle
 
 import numpy as np
 import pytest
-from codixr_bench.statistics.bootstrap import resample_weights
+from hypothesis import given, settings
+
+from codixr.data.labels import PATHOLOGIES
+from codixr.data.phantom.grammar import labels_from_report
+from codixr.data.study import Study
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr_bench.backbones.prompt_space import PromptSpace
 from codixr_bench.metrics.consistency import (
     _INFLUENCE,
     ConsistencyMetric,
@@ -15,17 +22,10 @@ from codixr_bench.metrics.consistency import (
     report_image_agreement,
     view_agreement,
 )
-from codixr_bench.backbones.prompt_space import PromptSpace
+from codixr_bench.statistics.bootstrap import resample_weights
 from codixr_bench.task import Task
 from codixr_bench.track import Track
-from hypothesis import given, settings
 from helpers.metric_fakes import PixelClassifier, by_name, scored_in, shards
-
-from codixr.data.labels import PATHOLOGIES
-from codixr.data.phantom.grammar import labels_from_report
-from codixr.data.study import Study
-from codixr.errors import InputError
-from codixr.modality import Modality
 
 RNG = np.random.default_rng(0)
 ONCE = np.ones((1, 40), dtype=np.int16)

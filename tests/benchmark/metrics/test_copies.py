@@ -4,17 +4,17 @@ import pickle
 
 import numpy as np
 import pytest
-from codixr_bench.metrics.copies import NearCopyImage, NearCopyReport, grams, similarity
-from codixr_bench.registry import METRICS
-from codixr_bench.task import Task
-from codixr_bench.track import Track
-from codixr_bench.metrics.families import prepare_metrics
-from helpers.metric_fakes import by_name
 from skimage.metrics import structural_similarity
 
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.metrics.copies import NearCopyImage, NearCopyReport, grams, similarity
+from codixr_bench.metrics.families import prepare_metrics
+from codixr_bench.registry import METRICS
+from codixr_bench.task import Task
+from codixr_bench.track import Track
+from helpers.metric_fakes import by_name
 
 RNG = np.random.default_rng(0)
 

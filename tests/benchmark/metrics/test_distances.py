@@ -4,15 +4,6 @@ import os
 
 import numpy as np
 import pytest
-from codixr_bench.metrics.distance_scores import Asked, distance_scores
-from codixr_bench.backbones.feature_rows import FeatureRows
-from codixr_bench.statistics.influence_interval import kernel_interval, share_interval
-from codixr_bench.metrics.kid import kernel_distance
-from codixr_bench.metrics.precision_recall import manifolds
-from codixr_bench.backbones.real_features import RealFeatures, features_of_dataset
-from codixr_bench.task import Task
-from codixr_bench.track import Track
-from helpers.metric_fakes import PixelBackbone, studies_and_samples
 from scipy.spatial.distance import cdist
 from scipy.stats import binomtest
 from torch import from_numpy
@@ -20,6 +11,15 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from codixr.modality import Modality
+from codixr_bench.backbones.feature_rows import FeatureRows
+from codixr_bench.backbones.real_features import RealFeatures, features_of_dataset
+from codixr_bench.metrics.distance_scores import Asked, distance_scores
+from codixr_bench.metrics.kid import kernel_distance
+from codixr_bench.metrics.precision_recall import manifolds
+from codixr_bench.statistics.influence_interval import kernel_interval, share_interval
+from codixr_bench.task import Task
+from codixr_bench.track import Track
+from helpers.metric_fakes import PixelBackbone, studies_and_samples
 
 MANIFOLDS = ("precision", "recall", "density", "coverage")
 MANIFOLD_ROUNDS = int(os.environ.get("CODIXR_ROUNDS", "300"))

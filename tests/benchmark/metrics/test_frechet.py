@@ -3,8 +3,13 @@ import pickle
 import numpy as np
 import pytest
 import scipy.linalg
-from codixr_bench.metrics.distances import PictureDistances
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codixr.errors import InputError
+from codixr.modality import Modality
 from codixr_bench.backbones.feature_rows import FeatureRows
+from codixr_bench.metrics.distances import PictureDistances
 from codixr_bench.metrics.frechet import (
     FeatureStatistics,
     distance_between,
@@ -13,12 +18,7 @@ from codixr_bench.metrics.frechet import (
 )
 from codixr_bench.statistics.influence_interval import influence_interval
 from codixr_bench.task import Task
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from helpers.metric_fakes import PixelBackbone, scored_in, shards, studies_and_samples
-
-from codixr.errors import InputError
-from codixr.modality import Modality
 
 STUDIES, SAMPLES = studies_and_samples(40)
 

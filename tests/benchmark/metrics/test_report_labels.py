@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
-from codixr_bench.statistics.bootstrap import resampling_patients
-from codixr_bench.labeler.nonreports import is_report
-from codixr_bench.labeler.rules import ChexpertRules
-from codixr_bench.metrics.report_labels import CLASSES, ReportLabelsMetric
-from codixr_bench.task import Task
-from codixr_bench.track import Track
 from sklearn.metrics import f1_score
 
 from codixr.data.labels import PATHOLOGIES
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.labeler.nonreports import is_report
+from codixr_bench.labeler.rules import ChexpertRules
+from codixr_bench.metrics.report_labels import CLASSES, ReportLabelsMetric
+from codixr_bench.statistics.bootstrap import resampling_patients
+from codixr_bench.task import Task
+from codixr_bench.track import Track
 
 NAMES = {
     "Atelectasis": "atelectasis", "Cardiomegaly": "cardiomegaly", "Consolidation": "consolidation",

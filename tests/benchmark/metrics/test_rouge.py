@@ -2,13 +2,13 @@ import pickle
 
 import numpy as np
 import pytest
-from codixr_bench.metrics.rouge import RougeMetric
-from codixr_bench.task import Task
-from helpers.metric_fakes import scored_in, studies_and_samples
 from rouge_score.rouge_scorer import RougeScorer
 
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.metrics.rouge import RougeMetric
+from codixr_bench.task import Task
+from helpers.metric_fakes import scored_in, studies_and_samples
 
 STUDIES, SAMPLES = studies_and_samples(40)
 

@@ -4,11 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.bench_fakes import FakeDataset
-from codixr_bench.backbones.operating_points import operating_points
-from codixr_bench.models import classifier as module
-from codixr_bench.models.classifier import CLASSES, POLICY, ClassifierModel, _Reader
-from codixr_bench.task import GROUPS, Task
 
 from codixr.data.labels import PATHOLOGIES
 from codixr.data.phantom import PhantomDataset
@@ -16,6 +11,11 @@ from codixr.data.phantom.case import STREAM_WORDS, Case, Finding, sample_case, s
 from codixr.data.phantom.grammar import labels_from_report, write_report
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.backbones.operating_points import operating_points
+from codixr_bench.models import classifier as module
+from codixr_bench.models.classifier import CLASSES, POLICY, ClassifierModel, _Reader
+from codixr_bench.task import GROUPS, Task
+from helpers.bench_fakes import FakeDataset
 
 BOTH = Task.parse("F+L->T")
 FEW = 64

@@ -2,25 +2,21 @@
 
 import json
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from codixr.data.phantom import PhantomDataset
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr.model.checkpoint_info import checkpoint_sha256
 from codixr_bench.cli import main
 from codixr_bench.models.codi import CoDiModel
 from codixr_bench.registry import load_model
 from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import Task
-
-from codixr.data.phantom import PhantomDataset
-from codixr.errors import InputError
-from codixr.model.checkpoint_info import checkpoint_sha256
-from codixr.modality import Modality
-
-sys.path.append(str(Path(__file__).parents[1] / "codixr" / "model"))
-
 from helpers.codi_release import convert_by_command
 
 

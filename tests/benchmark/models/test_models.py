@@ -5,7 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.bench_fakes import SIDE, FakeDataset
+
+from codixr.data.openi import NORMAL_IMPRESSION
+from codixr.data.study import Study
+from codixr.errors import InputError
+from codixr.modality import Modality
 from codixr_bench.hooks import LearnsFromTrack, SeesTruth
 from codixr_bench.model import Sample
 from codixr_bench.models.constant import ConstantModel, typical_report
@@ -13,11 +17,7 @@ from codixr_bench.models.noise import NoiseModel
 from codixr_bench.models.real import RealModel
 from codixr_bench.models.retrieval import RetrievalModel
 from codixr_bench.task import GROUPS, Task
-
-from codixr.data.openi import NORMAL_IMPRESSION
-from codixr.data.study import Study
-from codixr.errors import InputError
-from codixr.modality import Modality
+from helpers.bench_fakes import SIDE, FakeDataset
 
 TRAIN = FakeDataset(40, side=32)
 

@@ -3,17 +3,17 @@ import io
 import json
 
 import pytest
-from codixr_bench.cli import main
-from codixr_bench.paper.formats import FORMATS
-from codixr_bench.paper.printed import AUROC, BLEU, F1, FID, LABEL_F1, SUPPORT
-from codixr_bench.paper.tables import FID_TASKS, REPORT_TASKS, paper_table, read_results
-from codixr_bench.paper.reconcile import recomputed_cells
-from codixr_bench.result import Coverage, ModelInfo, TrackInfo, make_result
-from codixr_bench.score import ClassScore, Score
-from codixr_bench.task import Task
 
 from codixr.data.labels import PATHOLOGIES
 from codixr.errors import InputError
+from codixr_bench.cli import main
+from codixr_bench.paper.formats import FORMATS
+from codixr_bench.paper.printed import AUROC, BLEU, F1, FID, LABEL_F1, SUPPORT
+from codixr_bench.paper.reconcile import recomputed_cells
+from codixr_bench.paper.tables import FID_TASKS, REPORT_TASKS, paper_table, read_results
+from codixr_bench.result import Coverage, ModelInfo, TrackInfo, make_result
+from codixr_bench.score import ClassScore, Score
+from codixr_bench.task import Task
 
 
 def score(name, value, classes=()):

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from codixr_bench.runs.external import ExternalSamples, read_picture
-from codixr_bench.task import Task
 from PIL import Image
 
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.runs.external import ExternalSamples, read_picture
+from codixr_bench.task import Task
 
 N = 4
 SIDE = 8

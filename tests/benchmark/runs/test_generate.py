@@ -4,17 +4,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.bench_fakes import SIDE, FakeDataset, SeededModel, contents, record
-from codixr_bench.runs.generate import conditions_of, generate
-from codixr_bench.model import Conditions, Sample
-from codixr_bench.models.real import RealModel
-from codixr_bench.runs.store import SampleStore
-from codixr_bench.task import Task
-from codixr_bench.runs.processes import World
 
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.model import Conditions, Sample
+from codixr_bench.models.real import RealModel
+from codixr_bench.runs.generate import conditions_of, generate
+from codixr_bench.runs.processes import World
+from codixr_bench.runs.store import SampleStore
+from codixr_bench.task import Task
+from helpers.bench_fakes import SIDE, FakeDataset, SeededModel, contents, record
 
 TASK = Task.parse("L+T->F")
 

@@ -2,12 +2,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from codixr_bench.runs.grid import SIDE, draw_grid, save_grid
-from codixr_bench.task import GROUPS, Task
-from helpers.metric_fakes import studies_and_samples
 from PIL import Image as PILImage
 
 from codixr.modality import Modality
+from codixr_bench.runs.grid import SIDE, draw_grid, save_grid
+from codixr_bench.task import GROUPS, Task
+from helpers.metric_fakes import studies_and_samples
 
 STUDIES, SAMPLES = studies_and_samples(3)
 STUDIES = [dataclasses.replace(study, lateral=study.frontal) for study in STUDIES]

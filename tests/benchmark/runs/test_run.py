@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers.bench_fakes import contents
-from codixr_bench.cli import main
-from codixr_bench.backbones.phantom_judge import judge_pass
-from codixr_bench.runs.finish import encode_statistics
-from codixr_bench.runs.store import SampleStore
 from PIL import Image
 
 from codixr.data.phantom import judge
 from codixr.modality import Modality
+from codixr_bench.backbones.phantom_judge import judge_pass
+from codixr_bench.cli import main
+from codixr_bench.runs.finish import encode_statistics
+from codixr_bench.runs.store import SampleStore
+from helpers.bench_fakes import contents
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[2]
 LIMIT = "20"
 CHUNKS = ["--limit", LIMIT, "--chunk-size", "8"]
-BY_SEED = ["run", "--task", "L+T->F", "--model", "bench_fakes:KilledModel", *CHUNKS]
+BY_SEED = ["run", "--task", "L+T->F", "--model", "helpers.bench_fakes:KilledModel", *CHUNKS]
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def hear_interrupts() -> None:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"} | variables
 
 
@@ -216,7 +216,9 @@ def export(folder: Path, store: SampleStore, name: str) -> None:
 
 def test_samples_made_elsewhere_get_the_same_scores(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--task", "L->F+T", "--limit", LIMIT]
-    assert main(["run", *options, "--model", "bench_fakes:KilledModel", "--out", "ours"]) == 0
+    assert (
+        main(["run", *options, "--model", "helpers.bench_fakes:KilledModel", "--out", "ours"]) == 0
+    )
     export(Path("theirs"), SampleStore.open(Path("ours/samples")), "{:05d}_F.png")
     before = contents(Path("theirs"))
     assert main(["score", "--samples", "theirs", *options]) == 0

@@ -1,7 +1,8 @@
-from codixr_bench.runs.seeds import study_seed
-from codixr_bench.task import PAPER_TASKS, Task
 from hypothesis import given
 from hypothesis import strategies as st
+
+from codixr_bench.runs.seeds import study_seed
+from codixr_bench.task import PAPER_TASKS, Task
 
 
 def test_a_seed_is_fixed_for_ever() -> None:

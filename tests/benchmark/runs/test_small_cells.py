@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from codixr_bench.runs.small_cells import LEAST, TOO_FEW, with_counts
-from codixr_bench.metrics.bleu import BleuMetric, corpus_bleu
-from codixr_bench.metrics.classification import ClassificationMetric
-from helpers.metric_fakes import PixelClassifier, by_name, studies_and_samples
 
 from codixr.modality import Modality
+from codixr_bench.metrics.bleu import BleuMetric, corpus_bleu
+from codixr_bench.metrics.classification import ClassificationMetric
+from codixr_bench.runs.small_cells import LEAST, TOO_FEW, with_counts
+from helpers.metric_fakes import PixelClassifier, by_name, studies_and_samples
 
 STUDIES, SAMPLES = studies_and_samples(60)
 

@@ -3,15 +3,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.bench_fakes import FakeDataset, SeededModel, contents, record
-from codixr_bench.runs.generate import generate
-from codixr_bench.model import Sample
-from codixr_bench.runs.store import SampleStore
-from codixr_bench.task import Task
 
 from codixr import atomic
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.model import Sample
+from codixr_bench.runs.generate import generate
+from codixr_bench.runs.store import SampleStore
+from codixr_bench.task import Task
+from helpers.bench_fakes import FakeDataset, SeededModel, contents, record
 
 TASK = Task.parse("L->F+T")
 

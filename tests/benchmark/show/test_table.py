@@ -1,11 +1,12 @@
 import io
 
 import pytest
+from rich.console import Console
+
 from codixr_bench.result import Coverage, ModelInfo, TrackInfo, make_result
 from codixr_bench.show.table import format_value, print_summary, print_table
 from codixr_bench.task import Task
 from helpers.metric_fakes import example_scores
-from rich.console import Console
 
 TRACK = TrackInfo(name="phantom", version="1", fingerprint="0" * 64, split="test", n=2000)
 

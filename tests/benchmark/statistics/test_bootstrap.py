@@ -1,5 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
 from codixr_bench.statistics.bootstrap import (
     SEED,
     _study_weights,
@@ -9,9 +13,6 @@ from codixr_bench.statistics.bootstrap import (
     resample_weights,
     resampling_patients,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 values = hnp.arrays(np.float64, st.integers(2, 50), elements=st.floats(-1e3, 1e3))
 

@@ -5,11 +5,12 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
+from scipy.stats import norm
+
 from codixr_bench.metrics.bleu import corpus_bleu
 from codixr_bench.metrics.classification import average_auroc, average_f1
 from codixr_bench.metrics.report_labels import average_label_f1
-from scipy.stats import norm
+from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 
 N = 400
 ROUNDS = int(os.environ.get("CODIXR_ROUNDS", "300"))

@@ -2,20 +2,20 @@
 
 import numpy as np
 import pytest
-from codixr_bench.comparing.comparison import paired_error
-from codixr_bench.commands.backbones import feature_rows
-from codixr_bench.metrics import precision_recall as manifold
-from codixr_bench.metrics.distance_scores import Asked, distance_scores
-from codixr_bench.metrics.distances import PictureDistances
-from codixr_bench.backbones.feature_rows import FeatureRows
-from codixr_bench.statistics.half_samples import SPLITS, Halved, Splits
-from codixr_bench.statistics.influence_interval import standard_error
-from codixr_bench.metrics.precision_recall import manifolds
-from helpers.metric_fakes import PixelBackbone, studies_and_samples
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from codixr.modality import Modality
+from codixr_bench.backbones.feature_rows import FeatureRows
+from codixr_bench.commands.backbones import feature_rows
+from codixr_bench.comparing.comparison import paired_error
+from codixr_bench.metrics import precision_recall as manifold
+from codixr_bench.metrics.distance_scores import Asked, distance_scores
+from codixr_bench.metrics.distances import PictureDistances
+from codixr_bench.metrics.precision_recall import manifolds
+from codixr_bench.statistics.half_samples import SPLITS, Halved, Splits
+from codixr_bench.statistics.influence_interval import standard_error
+from helpers.metric_fakes import PixelBackbone, studies_and_samples
 
 KINDS = ("precision", "recall", "density", "coverage")
 Z = 1.959964

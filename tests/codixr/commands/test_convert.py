@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.codi_release import WORDS, convert_by_command
 from PIL import Image
 
 from codixr.cli import main
 from codixr.model.pipeline import CoDiXRPipeline
+from helpers.codi_release import WORDS, convert_by_command
 
 
 @pytest.fixture(scope="module")

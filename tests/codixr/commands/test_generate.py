@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codixr.model import checkpoint_info as info
 from codixr.cli import main
+from codixr.model import checkpoint_info as info
 
 SCAN = Path(data_store.__file__).parent / "data" / "RG1_UNCR.dcm"
-EMBEDDED = Path(info.__file__).parent / "assets" / "tiny"
+EMBEDDED = Path(info.__file__).parent.parent / "assets" / "tiny"
 
 pytestmark = pytest.mark.skipif(
     not (EMBEDDED / "model_index.json").is_file(), reason="no embedded checkpoint yet"

@@ -1,7 +1,6 @@
 """A fake archive of simulated studies, every oddity in it, and what it becomes: made once."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,6 @@ from codixr.data.mimic import MimicOptions, plan_mimic
 from codixr.data.phantom.archive import KEY_NAME, write_archive
 from codixr.data.phantom.archive_oddities import ODDITIES
 from codixr.data.shards import Plan, prepare
-
-# Tests run with --import-mode=importlib: their helpers have to be found.
-sys.path.append(str(Path(__file__).parent))
 from helpers.mutants import SHARD_SIZE, SIZE
 
 

@@ -7,13 +7,13 @@ import signal
 import numpy as np
 import pydicom
 import pytest
-from helpers.mutants import mutate
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from codixr.data import codec
 from codixr.data.codec import CodecError, decode_apart
 from codixr.data.phantom.archive_dicom import Film, can_encode, film_bytes
 from codixr.data.phantom.render import render_views
+from helpers.mutants import mutate
 
 NAME = "0a1b2c3d-00000000-00000000-00000000-00000001"
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.ct_bodies import chest, write_nifti, write_series
 
 from codixr.cli import main
 from codixr.data.ct import CtOptions, plan_ct
 from codixr.data.ct_render import cut_out, render_views
 from codixr.data.ct_volume import read_ct
 from codixr.data.labels import OBSERVATIONS
-from codixr.data.shards import prepare
 from codixr.data.prepared import PreparedDataset
+from codixr.data.shards import prepare
 from codixr.data.splits import holdout_split
 from codixr.data.verify import verify
 from codixr.errors import InputError
+from helpers.ct_bodies import chest, write_nifti, write_series
 
 for library in ("nanodrr", "nibabel"):
     pytest.importorskip(library, reason=f"{library} is missing: pip install 'codixr[ct]'")

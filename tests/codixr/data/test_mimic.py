@@ -22,8 +22,8 @@ from codixr.data.phantom.archive import write_archive
 from codixr.data.phantom.archive_oddities import ODDITIES
 from codixr.data.phantom.render import render_views
 from codixr.data.picture import fit_file
-from codixr.data.shards import prepare
 from codixr.data.prepared import PreparedDataset
+from codixr.data.shards import prepare
 from codixr.errors import InputError
 
 REAL = Path(importlib.util.find_spec("data_store").submodule_search_locations[0]) / "data"

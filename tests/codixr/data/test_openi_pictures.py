@@ -8,8 +8,6 @@ import tarfile
 
 import numpy as np
 import pytest
-from codixr_bench.cli import main as main_of_bench
-from codixr_bench.track import Track
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -18,11 +16,13 @@ from codixr.cli import main
 from codixr.data import openi_pictures
 from codixr.data.openi_mesh import mesh_labels
 from codixr.data.openi_pictures import HEADERS, PROJECTED, plan_openi
-from codixr.data.shards import prepare
 from codixr.data.prepared import PreparedDataset
+from codixr.data.shards import prepare
 from codixr.data.verify import verify
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.cli import main as main_of_bench
+from codixr_bench.track import Track
 
 SECRET = "zebra-words"
 # number: (impression, terms, {picture: (view in the headers or None, view by projection)})

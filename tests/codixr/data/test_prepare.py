@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from helpers.mutants import SHARD_SIZE, SIZE, mutate
 
 from codixr import cli
 from codixr.data.manifest import Manifest, Shard, commitment, count_labels
@@ -23,10 +22,11 @@ from codixr.data.phantom.dataset import PhantomDataset
 from codixr.data.phantom.prepare import plan_phantom
 from codixr.data.phantom.render import render_views
 from codixr.data.picture import fit_file
-from codixr.data.shards import Outcome, Plan, hash_file, prepare
 from codixr.data.prepared import SCHEMA, PreparedDataset
+from codixr.data.shards import Outcome, Plan, hash_file, prepare
 from codixr.data.verify import verify
 from codixr.errors import InputError
+from helpers.mutants import SHARD_SIZE, SIZE, mutate
 
 COMMAND = [sys.executable, "-m", "codixr.cli", "prepare"]
 

@@ -3,14 +3,14 @@
 import shutil
 
 import pytest
-from codixr_bench.cli import main
-from codixr_bench.track import Track
-from helpers.mutants import SIZE
 
 from codixr.data.mimic import MimicOptions, plan_mimic
 from codixr.data.shards import prepare
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.cli import main
+from codixr_bench.track import Track
+from helpers.mutants import SIZE
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,9 @@
 """A randomly initialised tiny model: the shipped code at the shipped size, without training."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parent))  # its modules: tests run with --import-mode=importlib
 
 from codixr.model import components, presets
 from codixr.model.pipeline import CoDiXRPipeline

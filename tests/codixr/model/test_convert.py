@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.codi_release import WORDS, Released, image_unet, report_unet, small, tokenizers
 
 from codixr.cli import main
 from codixr.errors import InputError
@@ -16,6 +15,7 @@ from codixr.model import components, presets
 from codixr.model.convert import convert, take_component
 from codixr.model.convert.source import Source
 from codixr.model.pipeline import CoDiXRPipeline, Settings
+from helpers.codi_release import WORDS, Released, image_unet, report_unet, small, tokenizers
 
 
 @pytest.fixture(scope="module", params=["codi", "xgem"])

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from codixr_bench.task import GROUPS, Task
 from PIL import Image
 
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model.pipeline import CoDiXRPipeline, Settings
 from codixr.model.prompt_encoder import interpolate
-from codixr.model.tokenizer import decode, encode, word_tokenizer
 from codixr.model.schedulers import make_scheduler
+from codixr.model.tokenizer import decode, encode, word_tokenizer
+from codixr_bench.task import GROUPS, Task
 
 F, L, T = Modality.F, Modality.L, Modality.T
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from codixr.model import schedulers
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.model import schedulers
 from codixr.model.presets import DiffusionConfig
 from codixr.model.sampling import Flow, Guidance, sample
 from codixr.model.schedulers import make_scheduler

@@ -10,15 +10,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from helpers import engine_fakes
 import pytest
 import torch
-from helpers.engine_fakes import LineStage, config, curve, prompt_stage, train
-from helpers.processes import in_two
 
 from codixr.errors import InputError
 from codixr.training import checkpoints
 from codixr.training.engine import Engine
+from helpers import engine_fakes
+from helpers.engine_fakes import LineStage, config, curve, prompt_stage, train
+from helpers.processes import in_two
 
 FORK = multiprocessing.get_context("fork")
 

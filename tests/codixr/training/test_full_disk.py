@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.engine_fakes import LineStage, config, train
-from helpers.small_disk import enlarge, fill, with_disk
 
 from codixr import cli
 from codixr.atomic import new_array
@@ -18,6 +16,8 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.training import checkpoints
 from codixr.training.data import TrainingStudies
+from helpers.engine_fakes import LineStage, config, train
+from helpers.small_disk import enlarge, fill, with_disk
 
 FULL_AT = 13
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from codixr.model import presets
 from codixr.commands.train import Request, memory_plan
+from codixr.model import presets
 from codixr.training import plan
 from codixr.training.recipes import PAPER, TINY
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.engine_fakes import LineStage, config, curve, train
-from helpers.processes import FSDP, in_two
 
 from codixr.errors import InputError
 from codixr.training import sharding
 from codixr.training.engine import Engine, make_accelerator
+from helpers.engine_fakes import LineStage, config, curve, train
+from helpers.processes import FSDP, in_two
 
 
 def sharded(folder: Path) -> Any:

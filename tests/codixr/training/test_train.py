@@ -11,11 +11,11 @@ import torch
 from PIL import Image as PILImage
 
 from codixr import cli
+from codixr.commands.train import Request, parse_settings, train
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model import components
 from codixr.model.pipeline import CoDiXRPipeline
-from codixr.commands.train import Request, parse_settings, train
 
 QUICK = {
     "steps": "2",
@@ -119,11 +119,11 @@ def test_alignment_of_f_and_t_trains_the_environment_parts_of_t_only(
 
 
 def test_without_a_cache_the_loss_is_the_same(run: Path) -> None:
-    from codixr.training.recipes import TINY, override
     from codixr.training.data import open_training_data
     from codixr.training.draw import Draw
-    from codixr.training.stages import build
     from codixr.training.folder import Workshop
+    from codixr.training.recipes import TINY, override
+    from codixr.training.stages import build
 
     shop = Workshop(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
     losses = []
@@ -138,12 +138,12 @@ def test_without_a_cache_the_loss_is_the_same(run: Path) -> None:
 
 @pytest.mark.parametrize("name", ["prompt-encoders", "report-vae", "image-ldm-F", "alignment-F+L"])
 def test_gradient_checkpointing_changes_no_gradient(run: Path, name: str) -> None:
-    from codixr.training.recipes import TINY, override
     from codixr.training.data import open_training_data
     from codixr.training.draw import Draw
-    from codixr.training.memory import checkpoint_gradients
-    from codixr.training.stages import build
     from codixr.training.folder import Workshop
+    from codixr.training.memory import checkpoint_gradients
+    from codixr.training.recipes import TINY, override
+    from codixr.training.stages import build
 
     configs, _ = override(TINY, QUICK, frozenset())
     gradients = []

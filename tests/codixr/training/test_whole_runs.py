@@ -11,11 +11,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from helpers.processes import FORK, FSDP, in_two, killed
 
 from codixr import cli
 from codixr.training import export, one_stage
 from codixr.training.recipes import STAGES
+from helpers.processes import FORK, FSDP, in_two, killed
 
 IMPORTED = (export, one_stage)
 """All that a training needs: forked processes find it here, and need not import it again."""

@@ -1,6 +1,0 @@
-"""Makes ``bench_fakes`` importable: tests run with --import-mode=importlib."""
-
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).parent))

@@ -1,0 +1,1 @@
+"""What tests share: fakes, drawn bodies, damaged files, processes."""
