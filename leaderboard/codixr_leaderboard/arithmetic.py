@@ -1,7 +1,7 @@
 """Does a result's own arithmetic hold? F1, BLEU and averages again, from the counts beside them.
 
 Micro AUROC, Fréchet distances and agreements can't be recomputed from aggregates. On a track of
-real patients small cells are hidden (``small_cells.py``): what needs a hidden cell isn't recomputed.
+real patients small cells are hidden (``small_cells.py``), and what needs one isn't recomputed.
 """
 
 import math

@@ -8,9 +8,9 @@ from PIL import Image
 
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.backbones import phantom_judge as judge
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.cli import main
-from codixr_bench.commands.backbones import phantom_judge as judge
 from codixr_bench.metrics.frechet import FeatureStatistics, distance_between
 from codixr_bench.model import Sample
 from codixr_bench.runs.picture_sets import open_side, side_of

@@ -6,8 +6,8 @@ from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from codixr.modality import Modality
+from codixr_bench.backbones import feature_rows
 from codixr_bench.backbones.feature_rows import FeatureRows
-from codixr_bench.commands.backbones import feature_rows
 from codixr_bench.comparing.comparison import paired_error
 from codixr_bench.metrics import precision_recall as manifold
 from codixr_bench.metrics.distance_scores import Asked, distance_scores
