@@ -20,7 +20,13 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.hooks import Setting
 from codixr_bench.model import Conditions, Content, Sample
-from codixr_bench.models.local_folder import find_folder, folder_sha256, name_of, read_json
+from codixr_bench.models.local_folder import (
+    find_folder,
+    folder_sha256,
+    name_of,
+    read_json,
+    refuse_code,
+)
 from codixr_bench.task import Task
 
 INDEX = "model_index.json"
@@ -142,15 +148,19 @@ def as_rgb(content: Content, side: int | None) -> PILImage.Image:
 
 def _load(folder: Path) -> Any:
     import torch
-    from diffusers import DiffusionPipeline
+    from diffusers import DiffusionPipeline, pipelines
     from diffusers.utils import logging
     from transformers.utils import logging as transformers_logging
 
     for library in (logging, transformers_logging):
         library.set_verbosity_error()
         library.disable_progress_bar()
+    # A safety checker's library is the folder of diffusers' pipeline that it belongs to.
+    refuse_code("diffusers", folder, ("diffusers", "transformers", *dir(pipelines)))
     try:
-        pipeline = DiffusionPipeline.from_pretrained(folder, local_files_only=True)
+        pipeline = DiffusionPipeline.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:
         # Whatever is wrong with a folder of several libraries' files, it comes out of here.
         first = str(error).strip().splitlines()[0] if str(error).strip() else ""

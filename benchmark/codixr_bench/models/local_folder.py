@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,37 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"'{path}' is not a JSON object")
     return content
+
+
+def refuse_code(kind: str, folder: Path, libraries: Collection[str]) -> None:
+    """InputError for a folder whose files would have Python of its own imported.
+
+    Libraries differ by version in what they run unasked, so this is looked at before any of them
+    opens the folder: ``auto_map`` in a JSON file (transformers), and in ``model_index.json`` a class
+    that is ``[module, class]``, or a component of a library that isn't in ``libraries`` (diffusers).
+    """
+    cure = "only the libraries' own classes are run; put the model in a class of your own"
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if not isinstance(content, dict):
+            continue
+        if content.get("auto_map"):
+            raise InputError(
+                f"model '{kind}:{folder}': '{path.relative_to(folder)}' names code of its own "
+                f"(auto_map); {cure}"
+            )
+        if path.name == "model_index.json":
+            for part, named in content.items():
+                if part == "_class_name" and not isinstance(named, str):
+                    fault = "its pipeline is code of its own"
+                elif isinstance(named, list) and named and named[0] not in (None, *libraries):
+                    fault = f"its part '{part}' is of a library or module that isn't known here"
+                else:
+                    continue
+                raise InputError(f"model '{kind}:{folder}': {fault}; {cure}")
 
 
 def folder_sha256(folder: Path) -> str:

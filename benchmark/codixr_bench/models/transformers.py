@@ -14,11 +14,19 @@ from codixr.modality import Modality
 from codixr_bench.hooks import Setting
 from codixr_bench.model import Conditions, Sample
 from codixr_bench.models.diffusers import as_rgb
-from codixr_bench.models.local_folder import find_folder, folder_sha256, name_of, read_json
+from codixr_bench.models.local_folder import (
+    find_folder,
+    folder_sha256,
+    name_of,
+    read_json,
+    refuse_code,
+)
 from codixr_bench.task import Task
 
 CONFIG = "config.json"
 NEW_TOKENS = 128
+_LOADING = {"local_files_only": True, "trust_remote_code": False}
+"""Nothing is downloaded, and no question about a folder's own code is asked on stdin."""
 
 
 class TransformersModel:
@@ -36,6 +44,7 @@ class TransformersModel:
 
     def __init__(self, checkpoint: Path | None = None, *, new_tokens: int | None = None) -> None:
         folder = find_folder("transformers", checkpoint, CONFIG, "my_model")
+        refuse_code("transformers", folder, ())
         self.model = _load_model(folder)
         self._image_processor, self._tokenizer = _load_processors(folder)
         generation = self.model.generation_config
@@ -97,7 +106,7 @@ def _load_model(folder: Path) -> Any:
     logging.disable_progress_bar()
     kind = read_json(folder / CONFIG).get("model_type", "unnamed")
     try:
-        model = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True)
+        model = AutoModelForImageTextToText.from_pretrained(folder, **_LOADING)
     except Exception as error:
         # Whatever is wrong with a folder of somebody's files, it comes out of here.
         if "Unrecognized configuration class" in str(error):
@@ -116,8 +125,8 @@ def _load_processors(folder: Path) -> tuple[Any, Any]:
     from transformers import AutoImageProcessor, AutoTokenizer
 
     try:
-        processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        processor = AutoImageProcessor.from_pretrained(folder, **_LOADING)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **_LOADING)
     except Exception as error:
         lines = str(error).strip().splitlines()
         raise InputError(
