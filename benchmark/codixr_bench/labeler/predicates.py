@@ -1,0 +1,93 @@
+"""What a verb, or an adjective without a noun, says, and of which word."""
+
+from codixr_bench.labeler import phrases as p
+from codixr_bench.labeler import words as k
+from codixr_bench.labeler.lists import STATES
+from codixr_bench.labeler.nouns import behind_preposition
+from codixr_bench.labeler.open_sentence import Clause, OpenSentence
+from codixr_bench.labeler.phrases import Phrase
+
+
+def verb(s: OpenSentence, phrase: Phrase) -> None:
+    """A verb opens its clause's predicate, or a further clause."""
+    g, clause, head = s.g, s.clause, phrase.head
+    s.attach_adverbs(head)
+    is_be = phrase.lemma == "be"
+    if s.relative:
+        s.relative = False
+        s.clause = Clause()
+        if is_be:
+            s.clause.copula = head
+        else:
+            s.clause.predicate = head
+        g.link(s.last, head, "acl:relcl")
+        s.separator = ""
+        s.last = head
+        return
+    if clause.predicate >= 0 or clause.copula >= 0:
+        subject = clause.subject if s.separator else s.last
+        root = clause.root
+        s.open_clause()
+        clause = s.clause
+        clause.subject = subject
+        joined = s.separator not in ("", ",")
+        g.link(root, head, f"conj:{s.separator}" if joined else "dep")
+    if clause.exists:
+        clause.predicate = head
+    elif is_be:
+        clause.copula = head
+    else:
+        s.set_predicate(head)
+    s.separator = ""
+    s.places = []
+    s.last = head
+
+
+def adjective(s: OpenSentence, phrase: Phrase) -> None:
+    """An adjective without a noun: a predicate, or an afterthought to the last word."""
+    g, clause, head = s.g, s.clause, phrase.head
+    joined = s.separator not in ("", ",")
+    waits = clause.predicate < 0 <= clause.subject and not s.separator
+    s.attach_adverbs(head)
+    if s.preposition >= 0:
+        behind_preposition(s, head)
+    elif clause.copula >= 0 and clause.predicate < 0:
+        s.set_copular(head)
+    elif s.last == clause.predicate >= 0 and g.lemmas[s.last] in ("appear", "remain"):
+        g.link(s.last, head, "xcomp")
+    elif joined and clause.predicate >= 0 and g.kinds[clause.predicate] in "JE":
+        g.link(clause.predicate, head, f"conj:{s.separator}")
+        if clause.subject >= 0:
+            g.link(head, clause.subject, "nsubj")
+    elif waits and g.words[head] in STATES:
+        s.set_predicate(head)
+    elif s.last >= 0:
+        behind = "acl" if g.kinds[head] == k.PARTICIPLE else "amod"
+        g.link(s.last, head, "dep" if s.separator else behind)
+    elif clause.subject < 0:
+        clause.subject = head
+    s.separator = ""
+    s.last = head
+
+
+def subordinate(s: OpenSentence, phrase: Phrase) -> None:
+    """A verb in -ing, or behind "to": it modifies what stands before it."""
+    g, clause, head = s.g, s.clause, phrase.head
+    s.attach_adverbs(head)
+    inner = Clause()
+    if phrase.kind == p.GERUND:
+        g.link(s.last, head, "acl")
+    elif clause.exists and clause.predicate >= 0:
+        g.link(clause.predicate, head, "advcl")
+    else:
+        verbal = s.last >= 0 and g.kinds[s.last] in "VJEG"
+        g.link(s.last, head, "xcomp" if verbal else "acl:to")
+    if phrase.lemma == "be":
+        inner.copula = head
+        inner.subject = clause.subject
+    else:
+        inner.predicate = head
+    s.clause = inner
+    s.separator = ""
+    s.places = []
+    s.last = head
