@@ -111,7 +111,7 @@ def _backbones(parsed: argparse.Namespace) -> int:
 
 
 def _label(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.label import label_command
+    from codixr_bench.commands.label import main as label_command
 
     return label_command(parsed)
 

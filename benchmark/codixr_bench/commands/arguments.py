@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from codixr.errors import InputError
-from codixr_bench.commands.label_arguments import add_arguments as add_label_arguments
+from codixr_bench.commands.label import add_arguments as add_label_arguments
 
 Command = Callable[[argparse.Namespace], int]
 """Runs a command on what was parsed; returns the exit code."""

@@ -1,4 +1,7 @@
-"""``codixr-bench label``: reports in, CheXpert's labels out; or why; or how far two agree."""
+"""``codixr-bench label``: reports in, CheXpert's labels out; or why; or how far two agree.
+
+What labels is imported inside the functions: ``--help`` must not load it.
+"""
 
 import argparse
 import json
@@ -7,24 +10,76 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from codixr.data.labels import OBSERVATIONS
 from codixr.errors import InputError
 from codixr_bench.labeler import DEFAULT
-from codixr_bench.labeler.agreement import CLASSES, Agreement, Tally
-from codixr_bench.labeler.canary import check
-from codixr_bench.labeler.interface import Labeler, load_labeler, signature
-from codixr_bench.labeler.labels import Labels
-from codixr_bench.labeler.reading import Reports, open_reports
-from codixr_bench.labeler.stream import Named, chunks, label_stream
-from codixr_bench.labeler.writing import LabelWriter, open_output
-from codixr_bench.progress import progress
+
+if TYPE_CHECKING:
+    from codixr_bench.labeler.agreement import Agreement, Tally
+    from codixr_bench.labeler.interface import Labeler
+    from codixr_bench.labeler.labels import Labels
+    from codixr_bench.labeler.reading import Reports
+    from codixr_bench.labeler.stream import Named
 
 _SHOWN_ROWS = 12
 
 
-def label_command(parsed: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser, number: Callable[[str], int]) -> None:
+    """Add the arguments; ``number`` reads a whole number of 1 or more."""
+    parser.add_argument(
+        "reports",
+        nargs="?",
+        metavar="REPORTS",
+        help="a CSV as the original takes it (one column, no header), a CSV or Parquet file with "
+        "--column, a folder of .txt, a folder that `codixr prepare` made, or - for standard input",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="CSV", help="default: standard output")
+    parser.add_argument(
+        "--column", metavar="NAME", help="the reports' column, in a file with a header"
+    )
+    parser.add_argument("--id", metavar="NAME", help="call reports by this column in the output")
+    parser.add_argument("--lines", action="store_true", help="plain text, one report a line")
+    parser.add_argument(
+        "--sections", metavar="A,B", help="read these sections only, e.g. findings,impression"
+    )
+    parser.add_argument(
+        "--text",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether the output holds the reports, as the original's does; default: only where "
+        "the input has nothing else to call them by",
+    )
+    parser.add_argument(
+        "--workers", type=number, default=1, metavar="N", help="processes (default: 1)"
+    )
+    parser.add_argument(
+        "--labeler",
+        default=DEFAULT,
+        metavar="NAME",
+        help=f"{DEFAULT} (default), original, chexbert, or package.module:Class",
+    )
+    parser.add_argument("--home", type=Path, metavar="DIR", help="where the original is installed")
+    parser.add_argument("--python", type=Path, metavar="FILE", help="what runs the original")
+    parser.add_argument(
+        "--explain", metavar="TEXT", help="show why a text gets its labels (- reads it from stdin)"
+    )
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="agreement of two labelers, or of a CSV of labels with one",
+    )
+    parser.add_argument("--json", action="store_true", help="with --compare: JSON on stdout")
+
+
+def main(parsed: argparse.Namespace) -> int:
     """Run the subcommand; the exit code."""
+    from codixr_bench.labeler.canary import check
+    from codixr_bench.labeler.interface import load_labeler, signature
+    from codixr_bench.labeler.reading import open_reports
+    from codixr_bench.labeler.writing import LabelWriter, open_output
+
     if parsed.explain is not None:
         return _explain(parsed)
     if parsed.reports is None:
@@ -55,8 +110,11 @@ def label_command(parsed: argparse.Namespace) -> int:
 
 
 def _labelled(
-    parsed: argparse.Namespace, reports: Reports, labeler: Labeler
-) -> Iterator[tuple[Named, Labels]]:
+    parsed: argparse.Namespace, reports: "Reports", labeler: "Labeler"
+) -> "Iterator[tuple[Named, Labels]]":
+    from codixr_bench.labeler.stream import label_stream
+    from codixr_bench.progress import progress
+
     sections = tuple(s.strip().lower() for s in (parsed.sections or "").split(",") if s.strip())
     external = parsed.labeler != DEFAULT
     if external and parsed.workers > 1:
@@ -80,7 +138,11 @@ def _explain(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _compare(parsed: argparse.Namespace, reports: Reports) -> int:
+def _compare(parsed: argparse.Namespace, reports: "Reports") -> int:
+    from codixr_bench.labeler.agreement import Tally
+    from codixr_bench.labeler.stream import chunks
+    from codixr_bench.progress import progress
+
     first, second = (_side(name, parsed) for name in parsed.compare)
     tally = Tally()
     with progress("comparing", 0, unit="reports") as advance:
@@ -108,7 +170,7 @@ class _File:
     def __init__(self, path: Path) -> None:
         self._rows = read_labels(path)
 
-    def __call__(self, chunk: list[Named]) -> list[Labels]:
+    def __call__(self, chunk: "list[Named]") -> "list[Labels]":
         labels = [labels for _, labels in zip(chunk, self._rows, strict=False)]
         if len(labels) != len(chunk):
             raise InputError("the CSV of labels has fewer rows than there are reports")
@@ -119,8 +181,11 @@ class _File:
             raise InputError(f"'{name}' has more rows than there are reports")
 
 
-def _side(name: str, parsed: argparse.Namespace) -> Callable[[list[Named]], list[Labels]]:
+def _side(name: str, parsed: argparse.Namespace) -> "Callable[[list[Named]], list[Labels]]":
     """A labeler by name, or a CSV of labels by path."""
+    from codixr_bench.labeler.canary import check
+    from codixr_bench.labeler.interface import load_labeler
+
     if name.endswith(".csv"):
         return _File(Path(name))
     is_original = name == "original"
@@ -131,12 +196,14 @@ def _side(name: str, parsed: argparse.Namespace) -> Callable[[list[Named]], list
     return lambda chunk: labeler.label([report for _, report in chunk])
 
 
-def read_labels(path: Path) -> Iterator[Labels]:
+def read_labels(path: Path) -> "Iterator[Labels]":
     """The labels of a CSV with a column an observation, as this command and the original write it.
 
     InputError names the file, and the row or the column that is wrong.
     """
     import csv
+
+    from codixr.data.labels import OBSERVATIONS
 
     csv.field_size_limit(1 << 30)
     values = {"": None, "1": 1, "0": 0, "-1": -1, "1.0": 1, "0.0": 0, "-1.0": -1}
@@ -156,9 +223,11 @@ def read_labels(path: Path) -> Iterator[Labels]:
             yield tuple(values[cell] for cell in cells)
 
 
-def _print_agreements(found: list[Agreement], tally: Tally) -> None:
+def _print_agreements(found: "list[Agreement]", tally: "Tally") -> None:
     from rich.console import Console
     from rich.table import Table
+
+    from codixr_bench.labeler.agreement import CLASSES
 
     console = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")
