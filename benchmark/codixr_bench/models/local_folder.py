@@ -43,8 +43,8 @@ def refuse_code(kind: str, folder: Path, libraries: Collection[str]) -> None:
     """InputError for a folder whose files would have Python of its own imported.
 
     Libraries differ by version in what they run unasked, so this is looked at before any of them
-    opens the folder: ``auto_map`` in a JSON file (transformers), and in ``model_index.json`` a class
-    that is ``[module, class]``, or a component of a library that isn't in ``libraries`` (diffusers).
+    opens the folder: ``auto_map`` in a JSON file (transformers), and in ``model_index.json`` a
+    class that is ``[module, class]``, or a component whose library isn't in ``libraries``.
     """
     cure = "only the libraries' own classes are run; put the model in a class of your own"
     for path in sorted(folder.rglob("*.json")):
