@@ -114,8 +114,7 @@ def train(request: Request) -> list[Path]:
     import torch
 
     torch.set_num_threads(_threads(request))
-    from codixr.training.engine import shares
-    from codixr.training.folder import join_processes
+    from codixr.training.processes import join_processes, shares
 
     try:
         state = join_processes()
@@ -148,13 +147,13 @@ def _run_stages(
 ) -> list[Path]:
     from codixr.training.data import open_training_data
     from codixr.training.export import export
-    from codixr.training.folder import Workshop
+    from codixr.training.folder import TrainingFolder
     from codixr.training.one_stage import run_stage
 
     assert request.data is not None
     assert request.out is not None
     size = _image_size(request)
-    shop = Workshop(
+    folder = TrainingFolder(
         request.out,
         request.preset,
         request.data,
@@ -164,11 +163,11 @@ def _run_stages(
         model_settings=model_settings,
     )
     for name, config in stages.items():
-        run_stage(shop, name, config, preview=request.preview or request.data == "phantom")
+        run_stage(folder, name, config, preview=request.preview or request.data == "phantom")
     made = [request.out]
-    if request.stage == "all" and shop.state.is_main_process:
-        made = [export(shop, request.out / "model")]
-    shop.state.wait_for_everyone()
+    if request.stage == "all" and folder.state.is_main_process:
+        made = [export(folder, request.out / "model")]
+    folder.state.wait_for_everyone()
     return made
 
 

@@ -6,9 +6,18 @@ with everything of F frozen.
 
 from torch import Tensor, nn
 
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr.training.cache import hash_weights
 from codixr.training.contrastive import info_nce
 from codixr.training.denoising import add_noise, target
 from codixr.training.draw import Draw
+from codixr.training.folder import TrainingFolder, stage_command
+from codixr.training.latent_diffusion import LatentStage, conditions
+from codixr.training.recipes import AlignmentTraining
+from codixr.training.stage import Batch
+
+F, L, T = Modality.F, Modality.L, Modality.T
 
 
 def alignment_loss(
@@ -45,3 +54,56 @@ def alignment_loss(
         "second": denoise[1].detach(),
         "contrast": contrast.detach(),
     }
+
+
+class AlignmentStage(LatentStage):
+    """F+L given T, or F+T given L with everything of F frozen."""
+
+    def __init__(
+        self, folder: TrainingFolder, name: str, config: AlignmentTraining, second: Modality
+    ) -> None:
+        given = T if second is L else L
+        if second is T and folder.done("alignment-F+L") is None:
+            # F's environment parts stay as they are in this stage: they must have learnt.
+            command = stage_command("alignment-F+L", folder.preset.name, folder.data, folder.out)
+            raise InputError(f"{name} needs alignment-F+L, which is not finished: first {command}")
+        super().__init__(
+            folder,
+            name,
+            (F, second),
+            conditions(folder, (given,), config.drop),
+            {F: 1.0, L: 1.0, T: config.report_spread},
+            cache=config.cache,
+        )
+        self.names = [f"denoiser_{m.lower()}" for m in (F, second)]
+        flows = [folder.component(part, name).module for part in self.names]
+        self.flows = nn.ModuleList(flows)
+        learning = flows if second is L else flows[1:]
+        for part, flow in zip(self.names, flows, strict=True):
+            self.inputs[part] = hash_weights(flow, "unet." if flow in learning else "")
+        for flow in learning:
+            flow.environment.requires_grad_(True)
+
+    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+        """L_D of both flows, and the contrast of their V."""
+        batch = self.encoded(batch)
+        condition = self.condition(batch, draw)
+        latents = [self.clean(batch, m, draw) for m in self.made]
+        first, second = self.flows
+        return alignment_loss(
+            first,
+            second,
+            (latents[0], latents[1]),
+            condition,
+            self.abars,
+            draw,
+            temperature=self.config.temperature,
+            contrast_weight=self.config.contrast_weight,
+            prediction_type=self.folder.preset.diffusion.prediction_type,
+        )
+
+    def finish(self) -> None:
+        """Write the flows."""
+        for part, flow in zip(self.names, self.flows, strict=True):
+            if any(p.requires_grad for p in flow.parameters()):
+                self.folder.save(part, flow)

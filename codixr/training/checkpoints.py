@@ -15,6 +15,7 @@ import torch
 
 from codixr.atomic import causes, is_disk_full, no_space
 from codixr.errors import InputError
+from codixr.training.recipes import StageConfig, contradiction
 
 VERSION = 1
 
@@ -79,6 +80,28 @@ class CheckpointFolder:
             )
         return None
 
+    def to_go_on_from(
+        self, stage: str, config: StageConfig, identity: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """The newest checkpoint, or None; InputError where it is of another config or data."""
+        saved = self.newest()
+        if saved is None:
+            return None
+        again = f"remove {self.folder.parent} to start again"
+        if found := contradiction(saved["config"], config):
+            name, before, now = found
+            raise InputError(
+                f"{stage}: {name} is {before} in the checkpoint and {now} now: go on with "
+                f"--set {stage}.{name}={before}, or {again}"
+            )
+        for key, before in saved["identity"].items():
+            if before != (now := identity[key]):
+                raise InputError(
+                    f"{stage}: its checkpoint belongs to {key} {_short(before)}, and {key} is "
+                    f"{_short(now)} now: {again}"
+                )
+        return saved
+
     def sweep(self) -> None:
         """Remove what a killed process left half-written."""
         for part in self.folder.glob(".*.part"):
@@ -112,3 +135,9 @@ def atomically(path: Path, write: Any) -> None:
         if cause is None:
             raise
         raise InputError(f"{path} cannot be written: {cause.strerror or cause}") from error
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {str(v)[:12]}" for k, v in sorted(value.items()))
+    return str(value)[:12]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from codixr.errors import InputError
@@ -22,8 +22,9 @@ from codixr.training.average import Average
 from codixr.training.checkpoints import CheckpointFolder
 from codixr.training.display import Progress, note
 from codixr.training.draw import Draw, epoch_rows
-from codixr.training.recipes import StageConfig, contradiction
-from codixr.training.stages import Stage
+from codixr.training.processes import shares
+from codixr.training.recipes import StageConfig
+from codixr.training.stage import Stage
 
 Preview = Callable[[int], None]
 
@@ -43,47 +44,6 @@ class Outcome:
     best_step: int | None
 
 
-def make_accelerator(config: StageConfig, logs: Path) -> Accelerator:
-    """The Accelerator of one stage: its precision, and its tracker."""
-    from accelerate.state import AcceleratorState
-
-    # One process runs several stages, and each may have its own precision.
-    AcceleratorState._reset_state()
-    unused = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
-    shards = sharding.plugin(config.precision)
-    tracker = None if config.tracker == "none" else config.tracker
-    if tracker is not None:
-        logs.mkdir(parents=True, exist_ok=True)
-    try:
-        accelerator = Accelerator(
-            mixed_precision=config.precision,
-            log_with=tracker,
-            project_dir=logs,
-            fsdp_plugin=shards,
-            kwargs_handlers=[unused],
-        )
-    except (ValueError, ImportError, RuntimeError) as error:
-        raise InputError(f"precision {config.precision}, tracker {tracker}: {error}") from None
-    if shards is not None:
-        sharding.shard_on_cpus(shards)
-    return accelerator
-
-
-def shares(name: str, config: StageConfig, processes: int) -> tuple[int, int]:
-    """Studies of a step in each process, and of those at once.
-
-    InputError for a batch that the processes cannot share evenly.
-    """
-    batch, parts = config.batch, processes * config.accumulate
-    if batch % parts:
-        raise InputError(
-            f"{name}: a batch of {batch} cannot be shared by {processes} processes x "
-            f"accumulate={config.accumulate}: give a batch that {parts} divides, e.g. "
-            f"--set {name}.batch={-(-batch // parts) * parts}"
-        )
-    return batch // processes, batch // parts
-
-
 class Engine:
     """The training of one stage, from its newest checkpoint to its last step."""
 
@@ -101,7 +61,7 @@ class Engine:
         self.identity = {
             "stage": stage.name,
             "inputs": stage.inputs,
-            "data": stage.shop.studies("train").fingerprint,
+            "data": stage.folder.studies("train").fingerprint,
         }
 
     def run(self, preview: Preview | None = None) -> Outcome:
@@ -125,7 +85,9 @@ class Engine:
             memory.checkpoint_gradients(stage)
         order = torch.channels_last if config.channels_last else torch.preserve_format
         stage.to(memory_format=order)
-        saved = self._newest()
+        saved = self.checkpoints.to_go_on_from(stage.name, config, self.identity)
+        if saved is not None:
+            note(f"{stage.name}: going on from step {saved['step']}")
         names = {name for name, p in stage.named_parameters() if p.requires_grad}
         if saved is not None:
             own = dict(stage.named_parameters())
@@ -164,28 +126,6 @@ class Engine:
                 accelerator.end_training()
             for p in parameters.values():
                 p.grad = None
-
-    def _newest(self) -> dict[str, Any] | None:
-        saved = self.checkpoints.newest()
-        if saved is None:
-            return None
-        where = self.checkpoints.folder
-        if found := contradiction(saved["config"], self.config):
-            name, before, now = found
-            raise InputError(
-                f"{self.stage.name}: {name} is {before} in the checkpoint and {now} now: go on "
-                f"with --set {self.stage.name}.{name}={before}, or remove {where.parent} to start "
-                "again"
-            )
-        for key, before in saved["identity"].items():
-            if before != self.identity[key]:
-                now = self.identity[key]
-                raise InputError(
-                    f"{self.stage.name}: its checkpoint belongs to {key} {_short(before)}, and "
-                    f"{key} is {_short(now)} now: remove {where.parent} to start again"
-                )
-        note(f"{self.stage.name}: going on from step {saved['step']}")
-        return saved
 
     def _loop(self, module: nn.Module, preview: Preview | None) -> Outcome:
         config, stage, total = self.config, self.stage, self.config.total_steps
@@ -357,9 +297,3 @@ def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tenso
 
 def _every(step: int, interval: int) -> bool:
     return bool(interval) and step % interval == 0
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {str(v)[:12]}" for k, v in sorted(value.items()))
-    return str(value)[:12]

@@ -7,28 +7,29 @@ import torch
 
 from codixr.model import components, pretrained
 from codixr.model.tokenizer import load_tokenizers
-from codixr.training.folder import Workshop
+from codixr.training.folder import TrainingFolder
 from codixr.training.recipes import STAGES
 
 
-def export(shop: Workshop, folder: Path) -> Path:
+def export(folder: TrainingFolder, to: Path) -> Path:
     """Write the finished model as float16, with a card that says how it was trained."""
     modules = {
-        name: components.load_component(shop.preset, name, shop.out) for name in components.BUILDERS
+        name: components.load_component(folder.preset, name, folder.out)
+        for name in components.BUILDERS
     }
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    shutil.rmtree(to, ignore_errors=True)
+    to.mkdir(parents=True)
     size = sum(p.numel() for m in modules.values() for p in m.parameters()) / 1e6
-    (folder / pretrained.CARD).write_text(card(shop, size), encoding="utf-8")
+    (to / pretrained.CARD).write_text(card(folder, size), encoding="utf-8")
     # Read anew: a tokenizer that was used saves other bits, as it keeps how it padded.
-    tokenizers = load_tokenizers(shop.preset.tokenizers, shop.out)
-    pretrained.save(shop.preset, modules, tokenizers, folder, torch.float16)
-    return folder
+    tokenizers = load_tokenizers(folder.preset.tokenizers, folder.out)
+    pretrained.save(folder.preset, modules, tokenizers, to, torch.float16)
+    return to
 
 
-def card(shop: Workshop, millions: float) -> str:
+def card(folder: TrainingFolder, millions: float) -> str:
     """The model card: what it is, and what each stage cost."""
-    notes = {name: note for name in STAGES if (note := shop.done(name)) is not None}
+    notes = {name: note for name in STAGES if (note := folder.done(name)) is not None}
     rows = [
         f"| {name} | {n['steps']:,} x {n['config']['batch']} | "
         f"{n['processes']} x {n.get('hardware', 'not noted')} | "
@@ -36,7 +37,7 @@ def card(shop: Workshop, millions: float) -> str:
         for name, n in notes.items()
     ]
     hours = sum(n["wall_seconds"] for n in notes.values()) / 3600
-    table = "\n".join(rows)
+    table, size = "\n".join(rows), folder.preset.image_size
     return f"""\
 ---
 library_name: codixr
@@ -44,11 +45,11 @@ pipeline_tag: any-to-any
 tags: [chest-x-ray, radiology-report, latent-diffusion, codi-xr]
 ---
 
-# CoDi_XR, preset `{shop.preset.name}`
+# CoDi_XR, preset `{folder.preset.name}`
 
-{millions:,.1f} M parameters, {shop.preset.image_size}x{shop.preset.image_size} pictures. Trained by
+{millions:,.1f} M parameters, {size}x{size} pictures. Trained by
 
-    codixr train all --preset {shop.preset.name} --data {shop.data} --out DIR
+    codixr train all --preset {folder.preset.name} --data {folder.data} --out DIR
 
 in {hours:.1f} hours:
 

@@ -6,18 +6,13 @@ finished component. ``stages/STAGE`` holds a stage's config, checkpoints and ``d
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import PartialState
-from accelerate.utils import parse_flag_from_env
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codixr.data.study import Split
@@ -32,9 +27,10 @@ from codixr.model.tokenizer import (
     save_tokenizers,
     word_tokenizer,
 )
-from codixr.training.cache import frozen_table, hash_weights
+from codixr.training.cache import hash_weights
 from codixr.training.checkpoints import atomically
 from codixr.training.data import OpenData, TrainingStudies
+from codixr.training.processes import join_processes
 from codixr.training.recipes import StageConfig
 
 MAKERS = {
@@ -56,7 +52,7 @@ class Frozen:
     sha256: str
 
 
-class Workshop:
+class TrainingFolder:
     """A training folder, its preset, its tokenizers and its studies."""
 
     def __init__(
@@ -143,13 +139,13 @@ class Workshop:
         text = json.dumps(content, indent=2, sort_keys=True) + "\n"
         atomically(self.out / name, lambda file: file.write(text.encode()))
 
-    def folder(self, stage: str) -> Path:
+    def stage_folder(self, stage: str) -> Path:
         """Where a stage keeps its config, checkpoints and note of completion."""
         return self.out / "stages" / stage
 
     def done(self, stage: str) -> dict[str, Any] | None:
         """What a finished stage noted, or None."""
-        path = self.folder(stage) / "done.json"
+        path = self.stage_folder(stage) / "done.json"
         if not path.exists():
             return None
         note: dict[str, Any] = json.loads(path.read_text())
@@ -251,84 +247,6 @@ class Workshop:
             reports = [report.lower() for report in reports]
         return encode(getattr(self.tokenizers, kind), reports, limit)
 
-    @cached_property
-    def chunk(self) -> int:
-        """Studies that a frozen encoder sees at once."""
-        return 256 if self.preset.image_size <= 64 else 32
-
-    def prompts(self, modality: Modality, split: Split, stage: str) -> NDArray[np.float32]:
-        """Unit prompt vectors of every study, [n, D], computed once."""
-        encoder = self.component("prompt_encoder", stage)
-        studies, device = self.studies(split), self.state.device
-        depends = {"weights": encoder.sha256, "data": studies.fingerprint}
-        if modality is Modality.T:
-            ids, mask = self.tokens("prompt", split)
-            depends["tokens"] = tensor_hash(ids)
-
-        @torch.no_grad()
-        def compute(rows: slice) -> Tensor:
-            if modality is Modality.T:
-                return encoder.module.encode_text(ids[rows].to(device), mask[rows].to(device))
-            return encoder.module.encode_image(studies.images(modality, rows).to(device))
-
-        name = f"prompt-{modality}-{split}"
-        return self._table(name, depends, len(studies), compute)
-
-    def latents(self, modality: Modality, split: Split, stage: str) -> NDArray[np.float32]:
-        """Normalised posterior mean and std of every study's latent, [n, 2, ...]."""
-        studies, device = self.studies(split), self.state.device
-        name = "image_vae" if modality.is_image else "report_vae"
-        vae = self.component(name, stage)
-        depends = {"weights": vae.sha256, "data": studies.fingerprint}
-        if modality is Modality.T:
-            ids, mask = self.tokens("report_encoder", split)
-            depends["tokens"] = tensor_hash(ids)
-        else:
-            depends["preset"] = str(self.preset.image_vae)
-
-        @torch.no_grad()
-        def compute(rows: slice) -> Tensor:
-            if modality is Modality.T:
-                mean, logvar = vae.module.posterior(ids[rows].to(device), mask[rows].to(device))
-                scale = vae.module.latent_scale
-                return torch.stack([mean, (0.5 * logvar).exp()], 1) * scale
-            mean, logvar = vae.module.posterior(studies.images(modality, rows).to(device))
-            shift, scale = vae.module.statistics(mean)
-            return torch.stack([(mean - shift) / scale, (0.5 * logvar).exp() / scale], 1)
-
-        return self._table(f"latent-{modality}-{split}", depends, len(studies), compute)
-
-    def _table(
-        self, name: str, depends: dict[str, Any], count: int, compute: Any
-    ) -> NDArray[np.float32]:
-        return frozen_table(self.out / "cache", name, depends, count, self.chunk, compute)
-
-    @torch.no_grad()
-    def null(self, modality: Modality, stage: str) -> Tensor:
-        """The unconditional vector [D] of one kind of prompt: empty text, or an all-zero image."""
-        encoder, device = self.component("prompt_encoder", stage).module, self.state.device
-        if modality is Modality.T:
-            ids, mask = encode(self.tokenizers.prompt, [""], self.preset.prompt.max_tokens)
-            return encoder.encode_text(ids.to(device), mask.to(device))[0].cpu()
-        size = self.preset.image_size
-        return encoder.encode_image(torch.zeros(1, 1, size, size, device=device))[0].cpu()
-
-
-def join_processes() -> PartialState:
-    """Accelerate's state of the processes that were started together.
-
-    InputError where they would train alone, each for itself, in one folder: Accelerate joins
-    processes without GPUs only when it is told that they run on CPUs.
-    """
-    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
-    world = os.environ.get("WORLD_SIZE", "1")
-    if world.isdigit() and int(world) != state.num_processes:
-        raise InputError(
-            f"{world} processes were started and each would train alone: without GPUs set "
-            "ACCELERATE_USE_CPU=true before torchrun"
-        )
-    return state
-
 
 def stage_command(stage: str, preset: str, data: str, out: Path) -> str:
     """The command line that runs a stage."""
@@ -339,13 +257,6 @@ def stage_command(stage: str, preset: str, data: str, out: Path) -> str:
         "alignment-F+T": "alignment --pair F+T",
     }
     return f"`codixr train {words.get(stage, stage)} --preset {preset} --data {data} --out {out}`"
-
-
-def tensor_hash(tensor: Tensor) -> str:
-    """sha256 of a tensor's values."""
-    import hashlib
-
-    return hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()
 
 
 MODEL_FIELDS = frozenset(f.name for f in fields(DiffusionConfig))

@@ -4,11 +4,20 @@ Notable: squared error, not L1: L1 removes thin plates, ribs and the pleural lin
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from codixr.data.study import Split
+from codixr.modality import Modality
 from codixr.model.image_vae import ImageVAE
+from codixr.training.draw import Draw
+from codixr.training.folder import TrainingFolder
+from codixr.training.recipes import ImageVAETraining
+from codixr.training.stage import Batch, Stage
+
+F, L = Modality.F, Modality.L
 
 
 def image_vae_loss(
@@ -40,3 +49,41 @@ def measure_statistics(vae: ImageVAE, batches: Iterable[Tensor], whitening: floa
     spread = (mean.var((0, 2, 3)) + variance).sqrt()
     rest = spread.pow(1 - whitening).square().mean().sqrt()
     vae.set_statistics(centre, spread.pow(whitening) * rest)
+
+
+class ImageVAEStage(Stage):
+    """Both views through one autoencoder."""
+
+    def __init__(self, folder: TrainingFolder, name: str, config: ImageVAETraining) -> None:
+        super().__init__(folder, name, frozenset({F, L}))
+        self.vae = folder.start("image_vae", config)
+
+    def read(self, rows: Tensor, split: Split) -> Batch:
+        """Both views, [B, 1, H, W]."""
+        return {v: self.folder.studies(split).images(v, rows) for v in (F, L)}
+
+    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+        """The frontal views, then the lateral ones, in one batch."""
+        side = self.folder.preset.latent_size
+        shape = (self.vae.autoencoder.config.latent_channels, side, side)
+        noise = torch.cat([draw.normal(shape), draw.normal(shape)])
+        return image_vae_loss(
+            self.vae,
+            torch.cat([batch[F], batch[L]]),
+            noise,
+            mse_weight=self.config.mse_weight,
+            kl_weight=self.config.kl_weight,
+        )
+
+    def finish(self) -> None:
+        """Measure the latents' statistics, and write both."""
+        studies, device = self.folder.studies("train"), self.folder.state.device
+        some = self.rows["train"][:1000]
+        batches = (studies.images(v, part).to(device) for v in (F, L) for part in some.split(64))
+        measure_statistics(self.vae, batches, self.config.whitening)
+        config, preset = self.vae.autoencoder.config, self.folder.preset
+        numbers = {"latents_mean": config.latents_mean, "latents_std": config.latents_std}
+        autoencoder = {**preset.image_vae.autoencoder, **numbers}
+        self.folder.save("image_vae", self.vae)
+        vae = replace(preset.image_vae, autoencoder=autoencoder)
+        self.folder.save_preset(replace(preset, image_vae=vae))

@@ -1,4 +1,4 @@
-"""One stage of a training folder, from its newest checkpoint to its weights and ``done.json``."""
+"""One stage of a training place, from its newest checkpoint to its weights and ``done.json``."""
 
 import os
 import platform
@@ -13,85 +13,91 @@ from torch import Tensor
 
 from codixr.errors import InputError
 from codixr.training.display import clock, note
-from codixr.training.engine import Engine, make_accelerator
-from codixr.training.folder import Workshop
+from codixr.training.engine import Engine
+from codixr.training.folder import TrainingFolder
 from codixr.training.previews import write_preview
+from codixr.training.processes import make_accelerator
 from codixr.training.recipes import StageConfig, contradiction
-from codixr.training.stages import Stage, build
+from codixr.training.stage import Stage
+from codixr.training.stages import build
 
 
-def run_stage(shop: Workshop, name: str, config: StageConfig, *, preview: bool = False) -> None:
+def run_stage(
+    folder: TrainingFolder, name: str, config: StageConfig, *, preview: bool = False
+) -> None:
     """Train one stage unless it is finished; writes its config, its weights and ``done.json``."""
-    folder = shop.folder(name)
-    if (done := shop.done(name)) is not None:
-        _check_finished(shop, name, config, done)
-        note(f"{name}: finished already ({done['steps']} steps); remove {folder} to train it again")
+    place = folder.stage_folder(name)
+    if (done := folder.done(name)) is not None:
+        _check_finished(folder, name, config, done)
+        note(f"{name}: finished already ({done['steps']} steps); remove {place} to train it again")
         return
-    accelerator = make_accelerator(config, shop.out / "logs")
-    stage = build(shop, name, config)
+    accelerator = make_accelerator(config, folder.out / "logs")
+    stage = build(folder, name, config)
     config = stage.config
-    if shop.state.is_main_process:
-        shop.write(f"stages/{name}/config.json", {"stage": name, **asdict(config)})
+    if folder.state.is_main_process:
+        folder.write(f"stages/{name}/config.json", {"stage": name, **asdict(config)})
     usable = {split: len(rows) for split, rows in stage.rows.items()}
     note(f"{name}: {config.total_steps} steps of {config.batch} studies; usable: {usable}")
-    samples = shop.out / "samples"
+    samples = folder.out / "samples"
 
     def look(step: int) -> None:
-        if preview and shop.state.is_main_process:
+        if preview and folder.state.is_main_process:
             write_preview(stage, samples, step)
 
-    engine = Engine(stage, config, folder, accelerator)
+    engine = Engine(stage, config, place, accelerator)
     outcome = engine.run(look)
     if engine.sharded:
-        stage = whole_stage(shop, name, config, engine.average.whole())
-    if shop.state.is_main_process:
+        stage = whole_stage(folder, name, config, engine.average.whole())
+    if folder.state.is_main_process:
         stage.finish()
         look(config.total_steps)
-        shop.finish(
+        folder.finish(
             name,
             {
                 **asdict(outcome),
                 "stage": name,
                 "config": asdict(config),
                 "inputs": stage.inputs,
-                "data": {"name": shop.data, "studies": usable},
-                "hardware": hardware(shop.state.device),
+                "data": {"name": folder.data, "studies": usable},
+                "hardware": hardware(folder.state.device),
                 "versions": _versions(),
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             },
         )
-    shop.state.wait_for_everyone()
-    shop.reload()
+    folder.state.wait_for_everyone()
+    folder.reload()
     note(f"{name}: done in {clock(outcome.wall_seconds)}, {outcome.cpu_seconds:.0f} CPU-s")
 
 
 def whole_stage(
-    shop: Workshop, name: str, config: StageConfig, weights: Mapping[str, Tensor]
+    folder: TrainingFolder, name: str, config: StageConfig, weights: Mapping[str, Tensor]
 ) -> Stage:
     """A stage anew, unsharded, with weights that were learnt in shards."""
-    shop.reload()
-    stage = build(shop, name, config)
+    folder.reload()
+    stage = build(folder, name, config)
     stage.load_state_dict(weights, strict=False)
-    return stage.to(shop.state.device).eval()
+    return stage.to(folder.state.device).eval()
 
 
-def _check_finished(shop: Workshop, name: str, config: StageConfig, done: dict[str, Any]) -> None:
+def _check_finished(
+    folder: TrainingFolder, name: str, config: StageConfig, done: dict[str, Any]
+) -> None:
     """InputError where a finished stage is not what the command asks for."""
     saved = {k: v for k, v in done["config"].items() if k != "steps" or config.steps is not None}
     if found := contradiction(saved, config):
         key, before, now = found
         raise InputError(
             f"{name} is finished, with {key} {before}, and the command says {now}: leave it out, "
-            f"or remove {shop.folder(name)} to train it again"
+            f"or remove {folder.stage_folder(name)} to train it again"
         )
     for part, before in done["inputs"].items():
         if part.startswith("denoiser"):
             continue
-        now = shop.component(part, name).sha256
+        now = folder.component(part, name).sha256
         if now != before:
             raise InputError(
                 f"{name} was trained with another {part} than the present one: remove "
-                f"{shop.folder(name)} to train it again"
+                f"{folder.stage_folder(name)} to train it again"
             )
 
 

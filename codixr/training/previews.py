@@ -16,17 +16,15 @@ from torch import Tensor
 
 from codixr.modality import Modality
 from codixr.model.tokenizer import decode, ends
+from codixr.training.alignment import AlignmentStage
 from codixr.training.checkpoints import atomically
 from codixr.training.denoising import mix_conditions
 from codixr.training.draw import Draw
 from codixr.training.engine import to_device
-from codixr.training.stages import (
-    AlignmentStage,
-    DenoiserStage,
-    ImageVAEStage,
-    ReportVAEStage,
-    Stage,
-)
+from codixr.training.image_vae import ImageVAEStage
+from codixr.training.latent_diffusion import DenoiserStage
+from codixr.training.report_vae import ReportVAEStage
+from codixr.training.stage import Stage
 
 COUNT = 8
 STEPS = 20
@@ -64,8 +62,8 @@ def write_preview(stage: Stage, folder: Path, step: int) -> list[Path]:
 
 def _made(stage: Stage, rows: Tensor) -> dict[Modality, tuple[Any, Any]]:
     """Modality -> (the studies' own, what the model makes)."""
-    shop = stage.shop
-    studies, device = shop.studies("val"), shop.state.device
+    folder = stage.folder
+    studies, device = folder.studies("val"), folder.state.device
     reports = [studies.reports[row] for row in rows.tolist()]
     if isinstance(stage, ImageVAEStage):
         views = {m: studies.images(m, rows) for m in (Modality.F, Modality.L)}
@@ -76,19 +74,19 @@ def _made(stage: Stage, rows: Tensor) -> dict[Modality, tuple[Any, Any]]:
     if isinstance(stage, ReportVAEStage):
         ids, mask = stage.tokens["val"][0]
         latents = stage.vae.encode(ids[rows].to(device), mask[rows].to(device))
-        return {Modality.T: (reports, _words(stage.vae, latents, shop))}
+        return {Modality.T: (reports, _words(stage.vae, latents, folder))}
     if not isinstance(stage, DenoiserStage | AlignmentStage):
         return {}
-    batch = stage._encoded(to_device(stage.read(rows, "val"), device))
+    batch = stage.encoded(to_device(stage.read(rows, "val"), device))
     latents = _sample(stage, batch, len(rows))
     found: dict[Modality, tuple[Any, Any]] = {}
     for m, latent in latents.items():
         if m.is_image:
-            vae = shop.component("image_vae", stage.name).module
+            vae = folder.component("image_vae", stage.name).module
             found[m] = (_pixels(studies.images(m, rows)), _pixels(vae.decode(latent)))
         else:
-            vae = shop.component("report_vae", stage.name).module
-            found[m] = (reports, _words(vae, latent, shop))
+            vae = folder.component("report_vae", stage.name).module
+            found[m] = (reports, _words(vae, latent, folder))
     return found
 
 
@@ -96,7 +94,7 @@ def _sample(
     stage: DenoiserStage | AlignmentStage, batch: dict[str, Tensor], count: int
 ) -> dict[Modality, Tensor]:
     """DDIM with guidance, given all of a study's conditions."""
-    given, diffusion = stage.conditions, stage.shop.preset.diffusion
+    given, diffusion = stage.conditions, stage.folder.preset.diffusion
     prompts = torch.stack([batch[f"prompt-{m}"] for m in given.given], 1)
     everything = [tuple(range(len(given.given)))]
     draw = Draw(0, 0, count, device=prompts.device, validation=True)
@@ -138,6 +136,6 @@ def _pixels(images: Tensor) -> NDArray[np.uint8]:
     return np.asarray(pixels.cpu())
 
 
-def _words(vae: Any, latents: Tensor, shop: Any) -> list[str]:
-    tokenizer = shop.tokenizers.report_decoder
+def _words(vae: Any, latents: Tensor, folder: Any) -> list[str]:
+    tokenizer = folder.tokenizers.report_decoder
     return decode(tokenizer, vae.decode(latents, *ends(tokenizer)).cpu())

@@ -9,8 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from codixr.data.study import Split
+from codixr.modality import Modality
 from codixr.model.report_vae import ReportVAE
 from codixr.training.draw import Draw
+from codixr.training.folder import TrainingFolder
+from codixr.training.recipes import ReportVAETraining
+from codixr.training.stage import Batch, Stage
 
 
 def report_vae_loss(
@@ -57,3 +62,58 @@ def measure_scale(vae: ReportVAE, batches: Iterable[tuple[Tensor, Tensor]]) -> N
     """Set ``latent_scale`` to 1 / std of the posterior means over (ids, mask) batches."""
     means = torch.cat([vae.posterior(ids, mask)[0] for ids, mask in batches])
     vae.latent_scale.copy_(1 / means.std())
+
+
+class ReportVAEStage(Stage):
+    """Reconstruction of reports."""
+
+    def __init__(self, folder: TrainingFolder, name: str, config: ReportVAETraining) -> None:
+        super().__init__(folder, name, frozenset({Modality.T}))
+        self.vae = folder.start("report_vae", config)
+        lower = config.lower_case
+        self.tokens = {
+            split: [
+                folder.tokens(kind, split, lower=lower)
+                for kind in ("report_encoder", "report_decoder")
+            ]
+            for split, rows in self.rows.items()
+            if len(rows)
+        }
+        decoder = folder.tokenizers.report_decoder
+        known = (decoder.unk_token_id, decoder.pad_token_id)
+        self.unknown = next(int(i) for i in known if i is not None)
+
+    def read(self, rows: Tensor, split: Split) -> Batch:
+        """Encoder's and decoder's ids and masks."""
+        (ids, mask), (wanted, real) = self.tokens[split]
+        return {"ids": ids[rows], "mask": mask[rows], "wanted": wanted[rows], "real": real[rows]}
+
+    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+        """Cross-entropy and KL at the step's beta; at the final beta in validation."""
+        c = self.config
+        phase, at, steps = c.phase(step)
+        progress = at / max(1, steps)
+        beta = c.refine_beta
+        if phase == 0:
+            beta = beta_at(progress, c.beta_zero, c.beta_rise, c.beta)
+        drop = c.refine_word_drop if phase else c.word_drop if progress < 0.5 else c.word_drop_late
+        if not self.training:
+            drop, beta = 0.0, c.refine_beta if c.refine_steps else c.beta
+        return report_vae_loss(
+            self.vae,
+            (batch["ids"], batch["mask"]),
+            (batch["wanted"], batch["real"]),
+            draw,
+            beta=beta,
+            word_drop=drop,
+            unknown=self.unknown,
+            free_bits=c.free_bits if beta > 0 else 0.0,
+        )
+
+    def finish(self) -> None:
+        """Measure the latents' scale, and write both."""
+        device = self.folder.state.device
+        ids, mask = (x[self.rows["train"]] for x in self.tokens["train"][0])
+        parts = zip(ids.split(256), mask.split(256), strict=True)
+        measure_scale(self.vae, ((i.to(device), m.to(device)) for i, m in parts))
+        self.folder.save("report_vae", self.vae)

@@ -13,9 +13,11 @@ from codixr.model.presets import tiny
 from codixr.model.prompt_encoder import PromptEncoder
 from codixr.training.contrastive import info_nce
 from codixr.training.draw import Draw
-from codixr.training.engine import Engine, Outcome, make_accelerator
+from codixr.training.engine import Engine, Outcome
+from codixr.training.processes import make_accelerator
+from codixr.training.prompt_encoders import PromptStage
 from codixr.training.recipes import PromptTraining, StageConfig
-from codixr.training.stages import PromptStage, Stage
+from codixr.training.stage import Stage
 
 STUDIES = 40
 
@@ -43,7 +45,7 @@ class LineStage(Stage):
         nn.Module.__init__(self)
         self.name, self.inputs, self.config = "line", {"image_vae": "aaaa"}, config
         studies = SimpleNamespace(fingerprint="of-the-data")
-        self.shop = SimpleNamespace(studies=lambda split: studies)  # type: ignore[assignment]
+        self.folder = SimpleNamespace(studies=lambda split: studies)  # type: ignore[assignment]
         self.rows = {"train": torch.arange(STUDIES), "val": torch.arange(16)}
         self.data = torch.randn(STUDIES, 3, generator=torch.Generator().manual_seed(9))
         torch.manual_seed(3)
@@ -86,7 +88,7 @@ def prompt_stage() -> PromptStage:
     torch.manual_seed(3)
     encoder = PromptEncoder(tiny(30).prompt)
     assert encoder.stem_norms(), "tiny's stem has batch norms, which must agree over processes"
-    shop: Any = SimpleNamespace(
+    folder: Any = SimpleNamespace(
         studies=lambda split: studies,
         rows=lambda stage, split, needed: torch.arange(16 if split == "train" else 8),
         start=lambda name, config: encoder,
@@ -101,7 +103,7 @@ def prompt_stage() -> PromptStage:
         validate_every=4,
         tracker="none",
     )
-    stage = PromptStage(shop, "prompt-encoders", settings)
+    stage = PromptStage(folder, "prompt-encoders", settings)
     stage.config = settings
     return stage
 

@@ -24,10 +24,12 @@ import torch
 from codixr.commands.train import Request, train
 from codixr.training.data import open_training_data
 from codixr.training.draw import Draw, epoch_rows
-from codixr.training.engine import Engine, make_accelerator
-from codixr.training.folder import Workshop
+from codixr.training.engine import Engine
+from codixr.training.folder import TrainingFolder
+from codixr.training.processes import make_accelerator
 from codixr.training.recipes import TINY, StageConfig
-from codixr.training.stages import Stage, build
+from codixr.training.stage import Stage
+from codixr.training.stages import build
 
 QUICK = {"steps": "1", "batch": "4", "tracker": "none", "validate_every": "0"}
 
@@ -47,23 +49,25 @@ def main() -> None:
                 Request(stage=stage, preset="tiny", data="phantom", out=run, settings=QUICK,
                         limit=options.limit, threads=1)
             )  # fmt: skip
-        shop = Workshop(
+        folder = TrainingFolder(
             run, "tiny", "phantom", open_training_data("phantom", 64, options.limit), 64
         )
-        measure(shop, Path(scratch), options.steps)
+        measure(folder, Path(scratch), options.steps)
 
 
-def measure(shop: Workshop, scratch: Path, steps: int) -> None:
+def measure(folder: TrainingFolder, scratch: Path, steps: int) -> None:
     """The table's lines."""
     config = replace(
         TINY["image-ldm-F"], steps=steps, validate_every=0, tracker="none", save_every=1e9
     )
     began = time.process_time()
-    cached = build(shop, "image-ldm-F", config)
+    cached = build(folder, "image-ldm-F", config)
     caching = time.process_time() - began
-    engine, bare = in_turn(cached, build(shop, "image-ldm-F", config), config, scratch / "in-turn")
+    engine, bare = in_turn(
+        cached, build(folder, "image-ldm-F", config), config, scratch / "in-turn"
+    )
     ratio = median([a / b for a, b in zip(engine, bare, strict=True)])
-    step = bare_loop(build(shop, "image-ldm-F", replace(config, cache=False)), config)
+    step = bare_loop(build(folder, "image-ldm-F", replace(config, cache=False)), config)
     without = median([step(k) for k in range(max(3, steps // 5))])
     epoch = 8000 / config.batch
     print(f"bare loop       {median(bare):8.4f} CPU-s a step of {config.batch}, median of {steps}")
@@ -71,7 +75,7 @@ def measure(shop: Workshop, scratch: Path, steps: int) -> None:
     print(f"engine / bare   {ratio:8.3f}, median of the steps' ratios (asked for: <= 1.10)")
     print(f"an epoch (8,000 studies) with caches    {epoch * median(engine):8.1f} CPU-s")
     print(f"an epoch (8,000 studies) without caches {epoch * without:8.1f} CPU-s")
-    studies = len(shop.studies("train")) + len(shop.studies("val"))
+    studies = len(folder.studies("train")) + len(folder.studies("val"))
     print(f"making or opening the caches of {studies} studies, once: {caching:.1f} CPU-s")
 
 

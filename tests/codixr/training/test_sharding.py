@@ -8,7 +8,8 @@ import torch
 
 from codixr.errors import InputError
 from codixr.training import sharding
-from codixr.training.engine import Engine, make_accelerator
+from codixr.training.engine import Engine
+from codixr.training.processes import make_accelerator
 from helpers.engine_fakes import LineStage, config, curve, train
 from helpers.processes import FSDP, in_two
 

@@ -121,16 +121,16 @@ def test_alignment_of_f_and_t_trains_the_environment_parts_of_t_only(
 def test_without_a_cache_the_loss_is_the_same(run: Path) -> None:
     from codixr.training.data import open_training_data
     from codixr.training.draw import Draw
-    from codixr.training.folder import Workshop
+    from codixr.training.folder import TrainingFolder
     from codixr.training.recipes import TINY, override
     from codixr.training.stages import build
 
-    shop = Workshop(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
+    folder = TrainingFolder(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
     losses = []
     for cache in ("true", "false"):
         configs, _ = override(TINY, QUICK | {"cache": cache}, frozenset())
         for name in ("image-ldm-F", "report-ldm"):
-            stage = build(shop, name, configs[name])
+            stage = build(folder, name, configs[name])
             batch = stage.fetch(torch.arange(4), "train")
             losses.append(stage(batch, Draw(0, 0, 4), 0)["loss"].item())
     assert losses[:2] == pytest.approx(losses[2:], rel=1e-4)
@@ -140,7 +140,7 @@ def test_without_a_cache_the_loss_is_the_same(run: Path) -> None:
 def test_gradient_checkpointing_changes_no_gradient(run: Path, name: str) -> None:
     from codixr.training.data import open_training_data
     from codixr.training.draw import Draw
-    from codixr.training.folder import Workshop
+    from codixr.training.folder import TrainingFolder
     from codixr.training.memory import checkpoint_gradients
     from codixr.training.recipes import TINY, override
     from codixr.training.stages import build
@@ -148,8 +148,8 @@ def test_gradient_checkpointing_changes_no_gradient(run: Path, name: str) -> Non
     configs, _ = override(TINY, QUICK, frozenset())
     gradients = []
     for checkpointed in (False, True):
-        shop = Workshop(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
-        stage = build(shop, name, configs[name]).train()
+        folder = TrainingFolder(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
+        stage = build(folder, name, configs[name]).train()
         if checkpointed:
             checkpoint_gradients(stage)
         stage(stage.fetch(torch.arange(4), "train"), Draw(0, 0, 4), 0)["loss"].backward()

@@ -1,0 +1,90 @@
+"""What a folder's frozen encoders make of its studies: prompt vectors and latents, cached."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from codixr.data.study import Split
+from codixr.modality import Modality
+from codixr.model.tokenizer import encode
+from codixr.training.cache import frozen_table
+from codixr.training.folder import TrainingFolder
+
+
+def _chunk(folder: TrainingFolder) -> int:
+    """Studies that a frozen encoder sees at once."""
+    return 256 if folder.preset.image_size <= 64 else 32
+
+
+def prompts(
+    folder: TrainingFolder, modality: Modality, split: Split, stage: str
+) -> NDArray[np.float32]:
+    """Unit prompt vectors of every study, [n, D], computed once."""
+    encoder = folder.component("prompt_encoder", stage)
+    studies, device = folder.studies(split), folder.state.device
+    depends = {"weights": encoder.sha256, "data": studies.fingerprint}
+    if modality is Modality.T:
+        ids, mask = folder.tokens("prompt", split)
+        depends["tokens"] = _tensor_hash(ids)
+
+    @torch.no_grad()
+    def compute(rows: slice) -> Tensor:
+        if modality is Modality.T:
+            return encoder.module.encode_text(ids[rows].to(device), mask[rows].to(device))
+        return encoder.module.encode_image(studies.images(modality, rows).to(device))
+
+    name = f"prompt-{modality}-{split}"
+    return _table(folder, name, depends, len(studies), compute)
+
+
+def latents(
+    folder: TrainingFolder, modality: Modality, split: Split, stage: str
+) -> NDArray[np.float32]:
+    """Normalised posterior mean and std of every study's latent, [n, 2, ...]."""
+    studies, device = folder.studies(split), folder.state.device
+    name = "image_vae" if modality.is_image else "report_vae"
+    vae = folder.component(name, stage)
+    depends = {"weights": vae.sha256, "data": studies.fingerprint}
+    if modality is Modality.T:
+        ids, mask = folder.tokens("report_encoder", split)
+        depends["tokens"] = _tensor_hash(ids)
+    else:
+        depends["preset"] = str(folder.preset.image_vae)
+
+    @torch.no_grad()
+    def compute(rows: slice) -> Tensor:
+        if modality is Modality.T:
+            mean, logvar = vae.module.posterior(ids[rows].to(device), mask[rows].to(device))
+            scale = vae.module.latent_scale
+            return torch.stack([mean, (0.5 * logvar).exp()], 1) * scale
+        mean, logvar = vae.module.posterior(studies.images(modality, rows).to(device))
+        shift, scale = vae.module.statistics(mean)
+        return torch.stack([(mean - shift) / scale, (0.5 * logvar).exp() / scale], 1)
+
+    return _table(folder, f"latent-{modality}-{split}", depends, len(studies), compute)
+
+
+def _table(
+    folder: TrainingFolder, name: str, depends: dict[str, Any], count: int, compute: Any
+) -> NDArray[np.float32]:
+    return frozen_table(folder.out / "cache", name, depends, count, _chunk(folder), compute)
+
+
+@torch.no_grad()
+def null(folder: TrainingFolder, modality: Modality, stage: str) -> Tensor:
+    """The unconditional vector [D] of one kind of prompt: empty text, or an all-zero image."""
+    encoder, device = folder.component("prompt_encoder", stage).module, folder.state.device
+    if modality is Modality.T:
+        ids, mask = encode(folder.tokenizers.prompt, [""], folder.preset.prompt.max_tokens)
+        return encoder.encode_text(ids.to(device), mask.to(device))[0].cpu()
+    size = folder.preset.image_size
+    return encoder.encode_image(torch.zeros(1, 1, size, size, device=device))[0].cpu()
+
+
+def _tensor_hash(tensor: Tensor) -> str:
+    """sha256 of a tensor's values."""
+    return hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()

@@ -1,0 +1,197 @@
+"""Stages 2a and 2b: a latent diffusion model of one modality, given some of the others.
+
+``LatentStage`` is what it shares with alignment: latents and prompt vectors, cached or computed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codixr.data.study import Split
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr.training import encoded
+from codixr.training.denoising import (
+    alphas_cumulative,
+    denoising_loss,
+    every_subset,
+    mix_conditions,
+)
+from codixr.training.draw import Draw
+from codixr.training.folder import TrainingFolder
+from codixr.training.recipes import DenoiserTraining
+from codixr.training.stage import Batch, Stage
+
+T = Modality.T
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The prompts that a denoiser is given, and how they are mixed."""
+
+    given: tuple[Modality, ...]
+    subsets: list[tuple[int, ...]]
+    drop: float
+    tokens: bool
+    scale: float
+
+
+class LatentStage(Stage):
+    """What denoisers and alignment share: latents and prompt vectors, cached or computed."""
+
+    nulls: Tensor
+    abars: Tensor
+
+    def __init__(
+        self,
+        folder: TrainingFolder,
+        name: str,
+        made: tuple[Modality, ...],
+        conditions: Conditions,
+        spreads: dict[Modality, float],
+        *,
+        cache: bool,
+    ) -> None:
+        super().__init__(folder, name, frozenset((*made, *conditions.given)))
+        self.made, self.conditions, self.spreads = made, conditions, spreads
+        vaes = dict.fromkeys("image_vae" if m.is_image else "report_vae" for m in made)
+        for part in (*vaes, "prompt_encoder"):
+            self.inputs[part] = folder.component(part, name).sha256
+        self.cache = cache
+        diffusion = folder.preset.diffusion
+        self.register_buffer("abars", alphas_cumulative(diffusion), persistent=False)
+        nulls = torch.stack([encoded.null(folder, m, name) for m in conditions.given])
+        self.register_buffer("nulls", nulls, persistent=False)
+        splits = [split for split, rows in self.rows.items() if len(rows)]
+        if cache:
+            self.latents = {
+                (m, s): encoded.latents(folder, m, s, name) for m in made for s in splits
+            }
+            self.prompts = {
+                (m, s): encoded.prompts(folder, m, s, name)
+                for m in conditions.given
+                for s in splits
+            }
+        else:
+            kinds = {"prompt": T in conditions.given, "report_encoder": T in made}
+            self.tokens = {
+                (kind, s): folder.tokens(kind, s)
+                for kind, used in kinds.items()
+                if used
+                for s in splits
+            }
+
+    def read(self, rows: Tensor, split: Split) -> Batch:
+        """``latent-M`` [B, 2, ...] and ``prompt-M`` [B, D]; without a cache, what they are of."""
+        places = rows.numpy()
+        if self.cache:
+            batch = {
+                f"latent-{m}": torch.from_numpy(np.asarray(self.latents[m, split][places]))
+                for m in self.made
+            }
+            for m in self.conditions.given:
+                batch[f"prompt-{m}"] = torch.from_numpy(np.asarray(self.prompts[m, split][places]))
+            return batch
+        batch = {}
+        for m in {*self.made, *self.conditions.given}:
+            if m.is_image:
+                batch[f"picture-{m}"] = self.folder.studies(split).images(m, rows)
+        for (kind, of), (ids, mask) in self.tokens.items():
+            if of == split:
+                batch |= {f"{kind}-ids": ids[rows], f"{kind}-mask": mask[rows]}
+        return batch
+
+    @torch.no_grad()
+    def encoded(self, batch: Batch) -> Batch:
+        """What the frozen encoders make of a batch: the keys that a cached one has."""
+        if self.cache:
+            return batch
+        encoded: Batch = {}
+        for m in self.made:
+            part = self.folder.component("image_vae" if m.is_image else "report_vae", self.name)
+            if m.is_image:
+                mean, logvar = part.module.posterior(batch[f"picture-{m}"])
+                shift, scale = part.module.statistics(mean)
+                moments = (mean - shift) / scale, (0.5 * logvar).exp() / scale
+            else:
+                ids, mask = batch["report_encoder-ids"], batch["report_encoder-mask"]
+                mean, logvar = part.module.posterior(ids, mask)
+                scale = part.module.latent_scale
+                moments = mean * scale, (0.5 * logvar).exp() * scale
+            encoded[f"latent-{m}"] = torch.stack(moments, 1)
+        encoder = self.folder.component("prompt_encoder", self.name).module
+        for m in self.conditions.given:
+            if m.is_image:
+                encoded[f"prompt-{m}"] = encoder.encode_image(batch[f"picture-{m}"])
+            else:
+                tokens = batch["prompt-ids"], batch["prompt-mask"]
+                encoded[f"prompt-{m}"] = encoder.encode_text(*tokens)
+        return encoded
+
+    def clean(self, batch: Batch, modality: Modality, draw: Draw) -> Tensor:
+        """A draw from the posterior of the latent of ``modality``."""
+        mean, std = batch[f"latent-{modality}"].unbind(1)
+        return mean + self.spreads[modality] * std * draw.normal(mean.shape[1:])
+
+    def condition(self, batch: Batch, draw: Draw) -> Tensor:
+        """Condition tokens [B, K, D]."""
+        c = self.conditions
+        prompts = torch.stack([batch[f"prompt-{m}"] for m in c.given], 1)
+        mixed = mix_conditions(prompts, self.nulls, c.subsets, c.drop, draw, tokens=c.tokens)
+        return mixed * c.scale
+
+
+class DenoiserStage(LatentStage):
+    """A latent diffusion model of one modality, given some of the others."""
+
+    def __init__(
+        self, folder: TrainingFolder, name: str, config: DenoiserTraining, made: Modality
+    ) -> None:
+        others = tuple(m for m in Modality if m is not made)
+        if made.is_image:
+            others = (T, *(m for m in others if m is not T))
+        if config.condition_mix == "text-only":
+            if not made.is_image:
+                raise InputError(
+                    f"{name}: condition_mix=text-only, but its conditions are X-rays: use "
+                    "all-subsets"
+                )
+            others = (T,)
+        super().__init__(
+            folder,
+            name,
+            (made,),
+            conditions(folder, others, config.drop),
+            {made: config.spread},
+            cache=config.cache,
+        )
+        self.component_name = f"denoiser_{made.lower()}"
+        self.denoiser = folder.start(self.component_name, config)
+        self.denoiser.environment.requires_grad_(False)
+
+    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+        """L_D."""
+        batch = self.encoded(batch)
+        condition = self.condition(batch, draw)
+        clean = self.clean(batch, self.made[0], draw)
+        kind = self.folder.preset.diffusion.prediction_type
+        loss = denoising_loss(self.denoiser, clean, condition, self.abars, draw, kind)
+        return {"loss": loss}
+
+    def finish(self) -> None:
+        """Write the denoiser."""
+        self.folder.save(self.component_name, self.denoiser)
+
+
+def conditions(folder: TrainingFolder, given: tuple[Modality, ...], drop: float) -> Conditions:
+    """The prompts ``given``, mixed as the model's diffusion settings say."""
+    diffusion = folder.preset.diffusion
+    return Conditions(
+        given=given,
+        subsets=list(every_subset(len(given))),
+        drop=drop,
+        tokens=diffusion.condition_fusion == "tokens",
+        scale=diffusion.context_scale,
+    )

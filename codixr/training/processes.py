@@ -1,0 +1,68 @@
+"""The processes that train together: how they join, and how they share a stage's batch."""
+
+import os
+from pathlib import Path
+
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from accelerate.utils import parse_flag_from_env
+
+from codixr.errors import InputError
+from codixr.training import sharding
+from codixr.training.recipes import StageConfig
+
+
+def join_processes() -> PartialState:
+    """Accelerate's state of the processes that were started together.
+
+    InputError where they would train alone, each for itself, in one folder: Accelerate joins
+    processes without GPUs only when it is told that they run on CPUs.
+    """
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    world = os.environ.get("WORLD_SIZE", "1")
+    if world.isdigit() and int(world) != state.num_processes:
+        raise InputError(
+            f"{world} processes were started and each would train alone: without GPUs set "
+            "ACCELERATE_USE_CPU=true before torchrun"
+        )
+    return state
+
+
+def make_accelerator(config: StageConfig, logs: Path) -> Accelerator:
+    """The Accelerator of one stage: its precision, and its tracker."""
+    from accelerate.state import AcceleratorState
+
+    # One process runs several stages, and each may have its own precision.
+    AcceleratorState._reset_state()
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    shards = sharding.plugin(config.precision)
+    tracker = None if config.tracker == "none" else config.tracker
+    if tracker is not None:
+        logs.mkdir(parents=True, exist_ok=True)
+    try:
+        accelerator = Accelerator(
+            mixed_precision=config.precision,
+            log_with=tracker,
+            project_dir=logs,
+            fsdp_plugin=shards,
+            kwargs_handlers=[unused],
+        )
+    except (ValueError, ImportError, RuntimeError) as error:
+        raise InputError(f"precision {config.precision}, tracker {tracker}: {error}") from None
+    if shards is not None:
+        sharding.shard_on_cpus(shards)
+    return accelerator
+
+
+def shares(name: str, config: StageConfig, processes: int) -> tuple[int, int]:
+    """Studies of a step in each process, and of those at once.
+
+    InputError for a batch that the processes cannot share evenly.
+    """
+    batch, parts = config.batch, processes * config.accumulate
+    if batch % parts:
+        raise InputError(
+            f"{name}: a batch of {batch} cannot be shared by {processes} processes x "
+            f"accumulate={config.accumulate}: give a batch that {parts} divides, e.g. "
+            f"--set {name}.batch={-(-batch // parts) * parts}"
+        )
+    return batch // processes, batch // parts

@@ -1,0 +1,79 @@
+"""Stage 1: CLIP's two towers, by the contrast of reports and X-rays (paper, section III-A)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from codixr.data.labels import PATHOLOGIES
+from codixr.data.study import Split
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr.training import contrastive
+from codixr.training.draw import Draw
+from codixr.training.folder import TrainingFolder
+from codixr.training.recipes import PromptTraining
+from codixr.training.stage import Batch, Stage
+
+F, L = Modality.F, Modality.L
+
+
+class PromptStage(Stage):
+    """Contrast of pairs."""
+
+    def __init__(self, folder: TrainingFolder, name: str, config: PromptTraining) -> None:
+        super().__init__(folder, name, frozenset(Modality))
+        weights = {"TF": config.weight_tf, "TL": config.weight_tl, "FL": config.weight_fl}
+        if not any(weights.values()):
+            raise InputError(f"{name}: weight_tf, weight_tl and weight_fl are all 0")
+        encoder: Any = folder.start("prompt_encoder", config)
+        self.contrast = contrastive.ContrastiveLoss(
+            encoder,
+            weights,
+            config.temperature,
+            label_weight=config.label_weight,
+            labels=len(PATHOLOGIES),
+        )
+        self.labels: dict[Split, Tensor] = {}
+        if config.label_weight:
+            self.labels = {
+                split: torch.from_numpy(folder.studies(split).labels(PATHOLOGIES))
+                for split, rows in self.rows.items()
+                if len(rows)
+            }
+        self.tokens = {
+            split: folder.tokens("prompt", split) for split, rows in self.rows.items() if len(rows)
+        }
+
+    def train(self, mode: bool = True) -> "PromptStage":
+        """As always, but the stem's norms go by the batch: they are measured at the end only."""
+        super().train(mode)
+        for norm in self.contrast.encoder.stem_norms():
+            norm.train()
+        return self
+
+    def read(self, rows: Tensor, split: Split) -> Batch:
+        """Both views, the report's tokens, and its labels where they weigh."""
+        ids, mask = self.tokens[split]
+        batch: Batch = {v: self.folder.studies(split).images(v, rows) for v in (F, L)}
+        if self.labels:
+            batch["labels"] = self.labels[split][rows]
+        return batch | {"ids": ids[rows], "mask": mask[rows]}
+
+    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+        """CL of the pairs; the pictures shaken in training."""
+        views = [batch[v] for v in (F, L)]
+        if self.training and (self.config.noise or self.config.shift):
+            views = [
+                contrastive.augment(v, draw, self.config.noise, self.config.shift) for v in views
+            ]
+        return self.contrast(*views, batch["ids"], batch["mask"], batch.get("labels"))
+
+    def finish(self) -> None:
+        """Measure what the stem's norms need, and write the two towers."""
+        studies, device = self.folder.studies("train"), self.folder.state.device
+        some = self.rows["train"][:2000].split(self.config.batch)
+        encoder = self.contrast.encoder
+        both = (torch.cat([studies.images(v, part) for v in (F, L)]) for part in some)
+        encoder.measure_statistics(pictures.to(device) for pictures in both)
+        self.folder.save("prompt_encoder", encoder)

@@ -1,0 +1,48 @@
+"""What a training loop needs of a stage: its module, its batches, its loss, and what it leaves.
+
+A stage is one module, whose forward is the loss: that is what Accelerate wraps for several
+processes, precision and sharding.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor, nn
+
+from codixr.data.study import Split
+from codixr.modality import Modality
+from codixr.training.draw import Draw
+from codixr.training.folder import TrainingFolder
+
+Batch = dict[str, Tensor]
+
+
+class Stage(nn.Module, ABC):
+    """What the engine trains: parameters that require a gradient, batches by row, a loss."""
+
+    name: str
+    config: Any
+    inputs: dict[str, str]
+    """Frozen component -> hash of its weights: what the stage's result belongs to."""
+
+    def __init__(self, folder: TrainingFolder, name: str, needed: frozenset[Modality]) -> None:
+        super().__init__()
+        self.folder, self.name, self.inputs = folder, name, {}
+        splits: tuple[Split, ...] = ("train", "val")
+        self.rows = {split: folder.rows(name, split, needed) for split in splits}
+
+    def fetch(self, places: Tensor, split: Split) -> Batch:
+        """The batch of studies at ``places`` among the usable ones of a split, on the CPU."""
+        return self.read(self.rows[split][places], split)
+
+    @abstractmethod
+    def read(self, rows: Tensor, split: Split) -> Batch:
+        """The batch of a split's rows."""
+
+    @abstractmethod
+    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+        """Losses by name; "loss" is trained."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Write what was learnt to the folder (called in the first process only)."""
