@@ -301,7 +301,7 @@ def _ct(options: argparse.Namespace) -> int:
 
 def _phantom(options: argparse.Namespace) -> int:
     if options.form == "dataset":
-        from codixr.data.phantom.prepare import plan_phantom
+        from codixr.data.phantom.phantom_plan import plan_phantom
 
         return prepare_and_show(plan_phantom(options.seed, options.size, options.limit), options)
     from codixr.data.phantom.archive import KEY_NAME, write_archive

@@ -19,7 +19,7 @@ from codixr.data.mimic import MimicOptions, plan_mimic
 from codixr.data.phantom.archive import write_archive
 from codixr.data.phantom.archive_dicom import SYNTAXES, Film, film_bytes
 from codixr.data.phantom.dataset import PhantomDataset
-from codixr.data.phantom.prepare import plan_phantom
+from codixr.data.phantom.phantom_plan import plan_phantom
 from codixr.data.phantom.render import render_views
 from codixr.data.picture import fit_file
 from codixr.data.prepared import SCHEMA, PreparedDataset

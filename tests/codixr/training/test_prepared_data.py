@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codixr.commands.train import Request, train
-from codixr.data.phantom.prepare import plan_phantom
+from codixr.data.phantom.phantom_plan import plan_phantom
 from codixr.data.shards import Outcome, prepare
 from codixr.errors import InputError
 
