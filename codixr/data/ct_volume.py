@@ -28,7 +28,7 @@ MIN_SLICES = 24
 PLAUSIBLE_SPACING = (0.2, 10.0)
 """Millimetres a voxel, along any axis."""
 PLAUSIBLE_EXTENT = (150.0, 900.0)
-"""Millimetres of the scan along any axis: smaller is no chest, larger is no body."""
+"""Millimetres of the scan along any axis: smaller isn't a chest, larger isn't a body."""
 MAX_VOXELS = 1 << 30
 MAX_SHEAR = 0.02
 """Cosine between two axes of the grid; a tilted gantry is more."""

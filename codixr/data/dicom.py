@@ -106,7 +106,7 @@ def fit_dicom(path: Path, size: int, content: bytes | None = None) -> Fitted:
             f"at least {MIN_SIDE}×{MIN_SIDE} are needed"
         )
     if stored.min() == stored.max():
-        raise InputError(f"{path}: every pixel has the same value: there is no radiograph in it")
+        raise InputError(f"{path}: every pixel has the same value, so it shows nothing")
     target, notes = _target_size(stored.shape, found.spacing)
     down, across = (
         fit_matrix(length, resampled, max(target), size)
@@ -228,7 +228,7 @@ def _integer(dataset: Dataset, keyword: str, path: Path, default: int | None = N
         return default if value is None and default is not None else int(value)
     except (TypeError, ValueError, AttributeError):
         raise InputError(
-            f"{path}: corrupt DICOM ({keyword} is missing or no number); {_REEXPORT}"
+            f"{path}: corrupt DICOM ({keyword} is missing or not a number); {_REEXPORT}"
         ) from None
 
 

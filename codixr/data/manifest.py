@@ -126,7 +126,7 @@ class Manifest(_Record):
     def read(cls, folder: Path) -> Self:
         """The manifest in ``folder``.
 
-        InputError when the folder or the file is missing, is no manifest, or is of another version.
+        InputError when the folder or the file is missing, isn't a manifest, or is of another version.
         """
         path = folder / MANIFEST_NAME
         try:
@@ -148,7 +148,7 @@ class Manifest(_Record):
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or first["msg"]
             raise InputError(
-                f"'{path}' is no manifest, or was changed ({where}); prepare the data again"
+                f"'{path}' is not a manifest, or was changed ({where}); prepare the data again"
             ) from None
         if found.format_version != FORMAT_VERSION:
             raise InputError(

@@ -12,7 +12,6 @@ Notable:
   folder, and nowhere else.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from codixr.data import mimic_cohort as cohort
+from codixr.data.candidates import Candidate, read_views
 from codixr.data.labels import OBSERVATIONS, label_policy
 from codixr.data.manifest import SourceFile, Step
 from codixr.data.mimic_cohort import VIEWS, Release, picture_path
@@ -30,7 +30,6 @@ from codixr.data.mimic_tables import (
     ReportStore,
     read_table,
 )
-from codixr.data.picture import fit_file
 from codixr.data.prepared import Row
 from codixr.data.shards import Outcome, Plan, Reject
 from codixr.data.splits import PAPER_SEED, VAL_SHARE, official_split, paper_split
@@ -80,34 +79,32 @@ class MimicMaker:
 
     def __call__(self, item: PlannedStudy) -> Outcome:
         """Read the pictures; the first readable one of each view is taken."""
-        rejects: list[Reject] = []
-        pictures: dict[str, Any] = {}
-        sources = {"report": item.report_sha256}
-        notes: dict[str, None] = {}
-        for view, names in (("frontal", item.frontal), ("lateral", item.lateral)):
-            for name in names:
-                path = picture_path(self.root, item.subject, item.study, name, self.release)
-                try:
-                    content = path.read_bytes()
-                    fitted = fit_file(path, self.size, content)
-                except (InputError, OSError) as error:
-                    rejects.append(Reject(name, "pixels", _reason(error, path)))
-                    continue
-                pictures[view] = fitted.image
-                sources[view] = hashlib.sha256(content).hexdigest()
-                notes |= dict.fromkeys(fitted.notes)
-                break
-            else:
-                return Outcome(None, f"no readable {view} view", tuple(rejects))
+        found = read_views(
+            {
+                "frontal": self._files(item, item.frontal),
+                "lateral": self._files(item, item.lateral),
+            },
+            self.size,
+        )
+        if found.missing is not None:
+            return Outcome(None, f"no readable {found.missing} view", found.rejects)
         study = Study(
             study_id=item.study,
             subject_id=item.subject,
             split=item.split,
             report=item.report,
             labels=dict(zip(OBSERVATIONS, item.labels, strict=True)),
-            **pictures,
+            frontal=found.images["frontal"],
+            lateral=found.images["lateral"],
         )
-        return Outcome(Row(study, sources, tuple(notes)), rejects=tuple(rejects))
+        sources = {"report": item.report_sha256, **found.sources}
+        return Outcome(Row(study, sources, found.notes), rejects=found.rejects)
+
+    def _files(self, item: PlannedStudy, names: tuple[str, ...]) -> list[Candidate]:
+        return [
+            (name, picture_path(self.root, item.subject, item.study, name, self.release))
+            for name in names
+        ]
 
 
 def plan_mimic(options: MimicOptions, *, quiet: bool = False) -> Plan:
@@ -186,10 +183,3 @@ def _recipe(options: MimicOptions, sources: Mapping[str, SourceFile]) -> dict[st
         "limit": options.limit,
         "tables": {name: source.sha256 for name, source in sources.items()},
     }
-
-
-def _reason(error: Exception, path: Path) -> str:
-    """What went wrong, without the path (it names the patient)."""
-    if isinstance(error, OSError):
-        return "file missing" if isinstance(error, FileNotFoundError) else "file cannot be read"
-    return str(error).removeprefix(f"{path}: ")

@@ -96,7 +96,7 @@ class ReportStore:
                 self._zip = zipfile.ZipFile(place)
             except (zipfile.BadZipFile, OSError):
                 raise InputError(
-                    f"--reports: '{place}' is no zip archive; give the reports' zip or a folder"
+                    f"--reports: '{place}' is not a zip archive; give the reports' zip or a folder"
                 ) from None
             self._names = frozenset(self._zip.namelist())
         elif not place.is_dir():
@@ -123,7 +123,7 @@ class ReportStore:
 
 
 def report_text(content: bytes) -> str:
-    """A report's text with plain line ends; ValueError when it is no text."""
+    """A report's text with plain line ends; ValueError when it isn't text."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:

@@ -22,15 +22,15 @@ import re
 import warnings
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from codixr.data.candidates import read_views
 from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import SourceFile, Step
 from codixr.data.openi import OpenIReport, find_archive, read_reports
-from codixr.data.picture import fit_file
 from codixr.data.prepared import Row
-from codixr.data.shards import Outcome, Plan, Reject
+from codixr.data.shards import Outcome, Plan
 from codixr.data.study import Study
 from codixr.errors import InputError
 
@@ -67,34 +67,47 @@ class OpenIMaker:
 
     def __call__(self, item: PlannedExam) -> Outcome:
         """Read the first readable picture of each view."""
-        rejects: list[Reject] = []
-        pictures, sources = {}, {"report": hashlib.sha256(item.report.encode()).hexdigest()}
-        notes = dict.fromkeys(item.notes)
-        for view, names in (("frontal", item.frontal), ("lateral", item.lateral)):
-            for name in names:
-                path = self.root / name
-                try:
-                    content = path.read_bytes()
-                    fitted = fit_file(path, self.size, content)
-                except (InputError, OSError) as error:
-                    rejects.append(Reject(path.name, "pixels", _reason(error, path)))
-                    continue
-                pictures[view] = fitted.image
-                sources[view] = hashlib.sha256(content).hexdigest()
-                notes |= dict.fromkeys(fitted.notes)
-                break
-            else:
-                return Outcome(None, f"no readable {view} view", tuple(rejects))
+        files = {"frontal": item.frontal, "lateral": item.lateral}
+        found = read_views(
+            {
+                view: [(Path(name).name, self.root / name) for name in names]
+                for view, names in files.items()
+            },
+            self.size,
+        )
+        if found.missing is not None:
+            return Outcome(None, f"no readable {found.missing} view", found.rejects)
         study = Study(
             study_id=f"CXR{item.number}",
             subject_id=f"CXR{item.number}",
             split="test",
-            frontal=pictures["frontal"],
-            lateral=pictures["lateral"],
+            frontal=found.images["frontal"],
+            lateral=found.images["lateral"],
             report=item.report,
             labels=dict(zip(OBSERVATIONS, item.labels, strict=True)),
         )
-        return Outcome(Row(study, sources, tuple(notes)), rejects=tuple(rejects))
+        sources = {
+            "report": hashlib.sha256(item.report.encode()).hexdigest(),
+            **found.sources,
+        }
+        notes = tuple(dict.fromkeys((*item.notes, *found.notes)))
+        return Outcome(Row(study, sources, notes), rejects=found.rejects)
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """One picture with a known view; the smallest comes first."""
+
+    rank: int
+    """Of its view's kind: PA before AP."""
+    number: str
+    name: str
+    note: str
+    """How the view was found, where that isn't the header."""
+
+
+Views = dict[int, dict[str, list[_Picture]]]
+"""Examination → frontal, lateral → its pictures."""
 
 
 def plan_openi(
@@ -109,66 +122,23 @@ def plan_openi(
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit} leaves no study; use 1 or more")
     archive = archive or find_archive()
+    tables = (archive, archive.parent / HEADERS, archive.parent / PROJECTED)
     reports = read_reports(archive)
-    headers = _table(archive.parent / HEADERS, "View Position")
-    projected = _table(archive.parent / PROJECTED, "tsne-view")
-    found = _find_pictures(pictures)
-    lost = dict.fromkeys(("no report with an impression", "view unknown", "other view"), 0)
-    excluded = _by_exclusion(reports, projected)
-    views: dict[int, dict[str, list[tuple[int, str, str, str]]]] = {}
-    for key, name in sorted(found.items()):
-        number = key[0]
-        position, how = projected.get(key, ""), _BY_PROJECTION
-        if not position:
-            position, how = excluded.get(key, ""), _BY_EXCLUSION
-        if not position:
-            position, how = headers.get(key, ""), ""
-        position = position or _view_of_file(pictures / name, key in headers)
-        if number not in reports:
-            lost["no report with an impression"] += 1
-        elif not position:
-            lost["view unknown"] += 1
-        elif position not in (*FRONTAL, *LATERAL):
-            lost["other view"] += 1
-        else:
-            known = FRONTAL if position in FRONTAL else LATERAL
-            view = "frontal" if known is FRONTAL else "lateral"
-            entry = (known.index(position), key[1], name, how)
-            views.setdefault(number, {}).setdefault(view, []).append(entry)
-    kept = len(found) - sum(lost.values())
+    ledger: list[Step] = []
+    views = _views_of_exams(pictures, reports, tables, ledger)
     both = sorted(number for number, has in views.items() if len(has) == 2)
     missing = {
         f"no {view} view": sum(view not in has for has in views.values())
         for view in ("frontal", "lateral")
     }
-    ledger = [
-        _step("pictures with a view", "images", len(found), kept, lost),
-        _step("with both views", "studies", len(views), len(both), missing),
-    ]
+    ledger.append(_step("with both views", "studies", len(views), len(both), missing))
     chosen = both[:limit]
     if len(chosen) < len(both):
         over = {"over --limit": len(both) - len(chosen)}
         ledger.append(_step("--limit", "studies", len(both), len(chosen), over))
-    items = []
-    for number in chosen:
-        has = {view: sorted(entries) for view, entries in views[number].items()}
-        names = {view: tuple(entry[2] for entry in entries) for view, entries in has.items()}
-        report = reports[number]
-        items.append(
-            PlannedExam(
-                number,
-                names["frontal"],
-                names["lateral"],
-                tuple(sorted({entries[0][3] for entries in has.values()} - {""})),
-                report.impression,
-                tuple(report.labels[name] for name in OBSERVATIONS),
-            )
-        )
-    paths = (archive, archive.parent / HEADERS, archive.parent / PROJECTED)
-    files = {path.name: path for path in paths}
     sources = {
-        name: SourceFile(sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-        for name, path in files.items()
+        path.name: SourceFile(sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in tables
     }
     return Plan(
         track="openi",
@@ -184,11 +154,59 @@ def plan_openi(
             "limit": limit,
             "tables": {name: source.sha256 for name, source in sources.items()},
         },
-        items={"test": items},
+        items={"test": [_exam(number, views[number], reports[number]) for number in chosen]},
         make=OpenIMaker(pictures, size),
         sources=sources,
         ledger=tuple(ledger),
         label_policy="unmentioned-negative",
+    )
+
+
+def _views_of_exams(
+    folder: Path,
+    reports: Mapping[int, OpenIReport],
+    tables: tuple[Path, Path, Path],
+    ledger: list[Step],
+) -> Views:
+    """The pictures in ``folder`` that have a report and a known view, by examination."""
+    headers, projected = _table(tables[1], "View Position"), _table(tables[2], "tsne-view")
+    found = _find_pictures(folder)
+    lost = dict.fromkeys(("no report with an impression", "view unknown", "other view"), 0)
+    excluded = _by_exclusion(reports, projected)
+    views: Views = {}
+    for key, name in sorted(found.items()):
+        number = key[0]
+        position, how = projected.get(key, ""), _BY_PROJECTION
+        if not position:
+            position, how = excluded.get(key, ""), _BY_EXCLUSION
+        if not position:
+            position, how = headers.get(key, ""), ""
+        position = position or _view_of_file(folder / name, key in headers)
+        if number not in reports:
+            lost["no report with an impression"] += 1
+        elif not position:
+            lost["view unknown"] += 1
+        elif position not in (*FRONTAL, *LATERAL):
+            lost["other view"] += 1
+        else:
+            known = FRONTAL if position in FRONTAL else LATERAL
+            view = "frontal" if known is FRONTAL else "lateral"
+            entry = _Picture(known.index(position), key[1], name, how)
+            views.setdefault(number, {}).setdefault(view, []).append(entry)
+    kept = len(found) - sum(lost.values())
+    ledger.append(_step("pictures with a view", "images", len(found), kept, lost))
+    return views
+
+
+def _exam(number: int, has: Mapping[str, list[_Picture]], report: OpenIReport) -> PlannedExam:
+    best = {view: sorted(found, key=astuple) for view, found in has.items()}
+    return PlannedExam(
+        number,
+        tuple(picture.name for picture in best["frontal"]),
+        tuple(picture.name for picture in best["lateral"]),
+        tuple(sorted({found[0].note for found in best.values()} - {""})),
+        report.impression,
+        tuple(report.labels[name] for name in OBSERVATIONS),
     )
 
 
@@ -219,7 +237,9 @@ def _step(name: str, unit: str, before: int, after: int, lost: Mapping[str, int]
 def _find_pictures(root: Path) -> dict[Key, str]:
     """Key -> path under ``root``; DICOM before PNG before JPEG."""
     if not root.is_dir():
-        raise InputError(f"--pictures: '{root}' is no folder; give the one of your OpenI download")
+        raise InputError(
+            f"--pictures: '{root}' is not a folder; give the one of your OpenI download"
+        )
     ranked: dict[Key, tuple[int, str]] = {}
     for path in root.rglob("*"):
         key = _key(path.name)
@@ -267,10 +287,3 @@ def _view_of_file(path: Path, listed: bool) -> str:
             return str(header.get("ViewPosition") or "").strip().upper()
     except Exception:  # pydicom raises anything on broken files; the pixels' reader reports them
         return ""
-
-
-def _reason(error: Exception, path: Path) -> str:
-    """What went wrong, without the path."""
-    if isinstance(error, OSError):
-        return "file missing" if isinstance(error, FileNotFoundError) else "file cannot be read"
-    return str(error).removeprefix(f"{path}: ")

@@ -73,7 +73,7 @@ def _check(radiograph: Radiograph, path: Path) -> Radiograph:
             f"{path}: {width}×{height} pixels; at least {MIN_SIDE}×{MIN_SIDE} are needed"
         )
     if pixels.min() == pixels.max():
-        raise InputError(f"{path}: every pixel has the same value: there is no radiograph in it")
+        raise InputError(f"{path}: every pixel has the same value, so it shows nothing")
     return radiograph
 
 

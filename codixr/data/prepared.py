@@ -48,7 +48,7 @@ from codixr.modality import Modality
 
 ROWS_A_GROUP = 4
 UNKNOWN = -2
-"""In ``label_matrix``: nobody knows; a struct's null."""
+"""In ``label_matrix``: unknown; a struct's null."""
 NOTE_KEY = b"codixr"
 """The key of a shard's own note (a JSON object) in its Parquet metadata."""
 
@@ -127,7 +127,7 @@ def write_shard(path: Path, rows: Sequence[Row], note: Mapping[str, Any]) -> str
 
 
 def read_note(path: Path) -> dict[str, Any]:
-    """A shard's own note; ValueError when the file is no whole shard."""
+    """A shard's own note; ValueError when the file isn't a whole shard."""
     try:
         metadata = pq.read_schema(path).metadata or {}
         note = json.loads(metadata[NOTE_KEY])

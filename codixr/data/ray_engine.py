@@ -1,16 +1,17 @@
-"""The shards of a plan, made by Ray Data on one machine or many that share a file system."""
+"""The jobs of a preparation, done by Ray Data on one machine or many that share a file system."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from codixr.errors import InputError
 
-if TYPE_CHECKING:
-    from codixr.data.shards import _Job
+Job = TypeVar("Job")
 
 
-def run_on_ray(jobs: "Sequence[_Job]", workers: int) -> Iterator[tuple[str, str]]:
-    """Name and sha256 of each shard as it is finished; at most ``workers`` at a time.
+def run_on_ray(
+    work: Callable[[Job], tuple[str, str]], jobs: Sequence[Job], workers: int
+) -> Iterator[tuple[str, str]]:
+    """``work(job)`` of each job as it is finished: two texts; at most ``workers`` at a time.
 
     A running cluster is used (``RAY_ADDRESS``), else one is started on this machine. InputError
     when Ray is not installed, or a worker is lost.
@@ -22,23 +23,20 @@ def run_on_ray(jobs: "Sequence[_Job]", workers: int) -> Iterator[tuple[str, str]
         raise InputError(
             "--engine ray needs Ray, which isn't installed: `pip install 'codixr[ray]'`"
         ) from None
-    from codixr.data.shards import make_shard
+    sent = list(jobs)
 
-    def make(row: dict[str, Any]) -> dict[str, str]:
-        name, digest = make_shard(jobs_ref[int(row["id"])])
-        return {"name": name, "sha256": digest}
+    def do(row: dict[str, Any]) -> dict[str, str]:
+        first, second = work(sent[int(row["id"])])
+        return {"first": first, "second": second}
 
-    jobs_ref = list(jobs)
     started = not ray.is_initialized()
     if started:
         ray.init(num_cpus=workers, log_to_driver=False, include_dashboard=False)
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
-        made = ray.data.range(len(jobs_ref), override_num_blocks=len(jobs_ref)).map(
-            make, concurrency=workers
-        )
-        for row in made.iter_rows():
-            yield row["name"], row["sha256"]
+        done = ray.data.range(len(sent), override_num_blocks=len(sent)).map(do, concurrency=workers)
+        for row in done.iter_rows():
+            yield row["first"], row["second"]
     finally:
         if started:
             ray.shutdown()

@@ -246,7 +246,7 @@ def _run(jobs: Sequence[_Job], workers: int, engine: Engine) -> Iterator[tuple[s
     if engine == "ray":
         from codixr.data.ray_engine import run_on_ray
 
-        yield from run_on_ray(jobs, workers)
+        yield from run_on_ray(make_shard, jobs, workers)
     elif workers < 2 or len(jobs) < 2:
         yield from map(make_shard, jobs)
     else:
@@ -362,6 +362,13 @@ def _write_rejects(folder: Path, rejects: Iterable[Reject]) -> str:
     content = sink.getvalue().encode()
     write_atomically(folder / REJECTS_NAME, content)
     return hashlib.sha256(content).hexdigest()
+
+
+def reject_reason(error: Exception, path: Path) -> str:
+    """What went wrong with a file, without its path, which may name a patient."""
+    if isinstance(error, OSError):
+        return "file missing" if isinstance(error, FileNotFoundError) else "file cannot be read"
+    return str(error).removeprefix(f"{path}: ")
 
 
 def hash_file(path: Path) -> str:
