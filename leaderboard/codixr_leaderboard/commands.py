@@ -6,8 +6,8 @@ from pathlib import Path
 
 from codixr.errors import InputError
 from codixr_bench.result import Result
+from codixr_bench.result_files import read_strict
 from codixr_leaderboard.printed import is_printed, read_printed
-from codixr_leaderboard.strict_json import read_strict
 from codixr_leaderboard.submission import (
     RefusedError,
     check_result,

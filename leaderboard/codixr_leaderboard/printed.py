@@ -17,8 +17,8 @@ from codixr.errors import InputError
 from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.paper import printed as paper
 from codixr_bench.result import Name
+from codixr_bench.result_files import read_strict
 from codixr_bench.task import PAPER_TASKS, Task
-from codixr_leaderboard.strict_json import read_strict
 
 TRACK = "mimic-cxr"
 MARK = "as printed, own split"

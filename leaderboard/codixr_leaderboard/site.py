@@ -17,12 +17,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from codixr.errors import InputError
 from codixr_bench.atomic import make_folder, write_atomically
-from codixr_bench.show.plot import MOST, Line, intervals_svg
+from codixr_bench.result_files import read_strict
+from codixr_bench.show.interval_plot import MOST, Line, intervals_svg
 from codixr_bench.task import GROUPS
 from codixr_leaderboard import table
 from codixr_leaderboard.printed import MARK, PrintedRows, is_printed, read_printed
 from codixr_leaderboard.ranking import Board, Row, boards, measured
-from codixr_leaderboard.strict_json import read_strict
 from codixr_leaderboard.submission import Submission, read_submission, results_below, slug
 from codixr_leaderboard.tracks import TRACKS
 

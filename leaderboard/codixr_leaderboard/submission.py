@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from codixr.errors import InputError
 from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.result import Name, Result
+from codixr_bench.result_files import LARGEST, read_strict
 from codixr_leaderboard.checks import REASONS, Problem, result_problems
-from codixr_leaderboard.strict_json import LARGEST, read_strict
 
 RESULTS = Path("leaderboard/results")
 MOST_PROBLEMS = 12
@@ -232,7 +232,7 @@ def _scored(result: Result) -> Result:
 
 
 def _bytes(path: Path) -> bytes:
-    from codixr_leaderboard.strict_json import LARGEST
+    from codixr_bench.result_files import LARGEST
 
     try:
         with path.open("rb") as file:

@@ -18,12 +18,12 @@ from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.cli import main
 from codixr_bench.result import Result
+from codixr_bench.result_files import LARGEST
 from codixr_bench.runs.small_cells import LEAST
 from codixr_bench.track import Track
 from codixr_leaderboard.checks import result_problems
 from codixr_leaderboard.printed import TRACK, printed_rows
 from codixr_leaderboard.schema import schemas
-from codixr_leaderboard.strict_json import LARGEST
 from codixr_leaderboard.submission import (
     RefusedError,
     check_result,

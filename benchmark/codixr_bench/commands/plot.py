@@ -7,7 +7,7 @@ from codixr.errors import InputError
 from codixr_bench.atomic import write_atomically
 from codixr_bench.result import Result
 from codixr_bench.score import Score
-from codixr_bench.show.plot import MOST, Line, intervals_svg
+from codixr_bench.show.interval_plot import MOST, Line, intervals_svg
 from codixr_leaderboard.submission import read_result
 from codixr_leaderboard.tracks import TRACKS, columns
 
