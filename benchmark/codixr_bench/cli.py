@@ -117,11 +117,9 @@ def _label(parsed: argparse.Namespace) -> int:
 
 
 def _table(parsed: argparse.Namespace) -> int:
-    from codixr_bench.paper.formats import FORMATS
-    from codixr_bench.paper.tables import paper_table, read_results
+    from codixr_bench.commands.table import main as table
 
-    print(FORMATS[parsed.format](paper_table(parsed.table, read_results(parsed.results))))
-    return 0
+    return table(parsed)
 
 
 def _reconcile(parsed: argparse.Namespace) -> int:
@@ -161,9 +159,9 @@ def _plot(parsed: argparse.Namespace) -> int:
 
 
 def _show(parsed: argparse.Namespace) -> int:
-    from codixr_leaderboard.commands import show_command
+    from codixr_bench.commands.show import main as show
 
-    return show_command(parsed)
+    return show(parsed)
 
 
 def _new_model(parsed: argparse.Namespace) -> int:

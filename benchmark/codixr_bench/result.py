@@ -13,15 +13,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic import model_validator as validator
 
 from codixr.errors import InputError
 from codixr_bench.atomic import write_atomically
+from codixr_bench.result_files import (
+    WrongFieldsError,
+    parse,
+    read_bytes,
+    read_strict,
+    result_file,
+)
 from codixr_bench.score import Score
 from codixr_bench.task import Task
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 SCHEMA_VERSION = 1
 PACKAGES = ("torch", "numpy", "scipy", "diffusers", "transformers", "sacrebleu")
@@ -43,6 +53,7 @@ Digest = Annotated[str, StringConstraints(pattern=_DIGEST)]
 """A sha256, hexadecimal."""
 Seconds = Annotated[float, Field(ge=0)]
 MAX_LINE = 300
+_CURE = "make it again with `codixr-bench score` or `run`"
 
 
 class _Part(BaseModel):
@@ -149,29 +160,55 @@ class Result(_Part):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a result file.
+        """Read a result file, or the one in a run's folder.
 
         Raises InputError that names the file, the field and the cure: no such file, not JSON, NaN,
         a field that is unknown, missing or wrong, or another schema version.
         """
-        cure = "make it again with `codixr-bench score` or `run`"
+        file = result_file(path)
+        what = f"result '{file}'"
         try:
-            raw: Any = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
-        except OSError as error:
-            raise InputError(f"result '{path}' cannot be read: {error.strerror}") from error
-        except ValueError as error:
-            raise InputError(f"result '{path}' is damaged ({error}); {cure}") from error
+            return cls.from_raw(read_strict(read_bytes(file, what), what), what)
+        except WrongFieldsError as error:
+            raise InputError(f"{what}: {_first_problem(error.details)}; {_CURE}") from error
+        except InputError as error:
+            raise InputError(f"{error}; {_CURE}") from error
+
+    @classmethod
+    def from_raw(cls, raw: Any, what: str) -> Self:
+        """A result from what its JSON holds.
+
+        Raises WrongFieldsError with every field that doesn't fit, or InputError where it isn't a
+        result of this schema version at all.
+        """
         if not isinstance(raw, dict) or "schema_version" not in raw:
-            raise InputError(f"result '{path}' is no result file: no schema_version; {cure}")
+            raise InputError(f"{what} is not a result file: it has no schema_version")
         if (version := raw["schema_version"]) != SCHEMA_VERSION:
+            said = version if isinstance(version, int) else "that isn't a whole number"
             raise InputError(
-                f"result '{path}' has schema version {version!r}, this program reads "
-                f"{SCHEMA_VERSION}; install a codixr that knows it, or {cure}"
+                f"{what} has schema version {said}, this program reads {SCHEMA_VERSION}: it is of "
+                "another version of codixr"
             )
+        return parse(cls, raw, what)
+
+
+def load_results(path: Path) -> list[Result]:
+    """The results in a file: a run's one, or all newest ones of a leaderboard's file.
+
+    Raises InputError as ``Result.load`` does.
+    """
+    file = result_file(path)
+    raw = read_strict(read_bytes(file, f"result '{file}'"), f"result '{file}'")
+    if not isinstance(raw, dict) or not isinstance(raw.get("results"), list):
+        return [Result.load(path)]
+    found = []
+    for number, one in enumerate(raw["results"]):
+        what = f"'{file}', results.{number}"
         try:
-            return cls.model_validate_json(json.dumps(raw), strict=True)
-        except ValidationError as error:
-            raise InputError(f"result '{path}': {_first_problem(error)}; {cure}") from error
+            found.append(Result.from_raw(one, what))
+        except WrongFieldsError as error:
+            raise InputError(f"{what}: {_first_problem(error.details)}") from error
+    return found
 
 
 def make_result(
@@ -202,7 +239,8 @@ def make_result(
             code=current_code(),
         )
     except ValidationError as error:
-        raise InputError(f"this run makes no valid result: {_first_problem(error)}") from error
+        details = error.errors(include_url=False, include_input=False)
+        raise InputError(f"this run makes no valid result: {_first_problem(details)}") from error
 
 
 @lru_cache(maxsize=1)
@@ -249,9 +287,8 @@ def _commit() -> str | None:
         return None
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(problems: "Sequence[ErrorDetails]") -> str:
     """``field: what is wrong``, without the value itself."""
-    problems = error.errors(include_url=False, include_input=False)
     # A setting fails once for every type it may have: the text's rule is the one to tell.
     first = next((p for p in problems if p["type"] == "string_pattern_mismatch"), problems[0])
     where = ".".join(str(part) for part in first["loc"] if part != "constrained-str")
@@ -259,10 +296,6 @@ def _first_problem(error: ValidationError) -> str:
     if first["type"] == "string_pattern_mismatch":
         wrong = _WORDS.get(first["ctx"]["pattern"], wrong)
     return f"{where}: {wrong}" if where else wrong
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"it holds {name}, which is no number of a result")
 
 
 def _leaves(content: Any, where: str = "") -> Iterator[tuple[str, Any]]:

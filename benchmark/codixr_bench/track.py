@@ -6,11 +6,13 @@ and text of studies may be drawn unasked); ``modalities`` that can be read here;
 (side of the square pictures, or null); ``splits`` (name -> number of studies); ``split_rule``,
 ``preprocessing``; ``labels`` (policy, observations, meaning); ``backbones`` of the metrics;
 ``metrics`` (names of the registry); ``primary`` (output -> the scores to look at first);
-``prepared`` (the recipe for a prepared folder, where that is another one).
+``prepared`` (the recipe for a prepared folder, where that is another one); ``submissions`` (what a
+checker who has no data must know of the test split: ``n``, ``fingerprint``, ``least``,
+``signatures``).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -36,6 +38,20 @@ _FOLDERS = (_PACKAGE / "data_manifests", _PACKAGE.parent.parent / "data_manifest
 
 
 @dataclass(frozen=True)
+class Submissions:
+    """What a result that is sent in has to say of the track's test split."""
+
+    n: int | None = None
+    """Studies of the whole split; None where each site prepares its own."""
+    fingerprint: str | None = None
+    """Of the split; None where it depends on a site's data: then each has its own table."""
+    least: int = 100
+    """Studies a result must have where ``n`` is None."""
+    signatures: Mapping[str, str] = field(default_factory=dict)
+    """Score family and output (``fid_phantom F``) -> the parts its signature has to hold."""
+
+
+@dataclass(frozen=True)
 class Track:
     """Data, split, label policy and backbones; results of different tracks share no table."""
 
@@ -55,6 +71,7 @@ class Track:
     """Modality -> the names of its scores to look at first."""
     prepared: str | None = None
     """The recipe that holds when ``--data`` is a prepared folder, where it is another one."""
+    submissions: Submissions = Submissions()
 
     @classmethod
     def load(cls, name: str) -> Self:
@@ -107,6 +124,30 @@ class Track:
             metric_names=tuple(map(str, recipe["metrics"])),
             primary=MappingProxyType({k: tuple(v) for k, v in recipe["primary"].items()}),
             prepared=recipe.get("prepared"),
+            submissions=Submissions(**recipe.get("submissions", {})),
+        )
+
+    @classmethod
+    def of_version(cls, name: str, version: str) -> Self:
+        """The track ``name``, by the recipe of that version where it has it, else the usual one."""
+        track = cls.load(name)
+        if version != track.version and track.prepared is not None:
+            other = cls.read(_manifest(track.prepared))
+            if other.version == version:
+                return other
+        return track
+
+    def first_scores(self, task: Task) -> tuple[str, ...]:
+        """The names of a task's primary scores, the one that ranks first.
+
+        Of a task with two image outputs they carry ``[F]`` and ``[L]``, as in its result. Empty
+        where the track has none for the outputs.
+        """
+        two = Modality.F in task.outputs and Modality.L in task.outputs
+        return tuple(
+            f"{name}[{output}]" if two and output.is_image else name
+            for output in task.outputs
+            for name in self.primary.get(str(output), ())
         )
 
     def with_data(self, data_dir: Path | None) -> Self:

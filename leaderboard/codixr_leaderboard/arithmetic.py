@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from codixr.data.labels import OBSERVATIONS
 from codixr_bench.result import Result
 from codixr_bench.score import ClassScore, Score
-from codixr_leaderboard.tracks import known
+from codixr_leaderboard.accepted import track_of
 
 CLOSE = 1e-6
 """What a recomputed value may differ by."""
@@ -21,7 +21,7 @@ Found = Iterator[tuple[str, str]]
 
 def arithmetic_problems(result: Result) -> Found:
     """(field, reason) of every number that does not follow from the others."""
-    simulated = known(result.track.name).simulated
+    simulated = track_of(result).simulated
     by_name = {score.name: score for score in result.scores}
     for name, score in by_name.items():
         base, bracket, view = name.partition("[")

@@ -13,8 +13,9 @@ from codixr.data.labels import OBSERVATIONS
 from codixr_bench.result import PACKAGES, Result
 from codixr_bench.score import Score
 from codixr_bench.task import Task
+from codixr_bench.track import Track
+from codixr_leaderboard.accepted import columns, track_of, tracks
 from codixr_leaderboard.arithmetic import arithmetic_problems
-from codixr_leaderboard.tracks import KnownTrack, columns, known
 
 SLACK = 1e-9
 """What rounding may do to a value beside its interval."""
@@ -65,36 +66,31 @@ class Problem:
 
 def result_problems(result: Result) -> list[Problem]:
     """All that is wrong with a result that fits the schema; empty when it may be submitted."""
-    if result.track.name not in _track_names():
-        return [Problem("track.name", f"no such track here; known: {', '.join(_track_names())}")]
-    track = known(result.track.name)
+    if result.track.name not in tracks():
+        return [Problem("track.name", f"no such track here; known: {', '.join(tracks())}")]
+    track = track_of(result)
     found = [*_track(result, track), *_words(result), *_scores(result, track)]
     found += [Problem(field, reason) for field, reason in arithmetic_problems(result)]
     return found
 
 
-def _track_names() -> list[str]:
-    from codixr_leaderboard.tracks import TRACKS
-
-    return list(TRACKS)
-
-
-def _track(result: Result, track: KnownTrack) -> Iterator[Problem]:
+def _track(result: Result, track: Track) -> Iterator[Problem]:
     info = result.track
     if info.version != track.version:
         yield Problem("track.version", f"version {track.version} is the current one")
     if info.split != "test":
         yield Problem("track.split", "a submission is of the split 'test'")
-    if track.n is not None and info.n < track.n:
-        yield Problem("track.n", f"{info.n:,} studies are too few: the split has {track.n:,}")
-    elif track.n is not None and info.n != track.n:
-        yield Problem("track.n", f"the split has {track.n:,} studies, not {info.n:,}")
-    elif track.n is None and info.n < track.least:
-        yield Problem("track.n", f"{info.n:,} studies are too few: at least {track.least:,}")
-    elif track.fingerprint is not None and info.fingerprint != track.fingerprint:
+    pinned = track.submissions
+    if pinned.n is not None and info.n < pinned.n:
+        yield Problem("track.n", f"{info.n:,} studies are too few: the split has {pinned.n:,}")
+    elif pinned.n is not None and info.n != pinned.n:
+        yield Problem("track.n", f"the split has {pinned.n:,} studies, not {info.n:,}")
+    elif pinned.n is None and info.n < pinned.least:
+        yield Problem("track.n", f"{info.n:,} studies are too few: at least {pinned.least:,}")
+    elif pinned.fingerprint is not None and info.fingerprint != pinned.fingerprint:
         yield Problem(
             "track.fingerprint",
-            f"not the studies of {track.name}'s test split ({track.fingerprint[:10]}…)",
+            f"not the studies of {track.name}'s test split ({pinned.fingerprint[:10]}…)",
         )
     if result.coverage.expected != info.n:
         yield Problem("coverage.expected", f"{result.coverage.expected:,} of n = {info.n:,}")
@@ -144,14 +140,14 @@ def _strings(content: Any, where: str = "") -> Iterator[tuple[str, str]]:
         yield where, content
 
 
-def _scores(result: Result, track: KnownTrack) -> Iterator[Problem]:
+def _scores(result: Result, track: Track) -> Iterator[Problem]:
     task = Task.parse(result.task)
     two = "F" in task.outputs and "L" in task.outputs
-    for name in columns(track, result.task):
+    for name in columns(result):
         score = result.score(name)
         if score is None or score.value is None:
             yield Problem(f"scores.{name}", "missing: the table needs it; score all metrics")
-    if not columns(track, result.task):
+    if not columns(result):
         yield Problem("task", f"the track {track.name} has no table for it")
     for number, score in enumerate(result.scores):
         base, bracket, view = score.name.partition("[")
@@ -164,9 +160,7 @@ def _scores(result: Result, track: KnownTrack) -> Iterator[Problem]:
         yield from _score(score, base, output, result, track)
 
 
-def _score(
-    score: Score, base: str, output: str, result: Result, track: KnownTrack
-) -> Iterator[Problem]:
+def _score(score: Score, base: str, output: str, result: Result, track: Track) -> Iterator[Problem]:
     where = f"scores.{score.name}"
     if score.higher_is_better == bool(_DOWN.match(base)):
         yield Problem(f"{where}.higher_is_better", "the wrong direction")
@@ -223,9 +217,7 @@ def _value(
         yield Problem(f"{where}.ci95", "the interval does not contain the value")
 
 
-def _signature(
-    where: str, score: Score, base: str, output: str, track: KnownTrack
-) -> Iterator[Problem]:
+def _signature(where: str, score: Score, base: str, output: str, track: Track) -> Iterator[Problem]:
     text = score.signature
     parts = text.split("|")
     if len(text) > 300 or not _SIGNATURE.fullmatch(text):
@@ -251,7 +243,9 @@ def _signature(
     if re.fullmatch(r"bleu_[1-4]", base) and f"order:1-{base[-1]}" not in parts:
         yield Problem(where, f"it does not say order:1-{base[-1]}")
     family = family if average in ("micro", "macro", "weighted") else base
-    needed = track.parts.get(f"{family} {output}") or track.parts.get(f"{family} T")
+    needed = track.submissions.signatures.get(
+        f"{family} {output}"
+    ) or track.submissions.signatures.get(f"{family} T")
     if needed and any(part not in parts for part in needed.split("|")):
         yield Problem(where, f"this track's says {needed}")
 

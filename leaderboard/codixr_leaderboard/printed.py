@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from codixr.errors import InputError
 from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.paper import printed as paper
 from codixr_bench.result import Name
-from codixr_bench.result_files import read_strict
+from codixr_bench.result_files import WrongFieldsError, parse, read_bytes, read_strict
 from codixr_bench.task import PAPER_TASKS, Task
 
 TRACK = "mimic-cxr"
@@ -44,11 +44,11 @@ def is_printed(raw: object) -> bool:
 
 def read_printed(path: Path) -> PrintedRows:
     """Read one; InputError for a file that is none, or is not what the paper prints."""
-    raw = read_strict(path.read_bytes(), f"'{path}'")
+    what = f"'{path}'"
     try:
-        found = PrintedRows.model_validate_json(json.dumps(raw), strict=True)
-    except ValidationError as error:
-        raise InputError(f"'{path}' is no file of printed rows") from error
+        found = parse(PrintedRows, read_strict(read_bytes(path, what), what), what)
+    except WrongFieldsError as error:
+        raise InputError(f"{what} is not a file of printed rows") from error
     if printed_rows().get(path.name) != found or path.absolute().parent.name != TRACK:
         raise InputError(f"'{path}' is not what the paper prints (codixr_bench/paper/printed.py)")
     return found

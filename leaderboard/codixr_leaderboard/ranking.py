@@ -18,8 +18,8 @@ from datetime import date
 from codixr_bench.result import Result, TrackInfo
 from codixr_bench.score import Score
 from codixr_bench.task import GROUPS, Task
+from codixr_leaderboard.accepted import columns, tracks
 from codixr_leaderboard.submission import Submission, slug
-from codixr_leaderboard.tracks import TRACKS, columns
 
 REFERENCES = frozenset({"real", "retrieval", "classifier", "constant", "noise"})
 """Built-in models that nobody trained to generate: shown in their place, not ranked."""
@@ -81,7 +81,7 @@ def boards(submissions: Sequence[Submission]) -> list[Board]:
     tables: dict[tuple[str, str], list[Board]] = {}
     for found in groups.values():
         first = found[0][0]
-        board = Board(first.track, first.task, _columns(first), measured(first), ranked(found))
+        board = Board(first.track, first.task, columns(first), measured(first), ranked(found))
         tables.setdefault((first.track.name, first.task), []).append(board)
     ordered = []
     for _, same in sorted(tables.items(), key=lambda item: _place(*item[0])):
@@ -95,7 +95,7 @@ def boards(submissions: Sequence[Submission]) -> list[Board]:
 
 def measured(result: Result) -> tuple[str, ...]:
     """The signatures of the scores that its table shows."""
-    found = (result.score(name) for name in _columns(result))
+    found = (result.score(name) for name in columns(result))
     return tuple(score.signature if score else "" for score in found)
 
 
@@ -103,7 +103,7 @@ def ranked(results: Sequence[tuple[Result, date]]) -> tuple[Row, ...]:
     """Rows of one table in order; all need a value of the first column."""
     if not results:
         return ()
-    names = _columns(results[0][0])
+    names = columns(results[0][0])
     sign = -1.0 if _score(results[0][0], names[0]).higher_is_better else 1.0
 
     def order(entry: tuple[Result, date]) -> tuple[float, float, date, str]:
@@ -133,10 +133,6 @@ def ranked(results: Sequence[tuple[Result, date]]) -> tuple[Row, ...]:
     )
 
 
-def _columns(result: Result) -> tuple[str, ...]:
-    return columns(TRACKS[result.track.name], result.task)
-
-
 def _score(result: Result, name: str) -> Score:
     score = result.score(name)
     if score is None or score.value is None:
@@ -155,5 +151,4 @@ def _interval(score: Score, sign: float) -> tuple[float, float]:
 
 
 def _place(track: str, task: str) -> tuple[int, int]:
-    tracks = list(TRACKS)
-    return (tracks.index(track), _ORDER.index(task) if task in _ORDER else len(_ORDER))
+    return (list(tracks()).index(track), _ORDER.index(task) if task in _ORDER else len(_ORDER))

@@ -21,10 +21,10 @@ from codixr_bench.result_files import read_strict
 from codixr_bench.show.interval_plot import MOST, Line, intervals_svg
 from codixr_bench.task import GROUPS
 from codixr_leaderboard import table
+from codixr_leaderboard.accepted import tracks
 from codixr_leaderboard.printed import MARK, PrintedRows, is_printed, read_printed
 from codixr_leaderboard.ranking import Board, Row, boards, measured
 from codixr_leaderboard.submission import Submission, read_submission, results_below, slug
-from codixr_leaderboard.tracks import TRACKS
 
 _HERE = Path(__file__).parent
 _STATIC = ("style.css", "sort.js")
@@ -60,18 +60,18 @@ def build_pages(
     _clear(out)
     all_boards = boards(submissions)
     page = _pages(out)
-    tracks = [
+    listed = [
         {
             "name": track.name,
             "title": track.title,
             "boards": [board for board in all_boards if board.track.name == track.name],
             "printed": printed.get(track.name, []),
         }
-        for track in TRACKS.values()
+        for track in tracks().values()
     ]
-    by_name = {str(track["name"]): track for track in tracks}
-    page("index", "index.html", tracks=tracks)
-    for track in tracks:
+    by_name = {str(track["name"]): track for track in listed}
+    page("index", "index.html", tracks=listed)
+    for track in listed:
         if rows := printed.get(str(track["name"])):
             page("paper", f"{track['name']}-paper.html", tables=_printed_tables(rows))
     places: dict[tuple[str, str], dict[str, tuple[Board, Row]]] = {}

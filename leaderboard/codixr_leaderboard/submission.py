@@ -7,16 +7,24 @@ Nothing here imports torch or opens a study.
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from codixr.errors import InputError
 from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.result import Name, Result
-from codixr_bench.result_files import LARGEST, read_strict
+from codixr_bench.result_files import (
+    LARGEST,
+    WrongFieldsError,
+    parse,
+    read_bytes,
+    read_strict,
+    result_file,
+)
 from codixr_leaderboard.checks import REASONS, Problem, result_problems
 
 RESULTS = Path("leaderboard/results")
@@ -24,7 +32,6 @@ MOST_PROBLEMS = 12
 """Shown of one file."""
 MOST_EARLIER = 48
 """Results of earlier versions in one file; older ones go."""
-_M = TypeVar("_M", bound=BaseModel)
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -92,10 +99,12 @@ def slug(name: str) -> str:
 
 
 def read_result(path: Path) -> Result:
-    """A run's ``result.json``, or its folder; RefusedError for a file that is none."""
-    file = path / "result.json" if path.is_dir() else path
-    raw = read_strict(_bytes(file), f"'{file}'")
-    return _validated(Result, raw, f"'{file}'")
+    """A run's ``result.json``, or its folder; RefusedError, with every problem, for another."""
+    file = result_file(path)
+    what = f"'{file}'"
+    raw = read_strict(read_bytes(file, what), what)
+    with _refused(what):
+        return parse(Result, raw, what)
 
 
 def check_result(result: Result, what: str) -> None:
@@ -110,7 +119,9 @@ def read_submission(path: Path) -> Submission:
     Raises RefusedError with every problem: its form, its place, and each of its results.
     """
     what = f"'{path}'"
-    submission = _validated(Submission, read_strict(_bytes(path), what), what)
+    raw = read_strict(read_bytes(path, what), what)
+    with _refused(what):
+        submission = parse(Submission, raw, what)
     problems = list(_whole(submission))
     if path.name != f"{slug(submission.model)}.json":
         problems.append(Problem("model", f"the file of it is {slug(submission.model)}.json"))
@@ -222,7 +233,9 @@ def _renamed(result: Result, name: str) -> Result:
     model = result.model_copy(
         update={"model": result.model.model_copy(update={"name": name})}
     ).model_dump(mode="json")
-    return _validated(Result, model, f"--model '{name}'")
+    what = f"--model '{name}'"
+    with _refused(what):
+        return parse(Result, model, what)
 
 
 def _scored(result: Result) -> Result:
@@ -231,28 +244,17 @@ def _scored(result: Result) -> Result:
     return result.model_copy(update={"scores": tuple(kept)})
 
 
-def _bytes(path: Path) -> bytes:
-    from codixr_bench.result_files import LARGEST
-
+@contextmanager
+def _refused(what: str) -> Iterator[None]:
+    """Turns fields that don't fit the schema into a refusal that lists them all."""
     try:
-        with path.open("rb") as file:
-            return file.read(LARGEST + 1)
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
-
-
-def _validated(kind: type[_M], raw: Any, what: str) -> _M:
-    """Strictly of the schema, or RefusedError; no value is repeated, since it may be text."""
-    try:
-        return kind.model_validate_json(json.dumps(raw), strict=True)
-    except ValidationError as error:
+        yield
+    except WrongFieldsError as error:
         problems = [
             _problem(found["loc"], found["msg"].removeprefix("Value error, "))
-            for found in error.errors(include_url=False, include_input=False)
+            for found in error.details
         ]
         raise RefusedError(what, sorted(set(problems), key=str)) from error
-    except (ValueError, RecursionError) as error:
-        raise RefusedError(what, [Problem("", f"not a result: {type(error).__name__}")]) from error
 
 
 def _problem(parts: Sequence[int | str], message: str) -> Problem:

@@ -115,7 +115,7 @@ def test_a_wrong_field_is_named_with_the_file_and_a_cure(saved, edit, says):
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 def test_a_number_that_is_none_is_refused(saved, value):
     saved.write_text(saved.read_text().replace("35.25", value))
-    with pytest.raises(InputError, match=f"{value}, which is no number"):
+    with pytest.raises(InputError, match=f"it holds {value}, and the numbers"):
         Result.load(saved)
     with pytest.raises(InputError, match=r"scores\.0\.value: nan is not a finite number"):
         result(scores=[Score(name="x", value=float("nan"), n=1, higher_is_better=True,

@@ -5,9 +5,9 @@ from typing import Any
 
 from codixr.data.labels import PATHOLOGIES
 from codixr_bench.result import Result
-from codixr_leaderboard.tracks import TRACKS
+from codixr_bench.track import Track
 
-PHANTOM = TRACKS["phantom"]
+PHANTOM = Track.load("phantom").submissions
 N = 2000
 JUDGE = "phantom-judge-F|weights:b58d73e4"
 Json = dict[str, Any]

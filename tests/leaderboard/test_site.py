@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from html.parser import HTMLParser
@@ -24,7 +25,7 @@ from PIL import Image
 from codixr.errors import InputError
 from codixr_bench.cli import main as bench
 from codixr_bench.result import Result
-from codixr_leaderboard import checks, tracks
+from codixr_leaderboard.accepted import tracks
 from codixr_leaderboard.printed import MARK, TRACK, printed_rows
 from codixr_leaderboard.ranking import Board, boards
 from codixr_leaderboard.site import build, build_pages, main
@@ -401,17 +402,9 @@ def test_three_commands_lead_from_a_folder_of_pictures_to_a_row(tmp_path, monkey
     assert bench(["submit", "scored", "--model", "Their model"]) == 2
     assert "24 studies are too few" in capsys.readouterr().err
     result = Result.load(tmp_path / "scored" / "result.json")
-    known = tracks.TRACKS["phantom"]
-    small = type(known)(
-        **{
-            field: getattr(known, field)
-            for field in ("name", "title", "version", "simulated", "primary", "parts")
-        },
-        n=24,
-        fingerprint=result.track.fingerprint,
-    )
-    monkeypatch.setitem(tracks.TRACKS, "phantom", small)
-    assert checks.known("phantom").n == 24
+    known = tracks()["phantom"]
+    pinned = replace(known.submissions, n=24, fingerprint=result.track.fingerprint)
+    monkeypatch.setitem(tracks(), "phantom", replace(known, submissions=pinned))
     assert bench(["submit", "scored", "--model", "Their model"]) == 0
     assert main(["leaderboard/results", "site"]) == 0
     page = (tmp_path / "site" / "phantom-lt-to-f.html").read_text()

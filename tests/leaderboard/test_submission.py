@@ -17,9 +17,11 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.cli import main
+from codixr_bench.registry import TRACKS
 from codixr_bench.result import Result
 from codixr_bench.result_files import LARGEST
 from codixr_bench.runs.small_cells import LEAST
+from codixr_bench.task import Task
 from codixr_bench.track import Track
 from codixr_leaderboard.checks import result_problems
 from codixr_leaderboard.printed import TRACK, printed_rows
@@ -32,7 +34,6 @@ from codixr_leaderboard.submission import (
     slug,
     submit,
 )
-from codixr_leaderboard.tracks import TRACKS
 from helpers.submission_fakes import Json, a_result, result_json
 
 LEADERBOARD = Path(__file__).parents[2] / "leaderboard"
@@ -439,20 +440,32 @@ def test_the_printed_rows_are_the_papers_and_every_committed_result_passes(capsy
     assert printed_rows()["paper-codi-xr.json"].tasks["L+T->F"]["fid_inception"] == 22.63
 
 
-@pytest.mark.parametrize("name", TRACKS)
-def test_the_leaderboard_knows_the_recipes(name):
-    recipe, known = Track.load(name), TRACKS[name]
-    assert (recipe.version, recipe.simulated) == (known.version, known.simulated)
-    assert dict(recipe.primary) == dict(known.primary)
-    if known.n is not None:
-        dataset = recipe.dataset("test")
-        assert (len(dataset), dataset.fingerprint) == (known.n, known.fingerprint)
+def test_the_recipe_pins_the_split_that_the_track_opens():
+    track = Track.load("phantom")
+    dataset = track.dataset("test")
+    assert (track.submissions.n, track.submissions.fingerprint) == (
+        len(dataset),
+        dataset.fingerprint,
+    )
 
 
-def test_the_leaderboard_knows_the_judges():
+def test_the_recipe_pins_the_judges_of_its_signatures():
+    pinned = Track.load("phantom").submissions.signatures
     for view in (Modality.F, Modality.L):
-        signature = judge_pass(view).signature
-        assert signature in TRACKS["phantom"].parts[f"fid_phantom {view}"]
+        assert judge_pass(view).signature in pinned[f"fid_phantom {view}"]
+
+
+@pytest.mark.parametrize("name", TRACKS)
+def test_every_built_in_track_ranks_what_it_can_score(name):
+    track = Track.load(name)
+    for task in track.task_names():
+        assert track.first_scores(Task.parse(task)), task
+
+
+def test_a_ct_result_is_accepted(tmp_path):
+    content = result_json("F->T")
+    content["track"] |= {"name": "ct", "fingerprint": "1" * 64}
+    check_result(read_result(write(tmp_path, content)), "it")
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from codixr_bench.atomic import write_atomically
 from codixr_bench.result import Result
 from codixr_bench.score import Score
 from codixr_bench.show.interval_plot import MOST, Line, intervals_svg
-from codixr_leaderboard.submission import read_result
-from codixr_leaderboard.tracks import TRACKS, columns
+from codixr_bench.task import Task
+from codixr_bench.track import Track
 
 
 def plot_command(parsed: argparse.Namespace) -> int:
     """Draw and print the file's path; InputError for results that share no axis."""
     if len(parsed.files) > MOST:
         raise InputError(f"{len(parsed.files)} results are too many to read: at most {MOST}")
-    results = [read_result(path) for path in parsed.files]
+    results = [Result.load(path) for path in parsed.files]
     first = results[0]
     name = parsed.score or _default(first)
     found = [_score(result, name) for result in results]
@@ -43,9 +43,13 @@ def _lines(kind: str, results: Sequence[Result], scores: Sequence[Score]) -> lis
 
 
 def _default(result: Result) -> str:
-    if result.track.name not in TRACKS:
-        raise InputError(f"no score ranks the track '{result.track.name}': name one, --score NAME")
-    return columns(TRACKS[result.track.name], result.task)[0]
+    names = Track.of_version(result.track.name, result.track.version).first_scores(
+        Task.parse(result.task)
+    )
+    if not names:
+        raise InputError(f"no score ranks '{result.task}' on the track '{result.track.name}': "
+                         "name one, --score NAME")  # fmt: skip
+    return names[0]
 
 
 def _score(result: Result, name: str) -> Score:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from codixr.errors import InputError
 from codixr_bench.result import Result
+from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.score import Score
 from codixr_bench.statistics.influence import (
     PATIENT,
@@ -26,10 +27,9 @@ from codixr_bench.statistics.influence import (
     influences,
     read_statistics,
 )
+from codixr_bench.statistics.influence_interval import standard_error
 from codixr_bench.statistics.significance import quantile, upper_tail
 
-RESULT_NAME = "result.json"
-STATISTICS_NAME = "statistics.parquet"
 ALPHA = 0.05
 _WIDTH = 2 * NormalDist().inv_cdf(0.975)
 """Of a 95 % interval, in standard errors."""
@@ -259,7 +259,8 @@ def _difference(
     error, df, reason = 0.0, 1.0, ""
     own, other = pair
     if own is not None and other is not None:
-        error, df = paired_error(own.by_study - other.by_study, patients)
+        by_study = own.by_study - other.by_study
+        error, df = standard_error(by_study - by_study.mean(), patients)
     else:
         if a.ci95 is None or b.ci95 is None:
             return "neither paired statistics nor an interval on both sides"
@@ -283,29 +284,6 @@ def _difference(
         paired=not reason,
         reason=reason,
     )
-
-
-def paired_error(
-    by_study: NDArray[np.float64], patients: NDArray[np.generic] | None = None
-) -> tuple[float, float]:
-    """The standard error of a mean-zero influence [n], and its degrees of freedom.
-
-    A patient's studies count as one, where ``patients`` numbers them [n]. The variance of a sample
-    variance is (kurtosis - 1) / m of its square; matching it to a chi-square's gives
-    2 m / (kurtosis - 1) degrees, m for a normal one (Satterthwaite).
-    """
-    n = len(by_study)
-    parts = by_study - by_study.mean()
-    if patients is not None:
-        parts = np.bincount(np.asarray(patients, dtype=np.int64), weights=parts)
-    m = len(parts)
-    squares = parts**2
-    total = float(squares.sum())
-    if m < 2 or total <= 0.0:
-        return 0.0, 1.0
-    kurtosis = m * float((squares**2).sum()) / total**2
-    df = min(m - 1.0, 2.0 * m / max(kurtosis - 1.0, 1e-12))
-    return math.sqrt(total * m / (m - 1)) / n, max(1.0, df)
 
 
 def _different_fields(first: Result, second: Result) -> Iterator[str]:

@@ -7,7 +7,6 @@ competitor. Ours name their track, split and n. What a result does not hold is `
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from codixr.data.labels import PATHOLOGIES, SHORT_NAMES
@@ -46,20 +45,6 @@ class Block:
     groups: tuple[tuple[str, int], ...]
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-
-
-def read_results(paths: Sequence[Path]) -> list[Result]:
-    """Result files, and those below folders, in order.
-
-    Raises InputError for a path without any, and for a file that is none.
-    """
-    found: list[Result] = []
-    for path in paths:
-        files = sorted(path.rglob("result.json")) if path.is_dir() else [path]
-        if not files:
-            raise InputError(f"'{path}' holds no result.json; make one with `codixr-bench run`")
-        found += [Result.load(file) for file in files]
-    return found
 
 
 def paper_table(name: Name, results: Sequence[Result]) -> list[Block]:

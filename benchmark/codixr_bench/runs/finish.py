@@ -24,6 +24,7 @@ from codixr_bench.metric import Metric
 from codixr_bench.metrics.families import prepare_metrics
 from codixr_bench.model import Sample
 from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
+from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.runs.grid import ROWS, save_grid
 from codixr_bench.runs.record import RunRecord
 from codixr_bench.runs.scoring import SampleSource, score_samples
@@ -32,8 +33,6 @@ from codixr_bench.task import Task
 from codixr_bench.track import Track
 
 RUNS = Path("runs")
-RESULT_NAME = "result.json"
-STATISTICS_NAME = "statistics.parquet"
 GRID_NAME = "grid.png"
 SCALE = ("real", "noise")
 """Reference points whose results, where they lie beside, are shown as a scale."""

@@ -20,11 +20,10 @@ from codixr_bench.hooks import (
 )
 from codixr_bench.metrics.families import load_backbones
 from codixr_bench.model import GenerativeModel
+from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.runs.finish import (
     GRID_NAME,
-    RESULT_NAME,
     RUNS,
-    STATISTICS_NAME,
     Maker,
     Outcome,
     finish,

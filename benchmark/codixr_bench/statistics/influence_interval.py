@@ -14,11 +14,14 @@ _NORMAL = 1.959964
 """Half of a 95 % interval, in standard errors."""
 
 
-def standard_error(influence: Array, patients: Sequence[str] | None = None) -> tuple[float, float]:
+def standard_error(
+    influence: Array, patients: Sequence[str] | NDArray[np.generic] | None = None
+) -> tuple[float, float]:
     """Of a score with these influences [n], mean zero; and its degrees of freedom.
 
-    Studies of one patient count as one draw. The variance of a sample variance is (kurtosis - 1)/n
-    of its square; a chi-square of 2 n / (kurtosis - 1) degrees has the same (Satterthwaite).
+    Studies of one patient (``patients`` [n] names or numbers them) count as one draw. The variance
+    of a sample variance is (kurtosis - 1)/n of its square; a chi-square of 2 n / (kurtosis - 1)
+    degrees has the same (Satterthwaite).
     """
     sums = influence if patients is None else _by_patient(influence, patients)
     draws, squares = len(sums), np.square(sums)
@@ -82,7 +85,7 @@ def share_interval(share: float, error: float, draws: int) -> Interval:
     return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
 
 
-def _by_patient(influence: Array, patients: Sequence[str]) -> Array:
+def _by_patient(influence: Array, patients: Sequence[str] | NDArray[np.generic]) -> Array:
     _, group = np.unique(np.asarray(patients), return_inverse=True)
     sums: Array = np.bincount(group, weights=influence).astype(np.float64)
     return sums

@@ -16,7 +16,6 @@ from codixr_bench.comparing.comparison import (
     NotComparableError,
     compare_all,
     load_sides,
-    paired_error,
 )
 from codixr_bench.metrics.bleu import corpus_bleu
 from codixr_bench.metrics.classification import average_auroc, average_f1
@@ -28,6 +27,7 @@ from codixr_bench.statistics.influence import (
     read_statistics,
     sacrebleu_score,
 )
+from codixr_bench.statistics.influence_interval import standard_error
 from codixr_bench.statistics.significance import holm, quantile, upper_tail
 from helpers.compare_fakes import DISTANCE, simulate, values_of, write_run
 
@@ -106,7 +106,7 @@ def test_influences_spread_as_a_bootstrap_does() -> None:
         of = [
             influences({k: v for k, v in c.items() if k[0] != "_"})[name] for c in (columns, other)
         ]
-        error, _ = paired_error(of[0].by_study - of[1].by_study)
+        error, _ = standard_error(of[0].by_study - of[1].by_study)
         drawn = np.std(resampled[0][name] - resampled[1][name])
         assert error == pytest.approx(drawn, rel=0.15), name
 
@@ -136,9 +136,9 @@ def test_a_difference_on_few_studies_has_few_degrees_of_freedom() -> None:
     rng = np.random.default_rng(0)
     by_study = np.zeros(2000)
     by_study[:5] = rng.normal(size=5)
-    assert paired_error(by_study)[1] < 10
-    assert paired_error(rng.normal(size=2000))[1] == pytest.approx(2000, rel=0.2)
-    assert paired_error(np.zeros(10)) == (0.0, 1.0)
+    assert standard_error(by_study)[1] < 10
+    assert standard_error(rng.normal(size=2000))[1] == pytest.approx(2000, rel=0.2)
+    assert standard_error(np.zeros(10)) == (0.0, 1.0)
 
 
 def test_a_patients_studies_count_as_one() -> None:
@@ -146,14 +146,14 @@ def test_a_patients_studies_count_as_one() -> None:
     patients = np.repeat(np.arange(100), 3)
     shared = np.repeat(rng.normal(size=100), 3)
     shared -= shared.mean()
-    by_study, _ = paired_error(shared)
-    by_patient, df = paired_error(shared, patients)
+    by_study, _ = standard_error(shared)
+    by_patient, df = standard_error(shared, patients)
     # Three copies of each value are no more evidence than one.
-    assert by_patient == pytest.approx(paired_error(shared[::3])[0])
+    assert by_patient == pytest.approx(standard_error(shared[::3])[0])
     assert by_patient == pytest.approx(by_study * 3**0.5, rel=0.01)
     assert df <= 99
     alone = rng.normal(size=300)
-    assert paired_error(alone, np.arange(300)) == pytest.approx(paired_error(alone))
+    assert standard_error(alone, np.arange(300)) == pytest.approx(standard_error(alone))
 
 
 def test_patients_are_read_from_the_statistics_and_have_to_agree(tmp_path: Path) -> None:
@@ -353,7 +353,7 @@ def null_p_values(n: int, pairs: int, seed: int) -> list[list[float]]:
         values = [values_of(c) for c in sides]
         ps = []
         for name in (*NAMES, DISTANCE):
-            error, df = paired_error(of[0][name].by_study - of[1][name].by_study)
+            error, df = standard_error(of[0][name].by_study - of[1][name].by_study)
             difference = abs(values[0][name] - values[1][name])
             ps.append(2 * upper_tail(difference / error, df))
         found.append(ps)

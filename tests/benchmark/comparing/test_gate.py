@@ -16,9 +16,10 @@ import yaml
 from codixr.errors import InputError
 from codixr_bench import cli
 from codixr_bench.cli import main
-from codixr_bench.comparing.comparison import ALPHA, Difference, paired_error
+from codixr_bench.comparing.comparison import ALPHA, Difference
 from codixr_bench.comparing.gate import Margin, Verdict, check, judge
 from codixr_bench.statistics.influence import influences
+from codixr_bench.statistics.influence_interval import standard_error
 from helpers.compare_fakes import DISTANCE, simulate, values_of, write_run
 
 LOSS = 0.11
@@ -260,7 +261,7 @@ def verdict(rng: np.random.Generator, n: int, share: float) -> Verdict:
             values[1][name],
             name != DISTANCE,
             n,
-            *paired_error(of[0][name].by_study - of[1][name].by_study),
+            *standard_error(of[0][name].by_study - of[1][name].by_study),
             True,
         )
         for name in of[0]

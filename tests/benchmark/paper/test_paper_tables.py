@@ -10,8 +10,9 @@ from codixr_bench.cli import main
 from codixr_bench.paper.formats import FORMATS
 from codixr_bench.paper.printed import AUROC, BLEU, F1, FID, LABEL_F1, SUPPORT
 from codixr_bench.paper.reconcile import recomputed_cells
-from codixr_bench.paper.tables import FID_TASKS, REPORT_TASKS, paper_table, read_results
+from codixr_bench.paper.tables import FID_TASKS, REPORT_TASKS, paper_table
 from codixr_bench.result import Coverage, ModelInfo, TrackInfo, make_result
+from codixr_bench.result_files import result_files
 from codixr_bench.score import ClassScore, Score
 from codixr_bench.task import Task
 
@@ -122,14 +123,14 @@ def test_the_command_reads_folders_and_files(tmp_path, capsys):
         folder = tmp_path / Task.parse(one.task).folder
         folder.mkdir()
         one.save(folder / "result.json")
-    assert len(read_results([tmp_path, folder / "result.json"])) == 3
+    assert len(result_files(tmp_path)) == 2
     assert main(["table", "III", str(tmp_path), "--format", "markdown"]) == 0
     assert "| mine T→F | phantom test, n=20 |" in capsys.readouterr().out
     assert main(["table", "V", str(tmp_path)]) == 2
     assert "Table V is about F->T, L->T, F+L->T" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no result"):
-        read_results([tmp_path / "empty"])
+        result_files(tmp_path / "empty")
 
 
 def test_reconcile_lists_exactly_the_averages_that_do_not_follow(capsys):
