@@ -12,32 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codixr.commands.prepare_arguments import EXAMPLES, SHARD_SIZES, add_tracks
+from codixr.data.sizes import TRACK_SIZE
 from codixr.errors import InputError
 
 if TYPE_CHECKING:
     from codixr.data.manifest import Manifest, Step
     from codixr.data.shards import Plan
-
-_EXAMPLES = """\
-examples:
-  codixr prepare phantom --as mimic-cxr-tree --n 300 --out fake
-  codixr prepare mimic-cxr --root fake --out data/mimic --dry-run
-  codixr prepare mimic-cxr --root fake --out data/mimic --workers 2
-  codixr prepare openi --pictures NLMCXR_png --out data/openi
-  codixr prepare ct --volumes scans --reports reports.csv --out data/ct
-  codixr prepare --verify data/mimic
-
-The same command goes on where it was stopped. Nothing is written outside --out, and nothing that
-is printed names a patient.
-"""
-_POLICIES = (
-    "paper",
-    "certain",
-    "uncertain-positive",
-    "uncertain-negative",
-    "unmentioned-negative",
-    "raw",
-)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,7 +27,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "prepare",
         help="make a dataset from an archive, or verify one",
         description="Make a dataset from a raw archive, or verify one that was made.",
-        epilog=_EXAMPLES,
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -54,11 +35,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--verify", type=Path, metavar="DIR", help="check every byte and count of a prepared folder"
     )
     parser.add_argument("--json", action="store_true", help="with --verify: JSON on stdout")
-    tracks = parser.add_subparsers(dest="track", metavar="TRACK")
-    _add_mimic(tracks)
-    _add_openi(tracks)
-    _add_ct(tracks)
-    _add_phantom(tracks)
+    add_tracks(parser.add_subparsers(dest="track", metavar="TRACK"))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -69,248 +46,133 @@ def run(options: argparse.Namespace) -> int:
         return _verify(options)
     if options.track is None:
         raise InputError("no track: mimic-cxr, openi, ct, phantom; or --verify DIR (see `--help`)")
-    return int(options.prepare(options))
+    if options.track == "phantom" and options.form != "dataset":
+        return _write_archive(options)
+    plan = _plan(options)
+    if getattr(options, "dry_run", False):
+        return _show_dry_run(plan, options)
+    return _prepare_and_show(plan, options)
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """The options that every track's subcommand has."""
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="where the dataset is written"
-    )
-    parser.add_argument(
-        "--workers",
-        type=_positive,
-        metavar="N",
-        help="processes (default: as many as there are cores); the result doesn't depend on it",
-    )
-    parser.add_argument(
-        "--engine",
-        choices=("pool", "ray"),
-        default="pool",
-        help="this machine's processes, or Ray on many (extra codixr[ray]); default pool",
-    )
-    parser.add_argument(
-        "--shard-size",
-        type=_positive,
-        default=128,
-        metavar="N",
-        help="studies a file; an interrupted worker loses at most one file (default: 128; ct: 16)",
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace another dataset in the folder"
-    )
-    parser.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
+def _plan(options: argparse.Namespace) -> "Plan":
+    """What the subcommand is asked to make."""
+    if options.track == "mimic-cxr":
+        from codixr.data.mimic import MimicOptions, plan_mimic
+
+        return plan_mimic(
+            MimicOptions(
+                root=options.root,
+                tables=options.tables,
+                reports=options.reports,
+                release=options.release,
+                split=options.split,
+                label_policy=options.label_policy,
+                image_size=options.image_size,
+                limit=options.limit,
+            )
+        )
+    if options.track == "openi":
+        from codixr.data.openi_pictures import plan_openi
+
+        return plan_openi(options.pictures, options.image_size, options.limit)
+    if options.track == "ct":
+        from codixr.data.ct import CtOptions, plan_ct
+
+        return plan_ct(
+            CtOptions(
+                volumes=options.volumes,
+                reports=options.reports,
+                labels=options.labels,
+                image_size=options.image_size,
+                limit=options.limit,
+            )
+        )
+    if options.n is not None:
+        raise InputError(
+            f"--n {options.n} is for a fake download (--as mimic-cxr-tree); a dataset's studies a "
+            f"split: --limit {options.n}"
+        )
+    from codixr.data.phantom.phantom_plan import plan_phantom
+
+    return plan_phantom(options.seed, options.image_size, options.limit)
 
 
-def prepare_and_show(plan: "Plan", options: argparse.Namespace) -> int:
+def _prepare_and_show(plan: "Plan", options: argparse.Namespace) -> int:
     """Make the dataset of a plan, and print its ledger."""
-    from codixr.data.shards import prepare
+    from codixr.data.shards import SHARD_SIZE, prepare
 
+    _check_plan(plan, options)
     manifest = prepare(
         plan,
         options.out,
         workers=options.workers or len(_cores()),
-        engine=options.engine,
-        shard_size=options.shard_size,
+        engine=options.engine or "pool",
+        shard_size=options.shard_size or SHARD_SIZES.get(options.track, SHARD_SIZE),
         overwrite=options.overwrite,
     )
-    _show(manifest, manifest.ledger, options)
+    _show(manifest, options)
     return 0
 
 
-def _add_mimic(tracks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = tracks.add_parser(
-        "mimic-cxr",
-        help="a download of MIMIC-CXR (credentialed access), DICOM or JPG",
-        description="Studies with a frontal view, a lateral view and an impression, as the paper "
-        "has them. The tables (metadata, split, chexpert) come with MIMIC-CXR-JPG only.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--root", type=Path, required=True, metavar="DIR", help="the download: holds files/p10/…"
-    )
-    parser.add_argument(
-        "--tables",
-        type=Path,
-        metavar="DIR",
-        help="where mimic-cxr-2.0.0-*.csv.gz are (default: --root)",
-    )
-    parser.add_argument(
-        "--reports",
-        type=Path,
-        metavar="DIR|ZIP",
-        help="the reports' folder, or mimic-cxr-reports.zip (default: --root)",
-    )
-    parser.add_argument(
-        "--release", choices=("dicom", "jpg"), default="dicom", help="default: dicom, as the paper"
-    )
-    parser.add_argument(
-        "--split",
-        choices=("official", "paper"),
-        default="official",
-        help="MIMIC-CXR's own (default), or a patient-disjoint holdout of the paper's size",
-    )
-    parser.add_argument(
-        "--label-policy",
-        choices=_POLICIES,
-        default="paper",
-        metavar="NAME",
-        help="what uncertain and unmentioned labels mean: " + ", ".join(_POLICIES),
-    )
-    parser.add_argument(
-        "--image-size", type=_positive, default=256, metavar="N", help="default: 256, as the paper"
-    )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="the first N studies only")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="read tables, reports and headers; write nothing"
-    )
-    add_output(parser)
-    parser.set_defaults(prepare=_mimic)
+def _check_plan(plan: "Plan", options: argparse.Namespace) -> None:
+    """InputError for a plan whose folder would serve nobody; a note where it serves training only.
 
+    The ledger goes to stderr first, so that the step which left nothing can be seen.
+    """
+    if not plan.items.get("test"):
+        from codixr.data.ledger import ledger_lines
 
-def _add_openi(tracks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = tracks.add_parser(
-        "openi",
-        help="the pictures of a download of OpenI (public), PNG or DICOM",
-        description="Studies with a frontal view, a lateral view and an impression. Reports and "
-        "tables are read from the installed torchxrayvision.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--pictures", type=Path, required=True, metavar="DIR", help="the download, at any depth"
-    )
-    parser.add_argument(
-        "--image-size", type=_positive, default=256, metavar="N", help="default: 256"
-    )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="the first N studies only")
-    add_output(parser)
-    parser.set_defaults(prepare=_openi)
-
-
-def _add_ct(tracks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = tracks.add_parser(
-        "ct",
-        help="any folder of chest CT and a table of reports, projected to F and L",
-        description="A frontal and a lateral X-ray of each scan, rendered from its voxels, with "
-        "its report and labels (extra: pip install 'codixr[ct]').",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--volumes",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="holds .nii or .nii.gz files, or folders of DICOM slices, at any depth",
-    )
-    parser.add_argument(
-        "--reports",
-        type=Path,
-        required=True,
-        metavar="CSV",
-        help="a row a volume: its file name (column volume), impression or report, and if known "
-        "patient and labels (0, 1, -1 or empty)",
-    )
-    parser.add_argument(
-        "--labels", type=Path, metavar="CSV", help="labels of the volumes, where in another table"
-    )
-    parser.add_argument(
-        "--size", type=_positive, default=256, metavar="N", help="32 to 1024 (default: 256)"
-    )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="the first N scans only")
-    add_output(parser)
-    # A volume takes seconds: smaller files lose less, and share out better.
-    parser.set_defaults(prepare=_ct, shard_size=16)
-
-
-def _add_phantom(tracks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = tracks.add_parser(
-        "phantom",
-        help="simulated studies, as a dataset or as a fake MIMIC-CXR download",
-        description="Simulated studies: a dataset, or (--as mimic-cxr-tree) a fake download of "
-        "MIMIC-CXR with an answer key. No number of it says anything about patients.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--as",
-        dest="form",
-        choices=("dataset", "mimic-cxr-tree", "mimic-cxr-jpg-tree"),
-        default="dataset",
-        help="default: dataset",
-    )
-    parser.add_argument(
-        "--n", type=_positive, default=300, metavar="N", help="studies of a fake download (300)"
-    )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="studies a split of a dataset")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
-    parser.add_argument("--size", type=int, default=64, metavar="N", help="64 (default) or 256")
-    add_output(parser)
-    parser.set_defaults(prepare=_phantom)
-
-
-def _mimic(options: argparse.Namespace) -> int:
-    from codixr.data.mimic import MimicOptions, plan_mimic
-
-    plan = plan_mimic(
-        MimicOptions(
-            root=options.root,
-            tables=options.tables,
-            reports=options.reports,
-            release=options.release,
-            split=options.split,
-            label_policy=options.label_policy,
-            image_size=options.image_size,
-            limit=options.limit,
+        print("\n".join(ledger_lines(plan.ledger)), file=sys.stderr)
+        if not any(plan.items.values()):
+            raise InputError(
+                "no study is left after the rules of inclusion: the ledger above says which step "
+                "left them out"
+            )
+        limit = options.limit
+        cure = f"give more than --limit {limit}" if limit else "prepare more of the archive"
+        raise InputError(f"no study of the test split is among them: {cure}")
+    if not plan.simulated and plan.image_size != TRACK_SIZE:
+        _note(
+            f"the track {plan.track} evaluates {TRACK_SIZE}×{TRACK_SIZE} pictures: a folder of "
+            f"{plan.image_size}×{plan.image_size} serves `codixr train` only"
         )
-    )
-    if not options.dry_run:
-        return prepare_and_show(plan, options)
+
+
+def _show_dry_run(plan: "Plan", options: argparse.Namespace) -> int:
     from codixr.data.dry_run import header_counts
 
     headers = header_counts(plan)
+    test_studies = len(plan.items["test"])
     if options.json:
-        print(json.dumps(_ledger_json(plan.ledger, len(plan.items["test"])) | {"headers": headers}))
+        print(json.dumps(_ledger_json(plan.ledger, test_studies) | {"headers": headers}))
         return 0
-    _print_ledger(plan.ledger, len(plan.items["test"]), mimic=True)
+    _print_ledger(plan.ledger, test_studies, mimic=True)
     for key, values in headers.items():
         print(f"{key:22}" + ", ".join(f"{n:,} {value}" for value, n in values.items()))
     return 0
 
 
-def _openi(options: argparse.Namespace) -> int:
-    from codixr.data.openi_pictures import plan_openi
-
-    return prepare_and_show(
-        plan_openi(options.pictures, options.image_size, options.limit), options
-    )
-
-
-def _ct(options: argparse.Namespace) -> int:
-    from codixr.data.ct import CtOptions, plan_ct
-
-    plan = plan_ct(
-        CtOptions(
-            volumes=options.volumes,
-            reports=options.reports,
-            labels=options.labels,
-            image_size=options.size,
-            limit=options.limit,
+def _write_archive(options: argparse.Namespace) -> int:
+    """A fake download of MIMIC-CXR."""
+    given = {
+        "--limit": options.limit,
+        "--workers": options.workers,
+        "--engine": options.engine,
+        "--shard-size": options.shard_size,
+        "--overwrite": options.overwrite or None,
+    }
+    if unused := [name for name, value in given.items() if value is not None]:
+        raise InputError(
+            f"{', '.join(unused)}: of a dataset, not of a fake download (--as {options.form}); "
+            "leave it out; --n says how many studies"
         )
-    )
-    return prepare_and_show(plan, options)
-
-
-def _phantom(options: argparse.Namespace) -> int:
-    if options.form == "dataset":
-        from codixr.data.phantom.phantom_plan import plan_phantom
-
-        return prepare_and_show(plan_phantom(options.seed, options.size, options.limit), options)
     from codixr.data.phantom.archive import KEY_NAME, write_archive
 
     key = write_archive(
         options.out,
-        options.n,
+        300 if options.n is None else options.n,
         seed=options.seed,
-        size=options.size,
+        size=options.image_size,
         release="jpg" if options.form == "mimic-cxr-jpg-tree" else "dicom",
     )
     if options.json:
@@ -335,23 +197,23 @@ def _verify(options: argparse.Namespace) -> int:
     return 1 if report.problems else 0
 
 
-def _show(manifest: "Manifest", ledger: "Sequence[Step]", options: argparse.Namespace) -> None:
+def _show(manifest: "Manifest", options: argparse.Namespace) -> None:
     from codixr.data.ledger import is_mimic
 
     test = manifest.splits.get("test")
     test_studies = test.studies if test else 0
     mimic = is_mimic(manifest.track)
     if options.json:
-        shown = _ledger_json(ledger, test_studies, mimic=mimic)
+        shown = _ledger_json(manifest.ledger, test_studies, mimic=mimic)
         shown |= {"splits": {name: split.studies for name, split in manifest.splits.items()}}
         print(json.dumps(shown | {"rejects": manifest.rejects, "notes": manifest.notes}))
         return
-    _print_ledger(ledger, test_studies, mimic=mimic)
+    _print_ledger(manifest.ledger, test_studies, mimic=mimic)
     counts = ", ".join(f"{name} {split.studies:,}" for name, split in manifest.splits.items())
     print(f"\n{options.out}: {counts}")
     if manifest.rejects:
         total = sum(manifest.rejects.values())
-        print(f"{total:,} rejected; which and why: {options.out / 'rejects.csv'}", file=sys.stderr)
+        _note(f"{total:,} rejected; which and why: {options.out / 'rejects.csv'}")
 
 
 def _ledger_json(
@@ -381,11 +243,5 @@ def _cores() -> "set[int] | range":
     return range(os.cpu_count() or 1)
 
 
-def _positive(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if not 1 <= value <= 10**9:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 1 or more")
-    return value
+def _note(text: str) -> None:
+    print(f"codixr: note: {text}", file=sys.stderr)

@@ -33,13 +33,13 @@ from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import Step
 from codixr.data.prepared import Row
 from codixr.data.shards import Outcome, Plan, Reject, reject_reason
+from codixr.data.sizes import check_image_size
 from codixr.data.splits import holdout_split
 from codixr.data.study import SPLITS, Split, Study
 from codixr.errors import InputError
 
 VERSION = "1"
 TEST_SHARE, VAL_SHARE, SEED = 0.2, 0.1, 0
-SIZES = (32, 1024)
 
 _UNKNOWN = (None,) * len(OBSERVATIONS)
 _CT_RATE = re.compile(r"((?:train|valid)_\d+)_([a-z]+)_\d+")
@@ -120,8 +120,7 @@ def plan_ct(options: CtOptions) -> Plan:
     """
     check_renderer()
     size = options.image_size
-    if not SIZES[0] <= size <= SIZES[1]:
-        raise InputError(f"--size {size}: use {SIZES[0]} to {SIZES[1]}")
+    check_image_size(size)
     if options.limit is not None and options.limit < 1:
         raise InputError(f"--limit {options.limit} leaves no study; use 1 or more")
     found, twice = _find_volumes(options.volumes)

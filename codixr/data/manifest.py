@@ -126,7 +126,7 @@ class Manifest(_Record):
     def read(cls, folder: Path) -> Self:
         """The manifest in ``folder``.
 
-        InputError when the folder or the file is missing, isn't a manifest, or is of another version.
+        InputError when the folder or file is missing, isn't a manifest, or is of another version.
         """
         path = folder / MANIFEST_NAME
         try:

@@ -32,6 +32,7 @@ from codixr.data.mimic_tables import (
 )
 from codixr.data.prepared import Row
 from codixr.data.shards import Outcome, Plan, Reject
+from codixr.data.sizes import check_image_size
 from codixr.data.splits import PAPER_SEED, VAL_SHARE, official_split, paper_split
 from codixr.data.study import SPLITS, Split, Study
 from codixr.errors import InputError
@@ -115,6 +116,7 @@ def plan_mimic(options: MimicOptions, *, quiet: bool = False) -> Plan:
     label_policy(options.label_policy)
     if options.limit is not None and options.limit < 1:
         raise InputError(f"--limit {options.limit} leaves no study; use 1 or more")
+    check_image_size(options.image_size)
     root = options.root
     if not (root / "files").is_dir():
         raise InputError(

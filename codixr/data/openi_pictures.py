@@ -31,6 +31,7 @@ from codixr.data.manifest import SourceFile, Step
 from codixr.data.openi import OpenIReport, find_archive, read_reports
 from codixr.data.prepared import Row
 from codixr.data.shards import Outcome, Plan
+from codixr.data.sizes import check_image_size
 from codixr.data.study import Study
 from codixr.errors import InputError
 
@@ -121,6 +122,7 @@ def plan_openi(
     """
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit} leaves no study; use 1 or more")
+    check_image_size(size)
     archive = archive or find_archive()
     tables = (archive, archive.parent / HEADERS, archive.parent / PROJECTED)
     reports = read_reports(archive)

@@ -147,7 +147,7 @@ def prepare(
     """
     label_policy(plan.label_policy)
     if not any(plan.items.values()):
-        raise InputError("no study is left after the rules of inclusion: see the ledger")
+        raise InputError("no study is left after the rules of inclusion")
     make_folder(folder)
     with _locked(folder):
         remove_parts(folder)

@@ -43,7 +43,7 @@ def open_training_data(spec: str, image_size: int, limit: int | None = None) -> 
     if manifest.image_size != image_size:
         raise InputError(
             f"--data {spec}: its pictures are {manifest.image_size} pixels wide, the preset's "
-            f"{image_size}; prepare it again with --size {image_size}"
+            f"{image_size}; prepare it again with --image-size {image_size}"
         )
 
     def open_split(split: Split) -> StudyDataset | None:

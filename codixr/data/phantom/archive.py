@@ -79,7 +79,7 @@ def write_archive(
     if not 1 <= n <= MAX_STUDIES:
         raise InputError(f"--n {n}: use 1 to {MAX_STUDIES:,}")
     if size not in (64, 256):
-        raise InputError(f"--size {size}: use 64 or 256")
+        raise InputError(f"--image-size {size}: use 64 or 256")
     make_folder(folder)
     if any(folder.iterdir()):
         raise InputError(f"'{folder}' is not empty; choose another --out")

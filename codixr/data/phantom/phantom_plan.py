@@ -6,6 +6,7 @@ from codixr.data.manifest import Step
 from codixr.data.phantom.dataset import SIZES, SPLIT_SIZES, VERSION, PhantomDataset
 from codixr.data.prepared import Row
 from codixr.data.shards import Outcome, Plan
+from codixr.data.sizes import PHANTOM_TRACKS
 from codixr.data.study import Split
 from codixr.errors import InputError
 
@@ -29,7 +30,7 @@ def plan_phantom(seed: int = 0, size: int = 64, limit: int | None = None) -> Pla
     InputError for a size other than 64 or 256, a negative seed, a limit under 1.
     """
     if size not in SIZES:
-        raise InputError(f"--size {size}: use 64 or 256")
+        raise InputError(f"--image-size {size}: use 64 or 256")
     if seed < 0 or (limit is not None and limit < 1):
         raise InputError(
             f"--seed {seed} and --limit {limit}: use a seed of 0 and a limit of 1 or more"
@@ -38,7 +39,7 @@ def plan_phantom(seed: int = 0, size: int = 64, limit: int | None = None) -> Pla
     total = sum(SPLIT_SIZES.values())
     left_out = total - sum(counts.values())
     return Plan(
-        track="phantom",
+        track=PHANTOM_TRACKS[size],
         version=VERSION,
         simulated=True,
         image_size=size,

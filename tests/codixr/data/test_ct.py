@@ -25,6 +25,7 @@ for library in ("nanodrr", "nibabel"):
 
 SECRET = "zebra-words"
 N = 48
+PREPARED = 64
 
 
 def views(path: Path):
@@ -230,7 +231,7 @@ def collection(tmp_path_factory):
 
 def test_a_collection_becomes_a_verified_dataset(collection, tmp_path, capsys):
     out = tmp_path / "data"
-    arguments = ["prepare", "ct", "--volumes", str(collection / "volumes"), "--size", str(N)]
+    arguments = ["prepare", "ct", "--volumes", str(collection / "volumes"), "--size", str(PREPARED)]
     arguments += ["--reports", str(collection / "reports.csv"), "--out", str(out)]
     assert main([*arguments, "--workers", "1", "--json"]) == 0
     printed = capsys.readouterr()
@@ -248,7 +249,7 @@ def test_a_collection_becomes_a_verified_dataset(collection, tmp_path, capsys):
     first, second = studies["train_1_a"], studies["train_1_b"]
     assert (first.subject_id, first.split) == (second.subject_id, second.split)
     assert first.report == f"{SECRET} train_1_a_1"
-    assert first.frontal.shape == first.lateral.shape == (1, N, N)
+    assert first.frontal.shape == first.lateral.shape == (1, PREPARED, PREPARED)
     assert (second.labels["Cardiomegaly"], second.labels["Lung Lesion"]) == (0, 1)
     assert first.labels["Pneumonia"] is None
     assert set(studies["clinic"].labels.values()) == {None}
@@ -262,7 +263,7 @@ def test_a_collection_becomes_a_verified_dataset(collection, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_two_workers_write_the_same_bytes(collection, tmp_path):
-    options = CtOptions(collection / "volumes", collection / "reports.csv", image_size=N)
+    options = CtOptions(collection / "volumes", collection / "reports.csv", image_size=PREPARED)
     for workers in (1, 2):
         prepare(
             plan_ct(options), tmp_path / str(workers), workers=workers, shard_size=2, quiet=True

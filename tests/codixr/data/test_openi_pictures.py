@@ -219,7 +219,10 @@ def test_the_command_names_no_patient(download, tmp_path, monkeypatch, capsys):
 
 def test_a_folder_without_pictures_of_openi_is_refused(download, tmp_path):
     archive = download / "NLMCXR_reports.tgz"
-    for folder, message in ((tmp_path, "no picture of OpenI"), (tmp_path / "absent", "not a folder")):
+    for folder, message in (
+        (tmp_path, "no picture of OpenI"),
+        (tmp_path / "absent", "not a folder"),
+    ):
         with pytest.raises(InputError, match=message):
             plan_openi(folder, archive=archive)
 

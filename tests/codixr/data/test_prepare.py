@@ -298,10 +298,39 @@ def test_the_commands_refuse_what_makes_no_sense(tmp_path, capsys):
         (["--verify", str(tmp_path)], "manifest.json is missing"),
         (["--verify", str(tmp_path), "phantom", "--out", "x"], "no track"),
         (["mimic-cxr", "--root", str(tmp_path), "--out", str(tmp_path / "o")], "no folder 'files'"),
-        (["phantom", "--size", "65", "--out", str(tmp_path / "o")], "use 64 or 256"),
+        (["phantom", "--n", "7", "--out", str(tmp_path / "o")], "--limit 7"),
+        (["phantom", "--as", "mimic-cxr-tree", "--limit", "7", "--out", "o"], "--n says how many"),
     ):
         assert cli.main(["prepare", *arguments]) == 2
         assert message in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_size_that_no_track_or_model_takes_is_refused_before_anything_is_read(tmp_path, capsys):
+    for track, source, size in (
+        ("mimic-cxr", ["--root", "absent"], "100"),
+        ("openi", ["--pictures", "absent"], "2048"),
+        ("ct", ["--volumes", "absent", "--reports", "absent"], "16"),
+        ("phantom", [], "65"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["prepare", track, *source, "--out", "o", "--image-size", size])
+        assert ended.value.code == 2
+        assert "--image-size" in capsys.readouterr().err
+
+
+def test_a_folder_that_no_track_takes_is_noted_and_one_without_test_studies_refused(
+    archive, tmp_path, capsys
+):
+    arguments = ["prepare", "mimic-cxr", "--root", str(archive), "--out", str(tmp_path / "data")]
+    arguments += ["--workers", "1", "--image-size", "32"]
+    assert cli.main([*arguments, "--limit", "1"]) == 2
+    printed = capsys.readouterr().err
+    assert "the first ones" in printed  # the ledger, before the error
+    assert "no study of the test split is among them: give more than --limit 1" in printed
+    assert not (tmp_path / "data").exists()
+    assert cli.main([*arguments, "--limit", "20"]) == 0
+    assert "serves `codixr train` only" in capsys.readouterr().err
 
 
 def test_info_shows_table_one_of_a_prepared_set_beside_the_papers(prepared, capsys):
