@@ -2,6 +2,7 @@
 # `make help` lists the rest.
 
 PYTHON ?= python3
+CONSTRAINTS ?= constraints.txt
 BIN := .venv/bin
 TASK := L+T->F
 RUN := runs/phantom-64/L+T-to-F/codixr
@@ -14,11 +15,11 @@ help: ## list the targets
 
 setup: .venv/.ready ## make .venv with everything in it (once, and again when pyproject.toml changes)
 
-.venv/.ready: pyproject.toml
+.venv/.ready: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "codixr needs Python 3.11 or newer; name one: make setup PYTHON=python3.12" >&2; exit 2; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint $(CONSTRAINTS)
 	@touch $@
 
 demo: setup ## the main job: evaluate the embedded model on 64 simulated studies
@@ -30,10 +31,12 @@ demo: setup ## the main job: evaluate the embedded model on 64 simulated studies
 test: setup ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest --quiet --numprocesses 2
 
-lint: setup ## check style, format and types
+lint: setup ## check style, format, types, the arrows between modules, and dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 perf: setup ## measure start-up, the main job, the phantom and the generator; prints tables
 	$(BIN)/python tests/perf/measure.py

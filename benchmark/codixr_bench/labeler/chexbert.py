@@ -1,6 +1,6 @@
 """CheXbert (Smit et al. 2020) behind the labeler's interface, by the package radeval.
 
-Needs ``pip install 'codixr[chexbert]'``; radeval fetches the model's weights on first use. Its
+Needs ``pip install 'codixr[radeval]'``; radeval fetches the model's weights on first use. Its
 interface gives 1, -1 and one number for "absent" and "not mentioned": both are None here.
 """
 
@@ -26,7 +26,7 @@ class ChexbertLabeler:
         except ImportError as error:
             raise InputError(
                 f"labeler 'chexbert' needs the package radeval ({error.name or error} is missing): "
-                "`pip install 'codixr[chexbert]'`"
+                "`pip install 'codixr[radeval]'`"
             ) from error
         try:
             self._model = F1CheXbert(device="cuda" if cuda.is_available() else "cpu")

@@ -107,7 +107,7 @@ def test_workers_and_bytes_of_another_encoding_change_nothing(tmp_path):
         (["two.csv"], "row 1: 2 columns"),
         (["r.csv", "--labeler", "chexpert-rule"], "did you mean 'chexpert-rules'"),
         (["r.csv", "--labeler", "original"], "--home"),
-        (["r.csv", "--labeler", "chexbert"], "codixr[chexbert]"),
+        (["r.csv", "--labeler", "chexbert"], "codixr[radeval]"),
         ([], "no reports"),
         (["r.csv", "-o", "no/folder/o.csv"], "cannot write"),
     ],
