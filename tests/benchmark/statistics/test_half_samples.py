@@ -8,7 +8,6 @@ from scipy.stats import t as student
 from codixr.modality import Modality
 from codixr_bench.backbones import feature_rows
 from codixr_bench.backbones.feature_rows import FeatureRows
-from codixr_bench.comparing.comparison import paired_error
 from codixr_bench.metrics import precision_recall as manifold
 from codixr_bench.metrics.distance_scores import Asked, distance_scores
 from codixr_bench.metrics.distances import PictureDistances
@@ -80,7 +79,7 @@ def test_a_column_carries_the_error_and_the_error_of_a_difference(patients):
         assert column.mean() == pytest.approx(0, abs=1e-12)
         expected = np.sqrt(np.square(changes).mean())
         assert standard_error(column, patients)[0] == pytest.approx(expected, rel=1e-9)
-        assert paired_error(column, numbers)[0] == pytest.approx(expected, rel=1e-9)
+        assert standard_error(column - column.mean(), numbers)[0] == pytest.approx(expected, rel=1e-9)
     apart = splits.column(one) - splits.column(two)
     np.testing.assert_allclose(apart, splits.column(one - two), atol=1e-12)
 
@@ -213,7 +212,7 @@ def test_two_models_on_the_same_studies_are_compared_in_pairs():
     for number, score in enumerate(sides["a"][0]):
         assert 0.02 < score.value < 0.98
         near, far = (
-            paired_error(sides["a"][1][score.name] - sides[other][1][score.name])[0]
+            standard_error(sides["a"][1][score.name] - sides[other][1][score.name])[0]
             for other in "bc"
         )
         assert 0 < near < 0.7 * far
