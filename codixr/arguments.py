@@ -29,6 +29,25 @@ def integer(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def at_least(low: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number of ``low`` or more, below 2**63."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value < 2**63:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of {low} or more")
+        return value
+
+    return parse
+
+
+positive = at_least(1)
+"""The type of an argument that counts something: a whole number of 1 or more."""
+
+
 def number(low: float, high: float) -> Callable[[str], float]:
     """The type of an argument that is a number from ``low`` to ``high``."""
 
@@ -42,3 +61,14 @@ def number(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def share(text: str) -> float:
+    """The type of an argument that is a number between 0 and 1, neither of them."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < 1.0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number between 0 and 1")
+    return value

@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,49 +33,50 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def disk_full(folder: Path) -> InputError:
-    """The error for a full disk under ``folder``."""
-    return InputError(
-        f"no space left on the disk of '{folder}': finished chunks are kept and no file is half "
-        "written; free some space and run the same command again"
-    )
-
-
 def no_space(path: Path) -> InputError:
     """The error for a disk that has no room for ``path``."""
     return InputError(
-        f"no space left for {path}: what was there before is intact; free some space and run the "
-        "same command again"
+        f"no space left for {path}: what was finished is kept and no file is half written; "
+        "free some space and run the same command again"
     )
 
 
-def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Write under a temporary name beside ``path``, flush to the disk, rename.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` to write the new file to; flushed and renamed at the end.
 
-    ``content`` may come in pieces, so that a large file needs no large memory.
-
-    Raises InputError when the disk is full or the folder cannot be written; the temporary file is
-    removed then.
+    After an exception the temporary file is removed, and ``path`` is as it was. Raises InputError
+    when the disk is full or the file cannot be written.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
-            for piece in (content,) if isinstance(content, bytes) else content:
-                file.write(piece)
-            file.flush()
+        yield part
+        with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(path)
         _sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+        if isinstance(error, InputError) or not isinstance(error, Exception):
+            raise
         if is_disk_full(error):
-            raise disk_full(path.parent) from error
-        raise InputError(f"cannot write '{path}': {error.strerror or error}") from error
-    except BaseException:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
+            raise no_space(path) from error
+        cause = next((e for e in causes(error) if isinstance(e, OSError)), None)
+        if cause is None or cause.filename not in (None, str(part), str(path)):
+            raise
+        raise InputError(f"cannot write '{path}': {cause.strerror or cause}") from error
+
+
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write ``content``, whole or not at all, by ``replacing``.
+
+    It may come in pieces, so that a large file needs no large memory. Raises InputError when the
+    disk is full or the file cannot be written.
+    """
+    with replacing(path) as part, part.open("wb") as file:
+        for piece in (content,) if isinstance(content, bytes) else content:
+            file.write(piece)
 
 
 def remove_parts(folder: Path) -> None:
@@ -90,7 +91,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if is_disk_full(error):
-            raise disk_full(folder) from error
+            raise no_space(folder) from error
         raise InputError(
             f"cannot make the folder '{folder}': {error.strerror or error}; choose another --out"
         ) from error

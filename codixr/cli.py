@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from codixr import __version__
+from codixr import __version__, messages
 from codixr.arguments import filled, integer, number
 from codixr.commands import convert, prepare, train
 from codixr.errors import InputError
@@ -29,10 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _COMMANDS[options.command](options)
     except InputError as error:
-        print(f"codixr {options.command}: {error}", file=sys.stderr)
+        messages.error(f"codixr {options.command}", str(error))
         return 2
     except KeyboardInterrupt:
-        print(f"codixr {options.command}: interrupted", file=sys.stderr)
+        messages.failure(f"codixr {options.command}", "interrupted")
         return 130
     except BrokenPipeError:  # `codixr info | head`: nobody reads on
         sys.stderr.close()
@@ -56,7 +56,7 @@ def _generate(options: argparse.Namespace) -> int:
         folder=options.out,
         weights=parse_weights(options.weights),
     )
-    for path in generate(request, note=lambda text: print(text, file=sys.stderr)):
+    for path in generate(request, note=lambda text: messages.note("codixr generate", text)):
         print(path)
     return 0
 

@@ -12,11 +12,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from codixr import messages
+from codixr.atomic import is_disk_full, no_space
 from codixr.errors import InputError
-from codixr_bench.atomic import disk_full, is_disk_full
 from codixr_bench.commands.arguments import Command, make_parser
 from codixr_bench.commands.redirection import recover, undo
 from codixr_bench.runs.crash import ModelError
+
+PROGRAM = "codixr-bench"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,14 +40,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = command(parsed)
         sys.stdout.flush()
     except InputError as error:
-        _say(f"error: {error}")
+        messages.error(PROGRAM, str(error))
         code = 2
     except ModelError as error:
         print(error.trace, file=sys.stderr)
-        _say(f"failed: {error}; what was made is kept, and the same command goes on from there")
+        messages.failure(
+            PROGRAM, f"{error}; what was made is kept, and the same command goes on from there"
+        )
         code = 1
     except KeyboardInterrupt:
-        _say("interrupted: finished chunks are kept; the same command goes on from there")
+        messages.say(
+            PROGRAM, "interrupted; what was made is kept, and the same command goes on from there"
+        )
         code = 130
     except BrokenPipeError:
         # The reader of a pipe went away, as `| head` does; do not complain again at exit.
@@ -53,15 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if not is_disk_full(error):
             raise
-        _say(f"error: {disk_full(Path(error.filename or '.'))}")
+        messages.error(PROGRAM, str(no_space(Path(error.filename or "."))))
         code = 2
     if note:
-        _say(note)
+        messages.note(PROGRAM, note)
     return code
-
-
-def _say(text: str) -> None:
-    print(f"codixr-bench: {text}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

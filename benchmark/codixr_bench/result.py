@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic import model_validator as validator
 
+from codixr.atomic import write_atomically
 from codixr.errors import InputError
-from codixr_bench.atomic import write_atomically
 from codixr_bench.result_files import (
     WrongFieldsError,
     parse,

@@ -1,9 +1,9 @@
 """``codixr convert``: CoDi's released files, or the authors' XGeM, as a folder of ours."""
 
 import argparse
-import sys
 from pathlib import Path
 
+from codixr import messages
 from codixr.errors import InputError
 
 _EPILOG = """\
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         options.kind,
         tokenizers=released_tokenizers(places, paper()),
         dtype=None if options.dtype is None else getattr(torch, options.dtype),
-        note=lambda line: print(line, file=sys.stderr),
+        note=lambda line: messages.say("codixr convert", line),
     )
     print("\n".join(record.lines()))
     return 0

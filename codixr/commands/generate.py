@@ -114,7 +114,7 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
     from codixr.model.pipeline import CoDiXRPipeline
 
     if request.checkpoint is None:
-        note(f"note: {EMBEDDED_NOTE}")
+        note(EMBEDDED_NOTE)
     elif not request.checkpoint.is_dir():
         raise InputError(f"--checkpoint {request.checkpoint}: no such folder")
     pipeline = CoDiXRPipeline.from_pretrained(request.checkpoint)
@@ -178,7 +178,7 @@ def _read_inputs(
         radiograph = read_radiograph(Path(value))
         pictures[modality] = radiograph.pixels
         for line in radiograph.notes:
-            note(f"note: {value}: {line}")
+            note(f"{value}: {line}")
     return pictures, report
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from codixr.commands.prepare_arguments import EXAMPLES, SHARD_SIZES, add_tracks
 from codixr.data.sizes import TRACK_SIZE
 from codixr.errors import InputError
+from codixr.messages import note
 
 if TYPE_CHECKING:
     from codixr.data.manifest import Manifest, Step
@@ -132,9 +133,10 @@ def _check_plan(plan: "Plan", options: argparse.Namespace) -> None:
         cure = f"give more than --limit {limit}" if limit else "prepare more of the archive"
         raise InputError(f"no study of the test split is among them: {cure}")
     if not plan.simulated and plan.image_size != TRACK_SIZE:
-        _note(
+        note(
+            "codixr prepare",
             f"the track {plan.track} evaluates {TRACK_SIZE}×{TRACK_SIZE} pictures: a folder of "
-            f"{plan.image_size}×{plan.image_size} serves `codixr train` only"
+            f"{plan.image_size}×{plan.image_size} serves `codixr train` only",
         )
 
 
@@ -213,7 +215,7 @@ def _show(manifest: "Manifest", options: argparse.Namespace) -> None:
     print(f"\n{options.out}: {counts}")
     if manifest.rejects:
         total = sum(manifest.rejects.values())
-        _note(f"{total:,} rejected; which and why: {options.out / 'rejects.csv'}")
+        note("codixr prepare", f"{total:,} rejected; which and why: {options.out / 'rejects.csv'}")
 
 
 def _ledger_json(
@@ -241,7 +243,3 @@ def _cores() -> "set[int] | range":
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return range(os.cpu_count() or 1)
-
-
-def _note(text: str) -> None:
-    print(f"codixr: note: {text}", file=sys.stderr)

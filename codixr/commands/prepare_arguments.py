@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from codixr.arguments import integer
+from codixr.arguments import positive
 from codixr.data.labels import LABEL_POLICIES
 from codixr.data.sizes import IMAGE_SIZES, PHANTOM_TRACKS, SIZE_STEP, check_image_size
 from codixr.errors import InputError
@@ -25,7 +25,6 @@ SHARD_SIZES = {"ct": 16}
 """Studies a file, where not the usual 128: a volume takes seconds, smaller files lose less."""
 
 Tracks: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-_positive = integer(1, 10**9)
 
 
 def add_tracks(tracks: Tracks) -> None:
@@ -146,9 +145,9 @@ def _add_phantom(tracks: Tracks) -> None:
         help="default: dataset",
     )
     parser.add_argument(
-        "--n", type=_positive, metavar="N", help="studies of a fake download (default: 300)"
+        "--n", type=positive, metavar="N", help="studies of a fake download (default: 300)"
     )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="studies a split of a dataset")
+    parser.add_argument("--limit", type=positive, metavar="N", help="studies a split of a dataset")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     parser.add_argument(
         "--image-size",
@@ -176,7 +175,7 @@ def _add_size(parser: argparse.ArgumentParser, *aliases: str) -> None:
 
 
 def _image_size(text: str) -> int:
-    side = _positive(text)
+    side = positive(text)
     try:
         check_image_size(side)
     except InputError as error:
@@ -185,7 +184,7 @@ def _image_size(text: str) -> int:
 
 
 def _add_limit(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--limit", type=_positive, metavar="N", help=f"the first N {what} only")
+    parser.add_argument("--limit", type=positive, metavar="N", help=f"the first N {what} only")
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -195,7 +194,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="processes (default: as many as there are cores); the result doesn't depend on it",
     )
@@ -206,7 +205,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--shard-size",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="studies a file; an interrupted worker loses at most one file (default: 128; ct: 16)",
     )

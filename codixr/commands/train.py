@@ -2,14 +2,14 @@
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codixr.arguments import filled
+from codixr import messages
+from codixr.arguments import filled, positive
 from codixr.atomic import is_disk_full, no_space
 from codixr.errors import InputError
 
@@ -174,13 +174,13 @@ def _run_stages(
 def memory_plan(request: Request) -> str:
     """A table of what the request's stages need on each GPU; nothing is trained or read."""
     from codixr.model import presets
+    from codixr.progress import track
     from codixr.training import plan
-    from codixr.training.display import bar
 
     stages, _ = _configs(request)
     preset = presets.paper() if request.preset == "paper" else presets.tiny(VOCABULARY)
     plans = []
-    for name, config in bar(list(stages.items()), "planning"):
+    for name, config in track(list(stages.items()), "planning", "stages"):
         if config.batch % request.gpus:
             raise InputError(
                 f"{name}: a batch of {config.batch} cannot be shared by {request.gpus} GPUs: give "
@@ -265,11 +265,11 @@ def add_parser(commands: Any) -> None:
         "--init", type=Path, metavar="DIR", help="checkpoint to start from (a new OUT only)"
     )
     parser.add_argument(
-        "--limit", type=_positive, metavar="N", help="the first N studies of each split only"
+        "--limit", type=positive, metavar="N", help="the first N studies of each split only"
     )
     parser.add_argument(
         "--threads",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="threads of a process (default: OMP_NUM_THREADS, else 1 for tiny)",
     )
@@ -281,7 +281,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--plan", action="store_true", help="print what memory the stages need, and train nothing"
     )
-    parser.add_argument("--gpus", type=_positive, default=4, metavar="N", help="GPUs of --plan")
+    parser.add_argument("--gpus", type=positive, default=4, metavar="N", help="GPUs of --plan")
     parser.add_argument(
         "--gpu-memory", type=float, default=80.0, metavar="GB", help="memory of each (default 80)"
     )
@@ -301,15 +301,9 @@ def run(options: argparse.Namespace) -> int:
             raise
         # The first process says the same, and ends the others; only what it missed is said here.
         time.sleep(_LATER)
-        print(f"codixr train: process {rank}: {error}", file=sys.stderr)
+        messages.error("codixr train", f"process {rank}: {error}")
         return 2
     if rank == "0":
         for path in made:
             print(path)
     return 0
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
-    return int(text)

@@ -6,7 +6,6 @@ their own. Every file appears whole or not at all.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
@@ -19,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from codixr.atomic import write_atomically
+from codixr.atomic import replacing, write_atomically
 from codixr.errors import InputError
 from codixr.model.image_ldm import XrayDenoiser
 from codixr.model.image_vae import ImageVAE
@@ -263,12 +262,6 @@ def _converted(tensor: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Atomically, without a copy of the file in memory; readable to others as any file is."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, temporary, {"format": "pt"})
-        temporary.chmod(0o644)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as part:
+        save_file(tensors, part, {"format": "pt"})
+        part.chmod(0o644)

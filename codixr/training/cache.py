@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codixr.atomic import new_array
-from codixr.training.display import bar
+from codixr.progress import track
 
 
 def hash_weights(module: nn.Module, prefix: str = "") -> str:
@@ -73,7 +73,7 @@ def _build(
     state.wait_for_everyone()
     table = np.lib.format.open_memmap(part, mode="r+")
     own = range(state.process_index * chunk, count, state.num_processes * chunk)
-    for start in bar(own, f"caching {name}"):
+    for start in track(own, f"caching {name}", "chunks"):
         rows = slice(start, min(start + chunk, count))
         table[rows] = compute(rows).float().cpu().numpy()
     table.flush()

@@ -6,15 +6,14 @@ it belongs to. The schedule, the order of studies and all randomness are functio
 
 import os
 import shutil
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from codixr.atomic import causes, is_disk_full, no_space
+from codixr.atomic import remove_parts, replacing
 from codixr.errors import InputError
+from codixr.messages import note
 from codixr.training.recipes import StageConfig, contradiction
 
 VERSION = 1
@@ -30,7 +29,9 @@ class CheckpointFolder:
         """Write one; older ones than the last two go. InputError when the disk is full."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"step-{state['step']:08d}.pt"
-        atomically(path, lambda file: torch.save({"version": VERSION, **state}, file))
+        with replacing(path) as part, part.open("wb") as file:
+            # Given a path, torch would hide why it cannot be written.
+            torch.save({"version": VERSION, **state}, file)
         if best:
             self._keep_as_best(path)
         for old in self.paths()[:-2]:
@@ -69,7 +70,7 @@ class CheckpointFolder:
                 raise
             except Exception as error:
                 damaged.append(path)
-                print(f"{path} is damaged ({type(error).__name__}): not used", file=sys.stderr)
+                note("codixr train", f"{path} is damaged ({type(error).__name__}): not used")
                 continue
             for bad in damaged:
                 bad.unlink(missing_ok=True)
@@ -104,37 +105,7 @@ class CheckpointFolder:
 
     def sweep(self) -> None:
         """Remove what a killed process left half-written."""
-        for part in self.folder.glob(".*.part"):
-            part.unlink(missing_ok=True)
-
-
-def atomically(path: Path, write: Any) -> None:
-    """``write(file)`` to a temporary file beside ``path``, flush to the disk, rename.
-
-    InputError when the disk is full or the folder cannot be written; ``path`` is then as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except BaseException as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        if is_disk_full(error):
-            raise no_space(path) from error
-        cause = next((e for e in causes(error) if isinstance(e, OSError)), None)
-        if cause is None:
-            raise
-        raise InputError(f"{path} cannot be written: {cause.strerror or cause}") from error
+        remove_parts(self.folder)
 
 
 def _short(value: Any) -> str:

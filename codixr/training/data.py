@@ -143,13 +143,13 @@ class TrainingStudies:
         return array
 
     def _decode(self, view: Modality, path: Path) -> None:
-        from codixr.training.display import bar
+        from codixr.progress import track
 
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
         side = self.image_size
         array = new_array(part, np.uint8, (len(self), side, side))
-        for i in bar(range(len(self)), f"reading pictures ({view}, {self.split})"):
+        for i in track(range(len(self)), f"reading pictures ({view}, {self.split})", "studies"):
             picture = self.dataset[i].get(view)
             if isinstance(picture, np.ndarray):
                 if picture.shape != (1, side, side):

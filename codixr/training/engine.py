@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from codixr.errors import InputError
+from codixr.messages import say
+from codixr.progress import Progress
 from codixr.training import memory, sharding
 from codixr.training.average import Average
 from codixr.training.checkpoints import CheckpointFolder
-from codixr.training.display import Progress, note
 from codixr.training.draw import Draw, epoch_rows
 from codixr.training.processes import shares
 from codixr.training.recipes import StageConfig
@@ -87,7 +89,7 @@ class Engine:
         stage.to(memory_format=order)
         saved = self.checkpoints.to_go_on_from(stage.name, config, self.identity)
         if saved is not None:
-            note(f"{stage.name}: going on from step {saved['step']}")
+            say("codixr train", f"{stage.name}: going on from step {saved['step']}")
         names = {name for name, p in stage.named_parameters() if p.requires_grad}
         if saved is not None:
             own = dict(stage.named_parameters())
@@ -135,8 +137,7 @@ class Engine:
         losses: dict[str, float] = {}
         validation = None
         module.train()
-        watch = Progress(stage.name, total, start=self.step, batch=config.batch)
-        with watch:
+        with Progress(stage.name, total, self.step, "steps") as bar:
             while self.step < total:
                 if config.refine_steps and self.step == config.steps:
                     self._restart()
@@ -146,7 +147,7 @@ class Engine:
                 self.step += 1
                 self.spent = time.monotonic() - began
                 self.cpu = time.process_time() - began_cpu
-                watch.show(self.step, losses)
+                bar.advance(1, partial(_shown, losses, bar, config.batch))
                 if config.tracker != "none":
                     rate = config.rate(self.step - 1)
                     self.accelerator.log({**losses, "learning_rate": rate}, step=self.step)
@@ -293,6 +294,11 @@ class Engine:
 def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     """The batch on ``device``."""
     return {name: x.to(device, non_blocking=True) for name, x in batch.items()}
+
+
+def _shown(losses: dict[str, float], bar: Progress, batch: int) -> str:
+    numbers = " ".join(f"{name} {value:.4f}" for name, value in losses.items())
+    return f"{numbers}, {bar.rate * batch:.3g} samples/s"
 
 
 def _every(step: int, interval: int) -> bool:

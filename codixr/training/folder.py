@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from codixr.atomic import make_folder, write_atomically
 from codixr.data.study import Split
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -28,7 +29,6 @@ from codixr.model.tokenizer import (
     word_tokenizer,
 )
 from codixr.training.cache import hash_weights
-from codixr.training.checkpoints import atomically
 from codixr.training.data import OpenData, TrainingStudies
 from codixr.training.processes import join_processes
 from codixr.training.recipes import StageConfig
@@ -137,7 +137,9 @@ class TrainingFolder:
     def write(self, name: str, content: Any) -> None:
         """Write a JSON file in the folder, whole or not at all."""
         text = json.dumps(content, indent=2, sort_keys=True) + "\n"
-        atomically(self.out / name, lambda file: file.write(text.encode()))
+        path = self.out / name
+        make_folder(path.parent)
+        write_atomically(path, text.encode())
 
     def stage_folder(self, stage: str) -> Path:
         """Where a stage keeps its config, checkpoints and note of completion."""

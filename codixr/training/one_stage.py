@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from codixr.errors import InputError
-from codixr.training.display import clock, note
+from codixr.messages import say
+from codixr.progress import duration
 from codixr.training.engine import Engine
 from codixr.training.folder import TrainingFolder
 from codixr.training.previews import write_preview
@@ -29,7 +30,10 @@ def run_stage(
     place = folder.stage_folder(name)
     if (done := folder.done(name)) is not None:
         _check_finished(folder, name, config, done)
-        note(f"{name}: finished already ({done['steps']} steps); remove {place} to train it again")
+        say(
+            "codixr train",
+            f"{name}: finished already ({done['steps']} steps); remove {place} to train it again",
+        )
         return
     accelerator = make_accelerator(config, folder.out / "logs")
     stage = build(folder, name, config)
@@ -37,7 +41,10 @@ def run_stage(
     if folder.state.is_main_process:
         folder.write(f"stages/{name}/config.json", {"stage": name, **asdict(config)})
     usable = {split: len(rows) for split, rows in stage.rows.items()}
-    note(f"{name}: {config.total_steps} steps of {config.batch} studies; usable: {usable}")
+    say(
+        "codixr train",
+        f"{name}: {config.total_steps} steps of {config.batch} studies; usable: {usable}",
+    )
     samples = folder.out / "samples"
 
     def look(step: int) -> None:
@@ -66,7 +73,10 @@ def run_stage(
         )
     folder.state.wait_for_everyone()
     folder.reload()
-    note(f"{name}: done in {clock(outcome.wall_seconds)}, {outcome.cpu_seconds:.0f} CPU-s")
+    say(
+        "codixr train",
+        f"{name}: done in {duration(outcome.wall_seconds)}, {outcome.cpu_seconds:.0f} CPU-s",
+    )
 
 
 def whole_stage(

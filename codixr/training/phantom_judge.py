@@ -20,9 +20,11 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score
 from torch import Tensor
 from torch.nn import functional
 
+from codixr.atomic import replacing
 from codixr.data.phantom import PhantomDataset
 from codixr.data.phantom.judge import CLASSES, PhantomJudge, judge_path
 from codixr.data.study import Split
+from codixr.messages import say
 from codixr.modality import Modality
 
 BATCH = 64
@@ -125,11 +127,10 @@ def train(
             optimizer.step()
             schedule.step()
             total += float(loss.detach())
-        print(
+        say(
+            "phantom_judge",
             f"{title} epoch {epoch + 1}/{epochs}: loss {total / steps:.4f}, "
             f"{time.monotonic() - began:.0f} s",
-            file=sys.stderr,
-            flush=True,
         )
     return model
 
@@ -179,11 +180,10 @@ def main(argv: list[str] | None = None) -> int:
     }
     path = args.out or judge_path(view)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
     state = {key: value.contiguous() for key, value in model.state_dict().items()}
-    save_file(state, temporary, metadata=metadata)
-    temporary.chmod(0o644)
-    temporary.replace(path)
+    with replacing(path) as part:
+        save_file(state, part, metadata=metadata)
+        part.chmod(0o644)
     for name, value in table.items():
         print(f"{name:28s} {value:.4f}")
     print(f"{'macro of the ten':28s} {macro:.4f}   ({seconds:.0f} s of training)")

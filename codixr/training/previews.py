@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image as PILImage
 from torch import Tensor
 
+from codixr.atomic import make_folder, replacing, write_atomically
 from codixr.modality import Modality
 from codixr.model.tokenizer import decode, ends
 from codixr.training.alignment import AlignmentStage
-from codixr.training.checkpoints import atomically
 from codixr.training.denoising import mix_conditions
 from codixr.training.draw import Draw
 from codixr.training.engine import to_device
@@ -45,17 +45,19 @@ def write_preview(stage: Stage, folder: Path, step: int) -> list[Path]:
     made = _made(stage, rows)
     stage.train(training)
     written = []
+    make_folder(folder / stage.name)
     pictures = [row for m, (own, new) in made.items() if m.is_image for row in (own, new)]
     base = folder / stage.name
     if pictures:
         sheet = np.concatenate([np.concatenate(list(row), 1) for row in pictures], 0)
         path = base / f"step-{step:08d}.png"
-        atomically(path, lambda file: PILImage.fromarray(sheet).save(file, "PNG"))
+        with replacing(path) as part:
+            PILImage.fromarray(sheet).save(part, "PNG")
         written.append(path)
     if Modality.T in made:
         lines = [f"study: {a}\nmodel: {b}\n" for a, b in zip(*made[Modality.T], strict=True)]
         path = base / f"step-{step:08d}.txt"
-        atomically(path, lambda file: file.write("\n".join(lines).encode()))
+        write_atomically(path, "\n".join(lines).encode())
         written.append(path)
     return written
 

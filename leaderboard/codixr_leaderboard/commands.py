@@ -1,9 +1,9 @@
 """``codixr-bench submit``, ``verify``: from parsed arguments to an exit code."""
 
 import argparse
-import sys
 from pathlib import Path
 
+from codixr import messages
 from codixr.errors import InputError
 from codixr_bench.result_files import LARGEST, RESULT_NAME, read_strict
 from codixr_leaderboard.printed import is_printed, read_printed
@@ -21,7 +21,7 @@ def submit_command(parsed: argparse.Namespace) -> int:
     """Check and merge results; prints the files that hold them now."""
     for path in submit(parsed.files, parsed.to, model=parsed.model):
         print(path)
-    print("codixr-bench: checked and written; commit it and open a pull request", file=sys.stderr)
+    messages.say("codixr-bench", "checked and written; commit it and open a pull request")
     return 0
 
 
@@ -42,7 +42,7 @@ def verify_command(parsed: argparse.Namespace) -> int:
             print(text)
         else:
             print(f"'{file}' is fine")
-    print(f"codixr-bench: {len(files)} checked, {refused} refused", file=sys.stderr)
+    messages.say("codixr-bench", f"{len(files)} checked, {refused} refused")
     return 1 if refused else 0
 
 

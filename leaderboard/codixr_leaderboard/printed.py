@@ -13,8 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
-from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.paper import printed as paper
 from codixr_bench.result import Name
 from codixr_bench.result_files import WrongFieldsError, parse, read_bytes, read_strict

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from codixr_bench.atomic import write_atomically
+from codixr.atomic import write_atomically
 from codixr_bench.result import Result
 from codixr_leaderboard.submission import Submission
 

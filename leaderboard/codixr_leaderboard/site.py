@@ -15,8 +15,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from codixr import messages
+from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
-from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.result_files import read_strict
 from codixr_bench.show.interval_plot import MOST, Line, intervals_svg
 from codixr_bench.task import GROUPS
@@ -178,7 +179,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         pages = build(parsed.results, parsed.out)
     except InputError as error:
-        print(f"site: error: {error}", file=sys.stderr)
+        messages.error("codixr-bench site", str(error))
         return 2
     print(f"{parsed.out / 'index.html'}: {pages} pages")
     return 0

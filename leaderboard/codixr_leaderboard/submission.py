@@ -14,8 +14,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
-from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.result import Name, Result
 from codixr_bench.result_files import (
     LARGEST,

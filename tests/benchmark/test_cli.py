@@ -102,7 +102,7 @@ def test_a_full_disk_is_one_line_and_exit_code_2(
 
     monkeypatch.setattr(atomic.os, "fsync", full)
     assert main([*RUN, "--limit", "4", "--out", str(tmp_path / "run")]) == 2
-    assert "no space left on the disk" in capsys.readouterr().err
+    assert "no space left for" in capsys.readouterr().err
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 

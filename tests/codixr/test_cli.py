@@ -175,7 +175,7 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(kind, frontal, tmp_path,
     out = [] if "--out" in given else ["--out", str(tmp_path / "out")]
     assert main(["generate", *given, *out]) == 2
     printed = capsys.readouterr()
-    error = printed.err.removeprefix(f"note: {generation.EMBEDDED_NOTE}\n")
+    error = printed.err.removeprefix(f"codixr generate: note: {generation.EMBEDDED_NOTE}\n")
     assert message in error
     assert error.count("\n") == 1
     assert "Zebra" not in error

@@ -15,10 +15,10 @@ from codixr.data.dataset import StudyDataset
 from codixr.data.labels import PATHOLOGIES
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.progress import Progress
 from codixr_bench.backbones.backbone import Images, real_images
 from codixr_bench.backbones.operating_points import POLICIES, operating_points
 from codixr_bench.backbones.published import PublishedBackbone
-from codixr_bench.progress import progress
 
 DEFAULT = "xrv_op50"
 _FIXED = re.compile(r"fixed-(0\.\d+)")
@@ -84,7 +84,7 @@ class PublishedJudge:
         scores: list[NDArray[Any]] = []
         labels: list[list[int]] = []
         n = len(validation)
-        with progress(f"{self.threshold_policy}, {self.backbone.name}", n) as advance:
+        with Progress(f"{self.threshold_policy}, {self.backbone.name}", n) as bar:
             for first in range(0, n, _BATCH):
                 positions = range(first, min(first + _BATCH, n))
                 studies = [validation[position] for position in positions]
@@ -92,7 +92,7 @@ class PublishedJudge:
                 for study in studies:
                     known = [study.labels.get(name) for name in self.classes]
                     labels.append([-1 if value is None else value for value in known])
-                advance(len(positions))
+                bar.advance(len(positions))
         self._points = operating_points(
             self.threshold_policy,
             np.concatenate(scores).astype(np.float64),

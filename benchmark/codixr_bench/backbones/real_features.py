@@ -9,17 +9,17 @@ machine: delete it at will.
 import hashlib
 import io
 import json
-import sys
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from codixr import messages
+from codixr.atomic import make_folder, write_atomically
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.backbones.backbone import Backbone, Features, real_images
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.backbones.weights import weights_folder
@@ -61,7 +61,7 @@ class RealFeatures:
             make_folder(self.path.parent)
             write_atomically(self.path, chain([header.getvalue()], blocks))
         except InputError as error:
-            print(f"codixr-bench: note: features are not kept: {error}", file=sys.stderr)
+            messages.note("codixr-bench", f"features are not kept: {error}")
 
     def _read(self) -> Features | None:
         if not self.path.is_file():

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codixr.atomic import make_folder, replacing
 from codixr.errors import InputError
-from codixr_bench.atomic import make_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -184,37 +184,32 @@ def download(file: WeightsFile) -> Path:
         raise _offline(file, f"{OFFLINE} is set")
     make_folder(weights_folder())
     path = weights_folder() / file.file_name
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        found = _fetch(file, part)
+    with replacing(path) as part:
+        try:
+            found = _fetch(file, part)
+        except OSError as error:
+            reason = getattr(error, "reason", None) or error.strerror or error
+            raise _offline(file, str(reason)) from error
         if found != file.sha256:
             raise InputError(
                 f"what '{file.url}' gave is not the published file: its sha256 is {found}, not "
                 f"{file.sha256}; nothing is kept. Try again, or give a file with --weights"
             )
-        part.replace(path)
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        raise _offline(file, str(reason)) from error
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 
 def _fetch(file: WeightsFile, part: Path) -> str:
     """Write the file's bytes to ``part``; their sha256."""
-    from codixr_bench.progress import progress
+    from codixr.progress import Progress
 
     digest = hashlib.sha256()
     with urllib.request.urlopen(file.url, timeout=_TIMEOUT) as answer, part.open("wb") as opened:
         length = int(answer.headers.get("Content-Length") or file.size or 0)
-        with progress(f"downloading {file.file_name}", length, unit="MB", scale=1e-6) as advance:
+        with Progress(f"downloading {file.file_name}", length, unit="MB", scale=1e-6) as bar:
             while block := answer.read(_BLOCK):
                 opened.write(block)
                 digest.update(block)
-                advance(len(block))
-        opened.flush()
-        os.fsync(opened.fileno())
+                bar.advance(len(block))
     return digest.hexdigest()
 
 

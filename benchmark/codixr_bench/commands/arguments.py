@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from codixr.arguments import at_least, positive, share
 from codixr.errors import InputError
 from codixr_bench.commands.label import add_arguments as add_label_arguments
 
@@ -113,7 +114,7 @@ def make_parser(commands: Mapping[str, Command], nothing: Command) -> argparse.A
     )
     _add_json(fid)
     label = add("label", "CheXpert's fourteen labels of reports, as the original's")
-    add_label_arguments(label, _at_least(1))
+    add_label_arguments(label)
     compare = add("compare", "the paired difference of every score of two results")
     for side in ("a", "b"):
         compare.add_argument(side, type=Path, metavar=side.upper(), help=_RESULT)
@@ -137,14 +138,14 @@ def make_parser(commands: Mapping[str, Command], nothing: Command) -> argparse.A
     )
     check.add_argument(
         "--loss",
-        type=_share,
+        type=share,
         default=0.05,
         metavar="SHARE",
         help="the relative loss that the needed n is told for (default: 0.05)",
     )
     check.add_argument(
         "--power",
-        type=_share,
+        type=share,
         default=0.8,
         metavar="SHARE",
         help="the chance to find it that the needed n is told for (default: 0.8)",
@@ -194,29 +195,6 @@ def make_parser(commands: Mapping[str, Command], nothing: Command) -> argparse.A
     return parser
 
 
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if not least <= value < 2**63:
-            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of {least} or more")
-        return value
-
-    return number
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.0 < value < 1.0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number between 0 and 1")
-    return value
-
-
 def _add_scores(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", metavar="A,B", help="only these scores; default: all")
 
@@ -244,18 +222,16 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the track's data are")
     parser.add_argument("--split", metavar="SPLIT", help="default: test")
     parser.add_argument(
-        "--limit", type=_at_least(1), metavar="N", help="only the first N studies of the split"
+        "--limit", type=positive, metavar="N", help="only the first N studies of the split"
     )
 
 
 def _add_generation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="default: 0")
-    parser.add_argument(
-        "--batch-size", type=_at_least(1), default=64, metavar="N", help="default: 64"
-    )
+    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="default: 0")
+    parser.add_argument("--batch-size", type=positive, default=64, metavar="N", help="default: 64")
     parser.add_argument(
         "--chunk-size",
-        type=_at_least(1),
+        type=positive,
         default=64,
         metavar="N",
         help="studies a file; an interrupted run loses at most one chunk (default: 64)",

@@ -3,12 +3,12 @@
 import argparse
 import json
 import os
-import sys
 import textwrap
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from codixr import messages
 from codixr.errors import InputError
 from codixr_bench.commands.compare import (
     chance,
@@ -39,7 +39,7 @@ def check_command(parsed: argparse.Namespace) -> int:
             power=parsed.power,
         )
     except InputError as error:
-        print(f"codixr-bench: error: {error}", file=sys.stderr)
+        messages.error("codixr-bench", f"{error}")
         _REFUSALS[form](error)
         return EXIT_INPUT
     for comparison in verdict.comparisons:

@@ -2,9 +2,9 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 
+from codixr import messages
 from codixr_bench.comparing.comparison import Comparison, Difference, compare_all, load_sides
 from codixr_bench.statistics.significance import holm
 
@@ -49,9 +49,9 @@ def print_notes(comparison: Comparison) -> None:
             reasons.setdefault(one.reason, []).append(one.name)
     for reason, names in reasons.items():
         note = f"unpaired, by intervals only, hence weaker: {', '.join(names)} ({reason})"
-        print(f"codixr-bench: note: {note}", file=sys.stderr)
+        messages.note("codixr-bench", f"{note}")
     for note in comparison.notes:
-        print(f"codixr-bench: note: {note}", file=sys.stderr)
+        messages.note("codixr-bench", f"{note}")
 
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:

@@ -7,12 +7,12 @@ number hard to read: few pictures, unequal numbers, pictures that are on both si
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from codixr import messages
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Backbone
@@ -56,7 +56,7 @@ def fid_command(parsed: argparse.Namespace) -> int:
     scores, floor_note = _scores(sides[0], sides[1], backbone, kinds)
     notes += floor_note
     for note in notes:
-        print(f"codixr-bench: note: {note}", file=sys.stderr)
+        messages.note("codixr-bench", f"{note}")
     if parsed.json:
         print(json.dumps(_as_json(sides, scores, notes), indent=2))
     else:

@@ -12,7 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codixr import messages
+from codixr.arguments import positive
 from codixr.errors import InputError
+from codixr.progress import Progress
 from codixr_bench.labeler import DEFAULT
 
 if TYPE_CHECKING:
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
 _SHOWN_ROWS = 12
 
 
-def add_arguments(parser: argparse.ArgumentParser, number: Callable[[str], int]) -> None:
-    """Add the arguments; ``number`` reads a whole number of 1 or more."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "reports",
         nargs="?",
@@ -51,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser, number: Callable[[str], int])
         "the input has nothing else to call them by",
     )
     parser.add_argument(
-        "--workers", type=number, default=1, metavar="N", help="processes (default: 1)"
+        "--workers", type=positive, default=1, metavar="N", help="processes (default: 1)"
     )
     parser.add_argument(
         "--labeler",
@@ -86,7 +89,7 @@ def main(parsed: argparse.Namespace) -> int:
         raise InputError("no reports: name a file or folder, or - for standard input")
     reports = open_reports(parsed.reports, parsed.column, parsed.id, lines=parsed.lines)
     if reports.note:
-        _say(reports.note)
+        messages.note("codixr-bench", reports.note)
     if parsed.compare is not None:
         return _compare(parsed, reports)
     labeler = load_labeler(parsed.labeler, parsed.home, parsed.python)
@@ -103,9 +106,14 @@ def main(parsed: argparse.Namespace) -> int:
             count += 1
             empty += not report.strip()
     seconds = time.monotonic() - began
-    _say(f"{count:,} reports labelled by {signature(labeler)} in {seconds:.1f} s")
+    messages.say(
+        "codixr-bench", f"{count:,} reports labelled by {signature(labeler)} in {seconds:.1f} s"
+    )
     if empty:
-        _say(f"{empty:,} of them are empty: No Finding, as for any text without a mention")
+        messages.note(
+            "codixr-bench",
+            f"{empty:,} of them are empty: No Finding, as for any text without a mention",
+        )
     return 0
 
 
@@ -113,19 +121,18 @@ def _labelled(
     parsed: argparse.Namespace, reports: "Reports", labeler: "Labeler"
 ) -> "Iterator[tuple[Named, Labels]]":
     from codixr_bench.labeler.stream import label_stream
-    from codixr_bench.progress import progress
 
     sections = tuple(s.strip().lower() for s in (parsed.sections or "").split(",") if s.strip())
     external = parsed.labeler != DEFAULT
     if external and parsed.workers > 1:
         raise InputError(f"--workers is for {DEFAULT}: other labelers have their own ways")
-    with progress("labelling", 0, unit="reports") as advance:
+    with Progress("labelling", 0, unit="reports") as bar:
         for done, row in enumerate(
             label_stream(reports.read(), labeler, workers=parsed.workers, sections=sections), 1
         ):
             yield row
             if done % 500 == 0:
-                advance(500)
+                bar.advance(500)
 
 
 def _explain(parsed: argparse.Namespace) -> int:
@@ -141,16 +148,15 @@ def _explain(parsed: argparse.Namespace) -> int:
 def _compare(parsed: argparse.Namespace, reports: "Reports") -> int:
     from codixr_bench.labeler.agreement import Tally
     from codixr_bench.labeler.stream import chunks
-    from codixr_bench.progress import progress
 
     first, second = (_side(name, parsed) for name in parsed.compare)
     tally = Tally()
-    with progress("comparing", 0, unit="reports") as advance:
+    with Progress("comparing", 0, unit="reports") as bar:
         for chunk in chunks(reports.read()):
             one, other = first(chunk), second(chunk)
             for (identity, _), a, b in zip(chunk, one, other, strict=True):
                 tally.add(identity, a, b)
-            advance(len(chunk))
+            bar.advance(len(chunk))
     for name, side in zip(parsed.compare, (first, second), strict=True):
         if isinstance(side, _File):
             side.finish(name)
@@ -252,7 +258,3 @@ def _print_agreements(found: "list[Agreement]", tally: "Tally") -> None:
 
 def _shown(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
-
-
-def _say(text: str) -> None:
-    print(f"codixr-bench: {text}", file=sys.stderr)

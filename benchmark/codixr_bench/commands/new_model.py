@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from string import Template
 
+from codixr import messages
 from codixr.errors import InputError
 
 _TEMPLATES = Path(__file__).parent / "model_template"
@@ -26,11 +27,11 @@ def new_model_command(parsed: argparse.Namespace) -> int:
     """Write the package and say what to do next; exit code 0."""
     name = package_name(parsed.name)
     folder = write_package(name, parsed.to or Path(parsed.name))
-    print(
-        f"codixr-bench: wrote {folder}; next:\n"
+    messages.say(
+        "codixr-bench",
+        f"wrote {folder}; next:\n"
         f"  cd {folder}\n"
         f"  codixr-bench run --task 'T->F' --model {name}.model:{class_name(name)} --limit 16",
-        file=sys.stderr,
     )
     return 0
 

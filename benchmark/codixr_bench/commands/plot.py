@@ -3,8 +3,8 @@
 import argparse
 from collections.abc import Sequence
 
+from codixr.atomic import write_atomically
 from codixr.errors import InputError
-from codixr_bench.atomic import write_atomically
 from codixr_bench.result import Result
 from codixr_bench.score import Score
 from codixr_bench.show.interval_plot import MOST, Line, intervals_svg

@@ -1,10 +1,10 @@
 """The commands that make and score samples, from parsed arguments to an exit code."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from codixr import messages
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr_bench.metric import Metric
@@ -232,4 +232,4 @@ def _is_group(task: str) -> bool:
 
 
 def _note(text: str) -> None:
-    print(f"codixr-bench: {text}", file=sys.stderr)
+    messages.say("codixr-bench", text)

@@ -1,16 +1,14 @@
 """Labels to a file, row by row, in the original's format: there whole, or not at all."""
 
 import csv
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from codixr.atomic import replacing
 from codixr.data.labels import OBSERVATIONS
-from codixr.errors import InputError
-from codixr_bench.atomic import disk_full, is_disk_full
 from codixr_bench.labeler.labels import Labels
 
 TEXT_COLUMN = "Reports"
@@ -43,19 +41,8 @@ def open_output(path: Path | None) -> Iterator[IO[str]]:
             sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", newline="")
         yield sys.stdout
         return
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        if is_disk_full(error):
-            raise disk_full(path.parent) from error
-        if error.filename not in (str(part), str(path)):
-            raise
-        raise InputError(f"cannot write '{path}': {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    with (
+        replacing(path) as part,
+        part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        yield file

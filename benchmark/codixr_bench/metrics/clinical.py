@@ -5,7 +5,6 @@ billion parameters: it wants a GPU). Each is a mean over reports; an empty repor
 the package, or where it cannot load a model, a score is null with the reason, never 0.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
@@ -14,6 +13,7 @@ import numpy as np
 from numpy import generic
 from numpy.typing import NDArray
 
+from codixr import messages
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -124,10 +124,9 @@ def _values_of(name: str, texts: Sequence[tuple[str, str]]) -> Array | str:
         from radeval import RadEval  # type: ignore[import-not-found]
     except ImportError as error:
         why = error.name or type(error).__name__
-        print(
-            f"codixr-bench: note: {name}: radeval cannot be imported ({why}): "
-            "`pip install 'codixr[radeval]'`",
-            file=sys.stderr,
+        messages.note(
+            "codixr-bench",
+            f"{name}: radeval cannot be imported ({why}): `pip install 'codixr[radeval]'`",
         )
         return NOT_INSTALLED
     values = np.zeros(len(texts))
@@ -143,7 +142,7 @@ def _values_of(name: str, texts: Sequence[tuple[str, str]]) -> Array | str:
     except Exception as error:  # whatever a download or a foreign model raises
         # Its message may quote a report.
         kind = type(error).__name__
-        print(f"codixr-bench: note: {name}: radeval's {scorer} failed: {kind}", file=sys.stderr)
+        messages.note("codixr-bench", f"{name}: radeval's {scorer} failed: {kind}")
         return f"radeval could not load or run {scorer}"
     if by_report.shape != (len(told),) or not np.isfinite(by_report).all():
         return f"radeval gave no finite {scorer} value a report"

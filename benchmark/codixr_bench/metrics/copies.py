@@ -24,6 +24,7 @@ from codixr.data.dataset import StudyDataset
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.progress import Progress
 from codixr_bench.backbones.backbone import (
     Backbone,
     Features,
@@ -35,7 +36,6 @@ from codixr_bench.backbones.backbone import (
 from codixr_bench.backbones.real_features import features_of_dataset
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
-from codixr_bench.progress import progress
 from codixr_bench.score import Score
 from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 from codixr_bench.task import Task
@@ -280,8 +280,8 @@ _computed: OrderedDict[tuple[str, str, int, str], Features] = OrderedDict()
 def _features_of(train: StudyDataset, view: Modality, backbone: Backbone) -> Features:
     key = (train.fingerprint, view.value, len(train), backbone.signature)
     if key not in _computed:
-        with progress(f"training pictures {view}, {backbone.name}", len(train)) as advance:
-            counted: Any = _Counted(backbone, advance)
+        with Progress(f"training pictures {view}, {backbone.name}", len(train)) as bar:
+            counted: Any = _Counted(backbone, bar.advance)
             _computed[key] = features_of_dataset(train, view, counted)
         if len(_computed) > 2:
             _computed.popitem(last=False)

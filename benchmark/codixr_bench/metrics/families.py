@@ -3,11 +3,11 @@
 Your own is a function of the same form: ``metrics(task, track) -> list[Metric]``.
 """
 
-import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from codixr import messages
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -176,7 +176,7 @@ def _load_or_note(backbone: Backbone, what: str) -> None:
         try:
             backbone.load()
         except InputError as error:
-            print(f"codixr-bench: note: {what}: {error}", file=sys.stderr)
+            messages.note("codixr-bench", f"{what}: {error}")
 
 
 def _published_judges(metrics: Sequence[Metric]) -> list[PublishedJudge]:

@@ -8,9 +8,9 @@ below 0. Memory is flat: kernels are made in blocks, and only their row sums are
 import numpy as np
 from numpy.typing import NDArray
 
+from codixr.progress import Progress
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.metrics.frechet import Influences
-from codixr_bench.progress import progress
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -39,7 +39,7 @@ def _sums_within(rows: FeatureRows) -> Vector:
     """Row sums of the kernel of a set with itself, without the diagonal: [n]."""
     sums = np.zeros(len(rows))
     at = 0
-    with progress("kernel within a set", len(rows), unit="pictures") as advance:
+    with Progress("kernel within a set", len(rows), unit="pictures") as bar:
         for block in rows.read():
             x, other_at = block.astype(np.float64), 0
             here = slice(at, at + len(x))
@@ -54,7 +54,7 @@ def _sums_within(rows: FeatureRows) -> Vector:
                     sums[here] += kernel.sum(axis=1)
                 other_at += len(other)
             at += len(x)
-            advance(len(x))
+            bar.advance(len(x))
     return sums
 
 
@@ -62,7 +62,7 @@ def _sums_across(first: FeatureRows, second: FeatureRows) -> tuple[Vector, Vecto
     """Row and column sums of the kernel between two sets: [n], [m]."""
     sums = (np.zeros(len(first)), np.zeros(len(second)))
     at = 0
-    with progress("kernel between the sets", len(first), unit="pictures") as advance:
+    with Progress("kernel between the sets", len(first), unit="pictures") as bar:
         for block in first.read():
             x, other_at = block.astype(np.float64), 0
             for other in second.read():
@@ -71,5 +71,5 @@ def _sums_across(first: FeatureRows, second: FeatureRows) -> tuple[Vector, Vecto
                 sums[1][other_at : other_at + len(other)] += kernel.sum(axis=0)
                 other_at += len(other)
             at += len(x)
-            advance(len(x))
+            bar.advance(len(x))
     return sums

@@ -1,9 +1,9 @@
 """Distances between pictures, made for a task on a track; their backbones loaded, floors found."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from codixr import messages
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -68,7 +68,7 @@ def load_distances(metrics: Sequence[Metric]) -> None:
                 backbone.load()
             except InputError as error:
                 if backbone.backbone not in noted:
-                    print(f"codixr-bench: note: {metric.name}: {error}", file=sys.stderr)
+                    messages.note("codixr-bench", f"{metric.name}: {error}")
                 noted.add(backbone.backbone)
 
 

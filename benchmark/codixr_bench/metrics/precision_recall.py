@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from codixr.progress import Progress
 from codixr_bench.backbones.feature_rows import FeatureRows
-from codixr_bench.progress import progress
 from codixr_bench.statistics.half_samples import Halved, Splits
 
 K_PRECISION = 3
@@ -59,7 +59,7 @@ def manifolds(generated: FeatureRows, real: FeatureRows, splits: Splits | None =
         for part in parts:
             part.set_radii(side, _radii(near, part.members[side], rows))
     at = 0
-    with progress("manifolds", n, unit="pictures") as advance:
+    with Progress("manifolds", n, unit="pictures") as bar:
         for block in generated.read():
             x, other_at = block.astype(np.float64), 0
             for other in real.read():
@@ -68,7 +68,7 @@ def manifolds(generated: FeatureRows, real: FeatureRows, splits: Splits | None =
                     part.add(squared, at, other_at)
                 other_at += len(other)
             at += len(x)
-            advance(len(x))
+            bar.advance(len(x))
     found = np.array([part.scores() for part in parts])
     halves = found[1:].reshape(-1, 2, 4)
     return Manifolds(
@@ -134,7 +134,7 @@ def _neighbours(rows: FeatureRows) -> _Neighbours:
     kept = min(NEIGHBOURS, n)
     squared, index = np.empty((n, kept)), np.empty((n, kept), np.int32)
     at = 0
-    with progress("neighbours", n, unit="pictures") as advance:
+    with Progress("neighbours", n, unit="pictures") as bar:
         for block in rows.read():
             x, other_at = block.astype(np.float64), 0
             least, whose = np.empty((len(x), 0)), np.empty((len(x), 0), np.int32)
@@ -151,7 +151,7 @@ def _neighbours(rows: FeatureRows) -> _Neighbours:
             squared[at : at + len(x)] = np.take_along_axis(least, order, axis=1)
             index[at : at + len(x)] = np.take_along_axis(whose, order, axis=1)
             at += len(x)
-            advance(len(x))
+            bar.advance(len(x))
     return _Neighbours(squared, index)
 
 

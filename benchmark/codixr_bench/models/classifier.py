@@ -7,7 +7,6 @@ is and how severe it is comes from linear probes on the towers' features, fitted
 studies' truth. The phantom's grammar writes it all down, in its usual wording.
 """
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from codixr.data.phantom.dataset import SPLIT_STARTS, PhantomDataset
 from codixr.data.phantom.grammar import SEVERITIES, grade, write_report
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.progress import track
 from codixr_bench.backbones.operating_points import operating_points
 from codixr_bench.model import Conditions, Sample
 from codixr_bench.task import Task
@@ -96,17 +96,13 @@ class ClassifierModel:
 
     def _read(self, data: PhantomDataset, views: tuple[Modality, ...]) -> tuple[Array, Array]:
         """Features [n, d] and fused logits [n, k] of a whole split."""
-        from rich.console import Console
-        from rich.progress import track
-
         pictures = {view: data.images(view) for view in views}
         parts = [
             self._towers_on({v: _to_float(p[i : i + _BATCH]) for v, p in pictures.items()})
             for i in track(
                 range(0, len(data), _BATCH),
-                description=f"classifier {data.split} {'+'.join(views)}",
-                console=Console(file=sys.stderr),
-                transient=True,
+                f"classifier {data.split} {'+'.join(views)}",
+                "batches",
             )
         ]
         features, logits = zip(*parts, strict=True)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +15,10 @@ from numpy import generic
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from codixr import messages
+from codixr.atomic import make_folder, write_atomically
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
-from codixr_bench.atomic import make_folder, write_atomically
 from codixr_bench.hooks import Setting
 from codixr_bench.metric import Metric
 from codixr_bench.metrics.families import prepare_metrics
@@ -108,7 +108,7 @@ def finish(
 
     Raises InputError when samples are missing or damaged, or the disk is full.
     """
-    print(f"codixr-bench: scoring {len(dataset):,} samples", file=sys.stderr)
+    messages.say("codixr-bench", f"scoring {len(dataset):,} samples")
     began = time.perf_counter()
     prepare_metrics(metrics, track, dataset, data_dir)
     scored = score_samples(source, dataset, metrics)

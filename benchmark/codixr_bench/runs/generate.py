@@ -5,10 +5,8 @@ killed and started again, makes the same bytes; other batch sizes and numbers of
 picture by float32 rounding at most. Processes share the chunks by stride and meet on the disk.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +15,7 @@ from codixr.data.dataset import StudyDataset
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.progress import Progress
 from codixr_bench.hooks import SeesTruth, uses_conditions
 from codixr_bench.model import Conditions, Content, GenerativeModel, Sample
 from codixr_bench.runs.crash import ModelError
@@ -26,7 +25,6 @@ from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import Task
 
 BATCH_SIZE = 64
-_LOG_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +78,12 @@ def generate(
         if prepare is not None:
             prepare()
             began = time.perf_counter()
-        with _progress(title, made, kept) as advance:
+        if title is not None and kept:
+            title += f" ({kept} kept)"
+        with Progress(title or "", made, unit="studies", quiet=title is None) as bar:
             for chunk in todo:
                 samples = store.read_part(chunk)
-                advance(len(samples))
+                bar.advance(len(samples))
                 try:
                     for batch in _split(store.positions(chunk)[len(samples) :], batch_size):
                         samples += _make(
@@ -95,7 +95,7 @@ def generate(
                             image_size,
                             show_messages,
                         )
-                        advance(len(batch))
+                        bar.advance(len(batch))
                 except BaseException:
                     store.write_part(chunk, samples)
                     raise
@@ -239,67 +239,3 @@ def _located(
 def _split(positions: range, size: int) -> Iterator[range]:
     for start in range(positions.start, positions.stop, size):
         yield range(start, min(start + size, positions.stop))
-
-
-@contextmanager
-def _progress(title: str | None, total: int, kept: int) -> Iterator[Callable[[int], None]]:
-    """The rate and the time left on stderr: a bar on a terminal, a line now and then in a log."""
-    if title is None:
-        yield lambda _: None
-        return
-    if kept:
-        title += f" ({kept} kept)"
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _log_lines(title, total)
-        return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Task as Job
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        """Studies a second, since the beginning: slow batches do not make it flicker."""
-
-        def render(self, task: Job) -> Text:
-            return Text(f"{task.completed / max(task.elapsed or 0.0, 1e-3):.1f}/s")
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=console, refresh_per_second=4) as bar:
-        job = bar.add_task(title, total=total)
-        yield lambda n: bar.update(job, advance=n)
-
-
-def _log_lines(title: str, total: int) -> Callable[[int], None]:
-    """A line at the end, and at most one every half minute before."""
-    began = spoke = time.monotonic()
-    done = 0
-
-    def advance(n: int) -> None:
-        nonlocal done, spoke
-        done += n
-        now = time.monotonic()
-        if done < total and now - spoke < _LOG_SECONDS:
-            return
-        spoke = now
-        rate = done / max(now - began, 1e-3)
-        left = (total - done) / rate
-        line = f"{title}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left"
-        print(line, file=sys.stderr, flush=True)
-
-    return advance

@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image as PILImage
 from PIL import ImageDraw, ImageFont
 
+from codixr.atomic import write_atomically
 from codixr.data.study import Study
 from codixr.modality import Modality
-from codixr_bench.atomic import write_atomically
 from codixr_bench.model import Content, Sample
 from codixr_bench.task import Task
 

@@ -8,7 +8,6 @@ with ``mu`` and ``sigma``, and ``n`` where its maker wrote it.
 """
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PILImage
 
+from codixr import messages
 from codixr.data.study import Image
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.progress import Progress
 from codixr_bench.backbones.backbone import Backbone
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.metrics.frechet import FeatureStatistics
-from codixr_bench.progress import progress
 from codixr_bench.runs.external import SUFFIXES, read_picture
 
 PICTURES = (*SUFFIXES, ".bmp", ".gif")
@@ -106,10 +106,10 @@ def side_of(pictures: PictureSet, backbone: Backbone, title: str) -> Side:
             raise InputError(f"{held[bad[0]][0]}: its features hold NaN or infinity")
         rows.add(range(len(rows), len(rows) + len(held)), features)
         side.statistics.update(features)
-        advance(len(held))
+        bar.advance(len(held))
         held.clear()
 
-    with progress(title, len(pictures), unit="pictures") as advance:
+    with Progress(title, len(pictures), unit="pictures") as bar:
         for name, picture in pictures.pictures():
             _check_values(name, picture)
             if held and (len(held) == _BATCH or held[0][1].shape != picture.shape):
@@ -135,10 +135,10 @@ def _folder(folder: Path) -> PictureSet:
         raise InputError(f"'{folder}' holds no pictures ({', '.join(PICTURES)}){hint}")
     others = [path.name for path in files if path.suffix.lower() not in PICTURES] + folders
     if others:
-        print(
-            f"codixr-bench: note: '{folder}': {len(others)} not read, as no picture's name: "
+        messages.note(
+            "codixr-bench",
+            f"'{folder}': {len(others)} not read, as no picture's name: "
             f"{', '.join(others[:_SHOWN])}{', …' if len(others) > _SHOWN else ''}",
-            file=sys.stderr,
         )
     return PictureSet(folder, pictures)
 

@@ -9,9 +9,9 @@ run's fingerprint. Equal samples make equal bytes.
 import fcntl
 import io
 import os
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -20,10 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image as PILImage
 
+from codixr import messages
+from codixr.atomic import make_folder, remove_parts, write_atomically
 from codixr.data.study import Image
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.atomic import make_folder, remove_parts, write_atomically
 from codixr_bench.model import Content, Sample
 from codixr_bench.runs.record import RECORD_NAME, RunRecord
 from codixr_bench.task import Task
@@ -32,8 +33,7 @@ CHUNK_SIZE = 64
 _LEVELS = np.float32(65535.0)
 
 
-def _warn(text: str) -> None:
-    print(f"codixr-bench: note: {text}", file=sys.stderr)
+_note = partial(messages.note, "codixr-bench")
 
 
 class SampleStore:
@@ -124,7 +124,7 @@ class SampleStore:
             try:
                 write_atomically(self._part(chunk), encode_chunk(made, samples, self.task))
             except InputError as error:
-                _warn(f"{len(samples)} finished samples could not be kept: {error}")
+                _note(f"{len(samples)} finished samples could not be kept: {error}")
 
     def read_part(self, chunk: int) -> list[Sample]:
         """The first samples of a chunk that were kept; none where there are none, or damaged."""
@@ -136,7 +136,7 @@ class SampleStore:
             rows = pq.ParquetFile(io.BytesIO(content)).metadata.num_rows
             return decode_chunk(content, self.positions(chunk)[:rows], self.task)
         except (OSError, ValueError, pa.ArrowException):
-            _warn(f"'{path}' is damaged: making its samples anew")
+            _note(f"'{path}' is damaged: making its samples anew")
             return []
 
     def _part(self, chunk: int) -> Path:
@@ -158,7 +158,7 @@ class SampleStore:
             ) from error
 
     def missing(
-        self, among: Iterable[int] | None = None, note: Callable[[str], None] = _warn
+        self, among: Iterable[int] | None = None, note: Callable[[str], None] = _note
     ) -> list[int]:
         """The chunks that have yet to be made: absent ones, and damaged ones (with a note)."""
         chunks = []

@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 import sys
-import time
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from codixr.atomic import new_array
 from codixr.data.phantom.render import render_views
 from codixr.modality import Modality
+from codixr.progress import Progress
 
 VIEWS = (Modality.F, Modality.L)
 CHUNK = 32
@@ -55,19 +55,6 @@ def _chunks(seed: int, start: int, n: int, size: int) -> Iterator[tuple[int, NDA
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def _progress(title: str, done: int, total: int, began: float) -> None:
-    rate = done / max(time.monotonic() - began, 1e-6)
-    bar = "#" * (24 * done // total)
-    end = "\n" if done == total else ""
-    left = (total - done) / max(rate, 1e-6)
-    print(
-        f"\r{title} [{bar:<24}] {done}/{total}, {rate:.0f}/s, {left:.0f} s left ",
-        end=end,
-        file=sys.stderr,
-        flush=True,
-    )
 
 
 def _crc(images: NDArray[np.uint8]) -> int:
@@ -117,11 +104,11 @@ def _build(
         arrays = {
             view: new_array(path, np.uint8, (n, size, size)) for view, path in temporary.items()
         }
-        began = time.monotonic()
-        for offset, chunk in _chunks(seed, start, n, size):
-            for k, view in enumerate(VIEWS):
-                arrays[view][offset : offset + len(chunk)] = chunk[:, k]
-            _progress(f"phantom {split} {size}x{size}", offset + len(chunk), n, began)
+        with Progress(f"phantom {split} {size}x{size}", n, unit="studies") as bar:
+            for offset, chunk in _chunks(seed, start, n, size):
+                for k, view in enumerate(VIEWS):
+                    arrays[view][offset : offset + len(chunk)] = chunk[:, k]
+                bar.advance(len(chunk))
         crcs = {str(view): _crc(array) for view, array in arrays.items()}
         for array in arrays.values():
             array.flush()

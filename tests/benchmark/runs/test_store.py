@@ -149,7 +149,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_half_file(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(atomic.os, "fsync", full)
-    with pytest.raises(InputError, match="no space left on the disk"):
+    with pytest.raises(InputError, match="no space left for"):
         store.write(1, samples(store.positions(1)))
     assert [p.name for p in tmp_path.iterdir() if "chunk" in p.name] == ["chunk-00000.parquet"]
 

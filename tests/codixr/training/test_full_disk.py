@@ -157,15 +157,15 @@ def test_a_command_says_so_wherever_the_disk_fills_and_ends_with_the_same_bits(
             printed = capfd.readouterr().err
             assert "Traceback" not in printed
             last = printed.splitlines()[-1]
-            assert last.startswith("codixr train: no space left for ")
-            stops.append(last.split(":")[1].removeprefix(f" no space left for {disk}/run"))
+            assert last.startswith("codixr train: error: no space left for ")
+            stops.append(last.split(":")[2].removeprefix(f" no space left for {disk}/run"))
         print("the disk was full at:", *stops, sep="\n  ")
         checkpoints = "/stages/image-ldm-F/checkpoints"
         assert stops[0].startswith("/cache/.")
         assert stops[1:] == [
             f"{checkpoints}/step-00000001.pt",
             f"{checkpoints}/step-00000002.pt",
-            "",  # in the weights: their writer does not say where
+            "/denoiser_f/diffusion_pytorch_model.safetensors",
             "/samples/image-ldm-F/step-00000002.png",
         ]
         enlarge(disk, 2 * end)

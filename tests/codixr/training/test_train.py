@@ -251,7 +251,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     words = ["train", "all", "--preset", "tiny", "--data", "nowhere", "--out", str(tmp_path / "x")]
     assert cli.main(words) == 2
     assert capsys.readouterr().err.splitlines() == [
-        "codixr train: --data nowhere: no such folder; give 'phantom' or a prepared data set"
+        "codixr train: error: --data nowhere: no such folder; give 'phantom' or a prepared data set"
     ]
     assert not (tmp_path / "x").exists()
 

@@ -161,8 +161,8 @@ def test_torchrun_fails_at_once_with_one_line_of_ours(
 ) -> None:
     found = torchrun(tmp_path / "two", *more, **environment)
     assert found.returncode != 0
-    own = [text for text in found.stderr.splitlines() if text.startswith("codixr train: ")]
-    assert own == [f"codixr train: {line}"]
+    own = [text for text in found.stderr.splitlines() if text.startswith("codixr train: error: ")]
+    assert own == [f"codixr train: error: {line}"]
     assert "exitcode  : 2" in found.stderr  # ours; torchrun itself ends with 1
     assert "codixr/commands/train.py" not in found.stderr  # no traceback through our files
     assert not (tmp_path / "two").exists()
