@@ -79,7 +79,9 @@ def test_a_column_carries_the_error_and_the_error_of_a_difference(patients):
         assert column.mean() == pytest.approx(0, abs=1e-12)
         expected = np.sqrt(np.square(changes).mean())
         assert standard_error(column, patients)[0] == pytest.approx(expected, rel=1e-9)
-        assert standard_error(column - column.mean(), numbers)[0] == pytest.approx(expected, rel=1e-9)
+        assert standard_error(column - column.mean(), numbers)[0] == pytest.approx(
+            expected, rel=1e-9
+        )
     apart = splits.column(one) - splits.column(two)
     np.testing.assert_allclose(apart, splits.column(one - two), atol=1e-12)
 
