@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codixr.data.dataset import StudyDataset
 from codixr.data.openi import NORMAL_IMPRESSION
+from codixr.data.study import Image
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.model import Conditions, Content, Sample
@@ -42,9 +44,7 @@ class ConstantModel:
                     raise InputError("model 'constant' needs training pictures, the track has none")
                 self._answer[modality] = NORMAL_IMPRESSION
             elif modality.is_image:
-                pictures = train_pictures(train, modality)
-                mean = pictures.mean(axis=0, dtype=np.float64)
-                self._answer[modality] = mean.astype(np.float32)[None]
+                self._answer[modality] = mean_picture(train, modality)
             else:
                 self._answer[modality] = typical_report(train_reports(train))
 
@@ -53,6 +53,16 @@ class ConstantModel:
     ) -> list[Sample]:
         """The answer, once a study."""
         return [{m: self._answer[m] for m in task.outputs} for _ in seeds]
+
+
+def mean_picture(train: StudyDataset, modality: Modality) -> Image:
+    """The mean of a view's training pictures, float32 [1, S, S]; ValueError without any."""
+    total: NDArray[np.float64] | None = None
+    for picture in train_pictures(train, modality):
+        total = picture.astype(np.float64) if total is None else total + picture
+    if total is None:
+        raise ValueError("no pictures")
+    return (total / len(train)).astype(np.float32)[None]
 
 
 def typical_report(reports: Sequence[str]) -> str:

@@ -53,8 +53,8 @@ class RetrievalModel:
         self._train = train
         for modality in task.inputs:
             if modality.is_image:
-                pictures = train_pictures(train, modality)
-                self._pictures[modality] = np.stack([_reduce(picture) for picture in pictures])
+                reduced = [_reduce(picture) for picture in train_pictures(train, modality)]
+                self._pictures[modality] = np.stack(reduced)
             else:
                 self._words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
                 self._reports = self._words.fit_transform(train_reports(train))
