@@ -47,6 +47,19 @@ class SizesPictures(Protocol):
         ...
 
 
+@runtime_checkable
+class ChecksTrack(Protocol):
+    """A model that fits some tracks only, and says so before anything of a run is made."""
+
+    def check_track(self, name: str, image_size: int | None, *, simulated: bool) -> None:
+        """InputError, with the cure, for a track that the model can't serve.
+
+        ``image_size`` is the side of the track's square pictures, or None where it takes any;
+        ``simulated`` is True where its studies are simulated, of no patient.
+        """
+        ...
+
+
 def settings_of(model: GenerativeModel) -> dict[str, Setting]:
     """The model's generation settings (``model.settings``), e.g. steps and guidance; or none."""
     settings = getattr(model, "settings", None)

@@ -54,6 +54,7 @@ METRICS: dict[str, str] = {
 """Name -> module:function, called as ``function(task, track)`` for a list of Metric."""
 TRACKS: dict[str, str] = {
     "phantom": "phantom.yaml",
+    "phantom-256": "phantom-256.yaml",
     "openi": "openi.yaml",
     "ct": "ct.yaml",
     "mimic-cxr": "mimic-cxr.yaml",

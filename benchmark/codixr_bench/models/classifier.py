@@ -66,6 +66,14 @@ class ClassifierModel:
         """F→T, L→T and F+L→T."""
         return task.outputs == (Modality.T,) and all(m.is_image for m in task.inputs)
 
+    def check_track(self, name: str, image_size: int | None, *, simulated: bool) -> None:
+        """InputError for real pictures."""
+        if not simulated:
+            raise InputError(
+                f"model 'classifier' has towers for simulated pictures only, and track '{name}' "
+                "holds real ones: use --track phantom"
+            )
+
     def prepare(self, train: StudyDataset | None, task: Task) -> None:
         """Tune on the validation split, fit the probes; InputError on another track."""
         if not isinstance(train, PhantomDataset):

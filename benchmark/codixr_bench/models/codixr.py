@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from codixr.errors import InputError
 from codixr_bench.model import Conditions, Sample
 from codixr_bench.task import Task
 
@@ -27,6 +28,7 @@ class CoDiXRModel:
         from codixr.model.pipeline import CoDiXRPipeline, Settings
 
         self.version = __version__
+        self._given = checkpoint is not None
         self.pipeline = CoDiXRPipeline.from_pretrained(checkpoint)
         self.checkpoint_sha256 = self.pipeline.sha256
         diffusion = self.pipeline.preset.diffusion
@@ -37,6 +39,19 @@ class CoDiXRModel:
             "guidance": diffusion.guidance if guidance is None else guidance,
         }
         self._settings = Settings(steps, guidance, scheduler=scheduler)
+
+    def check_track(self, name: str, image_size: int | None, *, simulated: bool) -> None:
+        """InputError where the track's pictures have another size than the checkpoint's."""
+        side = self.pipeline.size
+        if image_size is None or image_size == side:
+            return
+        what = "this checkpoint" if self._given else "the embedded checkpoint"
+        of = "" if self._given else ", simulated ones (the track phantom)"
+        raise InputError(
+            f"model 'codixr': {what} makes {side}×{side} pictures{of}; track '{name}' evaluates "
+            f"{image_size}×{image_size}: give a checkpoint of that size, --model codixr:FOLDER, or "
+            "train one on your data: codixr train all --preset paper --data DIR (docs/training.md)"
+        )
 
     def supports(self, task: Task) -> bool:
         """All tasks: any modalities from any others."""

@@ -1,6 +1,7 @@
 """What the reference points take from a training split, by the fastest way a dataset offers."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def train_reports(train: StudyDataset) -> list[str]:
     return [train[position].report or "" for position in range(len(train))]
 
 
-def _in_unit_range(stored: NDArray[np.generic]) -> NDArray[np.float32]:
+def _in_unit_range(stored: NDArray[Any]) -> NDArray[np.float32]:
     """Whole numbers divided by the largest of their type: 255 for 8 bits, 65535 for 16."""
     pictures = stored.astype(np.float32)
     if np.issubdtype(stored.dtype, np.unsignedinteger):

@@ -11,6 +11,7 @@ from pathlib import Path
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr_bench.hooks import (
+    ChecksTrack,
     LearnsFromTrack,
     SizesPictures,
     checkpoint_of,
@@ -74,6 +75,8 @@ def refuse_early(model: GenerativeModel, task: Task, track: Track) -> None:
     track.check(task, model)
     if not model.supports(task):
         raise InputError(f"model '{model.name}' does not support the task '{task}'")
+    if isinstance(model, ChecksTrack):
+        model.check_track(track.name, track.image_size, simulated=track.simulated)
     if needs_training(model) and "train" not in track.splits:
         raise InputError(
             f"model '{model.name}' needs training studies, and track '{track.name}' has none; "
