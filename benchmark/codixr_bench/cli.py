@@ -15,7 +15,7 @@ from pathlib import Path
 from codixr import messages
 from codixr.atomic import is_disk_full, no_space
 from codixr.errors import InputError
-from codixr_bench.commands.arguments import Command, make_parser
+from codixr_bench.commands.options import Command, make_parser
 from codixr_bench.commands.redirection import recover, undo
 from codixr_bench.runs.crash import ModelError
 
@@ -102,7 +102,7 @@ def _score(parsed: argparse.Namespace) -> int:
 
 
 def _fid(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.fid import fid_command
+    from codixr_bench.runs.picture_distance import fid_command
 
     return fid_command(parsed)
 
@@ -144,13 +144,13 @@ def _check(parsed: argparse.Namespace) -> int:
 
 
 def _submit(parsed: argparse.Namespace) -> int:
-    from codixr_leaderboard.commands import submit_command
+    from codixr_leaderboard.commands.verify import submit_command
 
     return submit_command(parsed)
 
 
 def _verify(parsed: argparse.Namespace) -> int:
-    from codixr_leaderboard.commands import verify_command
+    from codixr_leaderboard.commands.verify import verify_command
 
     return verify_command(parsed)
 
@@ -174,19 +174,19 @@ def _new_model(parsed: argparse.Namespace) -> int:
 
 
 def _tasks(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.listing import tasks
+    from codixr_bench.commands.metrics import tasks
 
     return tasks(as_json=parsed.json)
 
 
 def _models(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.listing import models
+    from codixr_bench.commands.metrics import models
 
     return models(as_json=parsed.json)
 
 
 def _metrics(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.listing import metrics
+    from codixr_bench.commands.metrics import metrics
 
     return metrics(parsed.track, as_json=parsed.json)
 

@@ -17,7 +17,7 @@ from codixr_bench.models.diffusers import DiffusersModel, as_grey
 from codixr_bench.models.transformers import TransformersModel
 from codixr_bench.registry import load_model
 from codixr_bench.runs.crash import ModelError
-from codixr_bench.runs.generate import generate
+from codixr_bench.runs.generation import generate
 from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import Task
 from codixr_bench.testing import check_model

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from codixr_bench.models.codixr import CoDiXRModel
 from codixr_bench.result import Result
+from codixr_bench.runs.one_task import RunOptions, run_task
 from codixr_bench.runs.processes import World
-from codixr_bench.runs.run import RunOptions, run_task
 from codixr_bench.score import Score
 from codixr_bench.task import Task
 from codixr_bench.track import Track

@@ -13,9 +13,7 @@ from codixr_bench.models.samples import folder_of
 from codixr_bench.registry import load_model
 from codixr_bench.runs.external import ExternalSamples
 from codixr_bench.runs.finish import Maker, Outcome, finish, model_info, print_outcomes
-from codixr_bench.runs.processes import current_world
-from codixr_bench.runs.record import RECORD_NAME
-from codixr_bench.runs.run import (
+from codixr_bench.runs.one_task import (
     SAMPLES,
     RunOptions,
     make_samples,
@@ -24,6 +22,8 @@ from codixr_bench.runs.run import (
     run_folder,
     run_task,
 )
+from codixr_bench.runs.processes import current_world
+from codixr_bench.runs.record import RECORD_NAME
 from codixr_bench.runs.scoring import SampleSource
 from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import GROUPS, Task, parse_tasks

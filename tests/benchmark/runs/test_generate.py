@@ -10,7 +10,7 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.model import Conditions, Sample
 from codixr_bench.models.real import RealModel
-from codixr_bench.runs.generate import conditions_of, generate
+from codixr_bench.runs.generation import conditions_of, generate
 from codixr_bench.runs.processes import World
 from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import Task

@@ -8,7 +8,7 @@ from codixr import atomic
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.model import Sample
-from codixr_bench.runs.generate import generate
+from codixr_bench.runs.generation import generate
 from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import Task
 from helpers.bench_fakes import FakeDataset, SeededModel, contents, record

@@ -29,7 +29,7 @@ from codixr_bench.runs.finish import (
     Outcome,
     finish,
 )
-from codixr_bench.runs.generate import BATCH_SIZE, Generated, generate
+from codixr_bench.runs.generation import BATCH_SIZE, Generated, generate
 from codixr_bench.runs.processes import World
 from codixr_bench.runs.record import RECORD_NAME, RunRecord
 from codixr_bench.runs.store import CHUNK_SIZE, SampleStore
