@@ -1,15 +1,38 @@
-"""What every metric offers: a small mergeable state between studies and scores."""
+"""What every metric offers, and the one object that knows everything about a family of them.
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol, Self, runtime_checkable
+A ``Family`` makes its metrics for a task on a track, and answers for their scores: what holds for a
+score whatever its value (``Facts``), what each study does to it, its counts, whether its arithmetic
+holds, what its signature says, its card. Nobody else knows a score's name: ask
+``registry.family_of(name)``. A ``Metric`` is the small mergeable state between studies and scores.
+Importing this, and every family, needs no torch.
+"""
 
-from numpy import generic
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+
+import numpy as np
 from numpy.typing import NDArray
 
 from codixr.data.study import Study
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
 from codixr_bench.task import Task
+
+if TYPE_CHECKING:
+    from codixr_bench.track import Evaluation, Track
+
+Column = NDArray[np.generic]
+Columns = Mapping[str, Column]
+"""Of ``statistics.parquet``: column name -> [n], or [n, k]; one row a study."""
+Problems = Iterator[tuple[str, str]]
+"""(field, reason) of every number that does not follow from the others."""
+
+INFLUENCE = ".influence"
+"""The end of a column that says what each study does to a score, whatever the metric."""
 
 
 class Metric(Protocol):
@@ -39,7 +62,7 @@ class Metric(Protocol):
         """The scores over all studies seen."""
         ...
 
-    def statistics(self) -> Mapping[str, NDArray[generic]]:
+    def statistics(self) -> Columns:
         """One row a study in position order: what pairing and resampling need, without ids."""
         ...
 
@@ -56,3 +79,174 @@ class MakesSeveral(Protocol):
     def choose(self, wanted: Sequence[str]) -> None:
         """Make those of ``wanted`` that are offered; the usual ones where none is."""
         ...
+
+
+@runtime_checkable
+class LoadsNetworks(Protocol):
+    """A metric that computes with networks: they are loaded before hours of work."""
+
+    def load(self) -> None:
+        """Load them.
+
+        Published weights that are missing are noted on stderr, once, and the scores will be null;
+        InputError for a network that belongs to this package.
+        """
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A metric that needs more of the track than the evaluated studies."""
+
+    def prepare(self, evaluation: "Evaluation") -> None:
+        """Called once before the first ``update``: weights, real pictures, training studies."""
+        ...
+
+
+class About(StrEnum):
+    """What a score judges."""
+
+    PICTURE = "picture"
+    REPORT = "report"
+    PAIR = "pair"
+    """Two outputs of one study together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What holds for a score whatever its value."""
+
+    higher_is_better: bool
+    about: About
+    lowest: float = -math.inf
+    """The least value there can be, its interval included."""
+    highest: float = math.inf
+    decimals: int = 3
+    """Digits behind the point that a reader needs; more where the value would read as another."""
+    primary: bool = False
+    """Whether the gate looks at it unasked."""
+    place: int | None = None
+    """Its place among the columns of a summary of tasks; None for a score that is not shown."""
+    title: str = ""
+    """What a table of its classes is called, e.g. ``label F1``; empty without classes."""
+    pin: str = ""
+    """Under which name a track pins parts of its signature, e.g. ``auroc``; empty: its own name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """A score's dependence on each study.
+
+    A study's influence is (n - 1) times what the score loses when the study is left out, about
+    their mean; the score of a resample with weights w is close to ``value + mean(w · influence)``.
+    """
+
+    by_study: NDArray[np.float64]
+    """[n], mean zero; in the score's unit."""
+    value: float | None = None
+    """The score recomputed from the same columns; None where they hold the influence only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A score's name in its parts: ``chex_auroc_macro[F]``."""
+
+    lead: str
+    """Of a second judge's scores, e.g. ``chex_``; mostly empty."""
+    base: str
+    """``auroc_macro``."""
+    view: str
+    """``[F]`` or ``[L]`` where a task makes both views, else empty."""
+
+
+class Family:
+    """Everything about a kind of metric; one object of it stands in its file and in the registry.
+
+    Give ``name``, ``scores`` and ``metrics``; the rest has defaults that fit a metric whose
+    ``statistics`` hold ``<score>.influence`` columns. ``metrics.sums.SummedFamily`` gives all of
+    it to a metric whose statistics add up.
+    """
+
+    name: str
+    """What ``--metrics`` and a track's recipe call it."""
+    scores: Mapping[str, Facts]
+    """Score name, without lead and view -> its facts."""
+    leads: tuple[str, ...] = ()
+    """What a second judge's scores may begin with."""
+    card: str = ""
+    """The file under ``docs/metrics`` that says what its numbers mean; empty: the docstring."""
+    reasons: tuple[str, ...] = ("no study was scored",)
+    """Regular expressions of the reasons that its nulls may give."""
+
+    def metrics(self, task: Task, track: "Track") -> Sequence[Metric]:
+        """New, empty metrics for ``task`` on ``track``; empty where it scores nothing of it."""
+        raise NotImplementedError
+
+    def parse(self, name: str) -> Name | None:
+        """A score's name in its parts, or None for a name that is not of this family."""
+        whole, bracket, view = name.partition("[")
+        if bracket and view not in ("F]", "L]"):
+            return None
+        for lead in ("", *self.leads):
+            base = whole.removeprefix(lead)
+            if whole.startswith(lead) and self._facts(base) is not None:
+                return Name(lead, base, f"{bracket}{view}")
+        return None
+
+    def facts(self, name: str) -> Facts | None:
+        """The facts of a score by its whole name; None for a name that is not of this family."""
+        parsed = self.parse(name)
+        return None if parsed is None else self._facts(parsed.base)
+
+    def _facts(self, base: str) -> Facts | None:
+        return self.scores.get(base)
+
+    def influences(self, columns: Columns) -> dict[str, Influence]:
+        """Score name -> influence, from a run's statistics; scores they can't give are absent.
+
+        By default the columns ``<score>.influence`` as they stand.
+        """
+        return {
+            name.removesuffix(INFLUENCE): Influence(np.asarray(values, dtype=np.float64))
+            for name, values in columns.items()
+            if name.endswith(INFLUENCE) and self.facts(name.removesuffix(INFLUENCE)) is not None
+        }
+
+    def about_studies(self, column: str) -> bool:
+        """Whether a column of its statistics is about the studies: equal for every model."""
+        return False
+
+    def counts(self, name: str, columns: Columns) -> dict[str, int]:
+        """Summed counts that let a reader recompute the score; empty where there are none."""
+        return {}
+
+    def cells(self, score: Score, label: str, columns: Columns) -> dict[str, NDArray[np.bool_]]:
+        """Which studies are a class's ``tp``, ``fp``, ``fn`` and ``tn``; empty without any."""
+        return {}
+
+    def arithmetic(self, scores: Mapping[str, Score], *, simulated: bool) -> Problems:
+        """What does not add up among a result's scores of this family, by name.
+
+        Args:
+            scores: the result's scores of this family.
+            simulated: False on a track of real patients, where small cells are hidden and what
+                needs one is not recomputed.
+        """
+        yield from ()
+
+    def signature_faults(self, score: Score) -> Iterator[str]:
+        """What a score's signature has to say and doesn't; its first part names the metric."""
+        parsed = self.parse(score.name)
+        if parsed and not f"{parsed.base}_".startswith(f"{score.signature.partition('|')[0]}_"):
+            yield "it is of another metric"
+
+    def knows_reason(self, reason: str) -> bool:
+        """Whether a null's reason is one that this family gives."""
+        return any(re.fullmatch(pattern, reason) for pattern in self.reasons)
+
+    def pin(self, name: str) -> str:
+        """The name under which a track pins parts of this score's signature, with its lead."""
+        parsed, facts = self.parse(name), self.facts(name)
+        if parsed is None or facts is None:
+            return ""
+        return f"{parsed.lead}{facts.pin or parsed.base}"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from codixr.errors import InputError
 
 if TYPE_CHECKING:
+    from codixr_bench.metric import Facts, Family
     from codixr_bench.model import GenerativeModel
 
 Kind = Literal["models", "metrics", "tracks"]
@@ -36,22 +37,22 @@ MODELS: dict[str, str] = {
 }
 """Name -> module:Class."""
 METRICS: dict[str, str] = {
-    "frechet": "codixr_bench.metrics.picture_families:frechet",
-    "classification": "codixr_bench.metrics.families:classification",
-    "bleu": "codixr_bench.metrics.families:bleu",
-    "report_labels": "codixr_bench.metrics.report_labels:report_labels",
-    "rouge": "codixr_bench.metrics.families:rouge",
-    "consistency": "codixr_bench.metrics.families:consistency",
-    "near_copy_image": "codixr_bench.metrics.families:near_copy_image",
-    "near_copy_report": "codixr_bench.metrics.families:near_copy_report",
-    "radeval": "codixr_bench.metrics.families:radeval",
-    "green": "codixr_bench.metrics.families:green",
-    "inception": "codixr_bench.metrics.picture_families:inception",
-    "xrv": "codixr_bench.metrics.picture_families:xrv",
-    "xrv_chex": "codixr_bench.metrics.picture_families:xrv_chex",
-    "dinov2": "codixr_bench.metrics.picture_families:dinov2",
+    "frechet": "codixr_bench.metrics.distances:FRECHET",
+    "classification": "codixr_bench.metrics.classification:CLASSIFICATION",
+    "bleu": "codixr_bench.metrics.bleu:BLEU",
+    "report_labels": "codixr_bench.metrics.report_labels:REPORT_LABELS",
+    "rouge": "codixr_bench.metrics.rouge:ROUGE",
+    "consistency": "codixr_bench.metrics.consistency:CONSISTENCY",
+    "near_copy_image": "codixr_bench.metrics.copies:NEAR_COPY_IMAGE",
+    "near_copy_report": "codixr_bench.metrics.copies:NEAR_COPY_REPORT",
+    "radeval": "codixr_bench.metrics.clinical:RADEVAL",
+    "green": "codixr_bench.metrics.clinical:GREEN",
+    "inception": "codixr_bench.metrics.distances:INCEPTION",
+    "xrv": "codixr_bench.metrics.distances:XRV",
+    "xrv_chex": "codixr_bench.metrics.distances:XRV_CHEX",
+    "dinov2": "codixr_bench.metrics.distances:DINOV2",
 }
-"""Name -> module:function, called as ``function(task, track)`` for a list of Metric."""
+"""Name -> module:FAMILY, a ``metric.Family``. Where two know a score, the first answers for it."""
 TRACKS: dict[str, str] = {
     "phantom": "phantom.yaml",
     "phantom-256": "phantom-256.yaml",
@@ -131,6 +132,55 @@ def load_model(spec: str) -> "GenerativeModel":
         )
     loaded: GenerativeModel = model
     return loaded
+
+
+@lru_cache(maxsize=64)
+def load_family(name: str) -> "Family":
+    """The family of metrics called ``name``.
+
+    Raises InputError for an unknown name, and for a plug-in that is no family, has another name
+    than its entry point, or claims a built-in family's score.
+    """
+    from codixr_bench.metric import Family
+
+    target = METRICS.get(name) or plugged_in("metrics").get(name)
+    if target is None:
+        raise unknown("metric", name, names("metrics"))
+    found = load_object(target, "metric")
+    if not isinstance(found, Family):
+        raise InputError(
+            f"metric '{name}': '{target}' is not a codixr_bench.metric.Family object "
+            "(see CONTRIBUTING, 'Add a metric')"
+        )
+    if found.name != name:
+        raise InputError(
+            f"metric '{name}': '{target}' is called '{found.name}'; give its entry point that name"
+        )
+    if name not in METRICS:
+        for score in found.scores:
+            if any(load_family(built_in).facts(score) is not None for built_in in METRICS):
+                raise InputError(f"metric '{name}': the score '{score}' is built in; rename yours")
+    return found
+
+
+@lru_cache(maxsize=512)
+def family_of(score: str) -> "Family | None":
+    """The family that answers for a score, by its whole name (``chex_auroc_macro[F]``).
+
+    Built-in families are asked first. None for a score of a metric that is not installed here.
+    Loads no torch for built-in scores. Raises InputError for a plug-in that cannot be loaded.
+    """
+    for name in names("metrics"):
+        family = load_family(name)
+        if family.facts(score) is not None:
+            return family
+    return None
+
+
+def facts_of(score: str) -> "Facts | None":
+    """What holds for a score whatever its value; None for one that no family here knows."""
+    family = family_of(score)
+    return None if family is None else family.facts(score)
 
 
 def _build(build: Any, spec: str) -> Any:

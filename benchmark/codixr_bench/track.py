@@ -26,7 +26,7 @@ from codixr.modality import Modality
 from codixr_bench.hooks import uses_conditions
 from codixr_bench.metric import MakesSeveral
 from codixr_bench.model import GenerativeModel
-from codixr_bench.registry import METRICS, TRACKS, load_object, names, plugged_in, unknown
+from codixr_bench.registry import TRACKS, load_family, load_object, names, plugged_in, unknown
 from codixr_bench.task import GROUPS, Task
 
 if TYPE_CHECKING:
@@ -213,16 +213,11 @@ class Track:
         A name is the registry's (``frechet``) or a metric's own (``fid_phantom``). Raises
         InputError for one that is unknown, or that scores nothing in this task.
         """
-        known = {
-            name: METRICS.get(name) or plugged_in("metrics").get(name) for name in names("metrics")
-        }
+        known = names("metrics")
         made: list[tuple[str, Metric]] = []
         extra = tuple(name for name in wanted if name in known)
         for name in dict.fromkeys((*self.metric_names, *extra)):
-            target = known.get(name)
-            if target is None:
-                raise unknown("metric", name, known)
-            made += [(name, metric) for metric in load_object(target, "metric")(task, self)]
+            made += [(name, metric) for metric in load_family(name).metrics(task, self)]
         # A metric's own name without the view: fid_phantom is both fid_phantom[F] and [L].
         found = [
             (
@@ -251,9 +246,39 @@ class Track:
         for name, metric in chosen.items():
             if isinstance(metric, MakesSeveral):
                 # A family's name asks for what it makes by itself, beside what else is named.
-                own = {metric.name} if asked[name] & set(known) else set()
+                own = {metric.name} if asked[name].intersection(known) else set()
                 metric.choose((*asked[name], *own))
         return list(chosen.values())
+
+
+class Evaluation:
+    """The evaluated studies and the track around them: what metrics prepare themselves with.
+
+    Args:
+        track: the track.
+        dataset: the evaluated studies.
+        data_dir: the ``--data`` folder.
+    """
+
+    def __init__(self, track: Track, dataset: StudyDataset, data_dir: Path | None = None) -> None:
+        self.track = track
+        self.dataset = dataset
+        self._data_dir = data_dir
+        self._opened: dict[tuple[str, int | None], StudyDataset] = {}
+
+    def split(self, name: str, limit: int | None = None) -> StudyDataset:
+        """A split of the track, or its first ``limit`` studies: opened once for all metrics.
+
+        Raises InputError as ``Track.dataset``.
+        """
+        key = (name, limit)
+        if key not in self._opened:
+            self._opened[key] = self.track.dataset(name, limit, self._data_dir)
+        return self._opened[key]
+
+    def training(self) -> StudyDataset | None:
+        """The training split, or None where the track has none."""
+        return self.split("train") if "train" in self.track.splits else None
 
 
 def _manifest(file_name: str) -> Path:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from codixr.data.labels import PATHOLOGIES
+from codixr_bench.metric import Influence
+from codixr_bench.registry import METRICS, load_family
 from codixr_bench.result import Result, current_code, current_environment
 from codixr_bench.runs.finish import encode_statistics
 from codixr_bench.score import Score
-from codixr_bench.statistics.influence import influences
 
 DISTANCE = "fid_phantom"
 PREVALENCE = np.linspace(0.03, 0.3, len(PATHOLOGIES))
@@ -60,10 +61,20 @@ def simulate(
     return found
 
 
+def influences(columns: Mapping[str, np.ndarray]) -> dict[str, Influence]:
+    """Those of every built-in score that the columns can give."""
+    found: dict[str, Influence] = {}
+    for name in METRICS:
+        found |= load_family(name).influences(columns)
+    return found
+
+
 def values_of(columns: Mapping[str, np.ndarray]) -> dict[str, float]:
     """The scores that the statistics give."""
     statistics = {name: values for name, values in columns.items() if not name.startswith("_")}
-    found = {name: one.value for name, one in influences(statistics).items()}
+    found = {
+        name: one.value for name, one in influences(statistics).items() if one.value is not None
+    }
     return found | {DISTANCE: float(columns["_distance"])}
 
 

@@ -29,7 +29,8 @@ def classification() -> tuple[float, float]:
     """Ten classes, 11,000 studies, 2 to 18 % present, a tenth unknown; sklearn in a loop."""
     from sklearn.metrics import f1_score, roc_auc_score
 
-    from codixr_bench.metrics.classification import average_auroc, average_f1
+    from codixr_bench.metrics.auroc import average_auroc
+    from codixr_bench.metrics.per_class import average_f1
     from codixr_bench.statistics.bootstrap import resample_weights
 
     rng = np.random.default_rng(0)
@@ -65,7 +66,8 @@ def bleu() -> tuple[float, float]:
 
     from codixr.data.openi import OpenIDataset
     from codixr.modality import Modality
-    from codixr_bench.metrics.bleu import BleuMetric
+    from codixr_bench.metrics.bleu import BLEU
+    from codixr_bench.metrics.sums import SummedMetric
     from codixr_bench.model import Sample
 
     dataset = OpenIDataset()
@@ -74,7 +76,7 @@ def bleu() -> tuple[float, float]:
     samples: list[Sample] = [{Modality.T: report} for report in (*reports[1:], reports[0])]
 
     def ours() -> None:
-        metric = BleuMetric()
+        metric = SummedMetric(BLEU)
         metric.update(range(len(studies)), studies, samples)
         metric.compute()
 

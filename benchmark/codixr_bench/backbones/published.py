@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from codixr import messages
 from codixr.errors import InputError
 from codixr_bench.backbones.backbone import Backbone, Features, Images
 from codixr_bench.backbones.weights import WEIGHTS, load_weights, read_state
@@ -87,6 +88,21 @@ class PublishedBackbone:
 def published(backbone: str) -> PublishedBackbone:
     """The process's one backbone of this name: both views, and all metrics, share its weights."""
     return PublishedBackbone(backbone)
+
+
+def load_or_note(backbone: Backbone, what: str) -> None:
+    """Load a backbone before hours of work.
+
+    Published weights that are missing are noted on stderr, once, as those of the metric ``what``;
+    then ``absent`` is set. InputError for a backbone that belongs to this package.
+    """
+    if not isinstance(backbone, PublishedBackbone):
+        _ = backbone.signature
+    elif backbone.absent is None:
+        try:
+            backbone.load()
+        except InputError as error:
+            messages.note("codixr-bench", f"{what}: {error}")
 
 
 def backbone_of_file(path: Path) -> str:

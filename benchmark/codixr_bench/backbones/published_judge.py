@@ -6,6 +6,7 @@ validation split, once a process, and reused for every model. ``fixed-0.30`` is 
 """
 
 import re
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from codixr.modality import Modality
 from codixr.progress import Progress
 from codixr_bench.backbones.backbone import Images, real_images
 from codixr_bench.backbones.operating_points import POLICIES, operating_points
-from codixr_bench.backbones.published import PublishedBackbone
+from codixr_bench.backbones.published import PublishedBackbone, published
 
 DEFAULT = "xrv_op50"
 _FIXED = re.compile(r"fixed-(0\.\d+)")
@@ -99,3 +100,9 @@ class PublishedJudge:
             np.array(labels, dtype=np.int8),
             self.classes,
         )
+
+
+@cache
+def published_judge(name: str, policy: str) -> PublishedJudge:
+    """The process's one judge of this name and operating point: it is tuned once."""
+    return PublishedJudge(published(name), policy)

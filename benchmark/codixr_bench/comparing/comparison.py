@@ -17,16 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr.errors import InputError
+from codixr_bench.comparing.influences import columns_about_studies, influences
+from codixr_bench.metric import Columns, Influence
 from codixr_bench.result import Result
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.score import Score
-from codixr_bench.statistics.influence import (
-    PATIENT,
-    Influence,
-    describes_studies,
-    influences,
-    read_statistics,
-)
+from codixr_bench.statistics.influence import PATIENT, read_statistics
 from codixr_bench.statistics.influence_interval import standard_error
 from codixr_bench.statistics.significance import quantile, upper_tail
 
@@ -52,7 +48,7 @@ class Side:
     result: Result
     statistics: Path | None
 
-    def influences(self) -> tuple[Mapping[str, NDArray[np.generic]], dict[str, Influence]]:
+    def influences(self) -> tuple[Columns, dict[str, Influence]]:
         """The columns about the studies themselves, and each score's influence.
 
         Raises InputError for statistics that are damaged, or that give other scores than the result
@@ -61,7 +57,8 @@ class Side:
         if self.statistics is None:
             return {}, {}
         columns = read_statistics(self.statistics, self.result.track.n)
-        found = influences(columns)
+        names = [score.name for score in self.result.scores]
+        found = influences(columns, names)
         for score in self.result.scores:
             value = found[score.name].value if score.name in found else None
             if value is None or score.value is None:
@@ -71,7 +68,7 @@ class Side:
                     f"'{self.statistics}' gives {score.name} {value:.6g}, '{self.path}' has "
                     f"{score.value:.6g}: they are of two runs; score the samples again"
                 )
-        return {n: c for n, c in columns.items() if describes_studies(n)}, found
+        return columns_about_studies(columns, names), found
 
 
 def load_sides(path: Path) -> dict[str, Side]:

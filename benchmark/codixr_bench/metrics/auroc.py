@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codixr_bench.metrics.per_class import Averaged, averaged
+from codixr_bench.statistics.influence import without_each
+
 _CHUNK = 4_000_000
 """Resampled weights held at a time: 16 MB as float32."""
 _EXACT = 1 << 24
@@ -91,3 +94,83 @@ def _values(present: Any, absent: Any, by_study: NDArray[Any]) -> Array:
     pairs = 2.0 * here.sum(axis=0, dtype=np.float64) * upto[-1]
     with np.errstate(invalid="ignore"):
         return np.asarray(wins / pairs, dtype=np.float64)
+
+
+def average_auroc(
+    probabilities: Array, labels: NDArray[np.integer], weights: NDArray[np.generic]
+) -> Averaged:
+    """AUROC by class and averaged, for every resample.
+
+    Probabilities [n, k]; labels [n, k], known where 0 or 1; weights [R, n] -> R values each.
+    """
+    k = labels.shape[1]
+    study, c_of = np.nonzero(labels >= 0)
+    cases = [
+        Cases(probabilities[known, c], labels[known, c] == 1, known)
+        for c in range(k)
+        for known in (np.flatnonzero(labels[:, c] >= 0),)
+    ]
+    pooled = Cases(probabilities[study, c_of], labels[study, c_of] == 1, study)
+    values = aurocs([*cases, pooled], weights)
+    positives = weights.astype(np.float64) @ (labels == 1)
+    return averaged(values[:, :k], values[:, k], positives, k)
+
+
+def auroc_without_each(probabilities: Array, labels: Array) -> Averaged:
+    """AUROC by class and averaged: of all studies, then without each, R = 1 + n.
+
+    Probabilities and labels [n, k]; labels are known where 0 or 1. Conventions as in
+    ``average_auroc``: a class that has lost one kind of its labels is left out.
+    """
+    n, k = labels.shape
+    present, absent = labels == 1, labels == 0
+    known = present | absent
+    per_class = np.full((1 + n, k), np.nan)
+    for c in range(k):
+        rows = np.flatnonzero(known[:, c])
+        wins = np.zeros(n)
+        wins[rows] = _wins(probabilities[rows, c], present[rows, c])
+        per_class[:, c] = _ratio(
+            wins, np.zeros(n), wins[present[:, c]].sum(), present[:, [c]], absent[:, [c]]
+        )
+    study, c_of = np.nonzero(known)
+    is_present = present[study, c_of]
+    wins = _wins(probabilities[study, c_of], is_present)
+    above = (probabilities[:, :, None] > probabilities[:, None, :]) * 1.0
+    above += 0.5 * (probabilities[:, :, None] == probabilities[:, None, :])
+    within = np.einsum("ncd,nc,nd->n", above, present * 1.0, absent * 1.0)
+    micro = _ratio(
+        np.bincount(study, weights=wins, minlength=n).astype(np.float64),
+        within,
+        wins[is_present].sum(),
+        present,
+        absent,
+    )
+    return averaged(per_class, micro, without_each(present.astype(np.float64)), k)
+
+
+def _wins(scores: Array, present: NDArray[np.bool_]) -> Array:
+    """For a present case, the absent ones below it; for an absent one, the present ones above."""
+    wins = np.empty(len(scores))
+    ordered = {kind: np.sort(scores[present == kind]) for kind in (True, False)}
+    for kind in (True, False):
+        own, others = scores[present == kind], ordered[not kind]
+        below = np.searchsorted(others, own, side="left")
+        upto = np.searchsorted(others, own, side="right")
+        half = 0.5 * (below + upto)
+        wins[present == kind] = half if kind else len(others) - half
+    return wins
+
+
+def _ratio(
+    wins: Array, within: Array, total: float, present: NDArray[np.bool_], absent: NDArray[np.bool_]
+) -> Array:
+    """Won pairs over pairs, of all studies and without each; NaN without a pair."""
+    positives, negatives = (
+        without_each(kind.sum(axis=1).astype(np.float64)) for kind in (present, absent)
+    )
+    # A pair inside one study is among its wins twice.
+    won = np.concatenate([[total], total - wins + within])
+    values = np.full(len(won), np.nan)
+    np.divide(won, positives * negatives, out=values, where=positives * negatives > 0)
+    return values

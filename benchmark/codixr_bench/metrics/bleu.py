@@ -7,28 +7,29 @@ kept by study, so that resampling is addition.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import regex  # type: ignore[import-untyped]
-from numpy import generic
 from numpy.typing import NDArray
 
 from codixr.data.study import Study
-from codixr.modality import Modality
+from codixr_bench.metric import About, Columns, Facts, Problems
 from codixr_bench.metrics.reports import report_pairs
-from codixr_bench.metrics.rows import Rows
+from codixr_bench.metrics.sums import SummedFamily
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
-from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
-from codixr_bench.task import Task
 
 if TYPE_CHECKING:
-    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics import bleu as library
 
 ORDERS = 4
+_PEER_ORDERS = 4
+"""Of sacrebleu."""
+_CLOSE = 1e-6
+"""What a value recomputed from its counts may differ by, as a share of the scale."""
 _WORD = regex.compile(r"\w+|[^\w\s]+")
 """NLTK's WordPunctTokenizer and its engine, without the three seconds that importing NLTK takes."""
 
@@ -59,107 +60,157 @@ def ngram_counts(hypothesis: Sequence[str], reference: Sequence[str]) -> list[in
 
 
 def corpus_bleu(counts: NDArray[np.number]) -> NDArray[np.float64]:
-    """Summed counts [R, 10] (``ngram_counts``) -> cumulative BLEU-1..4, [R, 4]."""
+    """Summed counts [R, 2 + 2 k] (``ngram_counts``) -> cumulative BLEU-1..k, [R, k]."""
     made, true = counts[:, 0].astype(np.float64), counts[:, 1].astype(np.float64)
-    matches, totals = counts[:, 2 : 2 + ORDERS], counts[:, 2 + ORDERS :]
+    orders = (counts.shape[1] - 2) // 2
+    matches, totals = counts[:, 2 : 2 + orders], counts[:, 2 + orders :]
     with np.errstate(divide="ignore", invalid="ignore"):
         log_precision = np.log(matches / totals)
         brevity = np.where(made > true, 0.0, 1.0 - true / made)
         # Without a single token both are -inf or NaN: BLEU is 0.
-        mean = np.cumsum(log_precision, axis=1) / np.arange(1, ORDERS + 1)
+        mean = np.cumsum(log_precision, axis=1) / np.arange(1, orders + 1)
         scores = np.exp(mean + brevity[:, None])
     scores[matches[:, 0] == 0] = 0.0
     return np.asarray(scores, dtype=np.float64)
 
 
-class BleuMetric:
-    """``bleu_1`` … ``bleu_4`` and ``sacrebleu`` of generated reports."""
+def sacrebleu_score(counts: NDArray[np.number]) -> NDArray[np.float64]:
+    """Summed counts [R, 10] -> sacrebleu's corpus BLEU (0 to 100, ``smooth:exp``), [R].
 
-    name = "bleu"
-
-    def __init__(self) -> None:
-        self._rows = Rows()
-
-    def applies_to(self, task: Task) -> bool:
-        """Whether ``task`` makes reports."""
-        return Modality.T in task.outputs
-
-    def update(
-        self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
-    ) -> None:
-        """Add reports; InputError names the position of a study or sample without one."""
-        own, peer = [], []
-        for reference, hypothesis in report_pairs(positions, studies, samples):
-            own.append(ngram_counts(tokenize(hypothesis), tokenize(reference)))
-            peer.append(_sacrebleu_counts(hypothesis, reference))
-        self._rows.add(
-            positions,
-            {"counts": np.array(own, dtype=np.int64), "peer": np.array(peer, dtype=np.int64)},
-        )
-
-    def merge(self, other: Self) -> None:
-        """Add another shard."""
-        self._rows.merge(other._rows)
-
-    def compute(self) -> list[Score]:
-        """Five scores: BLEU-1..4, then sacrebleu."""
-        columns = self._rows.columns()
-        n = len(self._rows)
-        signature = f"case:lc|tok:wordpunct|smooth:none|nrefs:1|n:{n}"
-        names = [f"bleu_{order}" for order in range(1, ORDERS + 1)]
-        signatures = [f"bleu|order:1-{order}|{signature}" for order in range(1, ORDERS + 1)]
-        names.append("sacrebleu")
-        signatures.append(f"sacrebleu|scale:100|{_sacrebleu_signature()}|n:{n}")
-        if n == 0:
-            return [
-                _score(name, None, None, 0, s) for name, s in zip(names, signatures, strict=True)
-            ]
-        drawn = resample_weights(n).astype(np.float64)
-        own, peer = (np.asarray(columns[name], dtype=np.float64) for name in ("counts", "peer"))
-        once = np.append(
-            corpus_bleu(own.sum(axis=0, keepdims=True))[0], _sacrebleu_score(peer.sum(axis=0))
-        )
-        resampled = np.column_stack(
-            [corpus_bleu(drawn @ own), [_sacrebleu_score(row) for row in drawn @ peer]]
-        )
-        return [
-            _score(name, float(once[i]), percentile_interval(resampled[:, i]), n, signatures[i])
-            for i, name in enumerate(names)
-        ]
-
-    def statistics(self) -> Mapping[str, NDArray[generic]]:
-        """Counts, one column each: ``bleu.hyp_len``, ``bleu.match_1``, ``bleu.sacrebleu_…`` …."""
-        orders = range(1, ORDERS + 1)
-        names = [
-            "hyp_len",
-            "ref_len",
-            *(f"match_{o}" for o in orders),
-            *(f"total_{o}" for o in orders),
-        ]
-        prefixes = {"counts": self.name, "peer": f"{self.name}.sacrebleu"}
-        return {
-            f"{prefixes[kind]}.{name}": values[:, number]
-            for kind, values in self._rows.columns().items()
-            for number, name in enumerate(names)
-        }
+    Its ``BLEU.compute_bleu`` for R corpora at once, in the same order of operations.
+    """
+    made, true = counts[:, 0].astype(np.float64), counts[:, 1].astype(np.float64)
+    matches, totals = counts[:, 2 : 2 + _PEER_ORDERS], counts[:, 2 + _PEER_ORDERS :]
+    zero = (matches == 0) & (totals > 0)
+    doubled = 2.0 ** np.cumsum(zero, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.where(zero, 100.0 / (doubled * totals), 100.0 * matches / totals)
+        logs = np.log(precision)
+        mean = sum(logs[:, order] for order in range(_PEER_ORDERS)) / _PEER_ORDERS
+        brevity = np.where(made < true, np.exp(1.0 - true / made), 1.0)
+        scores = brevity * np.exp(mean)
+    scores[(totals == 0).any(axis=1) | (matches[:, 0] == 0)] = 0.0
+    return np.asarray(scores, dtype=np.float64)
 
 
-def _score(
-    name: str, value: float | None, interval: tuple[float, float] | None, n: int, signature: str
-) -> Score:
-    return Score(
-        name=name,
-        value=value,
-        reason=None if n else "no study was scored",
-        ci95=interval,
-        n=n,
-        higher_is_better=True,
-        signature=signature,
+def _count_names(orders: int) -> tuple[str, ...]:
+    """Names of ``ngram_counts``: ``hyp_len``, ``ref_len``, ``match_1`` …, ``total_1`` …."""
+    numbers = range(1, orders + 1)
+    return (
+        "hyp_len",
+        "ref_len",
+        *(f"match_{order}" for order in numbers),
+        *(f"total_{order}" for order in numbers),
     )
 
 
+def _facts() -> dict[str, Facts]:
+    facts = {
+        f"bleu_{order}": Facts(
+            higher_is_better=True,
+            about=About.REPORT,
+            lowest=0.0,
+            highest=1.0,
+            primary=order == 4,
+            place={1: 30, 4: 31}.get(order),
+        )
+        for order in range(1, ORDERS + 1)
+    }
+    peer = Facts(higher_is_better=True, about=About.REPORT, lowest=0.0, highest=100.0, decimals=2)
+    return facts | {"sacrebleu": peer}
+
+
+class Bleu(SummedFamily):
+    """``bleu_1`` … ``bleu_4`` and ``sacrebleu`` of generated reports."""
+
+    name = "bleu"
+    card = "bleu.md"
+    scores = _facts()
+    columns = (*_count_names(ORDERS), *(f"sacrebleu.{n}" for n in _count_names(_PEER_ORDERS)))
+    of_studies = ("ref_len", "sacrebleu.ref_len")
+
+    def rows(
+        self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
+    ) -> NDArray[np.int64]:
+        """Counts by our tokenizer, then by sacrebleu's; InputError as ``report_pairs``."""
+        return np.array(
+            [
+                ngram_counts(tokenize(made), tokenize(true)) + _sacrebleu_counts(made, true)
+                for true, made in report_pairs(positions, studies, samples)
+            ],
+            dtype=np.int64,
+        )
+
+    def formula(self, sums: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
+        """BLEU-1 to 4, then sacrebleu."""
+        own = len(_count_names(ORDERS))
+        return np.column_stack([corpus_bleu(sums[:, :own]), sacrebleu_score(sums[:, own:])])
+
+    def signature(self, name: str) -> str:
+        """Tokens, case, smoothing, references; sacrebleu's own words for its score."""
+        if name == "sacrebleu":
+            return f"sacrebleu|scale:100|{_sacrebleu_signature()}"
+        return f"bleu|order:1-{_order(name)}|case:lc|tok:wordpunct|smooth:none|nrefs:1"
+
+    def counts(self, name: str, columns: Columns) -> dict[str, int]:
+        """Summed lengths, matches and n-grams of the score's orders."""
+        prefix = f"{self.name}.sacrebleu" if name == "sacrebleu" else self.name
+        found = {count: columns.get(f"{prefix}.{count}") for count in _count_names(_order(name))}
+        return {count: int(np.sum(c)) for count, c in found.items() if c is not None}
+
+    def arithmetic(self, scores: Mapping[str, Score], *, simulated: bool) -> Problems:
+        """The value of each score from its counts; BLEU-1 to 4 share theirs."""
+        for score in scores.values():
+            yield from _recomputed(score)
+        bleu = [name for name in self.scores if name in scores and name != "sacrebleu"]
+        for name in bleu[:-1]:
+            whole = scores[bleu[-1]]
+            if any(whole.counts.get(key) != count for key, count in scores[name].counts.items()):
+                yield f"scores.{name}.counts", f"not those of {whole.name}"
+
+    def signature_faults(self, score: Score) -> Iterator[str]:
+        """The order stands in it."""
+        yield from super().signature_faults(score)
+        said = f"order:1-{_order(score.name)}"
+        if score.name != "sacrebleu" and said not in score.signature.split("|"):
+            yield f"it does not say {said}"
+
+
+BLEU = Bleu()
+
+
+def _order(name: str) -> int:
+    return _PEER_ORDERS if name == "sacrebleu" else int(name.removeprefix("bleu_"))
+
+
+def _recomputed(score: Score) -> Problems:
+    """What is wrong with a score's counts, or with its value beside them."""
+    where, counts = f"scores.{score.name}", score.counts
+    if score.value is None:
+        return
+    orders = _order(score.name)
+    names = _count_names(orders)
+    if set(counts) != set(names):
+        yield f"{where}.counts", "missing or more than lengths, matches and n-grams of its orders"
+        return
+    matches, totals = (
+        [counts[f"{kind}_{order}"] for order in range(1, orders + 1)] for kind in ("match", "total")
+    )
+    if min(counts.values()) < 0 or any(m > t for m, t in zip(matches, totals, strict=True)):
+        yield f"{where}.counts", "more matches than n-grams, or a count below 0"
+        return
+    if matches[0] > min(counts["hyp_len"], counts["ref_len"]):
+        yield f"{where}.counts", "more matches than words"
+        return
+    row = np.array([[counts[name] for name in names]])
+    peer = score.name == "sacrebleu"
+    value = float(sacrebleu_score(row)[0] if peer else corpus_bleu(row)[0, -1])
+    if abs(score.value - value) > _CLOSE * (100 if peer else 1):
+        yield f"{where}.value", f"{score.value:.4f}, and its counts give {value:.4f}"
+
+
 @lru_cache(maxsize=2)
-def _sacrebleu(effective_order: bool) -> "BLEU":
+def _sacrebleu(effective_order: bool) -> "library.BLEU":
     from sacrebleu.metrics.bleu import BLEU
 
     return BLEU(effective_order=effective_order)
@@ -177,11 +228,3 @@ def _sacrebleu_counts(hypothesis: str, reference: str) -> list[int]:
     # effective_order does not change the counts; without it sacrebleu warns at every sentence.
     found = _sacrebleu(True).sentence_score(hypothesis, [reference])
     return [found.sys_len, found.ref_len, *found.counts, *found.totals]
-
-
-def _sacrebleu_score(counts: NDArray[np.float64]) -> float:
-    """Summed counts [10] -> sacrebleu's corpus score, 0 to 100."""
-    hyp_len, ref_len, *rest = (round(count) for count in counts.tolist())
-    matches, totals = rest[:ORDERS], rest[ORDERS:]
-    found = _sacrebleu(False).compute_bleu(matches, totals, hyp_len, ref_len, smooth_method="exp")
-    return float(found.score)

@@ -7,32 +7,46 @@ study that gave the condition. Only known labels count (1 or 0): a study whose l
 sklearn's ``roc_auc_score`` and ``f1_score``.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol, Self
 
 import numpy as np
-from numpy import generic
 from numpy.typing import NDArray
 
 from codixr.data.study import Study
+from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Images, generated_images, suffix_of
-from codixr_bench.metrics.auroc import Cases, aurocs
-from codixr_bench.metrics.per_class import class_score, f1_of_counts
+from codixr_bench.backbones.phantom_judge import JudgePass, judge_pass
+from codixr_bench.backbones.published import load_or_note
+from codixr_bench.backbones.published_judge import DEFAULT, PublishedJudge, published_judge
+from codixr_bench.metric import About, Columns, Facts, Family, Influence, Problems
+from codixr_bench.metrics.auroc import auroc_without_each, average_auroc
+from codixr_bench.metrics.average_checks import average_faults, average_problems, same_labels
+from codixr_bench.metrics.per_class import (
+    AVERAGES,
+    Averaged,
+    average_f1,
+    cells_of,
+    class_score,
+)
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
 from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 from codixr_bench.task import Task
+from codixr_bench.track import Evaluation, Track
 
-AVERAGES = ("micro", "macro", "weighted")
+KINDS = ("auroc", "f1")
+PHANTOM = "phantom"
+PUBLISHED = {"xrv": "all", "xrv-chex": "chex", "xrv-mimic": "mimic"}
+"""Published classifier -> how its scores begin where it is a second judge."""
 UNKNOWN = -2
 """How a label of None is stored; 1, 0 and -1 (uncertain) are stored as they are."""
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int8]
-Mask = NDArray[np.bool_]
 
 
 class Classifier(Protocol):
@@ -56,20 +70,6 @@ class Classifier(Protocol):
     def probabilities(self, images: Images) -> NDArray[np.floating]:
         """[B, k]."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Averaged:
-    """One family (AUROC or F1) for R resamples; NaN where a score is undefined."""
-
-    per_class: Array
-    """[R, k]."""
-    micro: Array
-    """[R]."""
-    macro: Array
-    """[R]; over the classes that are defined."""
-    weighted: Array
-    """[R]; likewise, by positives."""
 
 
 class ClassificationMetric:
@@ -147,7 +147,27 @@ class ClassificationMetric:
             scores += self._scores(family, once, drawn, labels)
         return scores
 
-    def statistics(self) -> Mapping[str, NDArray[generic]]:
+    def load(self) -> None:
+        """Load the classifier: a note on stderr for published weights that are absent."""
+        if isinstance(self.classifier, PublishedJudge):
+            load_or_note(self.classifier.backbone, "classification")
+        elif not self.absent:
+            _ = self.classifier.signature
+
+    def prepare(self, evaluation: Evaluation) -> None:
+        """Load the classifier, and find its operating points where its policy needs it."""
+        self.load()
+        judge = self.classifier
+        if not isinstance(judge, PublishedJudge) or judge.absent or judge.tuned:
+            return
+        if "val" not in evaluation.track.splits:
+            raise InputError(
+                f"track '{evaluation.track.name}' has no validation split to find the operating "
+                f"point '{judge.threshold_policy}' on; leave backbones.operating_points out"
+            )
+        judge.tune(evaluation.split("val"))
+
+    def statistics(self) -> Columns:
         """``<name>.probability|predicted|label.<class>``, one column each.
 
         ``predicted`` is what the thresholds make of the probabilities: 1 present, 0 absent.
@@ -219,51 +239,141 @@ class ClassificationMetric:
         )
 
 
-def average_auroc(probabilities: Array, labels: Labels, weights: NDArray[np.generic]) -> Averaged:
-    """AUROC by class and averaged, for every resample.
+class Classification(Family):
+    """AUROC and F1 of a generated view, by the track's ``backbones.classifier``.
 
-    Probabilities [n, k]; labels [n, k], known where 0 or 1; weights [R, n] -> R values each.
+    ``phantom`` judges both views. ``xrv,xrv-chex``: torchxrayvision's judge frontal ones, the
+    second under names of its own (``chex_auroc_macro``), at ``backbones.operating_points``.
     """
-    k = labels.shape[1]
-    study, c_of = np.nonzero(labels >= 0)
-    cases = [
-        Cases(probabilities[known, c], labels[known, c] == 1, known)
-        for c in range(k)
-        for known in (np.flatnonzero(labels[:, c] >= 0),)
-    ]
-    pooled = Cases(probabilities[study, c_of], labels[study, c_of] == 1, study)
-    values = aurocs([*cases, pooled], weights)
-    per_class, micro = values[:, :k], values[:, k]
-    return _averaged(per_class, micro, labels, weights)
+
+    name = "classification"
+    card = "classification.md"
+    leads = tuple(f"{lead}_" for lead in PUBLISHED.values())
+    reasons = (
+        *Family.reasons,
+        "all known labels are (present|absent)",
+        "no label is known",
+        "no class has known labels of both kinds",
+    )
+    scores = MappingProxyType(
+        {
+            f"{kind}_{average}": Facts(
+                higher_is_better=True,
+                about=About.PICTURE,
+                lowest=0.0,
+                highest=1.0,
+                primary=average == "macro",
+                place={"auroc_macro": 20, "f1_macro": 21}.get(f"{kind}_{average}"),
+                title=kind.upper() if average == "macro" else "",
+                pin=kind,
+            )
+            for kind in KINDS
+            for average in AVERAGES
+        }
+    )
+
+    def metrics(self, task: Task, track: Track) -> list[ClassificationMetric]:
+        """One a generated view, or one a published classifier."""
+        named = [name.strip() for name in track.backbones.get("classifier", "").split(",")]
+        if not set(named) <= set(PUBLISHED):
+            return [
+                ClassificationMetric(judge_of(track, view), view, task)
+                for view in task.outputs
+                if view.is_image
+            ]
+        if Modality.F not in task.outputs:
+            return []
+        policy = track.backbones.get("operating_points", DEFAULT)
+        return [
+            ClassificationMetric(
+                published_judge(name, policy), Modality.F, task, PUBLISHED[name] if number else ""
+            )
+            for number, name in enumerate(named)
+        ]
+
+    def influences(self, columns: Columns) -> dict[str, Influence]:
+        """AUROC from ``.probability.`` and ``.label.``, F1 from ``.predicted.``."""
+        found: dict[str, Influence] = {}
+        for lead, view in self._judged(columns):
+            prefix = f"{lead}{self.name}{view}"
+            labels = _matrix(columns, f"{prefix}.label.")
+            probabilities = _matrix(columns, f"{prefix}.probability.")
+            predicted = _matrix(columns, f"{prefix}.predicted.")
+            if labels is None or probabilities is None or predicted is None:
+                continue
+            averages = {
+                "auroc": auroc_without_each(probabilities, labels),
+                "f1": average_f1(predicted > 0, labels, None),
+            }
+            for kind, average in averages.items():
+                found |= {f"{lead}{kind}_{a}{view}": one for a, one in average.influences()}
+        return {n: one for n, one in found.items() if np.isfinite(one.by_study).all()}
+
+    def about_studies(self, column: str) -> bool:
+        """The known labels."""
+        prefix, found, _ = column.partition(".label.")
+        return bool(found) and prefix.partition("[")[0].endswith(self.name)
+
+    def cells(self, score: Score, label: str, columns: Columns) -> dict[str, NDArray[np.bool_]]:
+        """Of F1: what the thresholds say against the known labels."""
+        parsed = self.parse(score.name)
+        if parsed is None or not parsed.base.startswith("f1_"):
+            return {}
+        prefix = f"{parsed.lead}{self.name}{parsed.view}"
+        predicted = columns.get(f"{prefix}.predicted.{label}")
+        labels = columns.get(f"{prefix}.label.{label}")
+        if predicted is None or labels is None:
+            return {}
+        return cells_of(
+            np.asarray(predicted) == 1, np.asarray(labels) == 1, np.isin(labels, (0, 1))
+        )
+
+    def arithmetic(self, scores: Mapping[str, Score], *, simulated: bool) -> Problems:
+        """Averages from classes, F1 from counts; AUROC and F1 are of the same labels."""
+        parsed = [found for name in scores if (found := self.parse(name)) is not None]
+        for lead, view in dict.fromkeys((one.lead, one.view) for one in parsed):
+            for kind in KINDS:
+                yield from average_problems(
+                    scores, f"{lead}{kind}", view, simulated=simulated, no_finding=True
+                )
+            macros = (scores.get(f"{lead}{kind}_macro{view}") for kind in KINDS)
+            yield from same_labels(*macros)
+
+    def signature_faults(self, score: Score) -> Iterator[str]:
+        """The kind of score and of average stand in it."""
+        parsed = self.parse(score.name)
+        if parsed is not None:
+            yield from average_faults(parsed.base, score.signature)
+
+    def _judged(self, columns: Columns) -> list[tuple[str, str]]:
+        """(lead, view) of each judge's columns, in order."""
+        found: dict[tuple[str, str], None] = {}
+        for column in columns:
+            prefix, label, _ = column.partition(".label.")
+            lead, named, view = prefix.partition(self.name)
+            if label and named and lead in ("", *self.leads):
+                found[lead, view] = None
+        return list(found)
 
 
-def average_f1(predicted: Mask, labels: Labels, weights: NDArray[np.generic]) -> Averaged:
-    """F1 by class and averaged, for every resample: predictions and labels [n, k], weights [R, n].
-
-    As with AUROC, a class is undefined in a resample that has one kind of its labels only; counting
-    it as 0 there would drag the intervals of rare findings down.
-    """
-    weight = weights.astype(np.float64)
-    present, absent = labels == 1, labels == 0
-    hits = weight @ (predicted & present)
-    false = weight @ (predicted & absent)
-    positives, negatives = weight @ present, weight @ absent
-    counts = (hits, hits + false, positives, negatives)
-    per_class = f1_of_counts(*counts)
-    micro = f1_of_counts(*(part.sum(axis=1) for part in counts))
-    return _averaged(per_class, micro, labels, weights)
+CLASSIFICATION = Classification()
 
 
-def _averaged(
-    per_class: Array, micro: Array, labels: Labels, weights: NDArray[np.generic]
-) -> Averaged:
-    defined = np.isfinite(per_class)
-    positives = (weights.astype(np.float64) @ (labels == 1)) * defined
-    filled = np.where(defined, per_class, 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        macro = filled.sum(axis=1) / defined.sum(axis=1)
-        weighted = (filled * positives).sum(axis=1) / positives.sum(axis=1)
-    return Averaged(per_class, micro, macro, weighted)
+def judge_of(track: Track, view: Modality) -> JudgePass:
+    """The classifier that the track's recipe names; one object a view serves all metrics."""
+    named = track.backbones.get("classifier")
+    if named != PHANTOM:
+        raise InputError(
+            f"track '{track.name}': backbones.classifier is '{named}'; known: {PHANTOM}, or for "
+            f"classification {', '.join(PUBLISHED)}"
+        )
+    return judge_pass(view)
+
+
+def _matrix(columns: Columns, prefix: str) -> Array | None:
+    """The columns that begin with ``prefix``, side by side [n, k]; None without any."""
+    found = [values for name, values in columns.items() if name.startswith(prefix)]
+    return np.column_stack(found).astype(np.float64) if found else None
 
 
 def _stored(label: int | None) -> int:

@@ -5,22 +5,23 @@ billion parameters: it wants a GPU). Each is a mean over reports; an empty repor
 the package, or where it cannot load a model, a score is null with the reason, never 0.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
 import numpy as np
-from numpy import generic
 from numpy.typing import NDArray
 
 from codixr import messages
 from codixr.data.study import Study
-from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.metric import About, Columns, Facts, Family
+from codixr_bench.metrics.reports import report_pairs
+from codixr_bench.metrics.sums import mean_of_studies
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
-from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 from codixr_bench.task import Task
+from codixr_bench.track import Track
 
 SCORERS = {
     "radgraph_f1": ("radgraph", "radgraph_partial"),
@@ -57,16 +58,10 @@ class ClinicalMetric:
     ) -> None:
         """Add reports; InputError names the position of a study or sample without one."""
         self._found = None
-        for position, study, sample in zip(positions, studies, samples, strict=True):
-            report = sample.get(Modality.T)
-            if study.report is None or not study.report.strip():
-                raise InputError(
-                    f"the study at position {position} has no report to score against; "
-                    "leave it out of the split"
-                )
-            if not isinstance(report, str):
-                raise InputError(f"the sample at position {position} has no report")
-            self._add(int(position), (study.report, report))
+        for position, pair in zip(
+            positions, report_pairs(positions, studies, samples), strict=True
+        ):
+            self._add(int(position), pair)
 
     def merge(self, other: Self) -> None:
         """Add another shard."""
@@ -78,7 +73,7 @@ class ClinicalMetric:
         """A score each; null, with the reason, where radeval cannot give it."""
         return [self._score(name, values) for name, values in self._values().items()]
 
-    def statistics(self) -> Mapping[str, NDArray[generic]]:
+    def statistics(self) -> Columns:
         """``<score>.influence``: a report's value less the mean."""
         return {
             f"{name}.influence": values - values.mean()
@@ -99,22 +94,48 @@ class ClinicalMetric:
         return self._found
 
     def _score(self, name: str, values: Array | str) -> Score:
-        interval = None
-        if not isinstance(values, str):
-            weights = resample_weights(len(values))
-            drawn = weights @ values / weights.sum(axis=1, dtype=np.int64)
-            interval = percentile_interval(np.asarray(drawn, dtype=np.float64))
+        value, interval = (None, None) if isinstance(values, str) else mean_of_studies(values)
         n = len(self._texts)
         scorer, key = SCORERS[name]
         return Score(
             name=name,
-            value=None if isinstance(values, str) else float(values.mean()),
+            value=value,
             reason=values if isinstance(values, str) else None,
             ci95=interval,
             n=n,
             higher_is_better=True,
             signature=f"{name}|radeval:{_version()}|{scorer}:{key}|mean-of-reports|n:{n}",
         )
+
+
+class Clinical(Family):
+    """Scores of the package radeval, one a model of theirs.
+
+    Args:
+        name: of the family.
+        scores: names of ``SCORERS``.
+    """
+
+    card = "clinical.md"
+    reasons = (
+        *Family.reasons,
+        NOT_INSTALLED,
+        r"radeval could not load or run \w+",
+        r"radeval gave no finite \w+ value a report",
+    )
+
+    def __init__(self, name: str, scores: Sequence[str]) -> None:
+        self.name = name
+        facts = Facts(higher_is_better=True, about=About.REPORT, lowest=-1.0, highest=1.0)
+        self.scores = dict.fromkeys(scores, facts)
+
+    def metrics(self, task: Task, track: Track) -> list[ClinicalMetric]:
+        """One, where ``task`` makes reports."""
+        return [ClinicalMetric(self.name, list(self.scores))] if Modality.T in task.outputs else []
+
+
+RADEVAL = Clinical("radeval", ("radgraph_f1", "ratescore", "bertscore"))
+GREEN = Clinical("green", ("green",))
 
 
 def _values_of(name: str, texts: Sequence[tuple[str, str]]) -> Array | str:

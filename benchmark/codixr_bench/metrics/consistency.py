@@ -19,24 +19,29 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
-from numpy import generic
 from numpy.typing import NDArray
 
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images
-from codixr_bench.metrics.classification import Classifier
+from codixr_bench.backbones.prompt_space import PromptSpace
+from codixr_bench.metric import About, Columns, Facts, Family
+from codixr_bench.metrics.classification import Classifier, judge_of
+from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Content, Sample
 from codixr_bench.score import Score
 from codixr_bench.statistics.bootstrap import in_chunks, percentile_interval, resample_weights
 from codixr_bench.task import Task
+from codixr_bench.track import Track
 
 CLIPPED = 1e-6
 """Probabilities are kept this far from 0 and 1 before they become logits (±13.8)."""
 ROUNDING = 1e-5
 """Rows of a side that differ by less are equal: a batch's size alone moves the last digits."""
+TOO_FEW = "agreement above chance needs two studies or more"
+NO_AGREEMENT = "the real pairs do not agree above chance"
 _CHUNK = 4_000_000
 """Numbers of a resample's products held at a time: 32 MB."""
 
@@ -155,7 +160,7 @@ class ConsistencyMetric:
         ratio_name = f"{self.name}_ratio"
         ratio_signature = signature.replace(self.name, ratio_name, 1) + "|ref:same-studies"
         if n < 2:
-            reason = "agreement above chance needs two studies or more"
+            reason = TOO_FEW
             return [
                 _score(self.name, None, None, n, signature, reason),
                 _score(ratio_name, None, None, n, ratio_signature, reason),
@@ -167,7 +172,7 @@ class ConsistencyMetric:
         value = float(made[0])
         agreement = _score(self.name, value, percentile_interval(made_drawn), n, signature)
         if not real[0] > 0:
-            reason = "the real pairs do not agree above chance"
+            reason = NO_AGREEMENT
             return [agreement, _score(ratio_name, None, None, n, ratio_signature, reason)]
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = np.where(real_drawn > 0, made_drawn / real_drawn, np.nan)
@@ -177,7 +182,12 @@ class ConsistencyMetric:
             _score(ratio_name, value / float(real[0]), interval, n, ratio_signature),
         ]
 
-    def statistics(self) -> Mapping[str, NDArray[generic]]:
+    def load(self) -> None:
+        """Load what reads the outputs."""
+        for side in self.sides:
+            _ = side.reader.signature
+
+    def statistics(self) -> Columns:
         """``<name>.generated.F`` …, ``<name>.real.F`` …: what was read, [n, k].
 
         Also ``<name>.influence``: what each study does to the score (``influence.py``).
@@ -314,20 +324,67 @@ def _contents(
     if modality.is_image:
         made_images = generated_images(positions, samples, modality)
         return list(made_images), list(real_images(positions, studies, modality))
-    made: list[Content] = []
-    true: list[Content] = []
-    for position, study, sample in zip(positions, studies, samples, strict=True):
-        report = sample.get(modality)
-        if not isinstance(report, str):
-            raise InputError(f"the sample at position {position} has no report")
-        if study.report is None:
-            raise InputError(
-                f"the study at position {position} has no report to score against; "
-                "leave it out of the split"
-            )
-        made.append(report)
-        true.append(study.report)
-    return made, true
+    pairs = list(report_pairs(positions, studies, samples, blank=True))
+    return [made for _, made in pairs], [true for true, _ in pairs]
+
+
+class Consistency(Family):
+    """Agreement of two outputs: by the track's ``backbones``, those that its recipe names."""
+
+    name = "consistency"
+    card = "consistency.md"
+    reasons = (
+        *Family.reasons,
+        TOO_FEW,
+        NO_AGREEMENT,
+    )
+    scores = {
+        name: Facts(
+            higher_is_better=True,
+            about=About.PAIR,
+            lowest=lowest,
+            highest=-lowest,
+            primary=place is not None,
+            place=place,
+        )
+        for name, lowest, place in (
+            ("view_agreement", -1.0, 50),
+            ("report_image_agreement", -1.0, 51),
+            ("clip_agreement", -2.0, None),
+        )
+    } | {
+        f"{name}_ratio": Facts(higher_is_better=True, about=About.PAIR)
+        for name in ("view_agreement", "report_image_agreement", "clip_agreement")
+    }
+
+    def metrics(self, task: Task, track: Track) -> list[ConsistencyMetric]:
+        """Up to two, where ``task`` makes two outputs; InputError for an unknown reader."""
+        if len(task.outputs) != 2:
+            return []
+        first, second = task.outputs
+        found: list[ConsistencyMetric] = []
+        if second.is_image:
+            found.append(view_agreement(judge_of(track, first), judge_of(track, second)))
+        elif (named := track.backbones.get("labeler")) is not None:
+            if named != "phantom-grammar":
+                raise InputError(
+                    f"track '{track.name}': backbones.labeler is '{named}'; known here: "
+                    "phantom-grammar"
+                )
+            from codixr.data.phantom.grammar import labels_from_report
+
+            judge = judge_of(track, first)
+            found.append(report_image_agreement(first, judge, labels_from_report, named))
+        if (named := track.backbones.get("prompt")) is not None:
+            if named != "codixr-tiny":
+                raise InputError(
+                    f"track '{track.name}': backbones.prompt is '{named}'; known here: codixr-tiny"
+                )
+            found.append(clip_agreement(*(Side(m, PromptSpace(m)) for m in task.outputs)))
+        return found
+
+
+CONSISTENCY = Consistency()
 
 
 def _score(

@@ -13,11 +13,10 @@ tells of memorisation.
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy import generic
 from numpy.typing import NDArray
 
 from codixr.data.dataset import StudyDataset
@@ -33,12 +32,17 @@ from codixr_bench.backbones.backbone import (
     real_images,
     suffix_of,
 )
+from codixr_bench.backbones.phantom_judge import judge_pass
+from codixr_bench.backbones.published import load_or_note, published
 from codixr_bench.backbones.real_features import features_of_dataset
+from codixr_bench.metric import About, Columns, Facts, Family
+from codixr_bench.metrics.reports import generated_reports
 from codixr_bench.metrics.rows import Rows
+from codixr_bench.metrics.sums import mean_of_studies
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
-from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 from codixr_bench.task import Task
+from codixr_bench.track import Evaluation, Track
 
 LEAST_SSIM = 0.95
 """A picture this similar to a training picture is a near copy."""
@@ -76,10 +80,7 @@ class _Copies(ABC):
             value, interval = None, None
             if reason is None:
                 copied = np.asarray(columns[side], dtype=np.float64) >= self.least
-                value = float(copied.mean())
-                weights = resample_weights(n)
-                drawn = weights @ copied.astype(np.float64) / weights.sum(axis=1, dtype=np.int64)
-                interval = percentile_interval(np.asarray(drawn, dtype=np.float64))
+                value, interval = mean_of_studies(copied.astype(np.float64))
             parts = [base, *self._how(), f"train:{self._training}", f"n:{n}"]
             found.append(
                 Score(
@@ -94,7 +95,7 @@ class _Copies(ABC):
             )
         return found
 
-    def statistics(self) -> Mapping[str, NDArray[generic]]:
+    def statistics(self) -> Columns:
         """``near_copy_….influence``: 1 for a near copy and 0 for another, less their mean."""
         if self.absent or not len(self._rows):
             return {}
@@ -135,7 +136,12 @@ class NearCopyImage(_Copies):
         """Structural similarity."""
         return LEAST_SSIM
 
-    def prepare(self, train: StudyDataset | None) -> None:
+    def prepare(self, evaluation: Evaluation) -> None:
+        """Take the track's training pictures; null scores without them or the weights."""
+        load_or_note(self.backbone, self.name)
+        self.learn(evaluation.training())
+
+    def learn(self, train: StudyDataset | None) -> None:
         """Compute the training pictures' features; null scores without them or the weights."""
         lacks = getattr(self.backbone, "absent", None)
         self.absent = NO_TRAINING if train is None else lacks
@@ -164,7 +170,7 @@ class NearCopyImage(_Copies):
         self._rows.add(positions, {"made": self.nearest(made), "real": self.nearest(real)})
 
     def nearest(self, images: Images) -> NDArray[np.float64]:
-        """Similarity to the most similar candidate, [B]; InputError before ``prepare``."""
+        """Similarity to the most similar candidate, [B]; InputError before ``learn``."""
         if self._train is None:
             raise InputError(f"{self.name}: the training pictures were not given")
         features = self.backbone.features(images)
@@ -204,7 +210,11 @@ class NearCopyReport(_Copies):
         """Jaccard's overlap."""
         return LEAST_OVERLAP
 
-    def prepare(self, train: StudyDataset | None) -> None:
+    def prepare(self, evaluation: Evaluation) -> None:
+        """Take the track's training reports; null scores without them."""
+        self.learn(evaluation.training())
+
+    def learn(self, train: StudyDataset | None) -> None:
         """Index the training reports; null scores without them."""
         from sklearn.feature_extraction.text import CountVectorizer
 
@@ -227,12 +237,7 @@ class NearCopyReport(_Copies):
         self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
     ) -> None:
         """Add reports; InputError names the position of a sample without one."""
-        made = []
-        for position, sample in zip(positions, samples, strict=True):
-            report = sample.get(Modality.T)
-            if not isinstance(report, str):
-                raise InputError(f"the sample at position {position} has no report")
-            made.append(report)
+        made = generated_reports(positions, samples)
         if self.absent:
             self._rows.add(positions, {"made": np.zeros(len(made))})
             return
@@ -255,6 +260,47 @@ class NearCopyReport(_Copies):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_counter": None, "_grams": None, "_sizes": np.zeros(0)}
+
+
+class Copies(Family):
+    """Near copies of training studies, of one kind of output; and of the real studies beside.
+
+    Args:
+        name: ``near_copy_image`` or ``near_copy_report``.
+        about: what it looks at.
+    """
+
+    card = "copies.md"
+    reasons = (
+        *Family.reasons,
+        NO_TRAINING,
+        r"the weights of backbone '[\w-]+' are not on this machine; .*",
+    )
+
+    def __init__(self, name: str, about: About) -> None:
+        self.name = name
+        self.about = about
+        facts = Facts(higher_is_better=False, about=about, lowest=0.0, highest=1.0)
+        self.scores = {name: facts, f"{name}_real": facts}
+
+    def metrics(self, task: Task, track: Track) -> "Sequence[NearCopyImage | NearCopyReport]":
+        """One a generated view, or one for the report."""
+        if self.about is About.REPORT:
+            return [NearCopyReport()] if Modality.T in task.outputs else []
+        named = [name.strip() for name in track.backbones.get("fid", "").split(",") if name.strip()]
+        if not named:
+            return []
+        # XRV's features know chests better than Inception's.
+        best = "xrv" if "xrv" in named else named[0]
+        return [
+            NearCopyImage(judge_pass(view) if best == "phantom" else published(best), view, task)
+            for view in task.outputs
+            if view.is_image
+        ]
+
+
+NEAR_COPY_IMAGE = Copies("near_copy_image", About.PICTURE)
+NEAR_COPY_REPORT = Copies("near_copy_report", About.REPORT)
 
 
 class _Counted:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codixr.data.labels import PATHOLOGIES
 from codixr_bench.backbones.feature_rows import FeatureRows
+from codixr_bench.metric import About, Facts
 from codixr_bench.metrics.fid_infinity import extrapolated_distance
 from codixr_bench.metrics.frechet import Influences, frechet_of_rows
 from codixr_bench.metrics.kid import kernel_distance
@@ -22,28 +23,30 @@ from codixr_bench.statistics.influence_interval import (
     standard_error,
 )
 
-KINDS = (
-    "fid",
-    "kid",
-    "precision",
-    "recall",
-    "density",
-    "coverage",
-    "fid_inf",
-    "fid_by_class",
-)
+_SHARE = Facts(higher_is_better=True, about=About.PICTURE, lowest=0.0, highest=1.0)
+_DISTANCE = Facts(higher_is_better=False, about=About.PICTURE, lowest=0.0, decimals=2)
+FACTS: dict[str, Facts] = {
+    "fid": replace(_DISTANCE, primary=True),
+    "kid": replace(_DISTANCE, lowest=-np.inf, decimals=4),
+    "precision": _SHARE,
+    "recall": _SHARE,
+    "density": replace(_SHARE, highest=np.inf),
+    "coverage": _SHARE,
+    "fid_inf": replace(_DISTANCE, lowest=-np.inf),
+    "fid_by_class": replace(_DISTANCE, title="Fréchet distance"),
+}
 """What can be asked for; a score's name is the kind, then the backbone."""
+KINDS = tuple(FACTS)
+TOO_FEW = "a distance needs two studies or more"
+NO_LABELS = "the pictures come without labels"
 LEAST_OF_CLASS = 50
 """Studies with a pathology, for its own distance."""
+NO_CLASS = f"no pathology has {LEAST_OF_CLASS} studies"
 
 _NORMAL = 1.959964
 """Half of a 95 % interval, in standard errors."""
 _MANIFOLDS = {"precision", "recall", "density", "coverage"}
 """Higher is better; the interval comes from halves of the studies."""
-_LIMITS = {
-    "fid": (0.0, np.inf),
-    "fid_by_class": (0.0, np.inf),
-}
 
 Vector = NDArray[np.float64]
 
@@ -94,8 +97,7 @@ def distance_scores(generated: FeatureRows, real: FeatureRows, asked: Asked) -> 
     if asked.absent:
         return [_null(kind, asked, asked.absent) for kind in asked.kinds]
     if min(len(generated), len(real)) < 2:
-        reason = "a distance needs two studies or more"
-        return [_null(kind, asked, reason) for kind in asked.kinds]
+        return [_null(kind, asked, TOO_FEW) for kind in asked.kinds]
     computations: dict[str, Callable[[], Influences]] = {
         "fid": lambda: frechet_of_rows(generated, real),
         "kid": lambda: kernel_distance(generated, real),
@@ -119,7 +121,7 @@ def distance_scores(generated: FeatureRows, real: FeatureRows, asked: Asked) -> 
 
 def interval(kind: str, found: Influences, asked: Asked) -> Interval:
     """95 % of a distance: from studies where the sides are paired, else from both sides apart."""
-    low, high = _LIMITS.get(kind, (-np.inf, np.inf))
+    low, high = FACTS[kind].lowest, FACTS[kind].highest
     if asked.paired:
         both = found.first + found.second
         plain = influence_interval(found.value, both, asked.patients, low, high)
@@ -177,7 +179,7 @@ def _null(kind: str, asked: Asked, reason: str) -> Scored:
             value=None,
             reason=reason,
             n=asked.n,
-            higher_is_better=kind in _MANIFOLDS,
+            higher_is_better=FACTS[kind].higher_is_better,
             signature=_signature(kind, asked, None),
         )
     )
@@ -205,7 +207,7 @@ def _signature(kind: str, asked: Asked, ci: str | None) -> str:
 def _by_class(generated: FeatureRows, real: FeatureRows, asked: Asked) -> Scored:
     """The distance among the studies with a pathology, for each; the value is their mean."""
     if asked.labels is None or not asked.paired:
-        return _null("fid_by_class", asked, "the pictures come without labels")
+        return _null("fid_by_class", asked, NO_LABELS)
     classes: dict[str, ClassScore] = {}
     total = np.zeros(asked.n)
     values = []
@@ -224,7 +226,7 @@ def _by_class(generated: FeatureRows, real: FeatureRows, asked: Asked) -> Scored
         values.append(found.value)
         total[which] += both * (asked.n / n_pos)
     if not values:
-        return _null("fid_by_class", asked, f"no pathology has {LEAST_OF_CLASS} studies")
+        return _null("fid_by_class", asked, NO_CLASS)
     total /= len(values)
     mean = Influences(float(np.mean(values)), total - total.mean(), np.zeros(asked.n))
     scored = _scored("fid_by_class", mean, asked)

@@ -4,11 +4,11 @@ All from one pass over the pictures; ``fid_<backbone>`` alone unless others are 
 The reference set is the real pictures of the same evaluated studies, so both sides have the same n.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
-from numpy import generic
 from numpy.typing import NDArray
 
 from codixr.data.labels import PATHOLOGIES
@@ -23,9 +23,16 @@ from codixr_bench.backbones.backbone import (
     suffix_of,
 )
 from codixr_bench.backbones.feature_rows import FeatureRows
-from codixr_bench.backbones.real_features import RealFeatures
+from codixr_bench.backbones.phantom_judge import judge_pass
+from codixr_bench.backbones.published import SCORE_NAMES, load_or_note, published
+from codixr_bench.backbones.real_features import RealFeatures, features_of_dataset
+from codixr_bench.metric import Column, Columns, Family
 from codixr_bench.metrics.distance_scores import (
+    FACTS,
     KINDS,
+    NO_CLASS,
+    NO_LABELS,
+    TOO_FEW,
     Asked,
     distance_scores,
     score_name,
@@ -34,6 +41,7 @@ from codixr_bench.metrics.frechet import FeatureStatistics, distance_between, fr
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
 from codixr_bench.task import Task
+from codixr_bench.track import Evaluation, Track
 
 
 class PictureDistances:
@@ -66,7 +74,7 @@ class PictureDistances:
         self._real = FeatureRows()
         self._labels: dict[int, NDArray[np.int8]] = {}
         self._patients: dict[int, str] = {}
-        self._computed: tuple[list[Score], dict[str, NDArray[generic]]] | None = None
+        self._computed: tuple[list[Score], dict[str, Column]] | None = None
 
     @property
     def offers(self) -> tuple[str, ...]:
@@ -121,7 +129,36 @@ class PictureDistances:
         """The scores asked for; null, with the reason, under two studies or without weights."""
         return self._compute()[0]
 
-    def statistics(self) -> Mapping[str, NDArray[generic]]:
+    def load(self) -> None:
+        """Load the backbone: a note on stderr for published weights that are absent."""
+        load_or_note(self.backbone, self.name)
+
+    def prepare(self, evaluation: Evaluation) -> None:
+        """Load the backbone, find kept features, and the disjoint real studies of the floor.
+
+        The floor's studies, as many as are evaluated, come from the validation split where it is
+        large enough, else from the training split, as many as there are; a track that has neither
+        gets none.
+        """
+        self.load()
+        if self.absent:
+            return
+        dataset, track = evaluation.dataset, evaluation.track
+        if getattr(self.backbone, "keeps", False):
+            self.real_features = RealFeatures(dataset, self.view, self.backbone)
+        n = len(dataset)
+        splits = [split for split in ("val", "train") if split in track.splits]
+        if self.floor_features is not None or not splits or n < 2:
+            return
+        enough = [split for split in splits if track.splits[split] >= n]
+        split = enough[0] if enough else max(splits, key=lambda name: track.splits[name])
+        other = evaluation.split(split, min(n, track.splits[split]))
+        images = getattr(other, "images", None)
+        if callable(images):
+            images(self.view)
+        self.floor_features = features_of_dataset(other, self.view, self.backbone)
+
+    def statistics(self) -> Columns:
         """``<score>.influence``, float64 [n]: what each study does to the score, mean zero.
 
         The score of a resample with weights w (mean 1) is close to value + mean(w · influence); of
@@ -129,13 +166,13 @@ class PictureDistances:
         """
         return self._compute()[1]
 
-    def _compute(self) -> tuple[list[Score], dict[str, NDArray[generic]]]:
+    def _compute(self) -> tuple[list[Score], dict[str, Column]]:
         # Both files of a run come from one computation.
         if self._computed is None:
             self._computed = self._compute_anew(len(self._patients))
         return self._computed
 
-    def _compute_anew(self, n: int) -> tuple[list[Score], dict[str, NDArray[generic]]]:
+    def _compute_anew(self, n: int) -> tuple[list[Score], dict[str, Column]]:
         order = sorted(self._patients)
         if not self.absent:
             _ = self._generated.order()
@@ -157,7 +194,7 @@ class PictureDistances:
             n=n,
         )
         scored = distance_scores(self._generated, self._real, asked)
-        statistics: dict[str, NDArray[generic]] = {
+        statistics: dict[str, Column] = {
             f"{one.score.name}.influence": one.influence
             for one in scored
             if one.influence is not None
@@ -182,3 +219,68 @@ class PictureDistances:
             first = positions[int(np.flatnonzero(bad)[0])]
             raise InputError(f"{self.name}: the features at position {first} are not finite")
         return features
+
+
+PHANTOM = "phantom"
+PLACES = {"fid_phantom": 10, "fid_inception": 11, "fid_xrv": 12}
+"""Score -> its place among the columns of a summary."""
+
+
+class Distances(Family):
+    """Distances a generated view and backbone.
+
+    Args:
+        name: of the family.
+        backbone: the one it always measures in; None for those of the track's ``backbones.fid``:
+            one or several, ``phantom``, or ``inception,xrv``.
+    """
+
+    card = "frechet.md"
+    reasons = (
+        *Family.reasons,
+        TOO_FEW,
+        NO_LABELS,
+        NO_CLASS,
+        r"fewer than \d+ studies show it",
+        r"an extrapolation in \d+ features needs [\d,]+ studies",
+        r"manifolds of \d+ neighbours need \d+ pictures",
+        r"the weights of backbone '[\w-]+' are not on this machine; .*",
+    )
+
+    def __init__(self, name: str, backbone: str | None = None) -> None:
+        self.name = name
+        self.backbone = backbone
+        ends = (PHANTOM, *SCORE_NAMES.values()) if backbone is None else (SCORE_NAMES[backbone],)
+        self.scores = {
+            score: replace(facts, place=PLACES.get(score))
+            for end in ends
+            for kind, facts in FACTS.items()
+            for score in (score_name(kind, end),)
+        }
+
+    def metrics(self, task: Task, track: Track) -> list[PictureDistances]:
+        """One a backbone and generated view; InputError for a backbone that is unknown here."""
+        named = [self.backbone] if self.backbone else track.backbones.get("fid", "").split(",")
+        named = [name.strip() for name in named if name.strip()]
+        known = ", ".join((PHANTOM, *SCORE_NAMES))
+        if not named:
+            raise InputError(f"track '{track.name}': backbones.fid names none; known: {known}")
+        for name in named:
+            if name != PHANTOM and name not in SCORE_NAMES:
+                raise InputError(
+                    f"track '{track.name}': backbones.fid is '{name}'; known here: {known}"
+                )
+        return [
+            PictureDistances(judge_pass(view) if name == PHANTOM else published(name), view, task)
+            for name in named
+            for view in task.outputs
+            if view.is_image
+        ]
+
+
+FRECHET = Distances("frechet")
+INCEPTION = Distances("inception", "inception")
+XRV = Distances("xrv", "xrv")
+XRV_CHEX = Distances("xrv_chex", "xrv-chex")
+"""The network that never saw MIMIC."""
+DINOV2 = Distances("dinov2", "dinov2-l")

@@ -1,14 +1,100 @@
-"""What the scores by class of pictures and of reports share: F1 of counts, and a class's score."""
+"""What the scores by class of pictures and of reports share: F1, averages, a class's score.
 
+``micro`` pools all known (study, class) pairs, ``macro`` is the plain mean over the classes that
+are defined, ``weighted`` weights them by positives.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codixr_bench.metric import Influence
 from codixr_bench.score import ClassScore
-from codixr_bench.statistics.bootstrap import percentile_interval
+from codixr_bench.statistics.bootstrap import in_chunks, percentile_interval
+from codixr_bench.statistics.influence import influence_of, without_each
+
+AVERAGES = ("micro", "macro", "weighted")
+_CHUNK = 4_000_000
+"""Resampled weights held at a time: 32 MB."""
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Averaged:
+    """One kind of score (AUROC or F1) of R resamples; NaN where it is undefined."""
+
+    per_class: Array
+    """[R, k]."""
+    micro: Array
+    """[R]."""
+    macro: Array
+    """[R]; over the classes that are defined."""
+    weighted: Array
+    """[R]; likewise, by positives."""
+
+    def influences(self) -> Iterator[tuple[str, Influence]]:
+        """(average, influence), where the R = 1 + n are of all studies and without each."""
+        for average in AVERAGES:
+            yield average, influence_of(getattr(self, average))
+
+
+def averaged(per_class: Array, micro: Array, positives: Array, of_macro: int) -> Averaged:
+    """The averages of R resamples.
+
+    Args:
+        per_class: [R, k].
+        micro: [R].
+        positives: of each class, [R, k].
+        of_macro: how many of the first classes the macro average is of.
+    """
+    defined = np.isfinite(per_class)
+    filled = np.where(defined, per_class, 0.0)
+    weights = positives * defined
+    with np.errstate(invalid="ignore", divide="ignore"):
+        macro = filled[:, :of_macro].sum(axis=1) / defined[:, :of_macro].sum(axis=1)
+        weighted = (filled * weights).sum(axis=1) / weights.sum(axis=1)
+    return Averaged(per_class, micro, macro, weighted)
+
+
+def average_f1(
+    predicted: Mask,
+    labels: NDArray[Any],
+    weights: NDArray[np.generic] | None,
+    of_macro: int | None = None,
+) -> Averaged:
+    """F1 by class and averaged, for every resample.
+
+    A class is undefined in a resample that has one kind of its labels only; counting it as 0 there
+    would drag the intervals of rare findings down.
+
+    Args:
+        predicted: [n, k].
+        labels: [n, k], known where 0 or 1.
+        weights: of studies, [R, n]; None for all studies, then without each: R = 1 + n.
+        of_macro: how many of the first classes the macro average is of; all by default.
+    """
+    present, known = labels == 1, (labels == 0) | (labels == 1)
+    parts = [
+        part.astype(np.float64) for part in (predicted & present, predicted & known, present, known)
+    ]
+    if weights is None:
+        summed = [without_each(part) for part in parts]
+    else:
+        drawn = [
+            [chunk @ part for part in parts]
+            for chunk in in_chunks(weights, _CHUNK // max(1, len(labels)))
+        ]
+        summed = [np.concatenate(chunks) for chunks in zip(*drawn, strict=True)]
+    hits, claimed, positives, total = summed
+    counts = (hits, claimed, positives, total - positives)
+    per_class = f1_of_counts(*counts)
+    micro = f1_of_counts(*(part.sum(axis=1) for part in counts))
+    return averaged(per_class, micro, positives, of_macro or labels.shape[1])
 
 
 def f1_of_counts(hits: Array, claimed: Array, present: Array, absent: Array) -> Array:
@@ -19,6 +105,16 @@ def f1_of_counts(hits: Array, claimed: Array, present: Array, absent: Array) -> 
     values = np.full_like(hits, np.nan)
     both = (present > 0) & (absent > 0)
     return np.divide(2.0 * hits, claimed + present, out=values, where=both)
+
+
+def cells_of(predicted: Mask, present: Mask, known: Mask) -> dict[str, Mask]:
+    """Which studies are a class's ``tp``, ``fp``, ``fn`` and ``tn``, each [n]."""
+    return {
+        "tp": known & predicted & present,
+        "fp": known & predicted & ~present,
+        "fn": known & ~predicted & present,
+        "tn": known & ~predicted & ~present,
+    }
 
 
 def class_score(value: float, drawn: Array, labels: NDArray[Any], *, of: str) -> ClassScore:

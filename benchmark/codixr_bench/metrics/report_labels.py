@@ -14,12 +14,10 @@ Notable:
   labeler would give it No Finding; ``non_report_share`` counts them apart.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
 
 import numpy as np
-from numpy import generic
 from numpy.typing import NDArray
 
 from codixr.data.labels import OBSERVATIONS, PATHOLOGIES
@@ -31,56 +29,34 @@ from codixr_bench.labeler.canary import check
 from codixr_bench.labeler.interface import Labeler, load_labeler, signature
 from codixr_bench.labeler.labels import Labels
 from codixr_bench.labeler.nonreports import is_report
-from codixr_bench.metrics.per_class import class_score, f1_of_counts
+from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Influence, Problems
+from codixr_bench.metrics.average_checks import average_faults, average_problems
+from codixr_bench.metrics.per_class import (
+    AVERAGES,
+    Averaged,
+    average_f1,
+    cells_of,
+    class_score,
+)
+from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.rows import Rows
+from codixr_bench.metrics.sums import mean_of_studies
 from codixr_bench.model import Sample
 from codixr_bench.score import ClassScore, Score
-from codixr_bench.statistics.bootstrap import in_chunks, percentile_interval, resample_weights
+from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 from codixr_bench.task import Task
-
-if TYPE_CHECKING:
-    from codixr_bench.metric import Metric
-    from codixr_bench.track import Track
+from codixr_bench.track import Track
 
 POLICIES = ("u-zeros", "u-ones", "u-ignore")
 CLASSES: tuple[str, ...] = (*PATHOLOGIES, "No Finding")
-AVERAGES = ("micro", "macro", "weighted")
 BLANK = -2
 """How "not mentioned" is stored; 1, 0 and -1 are stored as they are."""
 
 _PLACES = [OBSERVATIONS.index(name) for name in CLASSES]
 _TEN = len(PATHOLOGIES)
-_CHUNK = 4_000_000
-"""Resampled weights held at a time: 32 MB."""
 
-Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Stored = NDArray[np.int8]
-
-
-@dataclass(frozen=True, slots=True)
-class Averaged:
-    """F1 of R resamples; NaN where it is undefined."""
-
-    per_class: Array
-    """[R, 11]."""
-    micro: Array
-    """[R]; of all eleven."""
-    macro: Array
-    """[R]; of the ten pathologies."""
-    weighted: Array
-    """[R]; of all eleven, by positives."""
-
-
-def report_labels(task: Task, track: "Track") -> "list[Metric]":
-    """Label F1 of generated reports, by the track's ``backbones.report_labels`` and ``.uncertain``.
-
-    Without them: the default labeler, and ``u-zeros``.
-    """
-    if Modality.T not in task.outputs:
-        return []
-    labeler = load_labeler(track.backbones.get("report_labels", DEFAULT))
-    return [ReportLabelsMetric(labeler, track.backbones.get("uncertain", POLICIES[0]))]
 
 
 class ReportLabelsMetric:
@@ -118,19 +94,9 @@ class ReportLabelsMetric:
         if not self._checked:
             check(self.labeler)
             self._checked = True
-        made: list[str] = []
-        real: list[str] = []
-        for position, study, sample in zip(positions, studies, samples, strict=True):
-            report = sample.get(Modality.T)
-            if study.report is None or not study.report.strip():
-                raise InputError(
-                    f"the study at position {position} has no report to score against; "
-                    "leave it out of the split"
-                )
-            if not isinstance(report, str):
-                raise InputError(f"the sample at position {position} has no report")
-            made.append(report)
-            real.append(study.report)
+        pairs = list(report_pairs(positions, studies, samples))
+        made = [generated for _, generated in pairs]
+        real = [reference for reference, _ in pairs]
         self._rows.add(
             positions,
             {
@@ -153,8 +119,8 @@ class ReportLabelsMetric:
                 _unscored("non_report_share", up=False)
             ]
         predicted, labels, report = self._read()
-        once = average_label_f1(predicted, labels, np.ones((1, n)))
-        drawn = average_label_f1(predicted, labels, resample_weights(n))
+        once = average_f1(predicted, labels, np.ones((1, n)), _TEN)
+        drawn = average_f1(predicted, labels, resample_weights(n), _TEN)
         by_class = {
             name: class_score(
                 once.per_class[0, c], drawn.per_class[:, c], labels[:, c], of="reference"
@@ -164,42 +130,32 @@ class ReportLabelsMetric:
         scores = [self._score(average, once, drawn, by_class, n) for average in AVERAGES]
         return [*scores, self._non_reports(report)]
 
-    def statistics(self) -> Mapping[str, NDArray[generic]]:
+    def statistics(self) -> Columns:
         """``report_labels.hypothesis|reference.<observation>``, 1, 0, -1 or -2 (not mentioned).
 
         Also ``report_labels.is_report``, and ``label_f1_….influence``: what each study does to a
-        score (``influence.py``), which pairs two models' results.
+        score, which depends on the policy.
         """
         columns = self._rows.columns()
         if not columns:
             return {}
-        found: dict[str, NDArray[generic]] = {
+        found = {
             f"{self.name}.{kind}.{name}": columns[kind][:, c]
             for kind in ("hypothesis", "reference")
             for c, name in enumerate(CLASSES)
         }
         found[f"{self.name}.is_report"] = columns["report"]
         predicted, labels, _ = self._read()
-        without = average_label_f1(predicted, labels, None)
-        for average in AVERAGES:
-            values = getattr(without, average)
-            if np.isfinite(values).all():
-                loss = (len(values) - 1.0) * (values.mean() - values)
-                found[f"label_f1_{average}.influence"] = loss
+        for average, one in average_f1(predicted, labels, None, _TEN).influences():
+            if np.isfinite(one.by_study).all():
+                found[f"label_f1_{average}{INFLUENCE}"] = one.by_study
         return found
 
     def _read(self) -> tuple[Mask, Stored, Mask]:
         """Predicted positives [n, 11]; labels [n, 11], 1, 0 or unknown; is it a report [n]."""
         columns = self._rows.columns()
-        made = np.asarray(columns["hypothesis"], dtype=np.int8).copy()
-        real = np.asarray(columns["reference"], dtype=np.int8)
-        report = np.asarray(columns["report"], dtype=np.bool_)
-        made[~report] = BLANK
-        positive = (1, -1) if self.uncertain == "u-ones" else (1,)
-        labels = np.isin(real, positive).astype(np.int8)
-        if self.uncertain == "u-ignore":
-            labels[(real == -1) | (made == -1)] = BLANK
-        return np.isin(made, positive), labels, report
+        made, real, report = (columns[kind] for kind in ("hypothesis", "reference", "report"))
+        return (*read_labels(made, real, report, self.uncertain), np.asarray(report, np.bool_))
 
     def _score(
         self,
@@ -234,52 +190,110 @@ class ReportLabelsMetric:
         )
 
     def _non_reports(self, report: Mask) -> Score:
-        n = len(report)
-        # Where whole patients are drawn, a resample has about n studies, not n.
-        weights = resample_weights(n)
-        drawn = weights @ (~report).astype(np.float64) / weights.sum(axis=1, dtype=np.int64)
+        value, interval = mean_of_studies((~report).astype(np.float64))
         return Score(
             name="non_report_share",
-            value=float((~report).mean()),
-            ci95=percentile_interval(np.asarray(drawn, dtype=np.float64)),
-            n=n,
+            value=value,
+            ci95=interval,
+            n=len(report),
             higher_is_better=False,
-            signature=f"non_report_share|n:{n}",
+            signature=f"non_report_share|n:{len(report)}",
         )
 
 
-def average_label_f1(
-    predicted: Mask, labels: Stored, weights: NDArray[np.generic] | None
-) -> Averaged:
-    """F1 by class and averaged, for every resample.
+class ReportLabels(Family):
+    """Label F1 of generated reports, by the track's ``backbones.report_labels`` and ``.uncertain``.
 
-    Predicted [n, k], labels [n, k], known where 0 or 1; weights [R, n] -> R values each. Without
-    weights, the n values that leave out one study each. The last class is No Finding.
+    Without them: the default labeler, and ``u-zeros``.
     """
-    known = labels >= 0
-    parts = [
-        part.astype(np.float64)
-        for part in (predicted & (labels == 1), predicted & known, labels == 1, known)
-    ]
-    if weights is None:
-        summed = [part.sum(axis=0) - part for part in parts]
-    else:
-        drawn = [
-            [chunk @ part for part in parts]
-            for chunk in in_chunks(weights, _CHUNK // max(1, len(labels)))
-        ]
-        summed = [np.concatenate(chunks) for chunks in zip(*drawn, strict=True)]
-    hits, claimed, present, total = summed
-    counts = (hits, claimed, present, total - present)
-    per_class = f1_of_counts(*counts)
-    micro = f1_of_counts(*(part.sum(axis=1) for part in counts))
-    ten = per_class[:, :_TEN]
-    defined = np.isfinite(per_class)
-    by_positives = present * defined
-    with np.errstate(invalid="ignore", divide="ignore"):
-        macro = np.nansum(ten, axis=1) / np.isfinite(ten).sum(axis=1)
-        weighted = np.nansum(per_class * by_positives, axis=1) / by_positives.sum(axis=1)
-    return Averaged(per_class, micro, macro, weighted)
+
+    name = "report_labels"
+    card = "label_f1.md"
+    reasons = (
+        *Family.reasons,
+        "all reference labels are (present|absent)",
+        "no label is known",
+        "no observation has reference labels of both kinds",
+    )
+    scores = {
+        f"label_f1_{average}": Facts(
+            higher_is_better=True,
+            about=About.REPORT,
+            lowest=0.0,
+            highest=1.0,
+            primary=average == "macro",
+            place=40 if average == "micro" else None,
+            title="label F1" if average == "macro" else "",
+            pin="label_f1",
+        )
+        for average in AVERAGES
+    } | {
+        "non_report_share": Facts(
+            higher_is_better=False, about=About.REPORT, lowest=0.0, highest=1.0
+        )
+    }
+
+    def metrics(self, task: Task, track: Track) -> list[ReportLabelsMetric]:
+        """One, where ``task`` makes reports."""
+        if Modality.T not in task.outputs:
+            return []
+        labeler = load_labeler(track.backbones.get("report_labels", DEFAULT))
+        return [ReportLabelsMetric(labeler, track.backbones.get("uncertain", POLICIES[0]))]
+
+    def influences(self, columns: Columns) -> dict[str, Influence]:
+        """The stored ones of label F1; that of non-reports from ``is_report``."""
+        found = super().influences(columns)
+        report = columns.get(f"{self.name}.is_report")
+        if report is not None:
+            share = 1.0 - np.asarray(report, dtype=np.float64)
+            found["non_report_share"] = Influence(share - share.mean(), float(share.mean()))
+        return found
+
+    def about_studies(self, column: str) -> bool:
+        """What the labeler reads in the real reports."""
+        return column.startswith(f"{self.name}.reference.")
+
+    def cells(self, score: Score, label: str, columns: Columns) -> dict[str, Mask]:
+        """By the policy that stands in the signature."""
+        made = columns.get(f"{self.name}.hypothesis.{label}")
+        real = columns.get(f"{self.name}.reference.{label}")
+        report = columns.get(f"{self.name}.is_report")
+        if made is None or real is None or report is None:
+            return {}
+        policy = next((p for p in POLICIES if f"uncertain:{p}" in score.signature.split("|")), "")
+        predicted, labels = read_labels(made[:, None], real[:, None], report, policy)
+        return cells_of(predicted[:, 0], labels[:, 0] == 1, labels[:, 0] != BLANK)
+
+    def arithmetic(self, scores: Mapping[str, Score], *, simulated: bool) -> Problems:
+        """Averages from classes, F1 from counts; macro is of the ten without No Finding."""
+        yield from average_problems(scores, "label_f1", "", simulated=simulated, no_finding=False)
+
+    def signature_faults(self, score: Score) -> Iterator[str]:
+        """The kind of score and of average stand in it."""
+        if score.name == "non_report_share":
+            yield from super().signature_faults(score)
+        else:
+            yield from average_faults(score.name, score.signature)
+
+
+REPORT_LABELS = ReportLabels()
+
+
+def read_labels(
+    hypothesis: NDArray[np.generic],
+    reference: NDArray[np.generic],
+    is_report: NDArray[np.generic],
+    policy: str,
+) -> tuple[Mask, Stored]:
+    """Stored labels [n, k] -> predicted positives [n, k], and labels [n, k]: 1, 0 or ``BLANK``."""
+    made = np.asarray(hypothesis, dtype=np.int8).copy()
+    real = np.asarray(reference, dtype=np.int8)
+    made[~np.asarray(is_report, dtype=np.bool_)] = BLANK
+    positive = (1, -1) if policy == "u-ones" else (1,)
+    labels = np.isin(real, positive).astype(np.int8)
+    if policy == "u-ignore":
+        labels[(real == -1) | (made == -1)] = BLANK
+    return np.isin(made, positive), labels
 
 
 def _unscored(name: str, *, up: bool) -> Score:

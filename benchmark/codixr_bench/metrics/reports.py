@@ -9,19 +9,34 @@ from codixr_bench.model import Sample
 
 
 def report_pairs(
-    positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
+    positions: Sequence[int],
+    studies: Sequence[Study],
+    samples: Sequence[Sample],
+    *,
+    blank: bool = False,
 ) -> Iterator[tuple[str, str]]:
-    """(reference, generated) of each study; the generated one may be empty, the reference not.
+    """(reference, generated) of each study; the generated one may be empty.
 
-    Raises InputError, which names the position, for a study or a sample without a report.
+    Raises InputError, which names the position, for a study or a sample without a report; a real
+    report of blanks counts as none unless ``blank`` allows it.
     """
-    for position, study, sample in zip(positions, studies, samples, strict=True):
-        reference, generated = study.report, sample.get(Modality.T)
-        if reference is None or not reference.strip():
+    made = generated_reports(positions, samples)
+    for position, study, generated in zip(positions, studies, made, strict=True):
+        reference = study.report
+        if reference is None or not (blank or reference.strip()):
             raise InputError(
                 f"the study at position {position} has no report to score against; "
                 "leave it out of the split"
             )
-        if not isinstance(generated, str):
-            raise InputError(f"the sample at position {position} has no report")
         yield reference, generated
+
+
+def generated_reports(positions: Sequence[int], samples: Sequence[Sample]) -> list[str]:
+    """The generated reports, which may be empty; InputError names the position that has none."""
+    reports = []
+    for position, sample in zip(positions, samples, strict=True):
+        report = sample.get(Modality.T)
+        if not isinstance(report, str):
+            raise InputError(f"the sample at position {position} has no report")
+        reports.append(report)
+    return reports

@@ -21,16 +21,15 @@ from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr_bench.hooks import Setting
 from codixr_bench.metric import Metric
-from codixr_bench.metrics.families import prepare_metrics
 from codixr_bench.model import Sample
 from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.runs.grid import ROWS, save_grid
 from codixr_bench.runs.record import RunRecord
-from codixr_bench.runs.scoring import SampleSource, score_samples
+from codixr_bench.runs.scoring import SampleSource, prepare_metrics, score_samples
 from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.task import Task
-from codixr_bench.track import Track
+from codixr_bench.track import Evaluation, Track
 
 RUNS = Path("runs")
 GRID_NAME = "grid.png"
@@ -110,7 +109,7 @@ def finish(
     """
     messages.say("codixr-bench", f"scoring {len(dataset):,} samples")
     began = time.perf_counter()
-    prepare_metrics(metrics, track, dataset, data_dir)
+    prepare_metrics(metrics, Evaluation(track, dataset, data_dir))
     scored = score_samples(source, dataset, metrics)
     seconds = time.perf_counter() - began
     result = make_result(

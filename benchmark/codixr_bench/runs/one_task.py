@@ -19,7 +19,6 @@ from codixr_bench.hooks import (
     settings_of,
     train_limit,
 )
-from codixr_bench.metrics.families import load_backbones
 from codixr_bench.model import GenerativeModel
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.runs.finish import (
@@ -32,6 +31,7 @@ from codixr_bench.runs.finish import (
 from codixr_bench.runs.generation import BATCH_SIZE, Generated, generate
 from codixr_bench.runs.processes import World
 from codixr_bench.runs.record import RECORD_NAME, RunRecord
+from codixr_bench.runs.scoring import load_networks
 from codixr_bench.runs.store import CHUNK_SIZE, SampleStore
 from codixr_bench.task import Task
 from codixr_bench.track import Track
@@ -190,7 +190,7 @@ def run_task(
     """
     metrics = track.metrics(task, options.metrics)
     if world.leads:
-        load_backbones(metrics)
+        load_networks(metrics)
     store, dataset, generated = make_samples(model, task, track, options, world, folder)
     if not world.leads:
         return None

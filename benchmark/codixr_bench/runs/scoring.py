@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
-from codixr_bench.metric import Metric
+from codixr_bench.metric import LoadsNetworks, Metric, Prepares
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
 from codixr_bench.statistics.bootstrap import patient_numbers, resampling_patients
 from codixr_bench.task import Task
+from codixr_bench.track import Evaluation
 
 
 class SampleSource(Protocol):
@@ -28,6 +29,23 @@ class SampleSource(Protocol):
     def batches(self) -> Iterator[tuple[range, list[Sample]]]:
         """(positions, samples), in order."""
         ...
+
+
+def load_networks(metrics: Sequence[Metric]) -> None:
+    """Have the metrics load what they compute with: faults show before hours of work.
+
+    Raises InputError as ``LoadsNetworks.load``.
+    """
+    for metric in metrics:
+        if isinstance(metric, LoadsNetworks):
+            metric.load()
+
+
+def prepare_metrics(metrics: Sequence[Metric], evaluation: Evaluation) -> None:
+    """Have the metrics prepare what they need beside the evaluated studies, before they score."""
+    for metric in metrics:
+        if isinstance(metric, Prepares):
+            metric.prepare(evaluation)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,12 @@ import torchxrayvision
 from codixr.data.labels import PATHOLOGIES
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.backbones import published_judge as judges
 from codixr_bench.backbones.published import PublishedBackbone
-from codixr_bench.backbones.published_judge import PublishedJudge
+from codixr_bench.backbones.published_judge import PublishedJudge, published_judge
 from codixr_bench.backbones.xrv import xrv_input
-from codixr_bench.metrics import families as track_metrics
-from codixr_bench.metrics.classification import ClassificationMetric
-from codixr_bench.metrics.families import classification, load_backbones, published_judge
-from codixr_bench.statistics.influence import influences
+from codixr_bench.metrics.classification import CLASSIFICATION, ClassificationMetric
+from codixr_bench.runs.scoring import load_networks
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 from helpers.backbone_fakes import saved, xrv_peer
@@ -66,7 +65,7 @@ def scored(judge, name=""):
 def cached(weights, monkeypatch):
     """The judges as a run makes them, from a file of random weights."""
     published_judge.cache_clear()
-    monkeypatch.setattr(track_metrics, "published", lambda name: backbone(weights, name))
+    monkeypatch.setattr(judges, "published", lambda name: backbone(weights, name))
     yield
     published_judge.cache_clear()
 
@@ -87,8 +86,8 @@ def test_outputs_are_torchxrayvisions_by_name(weights, trained_on):
 
 
 def test_the_second_judge_of_a_track_has_names_of_its_own(cached):
-    metrics = classification(TASK, Track.load("mimic-cxr"))
-    load_backbones(metrics)
+    metrics = CLASSIFICATION.metrics(TASK, Track.load("mimic-cxr"))
+    load_networks(metrics)
     found = {}
     for metric in metrics:
         metric.update(range(12), studies(), samples())
@@ -99,14 +98,14 @@ def test_the_second_judge_of_a_track_has_names_of_its_own(cached):
     assert "densenet121-res224-chex|" in found["chex_auroc_micro"].signature
     assert "|outputs:op-norm|" in found["auroc_micro"].signature
     assert "|thr:xrv_op50|" in found["chex_f1_macro"].signature
-    given = influences(metrics[1].statistics())
+    given = CLASSIFICATION.influences(metrics[1].statistics())
     assert given["chex_auroc_macro"].value == pytest.approx(found["chex_auroc_macro"].value)
 
 
 def test_only_frontal_pictures_have_this_judge(cached):
     track = Track.load("mimic-cxr-jpg")
-    assert classification(Task.parse("F->L"), track) == []
-    assert [m.name for m in classification(Task.parse("T->F+L"), track)] == [
+    assert CLASSIFICATION.metrics(Task.parse("F->L"), track) == []
+    assert [m.name for m in CLASSIFICATION.metrics(Task.parse("T->F+L"), track)] == [
         "classification[F]",
         "chex_classification[F]",
     ]
@@ -115,7 +114,7 @@ def test_only_frontal_pictures_have_this_judge(cached):
 def test_absent_weights_give_null_scores_with_the_reason(tmp_path, capsys):
     judge = PublishedJudge(PublishedBackbone("xrv", tmp_path / "none.pt"))
     metric = ClassificationMetric(judge, Modality.F, TASK)
-    load_backbones([metric])
+    load_networks([metric])
     assert "note: classification: the weights" in capsys.readouterr().err
     metric.update(range(12), studies(), samples())
     scores = metric.compute()
@@ -152,8 +151,10 @@ def test_an_operating_point_is_found_on_validation_pictures_only(weights):
 def test_a_recipe_chooses_the_operating_point(cached):
     track = Track.load("mimic-cxr")
     chosen = replace(track, backbones={**track.backbones, "operating_points": "fixed-0.30"})
-    assert classification(TASK, chosen)[0].classifier.thresholds == pytest.approx([0.3] * 10)
+    assert CLASSIFICATION.metrics(TASK, chosen)[0].classifier.thresholds == pytest.approx(
+        [0.3] * 10
+    )
     with pytest.raises(InputError, match="known: xrv_op50, f1max-on-real-val"):
-        classification(
+        CLASSIFICATION.metrics(
             TASK, replace(track, backbones={**track.backbones, "operating_points": "best"})
         )

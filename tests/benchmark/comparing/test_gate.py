@@ -18,9 +18,8 @@ from codixr_bench import cli
 from codixr_bench.cli import main
 from codixr_bench.comparing.comparison import ALPHA, Difference
 from codixr_bench.comparing.gate import Margin, Verdict, check, judge
-from codixr_bench.statistics.influence import influences
 from codixr_bench.statistics.influence_interval import standard_error
-from helpers.compare_fakes import DISTANCE, simulate, values_of, write_run
+from helpers.compare_fakes import DISTANCE, influences, simulate, values_of, write_run
 
 LOSS = 0.11
 """The share of useless samples that costs 5 % of the macro AUROC in the simulation."""

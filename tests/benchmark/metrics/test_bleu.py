@@ -7,12 +7,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nltk.tokenize import wordpunct_tokenize
 from nltk.translate.bleu_score import corpus_bleu as nltk_corpus_bleu
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU as SACREBLEU
 
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.metrics.bleu import BleuMetric, corpus_bleu, ngram_counts, tokenize
+from codixr_bench.metrics.bleu import BLEU, corpus_bleu, ngram_counts, tokenize
+from codixr_bench.metrics.sums import SummedMetric
 from codixr_bench.statistics.bootstrap import resample_weights
 from codixr_bench.task import Task
 from helpers.metric_fakes import by_name, scored_in, shards, studies_and_samples
@@ -27,7 +28,7 @@ def study(report):
 
 
 def scores_of(hypotheses, references):
-    metric = BleuMetric()
+    metric = SummedMetric(BLEU)
     samples = [{Modality.T: hypothesis} for hypothesis in hypotheses]
     metric.update(range(len(samples)), [study(reference) for reference in references], samples)
     return by_name(metric.compute())
@@ -61,7 +62,7 @@ def test_equals_nltk_and_sacrebleu(pairs):
     scores = scores_of(hypotheses, references)
     for k, expected in enumerate(by_nltk(hypotheses, references), start=1):
         assert scores[f"bleu_{k}"].value == pytest.approx(expected, abs=1e-12)
-    peer = BLEU().corpus_score(list(hypotheses), [list(references)]).score
+    peer = SACREBLEU().corpus_score(list(hypotheses), [list(references)]).score
     assert scores["sacrebleu"].value == pytest.approx(peer, abs=1e-9)
 
 
@@ -108,16 +109,18 @@ def test_empty_reports_count_as_empty():
 @settings(max_examples=20)
 @given(split=shards(len(STUDIES)))
 def test_any_split_into_shards_gives_the_same_scores(split):
-    whole = BleuMetric()
+    whole = SummedMetric(BLEU)
     whole.update(range(len(STUDIES)), STUDIES, SAMPLES)
-    merged = pickle.loads(pickle.dumps(scored_in(split, BleuMetric, STUDIES, SAMPLES)))
+    merged = pickle.loads(
+        pickle.dumps(scored_in(split, lambda: SummedMetric(BLEU), STUDIES, SAMPLES))
+    )
     assert merged.compute() == whole.compute()
     for name, column in whole.statistics().items():
         np.testing.assert_array_equal(merged.statistics()[name], column)
 
 
 def test_statistics_are_counts_and_no_text():
-    metric = BleuMetric()
+    metric = SummedMetric(BLEU)
     metric.update(range(len(STUDIES)), STUDIES, SAMPLES)
     columns = metric.statistics()
     assert len(columns) == 20
@@ -129,15 +132,15 @@ def test_statistics_are_counts_and_no_text():
 @pytest.mark.parametrize("report", [None, "", " \n"])
 def test_a_study_without_a_report_is_named_by_its_position(report):
     with pytest.raises(InputError, match="study at position 7 has no report"):
-        BleuMetric().update([7], [study(report)], [{Modality.T: "clear"}])
+        SummedMetric(BLEU).update([7], [study(report)], [{Modality.T: "clear"}])
 
 
 def test_a_sample_without_a_report_is_named_by_its_position():
     with pytest.raises(InputError, match="sample at position 7 has no report"):
-        BleuMetric().update([7], [study("clear")], [{}])
+        SummedMetric(BLEU).update([7], [study("clear")], [{}])
 
 
 def test_it_applies_to_tasks_that_make_reports():
-    assert BleuMetric().applies_to(Task.parse("L->F+T"))
-    assert not BleuMetric().applies_to(Task.parse("L+T->F"))
-    assert BleuMetric().compute()[0].reason == "no study was scored"
+    assert SummedMetric(BLEU).applies_to(Task.parse("L->F+T"))
+    assert not SummedMetric(BLEU).applies_to(Task.parse("L+T->F"))
+    assert SummedMetric(BLEU).compute()[0].reason == "no study was scored"

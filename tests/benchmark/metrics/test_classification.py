@@ -12,12 +12,11 @@ from codixr.data.labels import PATHOLOGIES
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import JudgePass
-from codixr_bench.metrics.auroc import Cases, aurocs
+from codixr_bench.metrics.auroc import Cases, aurocs, average_auroc
 from codixr_bench.metrics.classification import (
     ClassificationMetric,
-    average_auroc,
-    average_f1,
 )
+from codixr_bench.metrics.per_class import average_f1
 from codixr_bench.statistics.bootstrap import resample_weights
 from codixr_bench.task import Task
 from helpers.metric_fakes import PixelClassifier, by_name, scored_in, shards, studies_and_samples

@@ -10,10 +10,9 @@ from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.metrics.copies import NearCopyImage, NearCopyReport, grams, similarity
-from codixr_bench.metrics.families import prepare_metrics
 from codixr_bench.registry import METRICS
 from codixr_bench.task import Task
-from codixr_bench.track import Track
+from codixr_bench.track import Evaluation, Track
 from helpers.metric_fakes import by_name
 
 RNG = np.random.default_rng(0)
@@ -59,7 +58,7 @@ TRAIN, TEST = studies(60, "train"), studies(40, "test")
 
 
 def scored(metric, samples):
-    metric.prepare(TRAIN)
+    metric.learn(TRAIN)
     metric.update(range(40), TEST, samples)
     return by_name(metric.compute())
 
@@ -89,7 +88,7 @@ def test_planted_copies_of_reports_are_found_whatever_their_case_and_stops():
 
 def test_real_studies_that_repeat_training_ones_show_beside():
     metric = NearCopyReport()
-    metric.prepare(TRAIN)
+    metric.learn(TRAIN)
     metric.update(range(4), list(TRAIN[:2]) + list(TEST[:2]), [{Modality.T: "no"}] * 4)
     found = by_name(metric.compute())
     assert found["near_copy_report_real"].value == 0.5
@@ -99,7 +98,7 @@ def test_real_studies_that_repeat_training_ones_show_beside():
 
 def test_overlap_is_jaccards_of_word_grams():
     metric = NearCopyReport()
-    metric.prepare(TRAIN)
+    metric.learn(TRAIN)
     half = " ".join(TRAIN[0].report.split()[:9])
     sets = [set(grams(text)) for text in (half, TRAIN[0].report)]
     expected = len(sets[0] & sets[1]) / len(sets[0] | sets[1])
@@ -121,11 +120,11 @@ def test_similarity_is_scikit_images_and_larger_pictures_are_averaged():
 def test_a_shard_travels_and_the_order_does_not_count():
     samples = [{Modality.T: TRAIN[i].report if i % 3 else report()} for i in range(40)]
     whole = NearCopyReport()
-    whole.prepare(TRAIN)
+    whole.learn(TRAIN)
     whole.update(range(40), TEST, samples)
     parts = [NearCopyReport(), NearCopyReport()]
     for part, positions in zip(parts, (range(25, 40), range(25)), strict=True):
-        part.prepare(TRAIN)
+        part.learn(TRAIN)
         part.update(positions, [TEST[i] for i in positions], [samples[i] for i in positions])
     parts[0].merge(pickle.loads(pickle.dumps(parts[1])))
     assert parts[0].compute() == whole.compute()
@@ -135,7 +134,7 @@ def test_a_shard_travels_and_the_order_does_not_count():
 
 def test_a_track_without_training_studies_gives_null_with_the_reason():
     for metric in (NearCopyImage(Pixels(), Modality.F), NearCopyReport()):
-        metric.prepare(None)
+        metric.learn(None)
         metric.update([0], TEST[:1], [{Modality.F: picture(), Modality.T: "no"}])
         scores = metric.compute()
         assert [score.value for score in scores] == [None, None]
@@ -152,7 +151,7 @@ def test_both_are_asked_for_by_name_and_get_the_training_split():
     assert {"near_copy_image", "near_copy_report"} <= set(METRICS)
     track = Track.load("phantom")
     (metric,) = track.metrics(Task.parse("F->T"), ("near_copy_report",))
-    prepare_metrics([metric], track, track.dataset("test", 2), None)
+    metric.prepare(Evaluation(track, track.dataset("test", 2)))
     test = track.dataset("test", 2)
     metric.update([0, 1], [test[0], test[1]], [{Modality.T: "qwer"}, {Modality.T: test[1].report}])
     assert "|train:8000|n:2" in metric.compute()[0].signature

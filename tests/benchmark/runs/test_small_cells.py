@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from codixr.modality import Modality
-from codixr_bench.metrics.bleu import BleuMetric, corpus_bleu
+from codixr_bench.metrics.bleu import BLEU, corpus_bleu
 from codixr_bench.metrics.classification import ClassificationMetric
+from codixr_bench.metrics.sums import SummedMetric
 from codixr_bench.runs.small_cells import LEAST, TOO_FEW, with_counts
 from helpers.metric_fakes import PixelClassifier, by_name, studies_and_samples
 
@@ -46,7 +47,7 @@ def test_f1_and_its_averages_follow_from_the_counts():
 
 
 def test_bleu_follows_from_the_totals():
-    scores = counted(BleuMetric())
+    scores = counted(SummedMetric(BLEU))
     counts = scores["bleu_4"].counts
     names = [f"{kind}_{order}" for kind in ("match", "total") for order in range(1, 5)]
     row = np.array([[counts[name] for name in ("hyp_len", "ref_len", *names)]])

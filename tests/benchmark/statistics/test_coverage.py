@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from codixr_bench.metrics.auroc import average_auroc
 from codixr_bench.metrics.bleu import corpus_bleu
-from codixr_bench.metrics.classification import average_auroc, average_f1
-from codixr_bench.metrics.report_labels import average_label_f1
+from codixr_bench.metrics.per_class import average_f1
 from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 
 N = 400
@@ -46,7 +46,7 @@ def label_f1_micro(rng, weights):
     made = rng.random((n, 11)) < np.where(real, np.where(careful, 0.9, 0.5), 0.05)
     hits = shares.sum() * 0.7
     true = 2 * hits / (hits + 0.05 * (1 - shares).sum() + shares.sum())
-    return average_label_f1(made, real.astype(np.int8), weights).micro, float(true)
+    return average_f1(made, real.astype(np.int8), weights).micro, float(true)
 
 
 def counts_of(rng, n):

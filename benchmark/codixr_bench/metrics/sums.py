@@ -1,0 +1,166 @@
+"""Metrics whose statistics add up: a row of numbers a study, and a formula of their sums.
+
+Say what a study's row is (``rows``) and what the sums give (``formula``); values, bootstrap
+intervals, each study's influence, the columns of ``statistics.parquet`` and a result's counts
+follow. BLEU is one (n-grams), ROUGE-L another (a mean over reports).
+"""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codixr.data.study import Study
+from codixr.modality import Modality
+from codixr_bench.metric import Columns, Family, Influence
+from codixr_bench.metrics.rows import Rows
+from codixr_bench.model import Sample
+from codixr_bench.score import Score
+from codixr_bench.statistics.bootstrap import (
+    Interval,
+    percentile_interval,
+    resample_weights,
+)
+from codixr_bench.statistics.influence import influence_of, without_each
+from codixr_bench.task import Task
+from codixr_bench.track import Track
+
+Array = NDArray[np.float64]
+
+
+class SummedFamily(Family):
+    """A family whose scores are a formula of summed rows; by default the mean of each column."""
+
+    output: Modality = Modality.T
+    """What it scores: its metric is made for the tasks that make this output."""
+    columns: tuple[str, ...]
+    """Names of a row's numbers; ``statistics.parquet`` has them as ``<family>.<column>``."""
+    of_studies: tuple[str, ...] = ()
+    """Those that are about the studies: equal for every model."""
+
+    def rows(
+        self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
+    ) -> Sequence[Sequence[float]] | NDArray[np.generic]:
+        """The numbers of each study, [B, k]; InputError names the position of a missing output."""
+        raise NotImplementedError
+
+    def formula(self, sums: Array, n: Array) -> Array:
+        """Summed rows [R, k] of n studies [R] -> the scores, [R, number of ``scores``].
+
+        By default the mean over studies.
+        """
+        return sums / n[:, None]
+
+    def signature(self, name: str) -> str:
+        """How a score was made, without its ``n``; its first part names the metric."""
+        return name
+
+    def metrics(self, task: Task, track: Track) -> "Sequence[SummedMetric]":
+        """Its one metric, where ``task`` makes the output."""
+        return [SummedMetric(self)] if self.output in task.outputs else []
+
+    def influences(self, columns: Columns) -> dict[str, Influence]:
+        """By leaving each study out of the sums."""
+        found = [columns.get(f"{self.name}.{column}") for column in self.columns]
+        if not found or any(values is None for values in found):
+            return super().influences(columns)
+        rows = np.column_stack(found).astype(np.float64)  # type: ignore[arg-type]
+        n = len(rows)
+        if n < 2:
+            return {}
+        studies = np.concatenate([[n], np.full(n, n - 1)]).astype(np.float64)
+        scores = self.formula(without_each(rows), studies)
+        every = {name: influence_of(scores[:, i]) for i, name in enumerate(self.scores)}
+        return {name: one for name, one in every.items() if np.isfinite(one.by_study).all()}
+
+    def about_studies(self, column: str) -> bool:
+        """Whether a column is among ``of_studies``."""
+        return column in {f"{self.name}.{name}" for name in self.of_studies}
+
+
+class SummedMetric:
+    """The rows of a ``SummedFamily``, and its scores."""
+
+    def __init__(self, family: SummedFamily) -> None:
+        self.family = family
+        self.name = family.name
+        self._rows = Rows()
+
+    def applies_to(self, task: Task) -> bool:
+        """Whether ``task`` makes the output."""
+        return self.family.output in task.outputs
+
+    def update(
+        self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
+    ) -> None:
+        """Add studies; InputError names the position of one that cannot be scored."""
+        if len(positions) == 0:
+            return
+        rows = np.asarray(self.family.rows(positions, studies, samples))
+        shape = (len(positions), len(self.family.columns))
+        if rows.shape != shape:
+            raise ValueError(f"metric {self.name}: rows of {rows.shape}, not {shape}")
+        self._rows.add(positions, {"row": rows})
+
+    def merge(self, other: Self) -> None:
+        """Add another shard."""
+        self._rows.merge(other._rows)
+
+    def compute(self) -> list[Score]:
+        """The family's scores in order; null, with the reason, without a study."""
+        n = len(self._rows)
+        if n == 0:
+            return [self._score(name, None, None) for name in self.family.scores]
+        rows = self._rows.columns()["row"]
+        once = self.family.formula(_total(rows), np.array([float(n)]))
+        weights = resample_weights(n).astype(np.float64)
+        drawn = self.family.formula(_sums(weights, rows), weights.sum(axis=1))
+        return [
+            self._score(name, float(once[0, i]), percentile_interval(drawn[:, i]))
+            for i, name in enumerate(self.family.scores)
+        ]
+
+    def statistics(self) -> Columns:
+        """The rows, a column each."""
+        columns = self._rows.columns()
+        if not columns:
+            return {}
+        return {
+            f"{self.name}.{name}": columns["row"][:, i]
+            for i, name in enumerate(self.family.columns)
+        }
+
+    def _score(self, name: str, value: float | None, interval: tuple[float, float] | None) -> Score:
+        n = len(self._rows)
+        return Score(
+            name=name,
+            value=value,
+            reason="no study was scored" if value is None else None,
+            ci95=interval,
+            n=n,
+            higher_is_better=self.family.scores[name].higher_is_better,
+            signature=f"{self.family.signature(name)}|n:{n}",
+        )
+
+
+def mean_of_studies(values: Array) -> tuple[float, Interval | None]:
+    """The mean of a number a study [n], and its bootstrap interval."""
+    weights = resample_weights(len(values))
+    drawn = weights @ values / weights.sum(axis=1, dtype=np.int64)
+    return float(values.mean()), percentile_interval(np.asarray(drawn, dtype=np.float64))
+
+
+def _total(rows: NDArray[np.generic]) -> Array:
+    """[n, k] -> [1, k]; each column summed by itself, as ``numpy.mean`` does."""
+    columns = np.ascontiguousarray(rows.T, dtype=np.float64)
+    return np.array([[column.sum() for column in columns]])
+
+
+def _sums(weights: Array, rows: NDArray[np.generic]) -> Array:
+    """Weights [R, n] and rows [n, k] -> [R, k]."""
+    if np.issubdtype(rows.dtype, np.integer):
+        # Counts: exact in any order of addition.
+        return weights @ rows.astype(np.float64)
+    columns = np.ascontiguousarray(rows.T, dtype=np.float64)
+    return np.column_stack([weights @ column for column in columns])
