@@ -8,10 +8,10 @@ TASK := L+T->F
 RUN := runs/phantom-64/L+T-to-F/codixr
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint perf site clean
+.PHONY: help setup demo test lint perf site docs-outputs clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
 setup: .venv/.ready ## make .venv with everything in it (once, and again when pyproject.toml changes)
 
@@ -49,6 +49,9 @@ perf: setup ## measure start-up, the main job, the phantom and the generator; pr
 
 site: setup ## build the leaderboard's static pages: site/index.html
 	$(BIN)/python -m codixr_leaderboard.site leaderboard/results site
+
+docs-outputs: setup ## write what commands print into README and docs anew
+	$(BIN)/python docs/outputs.py
 
 clean: ## remove caches and build outputs; keeps .venv and runs/
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

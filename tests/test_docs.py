@@ -1,5 +1,6 @@
 """What the documents say is true: commands parse and run, links lead somewhere, examples work."""
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -15,6 +16,9 @@ from codixr.modality import Modality
 from codixr_bench.task import Task, parse_tasks
 
 ROOT = Path(__file__).parent.parent
+_found = importlib.util.spec_from_file_location("outputs", ROOT / "docs" / "outputs.py")
+outputs = importlib.util.module_from_spec(_found)
+_found.loader.exec_module(outputs)
 PAGES = [
     *ROOT.glob("*.md"),
     *ROOT.glob("docs/*.md"),
@@ -72,9 +76,9 @@ def test_every_link_leads_to_a_file(page):
 
 
 def test_every_make_target_in_the_documents_exists():
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     shown = "\n".join(block for page in PAGES for block in blocks(page, "bash"))
-    named = set(re.findall(r"^make ([a-z]+)", shown, re.MULTILINE))
+    named = set(re.findall(r"^make ([a-z-]+)", shown, re.MULTILINE))
     assert {"demo", "test"} <= named <= targets
 
 
@@ -133,3 +137,37 @@ def test_the_example_metric_counts_words():
 
 def test_the_example_track_is_python():
     compile(example("ClinicDataset"), "CONTRIBUTING.md", "exec")
+
+
+SHOWN = [(page, *block) for page in outputs.PAGES for block in outputs.shown(page)]
+
+
+@pytest.mark.parametrize(
+    ("page", "command", "text"),
+    SHOWN,
+    ids=[f"{page.name}: {command}" for page, command, _ in SHOWN],
+)
+def test_a_document_shows_what_the_command_prints(page, command, text):
+    found = outputs.differences(text, outputs.printed(command))
+    assert not found, f"{page.name}: make docs-outputs\n" + "\n".join(found)
+
+
+def test_the_readme_shows_the_main_job_s_output():
+    main_job = "codixr-bench run --task 'L+T->F' --model codixr --limit 64"
+    assert main_job in [command for command, _ in outputs.shown(ROOT / "README.md")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("auroc  0.948  0.909 – 0.979", "auroc 0.949  0.909 – 0.979", True),
+        ("auroc  0.948  0.909 – 0.979", "auroc  0.951  0.909 – 0.979", False),
+        ("F1 .400 .875", "F1 .401 .875", True),
+        ("F1 .400 .875", "F1 .40 .875", False),
+        ("n 1,000", "n 1,001", False),
+        ("fid 13.46", "fid 3.94", False),
+        ("fid 13.46", "kid 13.46", False),
+    ],
+)
+def test_only_the_last_decimal_of_a_number_may_differ(old, new, same):
+    assert (outputs.differences(old, new) == []) is same
