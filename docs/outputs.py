@@ -57,7 +57,7 @@ def printed(command: str) -> str:
 
 
 def differences(old: str, new: str) -> list[str]:
-    """Lines that differ by more than the last decimal of a number (another processor's rounding)."""
+    """Lines that differ by more than a number's last decimal (another processor's rounding)."""
     before, after = old.splitlines(), new.splitlines()
     if len(before) != len(after):
         return [f"{len(before)} lines, and {len(after)} now"]
