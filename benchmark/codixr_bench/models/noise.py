@@ -34,13 +34,17 @@ class NoiseModel:
         """Every task."""
         return True
 
-    def prepare(self, train: StudyDataset | None, task: Task) -> None:
-        """Take the vocabulary, the reports' lengths and the pictures' size of the training split.
+    def use_image_size(self, side: int | None) -> None:
+        """The side of the pictures; None: that of the training pictures."""
+        self._shape = () if side is None else (1, side, side)
 
-        Raises InputError for pictures on a track without training studies.
+    def prepare(self, train: StudyDataset | None, task: Task) -> None:
+        """Take the vocabulary, the reports' lengths, the pictures' size if the track fixes none.
+
+        Raises InputError for pictures of any size on a track without training studies.
         """
         images = [m for m in task.outputs if m.is_image]
-        if images:
+        if images and not self._shape:
             content = None if train is None else train[0].get(images[0])
             if content is None or isinstance(content, str):
                 raise InputError("model 'noise' needs a training picture for its size")

@@ -1,21 +1,14 @@
 """A download of OpenI's pictures becomes studies with both views, a report and MeSH labels."""
 
-import csv
-import gzip
-import io
 import json
-import tarfile
 
 import numpy as np
 import pytest
-from PIL import Image
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from codixr.cli import main
 from codixr.data import openi_pictures
 from codixr.data.openi_mesh import mesh_labels
-from codixr.data.openi_pictures import HEADERS, PROJECTED, plan_openi
+from codixr.data.openi_pictures import plan_openi
 from codixr.data.prepared import PreparedDataset
 from codixr.data.shards import prepare
 from codixr.data.verify import verify
@@ -23,85 +16,12 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.cli import main as main_of_bench
 from codixr_bench.track import Track
-
-SECRET = "zebra-words"
-# number: (impression, terms, {picture: (view in the headers or None, view by projection)})
-STUDIES = {
-    9001: (f"{SECRET}.", ["normal"], {"1": ("PA", ""), "2": ("LL", "")}),
-    9002: ("Large.", ["Cardiomegaly/mild", "Density/lung"], {"1": ("", "PA"), "2": ("", "L")}),
-    9003: ("Clear.", ["No Indexing"], {"1": ("AP", ""), "2": ("PA", ""), "3": ("LATERAL", "")}),
-    9004: ("No lateral.", ["normal"], {"1": ("PA", "")}),
-    9005: ("View unknown.", ["normal"], {"1": ("PA", ""), "2": ("", "")}),
-    9006: ("", ["normal"], {"1": ("PA", ""), "2": ("LL", "")}),
-    9008: ("Both say PA.", ["normal"], {"1": ("PA", "PA"), "2": ("PA", "")}),
-    9007: ("From the header.", ["normal"], {"1": ("PA", ""), "2": (None, "")}),
-}  # fmt: skip
-
-
-def picture(number: int, k: str) -> np.ndarray:
-    return np.random.default_rng(number + int(k)).integers(0, 4096, (40, 32), dtype=np.uint16)
-
-
-def write_dicom(path, pixels, view):
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = ComputedRadiographyImageStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[path.name])
-    file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    file.Rows, file.Columns = pixels.shape
-    file.SamplesPerPixel, file.PhotometricInterpretation = 1, "MONOCHROME2"
-    file.BitsAllocated, file.BitsStored, file.HighBit, file.PixelRepresentation = 16, 12, 11, 0
-    file.ViewPosition, file.PixelData = view, pixels.tobytes()
-    file.save_as(path)
-
-
-def write_table(path, column, rows):
-    text = io.StringIO()
-    csv.writer(text).writerows([["imageid", column], *rows])
-    path.write_bytes(gzip.compress(text.getvalue().encode()))
+from helpers.openi_download import SECRET, picture, write_dicom, write_download
 
 
 @pytest.fixture(scope="module")
 def download(tmp_path_factory):
-    """A package's tables, and a download whose names and forms vary as the releases' do."""
-    root = tmp_path_factory.mktemp("openi")
-    with tarfile.open(root / "NLMCXR_reports.tgz", "w:gz") as tar:
-        for number, (impression, terms, views) in STUDIES.items():
-            major = "".join(f"<major>{term}</major>" for term in terms)
-            images = "".join(
-                f'<parentImage id="CXR{number}_1_IM-0001-{k}001"><caption>PA and lateral</caption>'
-                "</parentImage>"
-                for k in views
-            )
-            xml = (
-                f'<eCitation><Abstract><AbstractText Label="IMPRESSION">{impression}'
-                f"</AbstractText></Abstract><MeSH>{major}</MeSH>{images}</eCitation>"
-            ).encode()
-            member = tarfile.TarInfo(f"ecgen-radiology/{number}.xml")
-            member.size = len(xml)
-            tar.addfile(member, io.BytesIO(xml))
-    views = {(n, k): v for n, (_, _, pictures) in STUDIES.items() for k, v in pictures.items()}
-    write_table(
-        root / HEADERS,
-        "View Position",
-        [[f"CXR{n}_IM-0001-{k}001", v] for (n, k), (v, _) in views.items() if v is not None],
-    )
-    projected = [[f"CXR{n}_1_IM-0001-{k}001", p] for (n, k), (_, p) in views.items() if p]
-    write_table(root / PROJECTED, "tsne-view", projected)
-    pictures = root / "pictures"
-    for (n, k), (view, _) in views.items():
-        folder = pictures / str(n)
-        folder.mkdir(parents=True, exist_ok=True)
-        if view is None:
-            write_dicom(folder / f"{n}_IM-0001-{k}001.dcm", picture(n, k), "LL")
-        elif k == "1":
-            Image.fromarray(picture(n, k) >> 4).convert("L").save(
-                folder / f"CXR{n}_1_IM-0001-{k}001.png"
-            )
-        else:
-            write_dicom(folder / f"{n}_IM-0001-{k}001.dcm", picture(n, k), "")
-    (pictures / "notes.png").write_bytes(b"of the user")
-    return root
+    return write_download(tmp_path_factory.mktemp("openi"))
 
 
 @pytest.fixture(scope="module")
