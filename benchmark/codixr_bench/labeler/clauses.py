@@ -14,8 +14,8 @@ from codixr_bench.labeler.graph import Graph
 from codixr_bench.labeler.lists import share_places, spread
 from codixr_bench.labeler.nouns import noun
 from codixr_bench.labeler.open_sentence import OpenSentence
-from codixr_bench.labeler.phrases import find_phrases
-from codixr_bench.labeler.predicates import adjective, subordinate, verb
+from codixr_bench.labeler.phrases import RATHER_THAN, find_phrases
+from codixr_bench.labeler.predicates import adjective, adverb, subordinate, verb
 
 MAX_WORDS = 399
 """A longer sentence gets no links, and its mentions no cue: the original's parser stops there."""
@@ -44,12 +44,13 @@ def _read_phrases(s: OpenSentence) -> None:
         elif kind == p.VERB:
             verb(s, phrase)
         elif kind == p.ADJECTIVE:
-            adjective(s, phrase)
+            adjective(s, i, phrase)
         elif kind == k.COORDINATOR:
             s.separator, s.separator_at = phrase.lemma, i
+            if phrase.lemma == RATHER_THAN and (s.clause.predicate >= 0 or s.places):
+                s.preferred = s.last  # not in "old rather than new fracture"
         elif kind in (k.ADVERB, k.NOT):
-            negates = kind == k.NOT or phrase.no
-            s.adverbs.append((phrase.head, "neg" if negates else "advmod"))
+            adverb(s, i, phrase)
         elif kind in (p.GERUND, p.INFINITIVE):
             subordinate(s, phrase)
         elif kind == k.RELATIVE:

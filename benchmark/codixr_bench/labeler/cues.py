@@ -53,7 +53,7 @@ SURPRISES = {
     "seen before": "'previously demonstrated' is absent",
     "excluded": "'difficult to exclude' is absent; only 'cannot exclude' is uncertain",
     "rule out": "an order to rule out is absent",
-    "obscured silhouette": "an obscured silhouette is absent",
+    "obscured silhouette": "a silhouette that something obscures is absent",
     "stable": "a stable size or contour is uncertain; a stable finding is present",
     "no change": "no change in size or contour is uncertain; in a finding, present",
     "compatible with": "'is compatible with' is uncertain; 'is consistent with' is present",
@@ -107,9 +107,10 @@ DENIALS = _table(
     ("is absent", "Effusion is absent.", "absent", denials.is_absent),
     ("no longer seen", "Effusion is no longer seen.", "see", denials.no_longer_seen),
     ("seen before", "The nodule was previously demonstrated.", "previously", denials.seen_before),
+    ("rather than", "Artifact rather than mass.", "rather", denials.rather_than),
     ("excluded", "Pneumothorax is excluded.", "exclude", denials.excluded),
     ("rule out", "Rule out pneumonia.", "rule", denials.rule_out),
-    ("obscured silhouette", "The mediastinal silhouette is obscured.", "obscure",
+    ("obscured silhouette", "Fluid obscures the mediastinal silhouette.", "obscure",
      denials.obscured_silhouette),
 )  # fmt: skip
 """Absent, unless the word has an adjective "new"."""

@@ -5,13 +5,14 @@ Each takes a sentence's graph and the number of a word; ``v`` is a word one link
 """
 
 from codixr_bench.labeler.graph import Graph
+from codixr_bench.labeler.lists import DENYING
 from codixr_bench.labeler.words import word_set
 
 _NO = word_set("no")
 _WITHOUT = word_set("without")
 _NO_OR_WITHOUT = _NO | _WITHOUT
 _NORMAL = word_set("normal normally unremarkable")
-_NAMED = ("nsubj", "nsubjpass", "dobj")
+_ACTIVE = ("nsubj", "dobj")
 _AT_OR_WITHIN = word_set("at within")
 _CLEAR = word_set("clear")
 _GONE = word_set("history free disappearance resolution drainage removal")
@@ -136,7 +137,7 @@ def within_limits(g: Graph, w: int) -> bool:
     if len(below) > 1 and any(r == "nmod:within" and g.lemmas[v] == "limit" for v, r in below):
         return True
     return any(
-        relation in _NAMED
+        relation in _ACTIVE
         and any(r == "nmod:within" and _normal_limit(g, u) for u, r in g.dependants[v])
         for v, relation in g.governors[w]
     )
@@ -149,7 +150,12 @@ def is_within_limits(g: Graph, w: int) -> bool:
             return True
         for u, above in g.governors[v]:
             if above == "nsubj" and (
-                _at_upper_limit(g, u) or (_normal_limit(g, u) and g.has(u, _AT_OR_WITHIN, "case"))
+                _at_upper_limit(g, u)
+                or (
+                    g.lemmas[u] == "limit"
+                    and g.has(u, _NORMAL, "amod")
+                    and g.has(u, _AT_OR_WITHIN, "case")
+                )
             ):
                 return True
             if g.lemmas[u] in ("show", "demonstrate", "present") and any(
@@ -223,6 +229,15 @@ def seen_before(g: Graph, w: int) -> bool:
     )
 
 
+def rather_than(g: Graph, w: int) -> bool:
+    """It stands behind "rather than", or in a list whose first member does."""
+    return any(
+        relation == DENYING
+        or (relation.startswith("conj:") and any(above == DENYING for _, above in g.governors[v]))
+        for v, relation in g.governors[w]
+    )
+
+
 def excluded(g: Graph, w: int) -> bool:
     """ "exclude" governs it."""
     return any(g.lemmas[v] == "exclude" for v, _ in g.governors[w])
@@ -241,9 +256,9 @@ def rule_out(g: Graph, w: int) -> bool:
 
 
 def obscured_silhouette(g: Graph, w: int) -> bool:
-    """A silhouette with a word of its own is obscured."""
+    """Something obscures a silhouette with a word of its own; "is obscured" is a doubt."""
     return (
         g.lemmas[w] == "silhouette"
         and bool(g.dependants[w])
-        and any(r in _NAMED and g.lemmas[v] == "obscure" for v, r in g.governors[w])
+        and any(r in _ACTIVE and g.lemmas[v] == "obscure" for v, r in g.governors[w])
     )

@@ -12,13 +12,17 @@ from typing import NamedTuple
 from codixr_bench.labeler import phrases as p
 from codixr_bench.labeler import words as k
 from codixr_bench.labeler.graph import Graph
-from codixr_bench.labeler.phrases import PLACES, Phrase
+from codixr_bench.labeler.phrases import PLACES, RATHER_THAN, Phrase
 from codixr_bench.labeler.words import word_set
 
+DENYING = "conj:negcc"
+"""The relation of b to a in "a, but not b" and "a rather than b"."""
 LOOK_AHEAD = 24
 """Phrases; it keeps the time linear."""
 STATES = word_set("normal clear unremarkable stable unchanged intact enlarged negative")
 """Behind a noun, these are a whole statement: "heart size normal"."""
+VERDICTS = word_set("exclude obscure")
+"""So are the participles of these: "pneumonia not excluded"."""
 
 _SHARED = frozenset(("aux", "cop", "neg", "amod"))
 _NOT_WHERE = frozenset(("nmod:with", "nmod:for", "nmod:to", "dobj"))
@@ -39,7 +43,7 @@ def closing_coordinator(phrases: Sequence[Phrase], comma: int) -> str:
     for phrase in phrases[comma + 1 : comma + LOOK_AHEAD]:
         kind = phrase.kind
         if kind == k.COORDINATOR:
-            return phrase.lemma
+            return "" if phrase.lemma == RATHER_THAN else phrase.lemma
         if kind in "VTWSI" or (kind == k.PUNCTUATION and phrase.lemma in ";:."):
             return ""
         if kind == p.NOUN and phrase.no:
@@ -64,11 +68,14 @@ def has_verb(phrases: Sequence[Phrase], noun: int, separator: str) -> bool:
     for phrase in phrases[noun + 1 : noun + LOOK_AHEAD]:
         kind = phrase.kind
         if kind == p.VERB:
-            return True
+            # "due to edema or effusion, has increased": a verb behind a comma has another subject.
+            return before != k.PUNCTUATION or separator in ("", ",", "but")
         if kind == p.ADJECTIVE and before != k.PREPOSITION:  # not "on the left"
-            return behind and phrase.lemma in STATES
+            return behind and (phrase.lemma in STATES or phrase.lemma in VERDICTS)
         if kind == k.COORDINATOR and separator not in ("", ",", "but"):
             return False
+        if kind == k.NOT:
+            continue
         before = kind
         if kind == p.NOUN and phrase.no:
             return False
@@ -94,7 +101,7 @@ def share_places(g: Graph) -> None:
     for first, dependants in enumerate(g.dependants):
         members = [link for link in dependants if link[1].startswith("conj:")]
         for member, relation in members:
-            if relation != "conj:negcc":
+            if relation != DENYING:
                 for governor, above in list(g.governors[first]):
                     if above.startswith(("nsubj", "dobj", "nmod")):
                         g.link(governor, member, above)

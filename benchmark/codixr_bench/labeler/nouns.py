@@ -1,7 +1,10 @@
 """Where a noun phrase belongs: subject, object, behind a preposition, or a list's next member."""
 
+from codixr_bench.labeler import phrases as p
 from codixr_bench.labeler import words as k
 from codixr_bench.labeler.lists import (
+    DENYING,
+    VERDICTS,
     Place,
     closing_coordinator,
     has_serial_comma,
@@ -9,13 +12,14 @@ from codixr_bench.labeler.lists import (
     place_for,
 )
 from codixr_bench.labeler.open_sentence import OpenSentence
-from codixr_bench.labeler.phrases import PLACES, Phrase
+from codixr_bench.labeler.phrases import PLACES, RATHER_THAN, Phrase
 from codixr_bench.labeler.words import word_set
 
 _PLACING = word_set(
     "nmod:in nmod:on nmod:at nmod:within nmod:near nmod:along nmod:over nmod:overlying "
     "nmod:throughout"
 )
+_EXCEPTING = frozenset(("aside", "apart", "except"))
 _HEDGES = frozenset(("possibly", "probably", "presumably", "likely"))
 
 
@@ -23,6 +27,9 @@ def noun(s: OpenSentence, i: int, phrase: Phrase) -> None:
     """Find a noun phrase its place."""
     g, clause, head = s.g, s.clause, phrase.head
     s.attach_adverbs(head)
+    preferred = s.preferred
+    s.preferred = -1
+    g.link(preferred, head, DENYING)
     if s.preposition >= 0:
         behind_preposition(s, head)
     elif s.separator:
@@ -32,6 +39,8 @@ def noun(s: OpenSentence, i: int, phrase: Phrase) -> None:
         g.link(clause.predicate, head, "nsubj")
         s.places = [Place(head, clause.predicate, "nsubj")]
     elif clause.copula >= 0 and clause.predicate < 0:
+        if phrase.lemma == "xxxx" and s.next_word(head) == "within":
+            g.kinds[head] = k.PARTICIPLE  # a blanked "maintained" or its like
         s.set_copular(head)
         s.places = [Place(head, -1, "root")]
     elif clause.predicate >= 0 and clause.object < 0 and g.kinds[clause.predicate] in "VGHE":
@@ -50,6 +59,8 @@ def noun(s: OpenSentence, i: int, phrase: Phrase) -> None:
         if g.lemmas[head] != "limit":
             g.link(s.last, head, relation)
         s.places.append(Place(head, s.last, relation))
+    if preferred >= 0:
+        s.places.append(Place(head, preferred, DENYING))
     s.separator = ""
     s.last = head
 
@@ -66,6 +77,9 @@ def behind_preposition(s: OpenSentence, head: int) -> None:
         return
     site = s.last
     if site < 0:
+        if g.words[0] in _EXCEPTING:
+            s.excepted = head
+            return
         clause.subject = head
         s.places = [Place(head, -1, "root")]
         return
@@ -85,6 +99,13 @@ def behind_preposition(s: OpenSentence, head: int) -> None:
     if word in ("within", "at") and g.lemmas[head] == "limit" and clause.predicate < 0:
         site = s.places[0].first if s.places else site
     relation = f"nmod:{word}"
+    if (
+        word == "within"
+        and g.lemmas[head] == "limit"
+        and (clause.predicate, "dep") in g.governors[site]
+    ):
+        # "the size is large, vessels within normal limits": the parser takes it for the size's.
+        site = clause.predicate
     g.link(site, head, relation)
     s.places.append(Place(head, site, relation))
 
@@ -93,9 +114,12 @@ def joins(s: OpenSentence, i: int, phrase: Phrase) -> None:
     """A noun behind a comma or a coordinator: a clause's subject, or a list's next member."""
     g, clause, head = s.g, s.clause, phrase.head
     closing = s.separator
+    if s.excepted >= 0 and closing != ",":
+        g.link(s.excepted, head, f"conj:{closing}")
+        return
     if closing == ",":
         closing = closing_coordinator(s.phrases, s.separator_at)
-    if has_verb(s.phrases, i, s.separator) and not shares_verb(s, phrase, closing):
+    if has_verb(s.phrases, i, s.separator) and not shares_verb(s, i, phrase, closing):
         s.open_clause()
         s.clause.subject = head
         s.places = [Place(head, -1, "root")]
@@ -122,7 +146,11 @@ def joins(s: OpenSentence, i: int, phrase: Phrase) -> None:
     place = place_for(g, s.places, head)
     while s.places[-1] is not place:
         s.places.pop()
-    g.link(place.first, head, list_relation(s, head, closing, place))
+    relation = list_relation(s, head, closing, place)
+    g.link(place.first, head, relation)
+    if closing == "versus":
+        # "opacity, which may represent a versus b": the parser joins b to the opacity.
+        g.link(s.explained, head, "conj:versus")
 
 
 def list_relation(s: OpenSentence, head: int, closing: str, place: Place) -> str:
@@ -131,8 +159,10 @@ def list_relation(s: OpenSentence, head: int, closing: str, place: Place) -> str
     of_negative = place.relation == "nmod:for" and g.words[place.governor] == "negative"
     if not closing:
         return "dep" if of_negative else "appos"
+    if closing == RATHER_THAN:
+        return DENYING
     if closing == "but" and any(g.words[w] == "not" for w, _ in g.dependants[head]):
-        return "conj:negcc"
+        return DENYING
     if of_negative and (
         any(r.startswith("list:") for _, r in g.dependants[place.first])
         or (s.separator == "," and not has_serial_comma(s.phrases, s.separator_at))
@@ -149,22 +179,30 @@ def explains(s: OpenSentence, head: int, closing: str) -> bool:
     g, first = s.g, s.places[0]
     if any(g.words[word] in _HEDGES for word, _ in g.dependants[head]):
         return True
+    if s.places[-1].relation in _PLACING:
+        explaining: tuple[str, ...] = ("or", "versus")
+    elif (s.clause.exists or s.is_fragment()) and g.kinds[0] != k.NUMBER:
+        explaining = ("versus",)
+    else:
+        return False
     return (
-        closing in ("or", "versus")
-        and s.places[-1].relation in _PLACING
+        closing in explaining
         and first.relation in ("root", "nsubj")
         and not g.under(first.first, "neg")
         and not has_serial_comma(s.phrases, s.separator_at)
     )
 
 
-def shares_verb(s: OpenSentence, phrase: Phrase, closing: str) -> bool:
+def shares_verb(s: OpenSentence, i: int, phrase: Phrase, closing: str) -> bool:
     """Whether a noun before a verb is one more subject of it, with those before."""
     g, clause = s.g, s.clause
     if clause.predicate >= 0 or clause.copula >= 0 or clause.subject < 0:
         return False
     if s.separator != "," or (closing and g.kinds[s.last] not in "JE"):
         return True
+    following = next((one for one in s.phrases[i + 1 :] if one.kind not in (k.NOT, k.ADVERB)), None)
+    if following is not None and following.kind == p.ADJECTIVE and following.lemma in VERDICTS:
+        return False
     return (
         len(s.places) == 1
         and g.kinds[s.last] == k.NOUN

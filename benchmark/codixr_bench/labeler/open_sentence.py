@@ -45,6 +45,31 @@ class OpenSentence:
         self.last = -1
         """The head of the last phrase."""
         self.relative = False
+        """A "which" or "who" since the last phrase."""
+        self.explained = -1
+        """The noun of a sentence without a verb that a relative clause with a "may" explains."""
+        self.excepted = -1
+        """The noun of "aside from ..." before the first clause: it hangs on its predicate."""
+        self.preferred = -1
+        """What stands before "rather than"."""
+
+    def is_fragment(self) -> bool:
+        """Whether the sentence is a noun so far, without a verb."""
+        clause = self.clause
+        return clause.predicate < 0 and clause.copula < 0 and not clause.exists
+
+    def fragment_head(self) -> int:
+        """The noun that such a sentence is about; behind its number in a list, if it has one."""
+        g, subject = self.g, self.clause.subject
+        if subject >= 0 and g.kinds[subject] == k.NUMBER:
+            for word, relation in g.dependants[subject]:
+                if relation == "dep":
+                    return word
+        return subject
+
+    def next_word(self, word: int) -> str:
+        """The word behind the one with this number, or ''."""
+        return self.g.words[word + 1] if word + 1 < len(self.g.words) else ""
 
     def close_clause(self) -> None:
         """A be-verb without a predicate is its own."""
@@ -60,6 +85,9 @@ class OpenSentence:
         """Make a word the predicate, and link the subject to it."""
         clause = self.clause
         clause.predicate = head
+        if self.excepted >= 0:
+            self.g.link(head, self.excepted, "nmod:except")
+            self.excepted = -1
         if clause.subject >= 0:
             passive = self.g.under(head, "auxpass")
             self.g.link(head, clause.subject, "nsubjpass" if passive else "nsubj")

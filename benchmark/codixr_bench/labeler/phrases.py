@@ -11,6 +11,9 @@ from codixr_bench.labeler.words import word_set
 NOUN, VERB, ADJECTIVE, GERUND, INFINITIVE = "N", "V", "J", "G", "I"
 """Kinds of phrases; the others are single words and keep their word's kind."""
 
+RATHER_THAN = "rather than"
+"""The lemma of the coordinator; what stands behind it is denied."""
+
 _STARTS_NOMINAL = frozenset("DXQNJE#")
 _AUXILIARIES = frozenset("MHB")
 _VERBAL = frozenset("MHBV")
@@ -23,6 +26,16 @@ BEHIND_NOUN = word_set(
     "related superimposed adjacent upper top borderline"
 )
 """Behind a noun, these begin a new phrase: they say something of the noun."""
+TAKING_OBJECTS = word_set(
+    "obscuring suggesting representing reflecting indicating demonstrating showing causing "
+    "involving simulating mimicking containing projecting measuring extending producing displacing "
+    "compressing traversing crossing entering considering excluding favoring including seeing "
+    "using comparing raising giving making depicting confirming revealing evaluating assessing "
+    "correlating outlining abutting exceeding approaching overlying"
+)
+"""Behind a noun or first in a sentence, these take the next noun as their object."""
+_BEFORE_ADJECTIVE_ING = ("X", "D", "J", "#")
+_MAYBE_BEFORE_ADJECTIVE_ING = ("", "P", "C", ".", "V", "E")
 _SIDES = frozenset(("right", "left", "bilateral"))
 PLACES = word_set(
     "lung lungs lobe lobes base bases apex apices hemithorax angle spine aorta region side left "
@@ -53,6 +66,7 @@ def find_phrases(g: Graph) -> list[Phrase]:
     """All phrases in order."""
     kinds, words = g.kinds, g.words
     n = len(kinds)
+    _read_participles(g)
     phrases: list[Phrase] = []
     i = 0
     while i < n:
@@ -66,12 +80,48 @@ def find_phrases(g: Graph) -> list[Phrase]:
             i = _nominal(g, i, phrases)
         elif kind in _VERBAL or (kind == k.NOT and following in _VERBAL):
             i = _verbal(g, i, phrases, VERB)
-        elif kind == k.PREPOSITION and words[i] == "to" and following in ("V", "B"):
+        elif kind == k.PREPOSITION and words[i] == "to" and _is_infinitive(g, i + 1):
             i = _verbal(g, i + 1, phrases, INFINITIVE)
+        elif words[i] == "rather" and following and words[i + 1] == "than":
+            phrases.append(Phrase(k.COORDINATOR, i, i, RATHER_THAN))
+            i += 2
         else:
             phrases.append(Phrase(kind, i, i, words[i]))
             i += 1
     return phrases
+
+
+def _read_participles(g: Graph) -> None:
+    """Words in -ing before a noun are adjectives: "no expanding pneumothorax".
+
+    A verb that takes an object stays a verb, unless it stands behind "no" or an adjective;
+    "appearing" always does ("no suspicious appearing nodule"), as in the original.
+    """
+    kinds, words = g.kinds, g.words
+    if k.GERUND not in kinds and "overlying" not in words:
+        return
+    for i in range(len(kinds) - 2, -1, -1):
+        if kinds[i] != k.GERUND and words[i] != "overlying":
+            continue
+        if words[i] == "appearing":
+            continue
+        before = kinds[i - 1] if i else ""
+        joined = kinds[i + 1] == k.COORDINATOR and kinds[i + 2 : i + 3] in (["J"], ["E"])
+        if kinds[i + 1] not in "NJE#" and not (joined and before in _BEFORE_ADJECTIVE_ING):
+            continue
+        if before in _BEFORE_ADJECTIVE_ING or (
+            words[i] not in TAKING_OBJECTS
+            and (before in _MAYBE_BEFORE_ADJECTIVE_ING or (i > 1 and kinds[i - 2] == k.THERE))
+        ):
+            kinds[i] = k.ADJECTIVE
+
+
+def _is_infinitive(g: Graph, i: int) -> bool:
+    """Whether a verb follows, adverbs before it or not: "to completely exclude"."""
+    kinds = g.kinds
+    while i < len(kinds) and kinds[i] == k.ADVERB:
+        i += 1
+    return i < len(kinds) and kinds[i] in "VB"
 
 
 def _nominal(g: Graph, first: int, phrases: list[Phrase]) -> int:

@@ -2,7 +2,7 @@
 
 from codixr_bench.labeler import phrases as p
 from codixr_bench.labeler import words as k
-from codixr_bench.labeler.lists import STATES
+from codixr_bench.labeler.lists import STATES, VERDICTS
 from codixr_bench.labeler.nouns import behind_preposition
 from codixr_bench.labeler.open_sentence import Clause, OpenSentence
 from codixr_bench.labeler.phrases import Phrase
@@ -15,6 +15,8 @@ def verb(s: OpenSentence, phrase: Phrase) -> None:
     is_be = phrase.lemma == "be"
     if s.relative:
         s.relative = False
+        if s.is_fragment() and g.under(head, "aux"):
+            s.explained = s.fragment_head()
         s.clause = Clause()
         if is_be:
             s.clause.copula = head
@@ -43,7 +45,23 @@ def verb(s: OpenSentence, phrase: Phrase) -> None:
     s.last = head
 
 
-def adjective(s: OpenSentence, phrase: Phrase) -> None:
+def adverb(s: OpenSentence, i: int, phrase: Phrase) -> None:
+    """An adverb waits for its word; a "not" belongs to an adverb in -ly that follows it."""
+    following = s.phrases[i + 1] if i + 1 < len(s.phrases) else None
+    if (
+        phrase.kind == k.NOT
+        and following is not None
+        and following.kind == k.ADVERB
+        and following.lemma.endswith("ly")
+    ):
+        # "not entirely excluded", without a verb
+        s.g.link(following.head, phrase.head, "neg")
+        return
+    negates = phrase.kind == k.NOT or phrase.no
+    s.adverbs.append((phrase.head, "neg" if negates else "advmod"))
+
+
+def adjective(s: OpenSentence, i: int, phrase: Phrase) -> None:
     """An adjective without a noun: a predicate, or an afterthought to the last word."""
     g, clause, head = s.g, s.clause, phrase.head
     joined = s.separator not in ("", ",")
@@ -59,7 +77,9 @@ def adjective(s: OpenSentence, phrase: Phrase) -> None:
         g.link(clause.predicate, head, f"conj:{s.separator}")
         if clause.subject >= 0:
             g.link(head, clause.subject, "nsubj")
-    elif waits and g.words[head] in STATES:
+    elif waits and (
+        g.words[head] in STATES or g.lemmas[head] in VERDICTS or _takes_infinitive(s, i)
+    ):
         s.set_predicate(head)
     elif s.last >= 0:
         behind = "acl" if g.kinds[head] == k.PARTICIPLE else "amod"
@@ -68,6 +88,10 @@ def adjective(s: OpenSentence, phrase: Phrase) -> None:
         clause.subject = head
     s.separator = ""
     s.last = head
+
+
+def _takes_infinitive(s: OpenSentence, i: int) -> bool:
+    return i + 1 < len(s.phrases) and s.phrases[i + 1].kind == p.INFINITIVE
 
 
 def subordinate(s: OpenSentence, phrase: Phrase) -> None:
@@ -82,6 +106,9 @@ def subordinate(s: OpenSentence, phrase: Phrase) -> None:
     else:
         verbal = s.last >= 0 and g.kinds[s.last] in "VJEG"
         g.link(s.last, head, "xcomp" if verbal else "acl:to")
+        if clause.predicate >= 0 <= clause.subject and g.kinds[s.last] == k.ADJECTIVE:
+            # "an effusion is difficult to exclude": the subject is the infinitive's too.
+            g.link(head, clause.subject, "nsubj")
     if phrase.lemma == "be":
         inner.copula = head
         inner.subject = clause.subject

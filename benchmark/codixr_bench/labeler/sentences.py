@@ -4,7 +4,7 @@ Notable, all as in the original: a slash between letters becomes "or"; a blank f
 and full stop, so that "1.5 cm" falls apart into two sentences; lines are joined; ":" and ";" never
 end a sentence. Sentences are cut where NLTK's Punkt (Kiss & Strunk 2006) cuts English of lower
 case, without its download: after ".", "?" and "!", but not after an abbreviation, a list number or
-a single letter that a word follows.
+a single letter that a word or a mark (``, : ; ! ? .``) follows.
 """
 
 import re
@@ -25,7 +25,11 @@ ABBREVIATIONS = word_set(
 
 _END = re.compile(r"[.?!][\"')\]}]*(?= |$)")
 _CLOSING = re.compile(r" [\"')\]}]+(?= |$)")
-_NUMBER = re.compile(r"-?[\d.,:/-]*\d[\d.,:/-]*$")
+_MARK = re.compile(r"[,:;]|[.?!](?= |$)")
+"""A word of its own for Punkt, and no beginning of a sentence."""
+_NUMBER = re.compile(r"[.,]?\d[\d.,-]*$")
+_INSIDE = re.compile(r"[()\[\]{}\";:*@]")
+"""Where Punkt cuts a run of characters into words: "10:30" ends with the word "30"."""
 
 
 def clean(text: str) -> str:
@@ -45,8 +49,9 @@ def split(text: str) -> list[str]:
         if stop <= start:
             continue
         if end[0] == ".":
-            word = text[max(start, text.rfind(" ", start, stop) + 1) : stop - 1]
-            if _goes_on(word, text[stop + 1 : stop + 2]):
+            run = text[max(start, text.rfind(" ", start, stop) + 1) : stop - 1]
+            word = run if run.isalpha() else _INSIDE.split(run)[-1].lstrip("-#&`,")
+            if _goes_on(word, text, stop + 1):
                 continue
         if closing := _CLOSING.match(text, stop):
             stop = closing.end()
@@ -57,9 +62,11 @@ def split(text: str) -> list[str]:
     return sentences
 
 
-def _goes_on(word: str, following: str) -> bool:
-    """Whether a full stop after ``word`` ends no sentence, given the next word's first letter."""
+def _goes_on(word: str, text: str, following: int) -> bool:
+    """Whether a full stop after ``word`` ends no sentence, given where the next word begins."""
     if word in ABBREVIATIONS:
         return True
     is_item = (len(word) == 1 and word.isalpha()) or _NUMBER.match(word) is not None
-    return is_item and following.isalpha()
+    if not is_item:
+        return False
+    return text[following : following + 1].isalpha() or bool(_MARK.match(text, following))

@@ -207,7 +207,7 @@ SUPPORT_DEVICES = _table(
     (" line ", "a central line", "not before a full stop or comma"),
     ("lines", "central lines", "Kerley B lines too"),
     ("mediport", "a port"),
-    (" drain ", "a pleural drain", "not before a full stop or comma"),
+    ("drain ", "a pleural drain", "not before a full stop or comma"),
     ("cannula", "a cannula"),
     ("pacer", "the short word"),
     ("pacemaker", "a pacemaker"),

@@ -30,14 +30,16 @@ _LEXICON: dict[str, frozenset[str]] = {
         "of in with without for to at on within from over under above below near along through "
         "throughout by between into about during after before than as per behind around against "
         "beneath upon including following overlying regarding since until via towards toward out "
-        "except despite beyond across given compared"
+        "except despite beyond across given compared aside apart"
     ),
     BE: word_set("is are was were be been being am"),
     HAVE: word_set("has have had having"),
     MODAL: word_set("may might could would can cannot should will must"),
     THERE: word_set("there there's"),
     RELATIVE: word_set("which who whose whom"),
-    SUBORDINATOR: word_set("although though if because while when where whereas unless whether"),
+    SUBORDINATOR: word_set(
+        "however although though if because while when where whereas unless whether"
+    ),
     VERB: word_set(
         "represent represents reflect reflects appear appears appeared remain remains remained "
         "suggest suggests show shows showed demonstrate demonstrates reveal reveals indicate "
@@ -50,7 +52,7 @@ _LEXICON: dict[str, frozenset[str]] = {
         "merits"
     ),
     ADVERB: word_set(
-        "again now also otherwise well very more most less least however therefore somewhat too "
+        "again now also otherwise well very more most less least therefore somewhat too "
         "quite perhaps maybe likely only just still even yet already almost here today ago up "
         "rather once"
     ),
@@ -68,7 +70,7 @@ _LEXICON: dict[str, frozenset[str]] = {
         "inflammatory known midline redundant ectatic superior inferior unchanged adjacent early "
         "focal hilar lobar basal vague multiple round oval ovoid remote recent coarse confluent "
         "indistinct platelike bandlike masslike subacute benign soft thin lucent true few other "
-        "first second third fourth fifth single viral renal retrocardiac"
+        "first second third fourth fifth single viral renal retrocardiac hard enlarged"
     ),
     NOUN: word_set(
         "scarring thickening crowding blunting widening flattening finding imaging tubing ring "
