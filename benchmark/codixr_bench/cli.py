@@ -126,39 +126,39 @@ def _table(parsed: argparse.Namespace) -> int:
 
 
 def _reconcile(parsed: argparse.Namespace) -> int:
-    from codixr_bench.paper.reconcile import reconcile_command
+    from codixr_bench.commands.reconcile import main as reconcile
 
-    return reconcile_command(as_json=parsed.json)
+    return reconcile(parsed)
 
 
 def _compare(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.compare import compare_command
+    from codixr_bench.commands.compare import main as compare
 
-    return compare_command(parsed)
+    return compare(parsed)
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.check import check_command
+    from codixr_bench.commands.check import main as check
 
-    return check_command(parsed)
+    return check(parsed)
 
 
 def _submit(parsed: argparse.Namespace) -> int:
-    from codixr_leaderboard.commands.verify import submit_command
+    from codixr_leaderboard.commands.submit import main as submit
 
-    return submit_command(parsed)
+    return submit(parsed)
 
 
 def _verify(parsed: argparse.Namespace) -> int:
-    from codixr_leaderboard.commands.verify import verify_command
+    from codixr_leaderboard.commands.verify import main as verify
 
-    return verify_command(parsed)
+    return verify(parsed)
 
 
 def _plot(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.plot import plot_command
+    from codixr_bench.commands.plot import main as plot
 
-    return plot_command(parsed)
+    return plot(parsed)
 
 
 def _show(parsed: argparse.Namespace) -> int:

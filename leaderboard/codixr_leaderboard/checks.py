@@ -4,50 +4,37 @@ Every problem names the field and the reason. Values of a suspect string are nev
 message: it might be a patient's.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from codixr.data.labels import OBSERVATIONS
+from codixr_bench.metric import Facts, Family
+from codixr_bench.registry import METRICS, family_of, load_family
 from codixr_bench.result import PACKAGES, Result
 from codixr_bench.score import Score
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 from codixr_leaderboard.accepted import columns, track_of, tracks
-from codixr_leaderboard.arithmetic import arithmetic_problems
 
 SLACK = 1e-9
 """What rounding may do to a value beside its interval."""
-_BASES = re.compile(
-    r"fid_[a-z0-9_]+|fd_[a-z0-9_]+|kid_[a-z0-9_]+|(precision|recall|density|coverage)_[a-z0-9_]+"
-    r"|([a-z0-9]+_)*(auroc|f1)_(micro|macro|weighted)|([a-z0-9]+_)*f1_best_macro"
-    r"|bleu_[1-4]|sacrebleu|rouge_l|label_f1_(micro|macro|weighted)|non_report_share"
-    r"|(view|report_image|clip)_agreement(_ratio)?|near_copy_(image|report)(_[a-z_]+)?"
-    r"|radgraph_f1|ratescore|bertscore|green"
-)
-_DOWN = re.compile(r"fid_|fd_|kid_|non_report_share|near_copy_")
-_SHARE = re.compile(
-    r"(.*_)?(auroc|f1)_|bleu_|rouge_l|precision_|recall_|coverage_|non_report|near_copy"
-)
 _SIGNATURE = re.compile(r"[a-z0-9_]{1,40}(\|[A-Za-z0-9_][\w .,:+/@-]{0,119}){1,16}")
 _SPACED = re.compile(r"left-out:(.+)|classes:ten\+No Finding|labeler:[\w.@+-]+( [\w.@+-]+)?")
 """The parts of a signature that may hold a space."""
 _CLASS_COUNTS = {"tp", "fp", "fn", "tn"}
-_BLEU_COUNT = re.compile(r"(hyp|ref)_len|(match|total)_[1-4]")
-REASONS = re.compile(
-    r"all (known|reference) labels are (present|absent)|no label is known|no study was scored"
-    r"|no class has known labels of both kinds|no observation has reference labels of both kinds"
-    r"|fewer than \d+ patients: not shown|fewer than \d+ studies show it"
-    r"|agreement above chance needs two studies or more|a distance needs two studies or more"
-    r"|the real pairs do not agree above chance|the pictures come without labels"
-)
+_COUNT = re.compile(r"[a-z]{1,10}(_[a-z]{1,10})?(_\d)?")
+"""What a count may be called: no name can hold more than one digit."""
 _MARKUP = re.compile(r"[<>&\"`\\{}$;]|javascript:|https?:|data:|\bon\w+=", re.IGNORECASE)
 _PATH = re.compile(r"^[/~]|\.\.|^[A-Za-z]:[/\\]|/.*/|\b(home|users|mnt|root|tmp)/", re.IGNORECASE)
 _ID = re.compile(r"\d{7,}|(?<![a-z])[sp]\d{5,}|\b\d{4}-\d{2}-\d{2}\b|\d+\.\d+\.\d+\.\d+\.\d+")
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 """A sha256, e.g. of a training set's recipe: digits, and no identifier."""
+PLUGGED_IN = "a score of a plugged-in metric, which nobody else can check; send the others"
+_DISTANCE_SLACK = 1e-3
 _WORDS = 5
 _SETTINGS = 40
 _BIGGEST = 10_000_000
@@ -70,8 +57,17 @@ def result_problems(result: Result) -> list[Problem]:
         return [Problem("track.name", f"no such track here; known: {', '.join(tracks())}")]
     track = track_of(result)
     found = [*_track(result, track), *_words(result), *_scores(result, track)]
-    found += [Problem(field, reason) for field, reason in arithmetic_problems(result)]
-    return found
+    return [*found, *_arithmetic(result, track)]
+
+
+def _arithmetic(result: Result, track: Track) -> Iterator[Problem]:
+    """Every number that does not follow from the others, family by family."""
+    for name in METRICS:
+        family = load_family(name)
+        mine = {s.name: s for s in result.scores if family_of(s.name) is family}
+        if mine:
+            for field, reason in family.arithmetic(mine, simulated=track.simulated):
+                yield Problem(field, reason)
 
 
 def _track(result: Result, track: Track) -> Iterator[Problem]:
@@ -142,7 +138,6 @@ def _strings(content: Any, where: str = "") -> Iterator[tuple[str, str]]:
 
 def _scores(result: Result, track: Track) -> Iterator[Problem]:
     task = Task.parse(result.task)
-    two = "F" in task.outputs and "L" in task.outputs
     for name in columns(result):
         score = result.score(name)
         if score is None or score.value is None:
@@ -150,47 +145,58 @@ def _scores(result: Result, track: Track) -> Iterator[Problem]:
     if not columns(result):
         yield Problem("task", f"the track {track.name} has no table for it")
     for number, score in enumerate(result.scores):
-        base, bracket, view = score.name.partition("[")
-        of_two = bracket and two and view in ("F]", "L]")
-        if not _BASES.fullmatch(base) or (bracket and not of_two):
+        family = family_of(score.name)
+        if family is None:
             yield Problem(f"scores.{number}.name", "no score of this benchmark (for this task)")
-            continue
-        views = [v for v in ("F", "L") if v in task.outputs]
-        output = view[0] if of_two else views[0] if views else "T"
-        yield from _score(score, base, output, result, track)
+        elif family.name not in METRICS:
+            yield Problem(f"scores.{number}.name", PLUGGED_IN)
+        elif (output := _output(score, task)) is None:
+            yield Problem(f"scores.{number}.name", "no score of this benchmark (for this task)")
+        else:
+            yield from _score(score, family, output, result, track)
 
 
-def _score(score: Score, base: str, output: str, result: Result, track: Track) -> Iterator[Problem]:
+def _output(score: Score, task: Task) -> str | None:
+    """The output that a score is about, or None for a view that the task doesn't tell apart."""
+    _, bracket, view = score.name.partition("[")
+    views = [output for output in ("F", "L") if output in task.outputs]
+    if bracket:
+        return view[0] if len(views) == 2 and view in ("F]", "L]") else None
+    return views[0] if views else "T"
+
+
+def _score(
+    score: Score, family: Family, output: str, result: Result, track: Track
+) -> Iterator[Problem]:
     where = f"scores.{score.name}"
-    if score.higher_is_better == bool(_DOWN.match(base)):
+    facts = family.facts(score.name)
+    if facts is None:
+        raise ValueError(f"{score.name} is not of the family {family.name}")
+    if score.higher_is_better != facts.higher_is_better:
         yield Problem(f"{where}.higher_is_better", "the wrong direction")
     if score.n > result.track.n:
         yield Problem(f"{where}.n", f"more than the {result.track.n:,} studies of the split")
     elif score.value is not None and 2 * score.n < result.track.n:
         yield Problem(f"{where}.n", f"{score.n:,} of {result.track.n:,} studies are too few")
-    yield from _value(where, score.value, score.ci95, shares=bool(_SHARE.match(base)))
+    yield from _value(where, score.value, score.ci95, facts)
     if score.value is not None and score.ci95 is None:
         yield Problem(f"{where}.ci95", "a value needs its interval")
     if score.floor is not None and not -1.0 <= score.floor <= _BIGGEST:
-        yield Problem(f"{where}.floor", "no distance")
-    if base == "sacrebleu" and score.value is not None and not 0 <= score.value <= 100 + SLACK:
-        yield Problem(f"{where}.value", "outside 0 to 100")
-    if base.startswith("fid_") and score.value is not None and score.value < -1e-3:
-        yield Problem(f"{where}.value", "a distance below 0")
-    yield from _signature(f"{where}.signature", score, base, output, track)
-    if score.reason is not None and not REASONS.fullmatch(score.reason):
+        yield Problem(f"{where}.floor", "out of a distance's range")
+    yield from _signature(f"{where}.signature", score, family, output, track)
+    if score.reason is not None and not family.knows_reason(score.reason):
         yield Problem(f"{where}.reason", "not a reason of this benchmark")
-    if any(not _BLEU_COUNT.fullmatch(key) for key in score.counts):
+    if any(not _COUNT.fullmatch(key) for key in score.counts):
         yield Problem(f"{where}.counts", "unknown names")
     for name, one in score.per_class.items():
         if name not in OBSERVATIONS:
-            yield Problem(f"{where}.per_class", "a class that is no observation")
+            yield Problem(f"{where}.per_class", "a class that is not an observation")
             continue
         inner = f"{where}.per_class.{name}"
-        yield from _value(inner, one.value, one.ci95, shares=bool(_SHARE.match(base)))
+        yield from _value(inner, one.value, one.ci95, facts)
         if (one.value is None) != (one.reason is not None):
             yield Problem(f"{inner}.reason", "a reason belongs to a null, and only there")
-        if one.reason is not None and not REASONS.fullmatch(one.reason):
+        if one.reason is not None and not family.knows_reason(one.reason):
             yield Problem(f"{inner}.reason", "not a reason of this benchmark")
         if any(count is not None and count < 0 for count in (one.n_pos, one.n_neg)):
             yield Problem(f"{inner}.n_pos", "a count below 0")
@@ -199,11 +205,16 @@ def _score(score: Score, base: str, output: str, result: Result, track: Track) -
 
 
 def _value(
-    where: str, value: float | None, ci95: tuple[float, float] | None, *, shares: bool
+    where: str, value: float | None, ci95: tuple[float, float] | None, facts: Facts
 ) -> Iterator[Problem]:
     numbers = [v for v in (value, *(ci95 or ())) if v is not None]
-    if shares and any(not -SLACK <= v <= 1 + SLACK for v in numbers):
-        yield Problem(f"{where}.value", "outside 0 to 1")
+    # A distance of equal sets is 0 with an error of the arithmetic, which grows with its features.
+    slack = SLACK * max(1.0, facts.highest) if math.isfinite(facts.highest) else _DISTANCE_SLACK
+    if any(not facts.lowest - slack <= v <= facts.highest + slack for v in numbers):
+        said = f"below {facts.lowest:g}"
+        if math.isfinite(facts.highest):
+            said = f"outside {facts.lowest:g} to {facts.highest:g}"
+        yield Problem(f"{where}.value", said)
     if any(abs(v) > _BIGGEST for v in numbers):
         yield Problem(f"{where}.value", "absurdly large")
     if ci95 is None:
@@ -217,7 +228,9 @@ def _value(
         yield Problem(f"{where}.ci95", "the interval does not contain the value")
 
 
-def _signature(where: str, score: Score, base: str, output: str, track: Track) -> Iterator[Problem]:
+def _signature(
+    where: str, score: Score, family: Family, output: str, track: Track
+) -> Iterator[Problem]:
     text = score.signature
     parts = text.split("|")
     if len(text) > 300 or not _SIGNATURE.fullmatch(text):
@@ -232,20 +245,9 @@ def _signature(where: str, score: Score, base: str, output: str, track: Track) -
         yield Problem(where, "it holds what looks like an identifier or a path")
     if f"n:{score.n}" not in parts:
         yield Problem(where, f"it does not say n:{score.n}")
-    family, _, average = base.rpartition("_")
-    if average in ("micro", "macro", "weighted"):
-        if f"avg:{average}" not in parts:
-            yield Problem(where, f"it does not say avg:{average}")
-        if parts[0].rpartition(".")[2] not in (family, family.rpartition("_")[2]):
-            yield Problem(where, f"it is of '{family}' and says something else")
-    elif not f"{base}_".startswith(f"{parts[0]}_"):
-        yield Problem(where, "it is of another metric")
-    if re.fullmatch(r"bleu_[1-4]", base) and f"order:1-{base[-1]}" not in parts:
-        yield Problem(where, f"it does not say order:1-{base[-1]}")
-    family = family if average in ("micro", "macro", "weighted") else base
-    needed = track.submissions.signatures.get(
-        f"{family} {output}"
-    ) or track.submissions.signatures.get(f"{family} T")
+    yield from (Problem(where, fault) for fault in family.signature_faults(score))
+    pinned, pin = track.submissions.signatures, family.pin(score.name)
+    needed = pinned.get(f"{pin} {output}") or pinned.get(f"{pin} T")
     if needed and any(part not in parts for part in needed.split("|")):
         yield Problem(where, f"this track's says {needed}")
 

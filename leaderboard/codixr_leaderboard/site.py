@@ -20,6 +20,7 @@ from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
 from codixr_bench.result_files import read_strict
 from codixr_bench.show.interval_plot import MOST, Line, intervals_svg
+from codixr_bench.show.number import interval, number
 from codixr_bench.task import GROUPS
 from codixr_leaderboard import table
 from codixr_leaderboard.accepted import tracks
@@ -131,7 +132,7 @@ def _pages(out: Path) -> Callable[..., None]:
     )
     environment.filters["task"] = lambda task: task.replace("->", "→")
     environment.globals.update(
-        zip=zip, number=table.number, interval=table.interval, rank=table.rank,
+        zip=zip, number=number, interval=interval, rank=table.rank,
         arrow=table.arrow, mark=MARK, most=MOST,
     )  # fmt: skip
 

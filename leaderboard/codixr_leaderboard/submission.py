@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
+from codixr_bench.registry import family_of
 from codixr_bench.result import Name, Result
 from codixr_bench.result_files import (
     LARGEST,
@@ -25,7 +26,7 @@ from codixr_bench.result_files import (
     read_strict,
     result_file,
 )
-from codixr_leaderboard.checks import REASONS, Problem, result_problems
+from codixr_leaderboard.checks import Problem, result_problems
 
 RESULTS = Path("leaderboard/results")
 MOST_PROBLEMS = 12
@@ -240,7 +241,11 @@ def _renamed(result: Result, name: str) -> Result:
 
 def _scored(result: Result) -> Result:
     """Without scores that are null for a reason of the sender's machine, e.g. absent weights."""
-    kept = [s for s in result.scores if s.value is not None or REASONS.fullmatch(s.reason or "")]
+    kept = []
+    for score in result.scores:
+        family = family_of(score.name)
+        if score.value is not None or family is None or family.knows_reason(score.reason or ""):
+            kept.append(score)
     return result.model_copy(update={"scores": tuple(kept)})
 
 

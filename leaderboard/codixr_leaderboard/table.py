@@ -1,4 +1,4 @@
-"""A board as Markdown, LaTeX (booktabs) or CSV, and how numbers are written."""
+"""A board as Markdown, LaTeX (booktabs) or CSV."""
 
 import csv
 import io
@@ -6,28 +6,9 @@ import re
 from collections.abc import Callable
 
 from codixr_bench.score import Score
+from codixr_bench.show import tex
+from codixr_bench.show.number import MISSING, interval, number
 from codixr_leaderboard.ranking import Board, Row
-
-MISSING = "–"
-_TEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
-        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-        "→": r"$\rightarrow$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", MISSING: "--"}  # fmt: skip
-
-
-def number(name: str, value: float | None) -> str:
-    """Distances with four digits, shares with three decimals."""
-    if value is None:
-        return MISSING
-    if name.startswith(("fid", "sacrebleu")):
-        return f"{value:.2f}" if abs(value) < 100 else f"{value:.1f}"
-    return f"{value:.3f}"
-
-
-def interval(name: str, score: Score | None) -> str:
-    """``12.1–13.4``, or nothing."""
-    if score is None or score.ci95 is None:
-        return ""
-    return "–".join(number(name, end) for end in score.ci95)
 
 
 def rank(row: Row) -> str:
@@ -62,17 +43,12 @@ def markdown(board: Board) -> str:
 def latex(board: Board) -> str:
     r"""A ``tabular`` for ``\usepackage{booktabs}``."""
     heads = ["", "model", *(f"{n} {arrow(board, i)}" for i, n in enumerate(board.columns))]
-    lines = [
-        f"% {title(board)}",
-        rf"\begin{{tabular}}{{rl{'r' * len(board.columns)}}}",
-        r"\toprule",
-        " & ".join(map(_tex, heads)) + r" \\",
-        r"\midrule",
-    ]
+    rows = []
     for row in board.rows:
         cells = [_both(name, s) for name, s in zip(board.columns, row.scores, strict=True)]
-        lines.append(" & ".join(map(_tex, (rank(row), row.result.model.name, *cells))) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+        rows.append(tex.row((rank(row), row.result.model.name, *cells)))
+    align = f"rl{'r' * len(board.columns)}"
+    return tex.tabular(title(board), align, [tex.row(heads)], [rows]) + "\n"
 
 
 def as_csv(board: Board) -> str:
@@ -104,9 +80,5 @@ def title(board: Board) -> str:
 
 
 def _both(name: str, score: Score | None) -> str:
-    ends = interval(name, score)
+    ends = interval(score)
     return number(name, score.value if score else None) + (f" [{ends}]" if ends else "")
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in text)

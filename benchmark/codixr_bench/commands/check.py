@@ -9,24 +9,54 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from codixr import messages
+from codixr.arguments import share
 from codixr.errors import InputError
 from codixr_bench.commands.compare import (
-    chance,
+    PROGRAM,
+    RESULT_HELP,
     heading,
     names_of,
-    number,
     print_columns,
     print_notes,
 )
 from codixr_bench.comparing.comparison import ALPHA, NotComparableError
 from codixr_bench.comparing.gate import LOSS, POWER, Margin, Tested, Verdict, check
+from codixr_bench.show.number import chance, number, together
 
 FORMATS = ("text", "json", "junit", "github")
 EXIT_INPUT = 2
 WIDTH = 90
 
 
-def check_command(parsed: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``check``."""
+    parser.add_argument("new", type=Path, metavar="NEW", help=RESULT_HELP)
+    parser.add_argument("--against", type=Path, required=True, metavar="OLD", help=RESULT_HELP)
+    parser.add_argument(
+        "--margin",
+        action="append",
+        metavar="SCORE=LOSS",
+        help="a loss to accept, e.g. auroc_macro=0.01 or auroc_macro=1%%; repeatable",
+    )
+    parser.add_argument("--scores", metavar="A,B", help="only these scores; default: all")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    parser.add_argument(
+        "--loss",
+        type=share,
+        default=LOSS,
+        metavar="SHARE",
+        help=f"the relative loss that the needed n is told for (default: {LOSS})",
+    )
+    parser.add_argument(
+        "--power",
+        type=share,
+        default=POWER,
+        metavar="SHARE",
+        help=f"the chance to find it that the needed n is told for (default: {POWER})",
+    )
+
+
+def main(parsed: argparse.Namespace) -> int:
     """Run the gate; exit code 0 not worse, 1 worse, 2 not comparable or bad input."""
     form: str = parsed.format
     try:
@@ -39,7 +69,7 @@ def check_command(parsed: argparse.Namespace) -> int:
             power=parsed.power,
         )
     except InputError as error:
-        messages.error("codixr-bench", f"{error}")
+        messages.error(PROGRAM, str(error))
         _REFUSALS[form](error)
         return EXIT_INPUT
     for comparison in verdict.comparisons:
@@ -62,13 +92,14 @@ def _rows(tested: Sequence[Tested], loss: float) -> list[list[str]]:
     rows = [["score", "", "new", "old", "loss", "margin", "Holm p", f"n for {loss:.0%}", ""]]
     for one in tested:
         d = one.difference
+        places = together(d.name, (d.first, d.second, d.gain))
         rows.append(
             [
                 d.name if d.paired else f"{d.name} (unpaired)",
                 "↑" if d.higher_is_better else "↓",
-                number(d.name, d.first),
-                number(d.name, d.second),
-                number(d.name, -d.gain, sign=True),
+                number(d.name, d.first, places=places),
+                number(d.name, d.second, places=places),
+                number(d.name, -d.gain, places=places, sign=True),
                 number(d.name, one.margin),
                 chance(one.p_holm),
                 f"{one.n_needed:,}" if one.n_needed else "–",
@@ -163,9 +194,11 @@ def _github(verdict: Verdict, loss: float, power: float) -> None:
 
 def _sentence(one: Tested) -> str:
     d = one.difference
+    places = together(d.name, (d.first, d.second, d.gain))
+    old, new = (number(d.name, value, places=places) for value in (d.second, d.first))
     return (
-        f"{d.task} {d.name}: {number(d.name, d.second)} → {number(d.name, d.first)}, "
-        f"loss {number(d.name, -d.gain)}, margin {number(d.name, one.margin)}, "
+        f"{d.task} {d.name}: {old} → {new}, "
+        f"loss {number(d.name, -d.gain, places=places)}, margin {number(d.name, one.margin)}, "
         f"p {chance(one.p_holm)} (Holm)"
     )
 
@@ -225,4 +258,3 @@ _REFUSALS: dict[str, Callable[[InputError], None]] = {
     "junit": _refused_junit,
     "github": _refused_github,
 }
-__all__ = ["FORMATS", "LOSS", "POWER", "check_command"]

@@ -3,13 +3,26 @@
 import argparse
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from codixr import messages
 from codixr_bench.comparing.comparison import Comparison, Difference, compare_all, load_sides
+from codixr_bench.show.number import chance, number, together
 from codixr_bench.statistics.significance import holm
 
+PROGRAM = "codixr-bench"
+RESULT_HELP = "a run's folder, its result.json, or a task group's folder"
 
-def compare_command(parsed: argparse.Namespace) -> int:
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``compare``."""
+    for side in ("a", "b"):
+        parser.add_argument(side, type=Path, metavar=side.upper(), help=RESULT_HELP)
+    parser.add_argument("--scores", metavar="A,B", help="only these scores; default: all")
+    parser.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
+
+
+def main(parsed: argparse.Namespace) -> int:
     """Compare two results, or two folders of them; exit code 0, whatever differs."""
     found = compare_all(load_sides(parsed.a), load_sides(parsed.b), names_of(parsed.scores))
     differences = [one for comparison in found for one in comparison.differences]
@@ -48,10 +61,10 @@ def print_notes(comparison: Comparison) -> None:
         if not one.paired:
             reasons.setdefault(one.reason, []).append(one.name)
     for reason, names in reasons.items():
-        note = f"unpaired, by intervals only, hence weaker: {', '.join(names)} ({reason})"
-        messages.note("codixr-bench", f"{note}")
+        said = f"unpaired, by intervals only, hence weaker: {', '.join(names)} ({reason})"
+        messages.note(PROGRAM, said)
     for note in comparison.notes:
-        messages.note("codixr-bench", f"{note}")
+        messages.note(PROGRAM, note)
 
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
@@ -65,17 +78,6 @@ def print_columns(rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(cells).rstrip())
 
 
-def number(name: str, value: float, *, sign: bool = False) -> str:
-    """A value as its score is usually read: distances and sacrebleu 2 decimals, others 4."""
-    digits = 2 if name.startswith(("fid", "sacrebleu")) else 4
-    return f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
-
-
-def chance(p: float) -> str:
-    """A p-value in five characters."""
-    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
-
-
 def names_of(text: str | None) -> tuple[str, ...]:
     """``a,b`` -> ("a", "b")."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
@@ -85,14 +87,15 @@ def _rows(comparison: Comparison, corrected: dict[Difference, float]) -> list[li
     rows = [["score", "", "A", "B", "A − B", "95 % interval", "p", "Holm"]]
     for one in comparison.differences:
         low, high = one.interval()
+        places = together(one.name, (one.first, one.second, one.value))
         rows.append(
             [
                 one.name if one.paired else f"{one.name} (unpaired)",
                 "↑" if one.higher_is_better else "↓",
-                number(one.name, one.first),
-                number(one.name, one.second),
-                number(one.name, one.value, sign=True),
-                f"{number(one.name, low, sign=True)} to {number(one.name, high, sign=True)}",
+                number(one.name, one.first, places=places),
+                number(one.name, one.second, places=places),
+                number(one.name, one.value, places=places, sign=True),
+                " to ".join(number(one.name, v, places=places, sign=True) for v in (low, high)),
                 chance(one.p_value),
                 chance(corrected[one]),
             ]

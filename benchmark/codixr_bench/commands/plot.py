@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
@@ -12,7 +13,22 @@ from codixr_bench.task import Task
 from codixr_bench.track import Track
 
 
-def plot_command(parsed: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``plot``."""
+    parser.add_argument(
+        "kind",
+        choices=("intervals", "versions"),
+        metavar="KIND",
+        help="intervals: best first; versions: in the order given",
+    )
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="a result.json, or a run's folder"
+    )
+    parser.add_argument("--score", metavar="NAME", help="default: the one that ranks the task")
+    parser.add_argument("--to", type=Path, required=True, metavar="SVG", help="the file to write")
+
+
+def main(parsed: argparse.Namespace) -> int:
     """Draw and print the file's path; InputError for results that share no axis."""
     if len(parsed.files) > MOST:
         raise InputError(f"{len(parsed.files)} results are too many to read: at most {MOST}")

@@ -4,10 +4,9 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 
-from codixr_bench.paper.tables import MISSING, Block
-
-_TEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "→": r"$\rightarrow$", "↓": r"$\downarrow$",
-        "↑": r"$\uparrow$", MISSING: "--"}  # fmt: skip
+from codixr_bench.paper.tables import PRINTED, Block
+from codixr_bench.show import tex
+from codixr_bench.show.number import MISSING
 
 
 def terminal(blocks: Sequence[Block]) -> str:
@@ -88,28 +87,10 @@ def _markdown(block: Block) -> str:
 
 
 def _latex(block: Block) -> str:
-    lines = [
-        f"% {block.title}",
-        rf"\begin{{tabular}}{{ll{'r' * len(block.columns)}}}",
-        r"\toprule",
-    ]
-    if block.groups:
-        heads = [rf"\multicolumn{{{width}}}{{c}}{{{_tex(head)}}}" for head, width in block.groups]
-        lines.append(" & ".join(["", "", *heads]) + r" \\")
-        at = 3
-        for _, width in block.groups:
-            lines.append(rf"\cmidrule(lr){{{at}-{at + width - 1}}}")
-            at += width
-    lines.append(" & ".join(["", "", *map(_tex, block.columns)]) + r" \\")
-    lines.append(r"\midrule")
-    before = ""
+    head = tex.groups(block.groups, skipped=2) if block.groups else []
+    head.append(tex.row(["", "", *block.columns]))
+    ours, printed = [], []
     for row in block.rows:
-        if before == "printed" and row.source != "printed":
-            lines.append(r"\midrule")
-        before = row.source
-        lines.append(" & ".join(map(_tex, (row.label, row.source, *row.cells))) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(letter, letter) for letter in text)
+        line = tex.row((row.label, row.source, *row.cells))
+        (printed if row.source == PRINTED else ours).append(line)
+    return tex.tabular(block.title, f"ll{'r' * len(block.columns)}", head, [printed, ours])

@@ -1,4 +1,4 @@
-"""``codixr-bench reconcile``: the paper's printed averages that don't follow from its own cells.
+"""The paper's printed averages that don't follow from its own cells.
 
 A printed cell stands for every number that rounds to it. An average is listed when no numbers that
 round to the printed classes give one that rounds to the printed average. Macro is the plain mean
@@ -7,9 +7,8 @@ Table I's positives. Micro averages cannot be recomputed from printed cells, nor
 one: the support of No Finding is not printed.
 """
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from codixr.data.labels import PATHOLOGIES
 from codixr_bench.paper.printed import AUROC, F1, LABEL_F1, SUPPORT, Printed
@@ -35,27 +34,6 @@ def recomputed_cells() -> list[Cell]:
     """Every printed average that can be recomputed."""
     return [*_table_i(), *_averages("III", "AUROC", AUROC), *_averages("III", "F1", F1),
             *_averages("V", "label F1", LABEL_F1, weighted=False)]  # fmt: skip
-
-
-def reconcile_command(*, as_json: bool) -> int:
-    """Print the averages that don't follow; exit code 0: the paper is not a test."""
-    cells = recomputed_cells()
-    wrong = [cell for cell in cells if not cell.follows]
-    if as_json:
-        print(json.dumps({"recomputed": len(cells), "not_following": [asdict(c) for c in wrong]},
-                         indent=2))  # fmt: skip
-        return 0
-    print(f"{'table':<7}{'row':<24}{'average':<18}{'printed':>8}{'from its cells':>16}")
-    for cell in wrong:
-        print(
-            f"{cell.table:<7}{cell.row:<24}{cell.average:<18}"
-            f"{cell.printed:>8.2f}{cell.recomputed:>16.3f}"
-        )
-    print(
-        f"\n{len(wrong)} of {len(cells)} printed averages and sums don't follow from the printed "
-        "cells, rounding allowed for"
-    )
-    return 0
 
 
 def _table_i() -> Iterator[Cell]:

@@ -14,6 +14,7 @@ from codixr.errors import InputError
 from codixr_bench.paper.printed import AUROC, BLEU, F1, FID, LABEL_F1, Printed
 from codixr_bench.result import Result
 from codixr_bench.score import Score
+from codixr_bench.show.number import MISSING, cell, number
 
 Name = Literal["II", "III", "IV", "V"]
 NAMES: tuple[Name, ...] = ("II", "III", "IV", "V")
@@ -24,7 +25,10 @@ FID_SCORES = {"v3": "fid_inception", "XRV": "fid_xrv", "phantom": "fid_phantom"}
 """Column -> score; the last one only where a result has it."""
 SECOND_JUDGES = ("chex",)
 """Classifiers beside the track's first one: rows of their own in Table III."""
-MISSING = "–"
+PRINTED = "printed"
+"""The source of a row that the paper prints."""
+_PLACES = 2
+"""Decimals of the paper's tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +76,22 @@ def _fid_block(view: str, tasks: Sequence[str], results: Sequence[Result]) -> Bl
     rows = [
         Row(
             model,
-            "printed",
-            tuple(_fixed(value) for task in tasks for value in _padded(of[task], len(columns))),
+            PRINTED,
+            tuple(
+                number(FID_SCORES[c], value, places=_PLACES)
+                for task in tasks
+                for c, value in zip(columns, _padded(of[task], len(columns)), strict=True)
+            ),
         )
         for model, of in FID.items()
     ]
     rows += _ours_by_model(
         results,
         tasks,
-        lambda result: [_value(result.score(FID_SCORES[c]), _fixed) for c in columns],
+        lambda result: [
+            number(FID_SCORES[c], _value(result.score(FID_SCORES[c])), places=_PLACES)
+            for c in columns
+        ],
         len(columns),
     )
     groups = tuple((arrow(task), len(columns)) for task in tasks)
@@ -91,15 +102,19 @@ def _fid_block(view: str, tasks: Sequence[str], results: Sequence[Result]) -> Bl
 def _bleu_block(results: Sequence[Result]) -> Block:
     names = [f"bleu_{order}" for order in range(1, 5)]
     rows = [
-        Row(model, "printed", tuple(_fixed(v) for task in REPORT_TASKS for v in of[task]))
+        Row(model, PRINTED, tuple(_bleu(v) for task in REPORT_TASKS for v in of[task]))
         for model, of in BLEU.items()
     ]
     rows += _ours_by_model(
-        results, REPORT_TASKS, lambda r: [_value(r.score(name), _fixed) for name in names], 4
+        results, REPORT_TASKS, lambda r: [_bleu(_value(r.score(name))) for name in names], 4
     )
     columns = tuple(f"B-{order}" for order in range(1, 5)) * len(REPORT_TASKS)
     groups = tuple((arrow(task), 4) for task in REPORT_TASKS)
     return Block("Table IV: BLEU-1 to 4 of generated reports ↑", groups, columns, tuple(rows))
+
+
+def _bleu(value: float | None) -> str:
+    return number("bleu_1", value, places=_PLACES)
 
 
 def _class_block(
@@ -109,8 +124,13 @@ def _class_block(
     classes: Sequence[str],
     results: Sequence[Result],
 ) -> Block:
+
+    def shown(value: float | None) -> str:
+        """As the paper writes them: ``.84``, ``.00``, ``1.00``."""
+        return cell(f"{family}_macro", value, places=_PLACES)
+
     rows = [
-        Row(f"{model} {arrow(task)}" if task else model, "printed", tuple(map(_short, values)))
+        Row(f"{model} {arrow(task)}" if task else model, PRINTED, tuple(map(shown, values)))
         for (model, task), values in printed.items()
     ]
     seen_real: set[str] = set()
@@ -129,9 +149,9 @@ def _class_block(
             if judge and macro is None:
                 continue
             per_class = macro.per_class if macro is not None else {}
-            cells = [_short(per_class[c].value if c in per_class else None) for c in classes]
+            cells = [shown(per_class[c].value if c in per_class else None) for c in classes]
             scores = [result.score(f"{lead}{family}_{average}") for average in AVERAGES]
-            cells += [_value(score, _short) for score in scores]
+            cells += [shown(_value(score)) for score in scores]
             by = f", by {judge}" if judge else ""
             rows.append(Row(label + by, _measured_on(result), tuple(cells)))
     heads = {"auroc": "AUROC ↑, classes of the X-ray classifier", "f1": "F1 ↑, at its thresholds",
@@ -174,14 +194,5 @@ def _padded(values: Printed, width: int) -> Printed:
     return (*values, *(None,) * (width - len(values)))
 
 
-def _value(score: Score | None, shown: Callable[[float | None], str]) -> str:
-    return MISSING if score is None else shown(score.value)
-
-
-def _fixed(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.2f}"
-
-
-def _short(value: float | None) -> str:
-    """Two decimals as the paper writes them: ``.84``, ``.00``, ``1.00``."""
-    return _fixed(value).removeprefix("0") if value is not None else MISSING
+def _value(score: Score | None) -> float | None:
+    return None if score is None else score.value

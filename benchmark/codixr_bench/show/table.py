@@ -9,26 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codixr.data.labels import SHORT_NAMES
 from codixr.modality import Modality
+from codixr_bench.metric import About, Family
+from codixr_bench.registry import facts_of, family_of
 from codixr_bench.result import Result
 from codixr_bench.score import Score
+from codixr_bench.show.number import cell, interval, number
 from codixr_bench.task import Task
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-HEADLINES = ("fid_phantom", "fid_inception", "fid_xrv", "auroc_macro", "f1_macro", "bleu_1",
-             "bleu_4", "label_f1_micro")  # fmt: skip
-"""What a summary shows of every task, where it is there."""
-AGREEMENTS = ("view_agreement", "report_image_agreement")
-"""Of two outputs together: one column of a summary, in the place of the last BLEU."""
-FAMILIES = {
-    "auroc": "AUROC",
-    "f1": "F1",
-    "chex_auroc": "chex AUROC",
-    "chex_f1": "chex F1",
-    "label_f1": "label F1",
-}
 _HEADS = {**SHORT_NAMES, "No Finding": "NoF."}
 _PLAIN = str.maketrans({"↑": "^", "↓": "v", "–": "-", "·": "-", "…": "~", "→": ">"})
 
@@ -62,23 +53,21 @@ def print_summary(
     results: Sequence[Result],
     scale: Sequence[Result] = (),
     console: "Console | None" = None,
-    names: Sequence[str] = HEADLINES,
 ) -> None:
     """Print several tasks at once: one row a task, output and model, one column a headline score.
+
+    Which scores have a column, and in which order, their families say (``Facts.place``). Scores of
+    two outputs together share a column; where there is one, a kind of report score has one column.
 
     Args:
         results: one a task.
         scale: results of reference points; those of a task stand under its row.
         console: where to; standard output by default.
-        names: the scores to show, without ``[F]`` or ``[L]``; those that no result has are not.
     """
     console = console or _console()
     show = _Shown(console)
     shown = [*results, *scale]
-    present = {score.name.partition("[")[0]: score for r in shown for score in r.scores}
-    agreement = next((present[name] for name in AGREEMENTS if name in present), None)
-    left_out = "bleu_4" if agreement else ""
-    columns = [present[name] for name in names if name in present and name != left_out]
+    columns, agreement = _summary_columns([score for r in shown for score in r.scores])
     table = show.new_table()
     for head in ("task", "makes", "model"):
         show.add_column(table, head, 16)
@@ -92,28 +81,19 @@ def print_summary(
     for result in results:
         group = [result, *(other for other in scale if _comparable(result, other))]
         for output in Task.parse(result.task).outputs:
-            for number, one in enumerate(group):
+            for row, one in enumerate(group):
                 cells = [_headline(one, score.name, output) for score in columns]
                 if agreement is not None:
-                    cells.append(_agreement(one) if output is _first_output(result) else "")
+                    cells.append(_together(one) if output is _first_output(result) else "")
                 table.add_row(
-                    result.task if number == 0 and output is _first_output(result) else "",
-                    str(output) if number == 0 else "",
+                    result.task if row == 0 and output is _first_output(result) else "",
+                    str(output) if row == 0 else "",
                     one.model.name,
                     *map(show.text, cells),
-                    style="dim" if number else "",
+                    style="dim" if row else "",
                 )
         table.add_section()
     show.table(table)
-
-
-def format_value(score: Score, value: float | None) -> str:
-    """A value as its score is usually read: distances and sacrebleu 4 digits, shares 3 decimals."""
-    if value is None:
-        return "–"
-    if score.name.startswith(("fid", "sacrebleu")):
-        return f"{value:,.2f}" if abs(value) < 100 else f"{value:,.1f}"
-    return f"{value:.3f}"
 
 
 class _Shown:
@@ -163,20 +143,17 @@ def _scores_table(result: Result, scale: Sequence[Result], show: _Shown) -> "Tab
         show.add_column(table, other.model.name, 12, justify="right", style="dim")
     for score in result.scores:
         beside = [(found.value if (found := other.score(score.name)) else None) for other in scale]
-        interval = ""
-        if score.ci95 is not None:
-            interval = " – ".join(format_value(score, end) for end in score.ci95)
         cells = [
             score.name,
             _arrow(score),
-            format_value(score, score.value),
-            interval,
+            number(score.name, score.value),
+            interval(score, " – "),
             f"{score.n:,}",
-            *(format_value(score, value) for value in beside),
+            *(number(score.name, value) for value in beside),
         ]
         table.add_row(*map(show.text, cells))
         if score.floor is not None:
-            floor = format_value(score, score.floor)
+            floor = number(score.name, score.floor)
             note = ("  real against real", "", floor, "", "", *("" for _ in scale))
             table.add_row(*map(show.text, note), style="dim")
     return table
@@ -192,14 +169,13 @@ def _class_table(view: str, results: Sequence[Result], show: _Shown) -> "Table":
     for label in labels:
         show.add_column(table, _HEADS.get(label, label), justify="right", min_width=4)
     for family in families:
-        base = family.name.partition("[")[0].removesuffix("_macro")
-        head = f"{FAMILIES.get(base, base)} {_arrow(family)} "
+        head = f"{_title(family.name)} {_arrow(family)} "
         for one in results:
             score = one.score(family.name)
             if score is None:
                 continue
             classes = [score.per_class.get(label) for label in labels]
-            cells = [_short(cell.value if cell else None) for cell in classes]
+            cells = [cell(family.name, c.value if c else None) for c in classes]
             name = head + one.model.name if one is result else f"{'':{len(head)}}{one.model.name}"
             table.add_row(*map(show.text, (name, *cells)), style="" if one is result else "dim")
         table.add_section()
@@ -232,20 +208,72 @@ def _not_scored(result: Result) -> list[str]:
     ]
 
 
+def _summary_columns(scores: Sequence[Score]) -> tuple[list[Score], Score | None]:
+    """One score a column, in order, and one for those of two outputs together, if there is any."""
+    found: dict[str, tuple[int, Score]] = {}
+    pair: tuple[int, Score] | None = None
+    for score in scores:
+        facts = facts_of(score.name)
+        if facts is None or facts.place is None or _lead(score.name):
+            continue
+        placed = (facts.place, score)
+        if facts.about is About.PAIR:
+            pair = placed if pair is None or placed[0] < pair[0] else pair
+        else:
+            found[score.name.partition("[")[0]] = placed
+    columns = [score for _, score in sorted(found.values(), key=lambda placed: placed[0])]
+    if pair is None:
+        return columns, None
+    kinds: set[Family | None] = set()
+    kept = []
+    for score in columns:
+        kind = family_of(score.name)
+        if _about(score) is About.REPORT and kind in kinds:
+            continue
+        kinds.add(kind)
+        kept.append(score)
+    return kept, pair[1]
+
+
 def _headline(result: Result, name: str, output: Modality) -> str:
     """A cell of the summary; empty where the score is not one of this output."""
     base = name.partition("[")[0]
-    of_image = not base.startswith(("bleu", "sacrebleu", "rouge", "label_f1"))
-    if of_image is not output.is_image:
-        return ""
     score = result.score(f"{base}[{output}]") or result.score(base)
-    return format_value(score, score.value) if score else ""
+    if score is None or (_about(score) is About.PICTURE) is not output.is_image:
+        return ""
+    return number(score.name, score.value)
 
 
-def _agreement(result: Result) -> str:
+def _together(result: Result) -> str:
     """A cell of the summary: of the two outputs together."""
-    found = (result.score(name) for name in AGREEMENTS)
-    return next((format_value(score, score.value) for score in found if score), "")
+    found = [
+        (facts.place, score)
+        for score in result.scores
+        if (facts := facts_of(score.name)) and facts.about is About.PAIR and facts.place is not None
+    ]
+    first = min(found, key=lambda placed: placed[0], default=None)
+    return "" if first is None else number(first[1].name, first[1].value)
+
+
+def _about(score: Score) -> "About | None":
+    facts = facts_of(score.name)
+    return None if facts is None else facts.about
+
+
+def _title(name: str) -> str:
+    """What a score's classes are called: ``chex AUROC``; its name where its family says nothing."""
+    base = name.partition("[")[0]
+    facts = facts_of(name)
+    if facts is None or not facts.title:
+        return base.removesuffix("_macro")
+    return f"{_lead(name).replace('_', ' ')}{facts.title}"
+
+
+def _lead(name: str) -> str:
+    """What a second judge's score begins with: ``chex_``; mostly empty."""
+    family = family_of(name)
+    parsed = family.parse(name) if family else None
+    return parsed.lead if parsed else ""
 
 
 def _heading(result: Result) -> str:
@@ -266,13 +294,6 @@ def _first_output(result: Result) -> Modality:
 
 def _arrow(score: Score) -> str:
     return "↑" if score.higher_is_better else "↓"
-
-
-def _short(value: float | None) -> str:
-    """Three decimals in four characters: ``.941``, ``1.00``."""
-    if value is None:
-        return "–"
-    return f"{value:.3f}".removeprefix("0") if value < 0.9995 else "1.00"
 
 
 def _console() -> "Console":

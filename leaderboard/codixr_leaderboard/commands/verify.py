@@ -13,19 +13,15 @@ from codixr_leaderboard.submission import (
     read_result,
     read_submission,
     results_below,
-    submit,
 )
 
 
-def submit_command(parsed: argparse.Namespace) -> int:
-    """Check and merge results; prints the files that hold them now."""
-    for path in submit(parsed.files, parsed.to, model=parsed.model):
-        print(path)
-    messages.say("codixr-bench", "checked and written; commit it and open a pull request")
-    return 0
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``verify``."""
+    parser.add_argument("paths", nargs="+", type=Path, metavar="DIR|FILE", help="what to check")
 
 
-def verify_command(parsed: argparse.Namespace) -> int:
+def main(parsed: argparse.Namespace) -> int:
     """Check every results file at or below a path; exit code 1 when one is refused."""
     refused = 0
     files = [file for path in parsed.paths for file in _files(path)]

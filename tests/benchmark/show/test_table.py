@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from codixr_bench.result import Coverage, ModelInfo, TrackInfo, make_result
-from codixr_bench.show.table import format_value, print_summary, print_table
+from codixr_bench.show.table import print_summary, print_table
 from codixr_bench.task import Task
 from helpers.metric_fakes import example_scores
 
@@ -104,11 +104,3 @@ def test_a_summary_has_a_row_a_task_output_and_model():
     assert line_of(text, "F->T") == ["F->T", "T", "codixr", "0.500"]
     assert text.count("noise") == 2
     assert "bleu_4" not in text
-
-
-def test_values_are_printed_as_they_are_read():
-    fid, auroc = example_scores()
-    assert format_value(fid, 1052.34) == "1,052.3"
-    assert format_value(fid, 8.914) == "8.91"
-    assert format_value(auroc, 0.98765) == "0.988"
-    assert format_value(auroc, None) == "–"
