@@ -299,7 +299,7 @@ def _first_problem(problems: "Sequence[ErrorDetails]") -> str:
 
 
 def _leaves(content: Any, where: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted path, value) of everything that is no container."""
+    """(dotted path, value) of everything but mappings and lists."""
     if isinstance(content, Mapping):
         items: Iterator[tuple[Any, Any]] = iter(content.items())
     elif isinstance(content, list | tuple):

@@ -43,7 +43,7 @@ def is_printed(raw: object) -> bool:
 
 
 def read_printed(path: Path) -> PrintedRows:
-    """Read one; InputError for a file that is none, or is not what the paper prints."""
+    """Read one; InputError for another file, or for other numbers than the paper prints."""
     what = f"'{path}'"
     try:
         found = parse(PrintedRows, read_strict(read_bytes(path, what), what), what)

@@ -198,7 +198,7 @@ def results_below(path: Path) -> list[Path]:
         if file.is_symlink():
             raise InputError(f"'{file}' is a link; put the file itself there")
         if file.is_file() and file.suffix != ".json":
-            raise InputError(f"'{file}' is no results file; only NAME.json belongs here")
+            raise InputError(f"'{file}' is not a results file; only NAME.json belongs here")
     return [file for file in files if file.is_file()]
 
 

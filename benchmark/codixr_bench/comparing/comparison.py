@@ -83,7 +83,7 @@ def load_sides(path: Path) -> dict[str, Side]:
             files = sorted(path.glob(f"*/{RESULT_NAME}"))
         if not files:
             raise InputError(
-                f"'{path}' holds no '{RESULT_NAME}', nor do its folders; give a run's folder, "
+                f"'{path}' has no '{RESULT_NAME}', and neither have its folders; give a run's folder, "
                 "e.g. runs/phantom/L+T-to-F/codixr, or a result file"
             )
     sides: dict[str, Side] = {}

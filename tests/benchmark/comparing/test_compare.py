@@ -288,7 +288,7 @@ def test_groups_are_compared_task_by_task(tmp_path: Path) -> None:
     one = load_sides(tmp_path / "a" / "L-to-F+T")
     with pytest.raises(NotComparableError, match="on one side only: F->L"):
         compare_all(one, load_sides(tmp_path / "b"))
-    with pytest.raises(InputError, match=r"holds no 'result\.json'"):
+    with pytest.raises(InputError, match=r"has no 'result\.json'"):
         load_sides(tmp_path)
 
 
