@@ -14,6 +14,7 @@ from codixr.data.labels import OBSERVATIONS
 from codixr_bench.metric import Facts, Family
 from codixr_bench.registry import METRICS, family_of, load_family
 from codixr_bench.result import PACKAGES, Result
+from codixr_bench.runs.small_cells import TOO_FEW
 from codixr_bench.score import Score
 from codixr_bench.task import Task
 from codixr_bench.track import Track
@@ -196,7 +197,7 @@ def _score(
         yield from _value(inner, one.value, one.ci95, facts)
         if (one.value is None) != (one.reason is not None):
             yield Problem(f"{inner}.reason", "a reason belongs to a null, and only there")
-        if one.reason is not None and not family.knows_reason(one.reason):
+        if one.reason not in (None, TOO_FEW) and not family.knows_reason(one.reason or ""):
             yield Problem(f"{inner}.reason", "not a reason of this benchmark")
         if any(count is not None and count < 0 for count in (one.n_pos, one.n_neg)):
             yield Problem(f"{inner}.n_pos", "a count below 0")

@@ -18,11 +18,10 @@ from codixr.errors import InputError
 from codixr_bench.paper import printed as paper
 from codixr_bench.result import Name
 from codixr_bench.result_files import WrongFieldsError, parse, read_bytes, read_strict
-from codixr_bench.task import PAPER_TASKS, Task
+from codixr_bench.task import PAPER_TASKS
 
 TRACK = "mimic-cxr"
 MARK = "as printed, own split"
-_AVERAGES = ("micro", "macro", "weighted")
 
 
 class PrintedRows(BaseModel):
@@ -59,28 +58,14 @@ def printed_rows() -> dict[str, PrintedRows]:
     found = {}
     for system in (paper.REAL, paper.CODI, paper.CODI_XR):
         name = f"paper-{system.lower().replace(' ', '-').replace('_', '-')}.json"
-        tasks = {task.name: cells for task in PAPER_TASKS if (cells := _cells(system, task))}
+        tasks = {
+            task.name: cells
+            for task in PAPER_TASKS
+            if (cells := paper.printed_scores(system, task))
+        }
         studies = "own split, 33,588 X-rays"
         found[name] = PrintedRows(model=f"{system} (paper)", studies=studies, tasks=tasks)
     return found
-
-
-def _cells(system: str, task: Task) -> dict[str, float | None]:
-    cells: dict[str, float | None] = {}
-    if task.name in paper.FID.get(system, {}):
-        distances = zip(("fid_inception", "fid_xrv"), paper.FID[system][task.name], strict=True)
-        cells.update(distances)
-    for family, table in (("auroc", paper.AUROC), ("f1", paper.F1), ("label_f1", paper.LABEL_F1)):
-        # A system that is printed once stands for every task of its output.
-        is_its = ("T" in task.outputs) if family == "label_f1" else ("F" in task.outputs)
-        values = table.get((system, task.name)) or (table.get((system, None)) if is_its else None)
-        if values is not None:
-            names = [f"{family}_{average}" for average in _AVERAGES]
-            cells.update(zip(names, values[-3:], strict=True))
-    if task.name in paper.BLEU.get(system, {}):
-        names = [f"bleu_{order}" for order in range(1, 5)]
-        cells.update(zip(names, paper.BLEU[system][task.name], strict=True))
-    return cells
 
 
 if __name__ == "__main__":

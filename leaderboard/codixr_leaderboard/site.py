@@ -160,7 +160,9 @@ def _printed_tables(
 def _clear(out: Path) -> None:
     if out.exists() and any(out.iterdir()):
         if not (out / _MARKER).is_file():
-            raise InputError(f"'{out}' holds files that `make site` didn't write: name another folder")
+            raise InputError(
+                f"'{out}' holds files that `make site` didn't write: name another folder"
+            )
         shutil.rmtree(out)
     make_folder(out)
     _write(out / _MARKER, "")

@@ -83,8 +83,8 @@ def load_sides(path: Path) -> dict[str, Side]:
             files = sorted(path.glob(f"*/{RESULT_NAME}"))
         if not files:
             raise InputError(
-                f"'{path}' has no '{RESULT_NAME}', and neither have its folders; give a run's folder, "
-                "e.g. runs/phantom/L+T-to-F/codixr, or a result file"
+                f"'{path}' has no '{RESULT_NAME}', and neither have its folders; give a run's "
+                "folder, e.g. runs/phantom/L+T-to-F/codixr, or a result file"
             )
     sides: dict[str, Side] = {}
     for file in files:

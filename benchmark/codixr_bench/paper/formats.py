@@ -89,7 +89,8 @@ def _markdown(block: Block) -> str:
 def _latex(block: Block) -> str:
     head = tex.groups(block.groups, skipped=2) if block.groups else []
     head.append(tex.row(["", "", *block.columns]))
-    ours, printed = [], []
+    ours: list[str] = []
+    printed: list[str] = []
     for row in block.rows:
         line = tex.row((row.label, row.source, *row.cells))
         (printed if row.source == PRINTED else ours).append(line)

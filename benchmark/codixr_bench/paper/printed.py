@@ -5,6 +5,7 @@ another: ``codixr-bench reconcile`` lists the cells that don't.
 """
 
 from codixr.data.labels import PATHOLOGIES
+from codixr_bench.task import Task
 
 Printed = tuple[float | None, ...]
 
@@ -89,3 +90,21 @@ LABEL_F1: dict[tuple[str, str | None], Printed] = {
     (CODI_XR, "F+L->T"): (.61, .61, .17, .70, .09, .31, .53, .78, .59, .27, .91, .72, .45, .72),
 }  # fmt: skip
 """Table V: model, task -> ten pathologies, No Finding, then micro, macro, weighted."""
+
+
+def printed_scores(system: str, task: Task) -> dict[str, float | None]:
+    """Score name -> value as printed, of one system on one task; None where it is unreadable."""
+    cells: dict[str, float | None] = {}
+    if task.name in FID.get(system, {}):
+        cells.update(zip(("fid_inception", "fid_xrv"), FID[system][task.name], strict=True))
+    for family, table in (("auroc", AUROC), ("f1", F1), ("label_f1", LABEL_F1)):
+        # A system that is printed once stands for every task of its output.
+        is_its = ("T" in task.outputs) if family == "label_f1" else ("F" in task.outputs)
+        values = table.get((system, task.name)) or (table.get((system, None)) if is_its else None)
+        if values is not None:
+            names = [f"{family}_{average}" for average in ("micro", "macro", "weighted")]
+            cells.update(zip(names, values[-3:], strict=True))
+    if task.name in BLEU.get(system, {}):
+        names = [f"bleu_{order}" for order in range(1, 5)]
+        cells.update(zip(names, BLEU[system][task.name], strict=True))
+    return cells
