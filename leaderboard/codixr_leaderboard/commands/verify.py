@@ -1,4 +1,4 @@
-"""``codixr-bench submit``, ``verify``: from parsed arguments to an exit code."""
+"""``codixr-bench verify DIR|FILE…``: check results as the leaderboard does; exit code 0 or 1."""
 
 import argparse
 from pathlib import Path
