@@ -1,5 +1,9 @@
-"""`codixr generate`: the user's files in, views and reports out, all of them or nothing."""
+"""`codixr generate`: the user's files in, views and reports out, all of them or nothing.
 
+Heavy imports wait until there is something to generate.
+"""
+
+import argparse
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -7,16 +11,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from codixr.data.picture import fit_square, read_radiograph
+from codixr import messages
+from codixr.arguments import filled, integer, number
+from codixr.commands.checkpoint import add_checkpoint
 from codixr.errors import InputError
 from codixr.modality import Modality
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from PIL.Image import Image
+
+_EXAMPLES = """\
+examples:
+  codixr generate --from L=scan.dcm --to F --out out
+  codixr generate --from 'T=Small left pleural effusion.' --to F+L --out out --num 4
+  codixr generate --from F=front.png --from L=side.png --to T --out out
+  codixr generate --from T=@report.txt --to L --out out
+
+Pictures may be PNG, JPEG, TIFF or DICOM. F is a frontal X-ray, L a lateral one, T a report.
+The embedded checkpoint knows simulated X-rays only; its output says nothing about a patient.
+"""
 
 EMBEDDED_NOTE = (
     "the embedded checkpoint knows only simulated X-rays; its output says nothing about a patient"
@@ -46,6 +62,98 @@ class Request:
     device: str = "cpu"
     dtype: str = "float32"
     strict_length: bool = False
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``generate`` to the commands."""
+    parser = commands.add_parser(
+        "generate",
+        help="make views or a report from your own files",
+        description="Make the modalities of --to from those of --from.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--from",
+        dest="sources",
+        action="append",
+        required=True,
+        metavar="M=FILE",
+        help="F=FILE, L=FILE, 'T=some text' or T=@FILE; once for each input",
+    )
+    parser.add_argument("--to", required=True, metavar="M+M", help="outputs, e.g. F+L")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="output folder")
+    parser.add_argument(
+        "--seed", type=integer(0, 2**62), default=0, help="same seed, same output (default 0)"
+    )
+    parser.add_argument(
+        "--steps", type=integer(1, 1000), help="sampling steps (default: the checkpoint's)"
+    )
+    parser.add_argument(
+        "--guidance",
+        type=number(0, 100),
+        metavar="S",
+        help="guidance scale (default: the checkpoint's)",
+    )
+    parser.add_argument(
+        "--num-images",
+        "--num",
+        dest="num",
+        type=integer(1, 4096),
+        default=1,
+        metavar="N",
+        help="how many of each output, reports too (default 1)",
+    )
+    _add_sampling(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace files already in DIR")
+    add_checkpoint(parser)
+
+
+def _add_sampling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights", metavar="M=W,M=W", help="of several inputs, e.g. T=2,L=1 (default: equal)"
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="NAME",
+        help="any of diffusers', e.g. DDIM or DPMSolverMultistep (default: the checkpoint's)",
+    )
+    parser.add_argument("--eta", type=number(0, 1), metavar="0..1", help="DDIM's noise (default 0)")
+    parser.add_argument(
+        "--batch-size",
+        type=integer(1, 4096),
+        default=32,
+        metavar="N",
+        help="samples at once; memory depends on it, the samples do not (default 32)",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default cpu)")
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        default="float32",
+        help="precision of the networks (default float32; halves are for GPUs)",
+    )
+    parser.add_argument(
+        "--strict-length",
+        action="store_true",
+        help="refuse a text over the model's limit, rather than cut it at the end of a sentence",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Generate, and print the files written."""
+    request = filled(
+        Request,
+        options,
+        sources=parse_sources(options.sources),
+        outputs=parse_modalities(options.to),
+        folder=options.out,
+        weights=parse_weights(options.weights),
+    )
+    for path in generate(request, note=lambda text: messages.note("codixr generate", text)):
+        print(path)
+    return 0
 
 
 def parse_sources(texts: list[str]) -> dict[Modality, str]:
@@ -96,7 +204,7 @@ def _modality(letter: str, option: str) -> Modality:
         return Modality("T" if name == "R" else name)
     except ValueError:
         shown = letter.strip()[:20]
-        raise InputError(f"{option}: '{shown}' is no modality; {_LETTERS}") from None
+        raise InputError(f"{option}: '{shown}' is not a modality; {_LETTERS}") from None
 
 
 def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
@@ -111,6 +219,7 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
     _check_folder(request, [name for names in names_of.values() for name in names])
     pictures, report = _read_inputs(request.sources, note)
 
+    from codixr.data.picture import fit_square
     from codixr.model.pipeline import CoDiXRPipeline
 
     if request.checkpoint is None:
@@ -146,7 +255,7 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
 
 
 def _device(name: str) -> "torch.device":
-    """The device, once something has been put there; InputError when it is not to be had."""
+    """The device, once something has been put there; InputError where this machine lacks it."""
     import torch
 
     try:
@@ -154,7 +263,7 @@ def _device(name: str) -> "torch.device":
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0][:120]
-        raise InputError(f"--device {name}: not to be had on this machine ({reason})") from None
+        raise InputError(f"--device {name}: not available on this machine ({reason})") from None
     return device
 
 
@@ -167,8 +276,10 @@ def _dtype(name: str) -> "torch.dtype":
 
 def _read_inputs(
     sources: Mapping[Modality, str], note: Callable[[str], None]
-) -> tuple[dict[Modality, NDArray[np.float32]], str | None]:
+) -> "tuple[dict[Modality, NDArray[np.float32]], str | None]":
     """Pictures at their own size, and the report."""
+    from codixr.data.picture import read_radiograph
+
     pictures: dict[Modality, NDArray[np.float32]] = {}
     report = None
     for modality, value in sources.items():
@@ -200,7 +311,7 @@ def _read_report(value: str) -> str:
         raise InputError(f"{where}: the report is empty")
     if len(text) > MAX_REPORT_CHARACTERS or "\0" in text:
         raise InputError(
-            f"{where}: is no report (over {MAX_REPORT_CHARACTERS:,} characters, or binary)"
+            f"{where}: not a report: over {MAX_REPORT_CHARACTERS:,} characters, or binary"
         )
     return text
 
