@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 fine, 2 bad input, 130 interrupted."""
     options = _parser().parse_args(arguments)
     try:
-        return COMMANDS[options.command].run(options)
+        code: int = COMMANDS[options.command].run(options)
+        return code
     except InputError as error:
         messages.error(f"codixr {options.command}", str(error))
         return 2

@@ -103,7 +103,10 @@ class _CrossModalHook:
     An object, not a closure, so that a copied denoiser listens to its own vector.
     """
 
-    def __init__(self, denoiser: XrayDenoiser, cross: CrossModalTransformer) -> None:
+    cross: Any
+    """A CrossModalTransformer: a ModuleList says only that it is a module."""
+
+    def __init__(self, denoiser: XrayDenoiser, cross: nn.Module) -> None:
         self.denoiser, self.cross = denoiser, cross
 
     def __call__(self, _module: nn.Module, _args: Any, output: Any) -> Any:

@@ -146,7 +146,7 @@ def write_part(
 
 def config_text(part: Part, component: nn.Module, dtype: torch.dtype) -> str:
     """What a part's config.json says: its library's own form."""
-    module = part.module(component)
+    module: Any = part.module(component)
     if part.library == "diffusers":
         return str(module.to_json_string())
     if part.library == "transformers":

@@ -11,11 +11,9 @@ kinds, and each sample has a generator of its own, so that no sample depends on 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, cast
 
-import numpy as np
 import torch
 from PIL import Image as PILImage
 from torch import Tensor, nn
@@ -24,27 +22,18 @@ from codixr.data.study import Image
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model import pretrained
-from codixr.model.attention import log_weights
 from codixr.model.checkpoint_info import checkpoint_sha256
+from codixr.model.conditioning import Conditioning
 from codixr.model.image_vae import ImageVAE
 from codixr.model.noise import draw, from_seeds, sample_generators
 from codixr.model.presets import Preset
-from codixr.model.prompt_encoder import PromptEncoder, interpolate
-from codixr.model.prompts import (
-    as_image,
-    as_report,
-    fit_reports,
-    listed,
-    modalities,
-    modality,
-    shares,
-)
+from codixr.model.prompt_encoder import PromptEncoder
+from codixr.model.prompts import Prompt, checked, modalities
 from codixr.model.report_vae import ReportVAE
-from codixr.model.sampling import AttendTo, Flow, Guidance, Latents, StepCallback, sample
+from codixr.model.sampling import AttendTo, Flow, Latents, StepCallback, sample
 from codixr.model.schedulers import for_steps, make_scheduler
-from codixr.model.tokenizer import Tokenizers, decode, encode, ends
+from codixr.model.tokenizer import Tokenizers, decode, ends
 
-Prompt = Mapping[Modality, Image | str]
 OutputType = Literal["pil", "np", "pt", "latent"]
 EndOfStep = Callable[["CoDiXRPipeline", int, Any, dict[str, Any]], dict[str, Any]]
 """Diffusers' ``callback_on_step_end``: (pipeline, step, timestep, tensors) -> tensors."""
@@ -65,8 +54,8 @@ class Generation(NamedTuple):
 class Settings:
     """How samples are drawn; None leaves a number to the preset."""
 
-    num_inference_steps: int | None = None
-    guidance_scale: float | None = None
+    steps: int | None = None
+    guidance: float | None = None
     weights: Mapping[str, float] | None = None
     scheduler: Any = None
     """A name, or one of diffusers' scheduler objects; None is the pipeline's own."""
@@ -97,6 +86,7 @@ class CoDiXRPipeline:
         self.denoisers = {m: modules[f"denoiser_{m.lower()}"] for m in Modality}
         self.scheduler = make_scheduler(preset.diffusion, preset.diffusion.steps)
         self._progress_bar: dict[str, Any] = {}
+        self._kept_conditioning: Conditioning | None = None
 
     @classmethod
     def from_pretrained(
@@ -137,7 +127,6 @@ class CoDiXRPipeline:
         """Move every component to a device, a dtype, or both, as torch's ``Module.to`` does."""
         for module in self.modules.values():
             module.to(*args, **kwargs)
-        self.__dict__.pop("_nulls", None)
         return self
 
     @property
@@ -176,66 +165,15 @@ class CoDiXRPipeline:
         the preset fuses by "tokens", [B, K, D], one token a modality (weights act in attention).
         Raises InputError for unfit weights, and for a text over the limit with ``strict_length``.
         """
-        given = [m for m in Modality if m in prompts[0]]
-        distinct = {id(p): p for p in prompts}
-        rows = torch.tensor([list(distinct).index(id(p)) for p in prompts], device=self.device)
-        each = list(distinct.values())
-        vectors = [self._encode(m, [p[m] for p in each], strict_length)[rows] for m in given]
-        nulls = [self._nulls[m.is_image].expand(len(prompts), -1) for m in given]
-        parts, scale = shares(weights, given), self.preset.diffusion.context_scale
-        fusion = self.preset.diffusion.condition_fusion
-        if fusion == "tokens":
-            return torch.stack(vectors, 1) * scale, torch.stack(nulls, 1) * scale
-        if fusion != "mean":
-            raise InputError(f"condition_fusion '{fusion}' in the preset: 'mean' or 'tokens'")
-        return interpolate(vectors, parts) * scale, interpolate(nulls, parts) * scale
+        return self._conditioning.encode(prompts, weights, strict_length=strict_length)
 
-    def _encode(self, m: Modality, contents: Sequence[Any], strict_length: bool) -> Tensor:
-        """Unit vectors [B, D] of contents of one modality."""
-        if m is Modality.T:
-            limit = self.preset.prompt.max_tokens
-            reports = fit_reports(self.tokenizer, contents, limit, strict=strict_length)
-            ids, mask = encode(self.tokenizer, reports, limit)
-            return self.prompt_encoder.encode_text(ids.to(self.device), mask.to(self.device))
-        images = np.stack([as_image(image, m, self.size) for image in contents])
-        pixels = torch.from_numpy(images).to(self.device, self.dtype)
-        return self.prompt_encoder.encode_image(pixels)
-
-    @cached_property
-    def _nulls(self) -> dict[bool, Tensor]:
-        """Unconditional vectors [1, D]: of the empty text (False), of an all-zero image (True)."""
-        with torch.no_grad():
-            ids, mask = encode(self.tokenizer, [""], self.preset.prompt.max_tokens)
-            zero = torch.zeros(1, 1, self.size, self.size, device=self.device, dtype=self.dtype)
-            return {
-                False: self.prompt_encoder.encode_text(ids.to(self.device), mask.to(self.device)),
-                True: self.prompt_encoder.encode_image(zero),
-            }
-
-    def _guidances(
-        self, prompts: Sequence[Prompt], outputs: Sequence[Modality], settings: Settings
-    ) -> dict[Modality, Guidance]:
-        """What each flow is told. Without inputs: the unconditional vector that it was trained on,
-        the empty text's for a view, the empty picture's for a report."""
-        diffusion = self.preset.diffusion
-        if not prompts[0]:
-            if settings.weights:
-                raise InputError("weights are for inputs, and there are none")
-            vectors = {m: self._nulls[not m.is_image] * diffusion.context_scale for m in outputs}
-            nothing = {m: v.expand(len(prompts), -1) for m, v in vectors.items()}
-            return {m: Guidance(v, v) for m, v in nothing.items()}
-        condition, null = self.encode_prompts(
-            prompts, settings.weights, strict_length=settings.strict_length
-        )
-        scale = settings.guidance_scale
-        given = [m for m in Modality if m in prompts[0]]
-        told = Guidance(
-            condition,
-            null,
-            diffusion.guidance if scale is None else scale,
-            log_weights(shares(settings.weights, given)) if condition.ndim == 3 else None,
-        )
-        return dict.fromkeys(outputs, told)
+    @property
+    def _conditioning(self) -> Conditioning:
+        """Kept, with its unconditional vectors, until the encoder moves or is another."""
+        now = Conditioning(self.preset, self.prompt_encoder, self.tokenizer)
+        if self._kept_conditioning is None or not now.like(self._kept_conditioning):
+            self._kept_conditioning = now
+        return self._kept_conditioning
 
     def _latents(
         self,
@@ -248,7 +186,10 @@ class CoDiXRPipeline:
         """Clean latents of every output."""
         diffusion = self.preset.diffusion
         side, channels = self.preset.latent_size, self.preset.image_unet["in_channels"]
-        guidances = self._guidances(prompts, outputs, settings)
+        scale = diffusion.guidance if settings.guidance is None else settings.guidance
+        told = self._conditioning.conditions(
+            prompts, outputs, scale, settings.weights, strict_length=settings.strict_length
+        )
         flows = {}
         for m in outputs:
             shape = (channels, side, side) if m.is_image else (self.preset.report_vae.latent_dim,)
@@ -257,12 +198,12 @@ class CoDiXRPipeline:
             flows[m] = Flow(
                 self.denoisers[m],
                 noise,
-                guidances[m],
+                told[m],
                 generators[m],
                 clip,
                 diffusion.prediction_type,
             )
-        steps = settings.num_inference_steps
+        steps = settings.steps
         return sample(
             flows,
             self._scheduler(settings.scheduler),
@@ -358,7 +299,7 @@ class CoDiXRPipeline:
         """
         wanted = modalities(outputs)
         each = _positive("num_images", num_images)
-        prompts = [prompt for prompt in self._prompts(inputs) for _ in range(each)]
+        prompts = [prompt for prompt in checked(inputs, self.size) for _ in range(each)]
         if both := [m for m in wanted if m in prompts[0]]:
             names = ", ".join(both)
             raise InputError(f"{names} cannot be both input and output: choose one side")
@@ -395,19 +336,6 @@ class CoDiXRPipeline:
         result = Generation(images, reports)
         return result if return_dict else cast(Generation, tuple(result))
 
-    def _prompts(self, inputs: Mapping[str, Any]) -> list[Prompt]:
-        """One checked prompt for each place of the lists in ``inputs``."""
-        given = {modality(name): listed(content) for name, content in inputs.items()}
-        lengths = {m: len(contents) for m, contents in given.items()}
-        if len(set(lengths.values())) > 1 or 0 in lengths.values():
-            raise InputError(f"inputs of different lengths: {lengths}; give each the same number")
-        checked: dict[Modality, list[Any]] = {
-            m: [as_image(c, m, self.size) if m.is_image else as_report(c) for c in contents]
-            for m, contents in given.items()
-        }
-        count = max(lengths.values(), default=1)
-        return [{m: contents[i] for m, contents in checked.items()} for i in range(count)]
-
     def set_progress_bar_config(self, **options: Any) -> None:
         """Options of the progress bar (tqdm's), e.g. ``disable=True``; as in diffusers."""
         self._progress_bar = options
@@ -417,7 +345,7 @@ class CoDiXRPipeline:
         """A bar over the calls of the denoisers; some schedulers make two a step."""
         from tqdm.auto import tqdm
 
-        steps = settings.num_inference_steps or self.preset.diffusion.steps
+        steps = settings.steps or self.preset.diffusion.steps
         calls = len(for_steps(self._scheduler(settings.scheduler), steps).timesteps)
         with tqdm(total=batches * calls, **self._progress_bar) as bar:
             yield bar.update

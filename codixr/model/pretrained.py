@@ -8,17 +8,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr.model import components
+from codixr.model.card import write_card
 from codixr.model.layout import SHARD_BYTES
-from codixr.model.official import components as foreign
+from codixr.model.official import components as official
 from codixr.model.presets import Preset
 from codixr.model.tokenizer import Tokenizers, load_tokenizers, save_tokenizers
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "assets" / "tiny"
 """The checkpoint in the package: trained on simulated X-rays only."""
-CARD = "README.md"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -37,13 +36,13 @@ def load(
     _quiet_transformers()
     others = others or {}
     own = components.load_preset(folder)
-    preset = foreign.adapt(own, others)
+    preset = official.adapt(own, others)
     tokenizers = load_tokenizers(own.tokenizers, folder)
-    tokenizers = foreign.load_tokenizers(tokenizers, others)
+    tokenizers = official.load_tokenizers(tokenizers, others)
     _check_vocabularies(preset, tokenizers)
     modules = {
         name: (
-            foreign.load(preset, name, others[name], folder)
+            official.load(preset, name, others[name], folder)
             if name in others
             else components.load_component(preset, name, folder)
         ).to(dtype)
@@ -118,7 +117,7 @@ def _download(name: str, revision: str | None) -> Path:
         pinned = f" --revision {revision}" if revision else ""
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
-            f"'{name}' is no folder here, and cannot be had from the Hugging Face hub ({reason}); "
+            f"'{name}' is not a folder here, and the Hugging Face hub did not give it ({reason}); "
             f"offline, run `hf download {name}{pinned} --local-dir DIR` on a machine that is "
             "online, and give that folder"
         ) from None
@@ -136,35 +135,6 @@ def shard_bytes(size: int | str) -> int:
     if number < 1:
         raise InputError(f"max_shard_size {size}: give at least 1 byte")
     return number * {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}[unit]
-
-
-def write_card(preset: Preset, modules: Mapping[str, nn.Module], folder: Path) -> None:
-    """Write a model card as the hubs read them; one that is there is kept."""
-    path = folder / CARD
-    if path.exists():
-        return
-    total = sum(p.numel() for m in modules.values() for p in m.parameters()) / 1e6
-    text = f"""\
----
-library_name: codixr
-pipeline_tag: any-to-any
-tags: [chest-x-ray, radiology-report, latent-diffusion, codi-xr]
----
-
-# A CoDi_XR checkpoint
-
-Preset `{preset.name}`: {total:,.1f} M parameters, {preset.image_size}×{preset.image_size} pictures.
-Frontal chest X-rays, lateral ones and reports from any of the others. Say here what it was trained
-on, under which licence, and what was measured. Not a medical device.
-
-```python
-from codixr.model.pipeline import CoDiXRPipeline
-
-pipe = CoDiXRPipeline.from_pretrained("this folder")
-result = pipe(inputs={{"T": "Large left pleural effusion."}}, outputs="F+L")
-```
-"""
-    write_atomically(path, text.encode())
 
 
 def _quiet_transformers() -> None:

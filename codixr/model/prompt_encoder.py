@@ -5,6 +5,7 @@ transformers' CLIP models, so their checkpoints load.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -107,10 +108,9 @@ class PromptEncoder(nn.Module):
                 channels, config.stem_widths, hidden, config.stem_norm
             )
 
-    def _tower(self) -> nn.Module:
+    def _tower(self) -> Any:
         """The vision tower itself: newer transformers have no module around it."""
-        tower: nn.Module = getattr(self.vision, "vision_model", self.vision)
-        return tower
+        return getattr(self.vision, "vision_model", self.vision)
 
     def stem_norms(self) -> list[StemNorm]:
         """The batch norms of the vision tower's stem; none in CLIP's own."""

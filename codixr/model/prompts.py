@@ -1,6 +1,7 @@
 """What a user may give: checked, never guessed at, and brought to what the encoders read.
 
-A message names a modality, and a text by its position; it never quotes one.
+Pictures are padded and resized by ``codixr.data.picture``, as those of a dataset are. A message
+names a modality, and a text by its position; it never quotes one.
 """
 
 import logging
@@ -27,12 +28,33 @@ _EIGHT_BIT = ("1", "L", "LA", "P", "RGB", "RGBA")
 logger = logging.getLogger(__name__)
 
 
+Prompt = Mapping[Modality, Image | str]
+"""What one sample is made from."""
+
+
+def checked(inputs: Mapping[str, Any], size: int) -> list[Prompt]:
+    """One prompt for each place of the lists in ``inputs``; pictures float32 [1, size, size].
+
+    InputError for lists of different lengths, and for a content that is not what its name says.
+    """
+    given = {modality(name): listed(content) for name, content in inputs.items()}
+    lengths = {m: len(contents) for m, contents in given.items()}
+    if len(set(lengths.values())) > 1 or 0 in lengths.values():
+        raise InputError(f"inputs of different lengths: {lengths}; give each the same number")
+    each: dict[Modality, list[Any]] = {
+        m: [as_image(c, m, size) if m.is_image else as_report(c) for c in contents]
+        for m, contents in given.items()
+    }
+    count = max(lengths.values(), default=1)
+    return [{m: contents[i] for m, contents in each.items()} for i in range(count)]
+
+
 def modality(name: str) -> Modality:
     """``"F"`` → Modality.F; InputError otherwise."""
     try:
         return Modality(name)
     except ValueError:
-        raise InputError(f"'{str(name)[:20]}' is no modality: F, L or T") from None
+        raise InputError(f"'{str(name)[:20]}' is not a modality: F, L or T") from None
 
 
 def modalities(names: str | Sequence[str]) -> list[Modality]:
@@ -82,7 +104,7 @@ def as_image(content: Any, view: Modality, size: int) -> Image:
     array = content.detach().cpu().float().numpy() if isinstance(content, Tensor) else content
     if not isinstance(array, np.ndarray):
         raise InputError(
-            f"{view}: a {type(content).__name__} is no picture; give a PIL image, "
+            f"{view}: a {type(content).__name__} is not a picture; give a PIL image, "
             f"or an array [1, {size}, {size}] in [0, 1]"
         )
     floating = content.is_floating_point() if isinstance(content, Tensor) else array.dtype.kind

@@ -131,7 +131,7 @@ class FlatUNet(nn.Module):
         per_level = self.config.blocks_per_level + 1
         for i, grow in enumerate(self.grow):
             last = self.up[(i + 1) * per_level - 1].attention
-            if after_upsampling and last is not None:
+            if after_upsampling and isinstance(last, PromptAttention):
                 places[places.index(last)] = grow
         return places
 
@@ -192,7 +192,7 @@ class ReportDenoiser(nn.Module):
 
     def encode_environment(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """This flow's V: one unit vector [B, E]."""
-        encoder = self.environment.encoder
+        encoder: Any = self.environment.encoder
         embed = self.unet.time if encoder.time is None else encoder.time
         return encoder(latents, embed(timestep))
 
@@ -217,9 +217,8 @@ class ReportDenoiser(nn.Module):
 class _CrossModalHook:
     """As in image_ldm, on the report's tokens."""
 
-    def __init__(
-        self, denoiser: ReportDenoiser, block: PromptAttention, cross: CrossModalTransformer
-    ) -> None:
+    def __init__(self, denoiser: ReportDenoiser, block: PromptAttention, cross: nn.Module) -> None:
+        """``cross`` is a CrossModalTransformer."""
         self.denoiser, self.block, self.cross = denoiser, block, cross
 
     def __call__(self, _module: Any, _args: Any, output: Tensor) -> Tensor:

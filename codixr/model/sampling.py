@@ -18,7 +18,7 @@ from codixr.modality import Modality
 from codixr.model.environment import others_mean
 from codixr.model.schedulers import abar_at, for_steps, make_scheduler, step_options
 
-__all__ = ["AttendTo", "Flow", "Guidance", "StepCallback", "make_scheduler", "sample"]
+__all__ = ["AttendTo", "Condition", "Flow", "StepCallback", "make_scheduler", "sample"]
 
 AttendTo = Literal["others", "own"]
 """Whose vector a joint output sees: the other flows' (the papers), or its own (CoDi's code)."""
@@ -29,26 +29,26 @@ StepCallback = Callable[[int, Any, Latents], Latents | None]
 
 
 @dataclass(frozen=True)
-class Guidance:
-    """What the denoisers are told: ``eps = eps_u + scale * (eps_c - eps_u)``.
+class Condition:
+    """What a denoiser is told: ``eps = eps_u + guidance * (eps_c - eps_u)``.
 
-    ``condition`` and ``null`` are one vector a sample [B, D], or K tokens [B, K, D], whose
+    ``given`` and ``null`` are one vector a sample [B, D], or K tokens [B, K, D], whose
     ``log_weights`` [K] are None where they count the same.
     """
 
-    condition: Tensor
+    given: Tensor
     null: Tensor
-    scale: float = 1.0
+    guidance: float = 1.0
     log_weights: Tensor | None = None
 
     @property
     def doubled(self) -> bool:
         """Whether the unconditional half is needed."""
-        return self.scale != 1.0
+        return self.guidance != 1.0
 
     def context(self, like: Tensor) -> Tensor:
         """What one batch is conditioned on: both halves, or the condition alone."""
-        halves = (self.condition, self.null) if self.doubled else (self.condition,)
+        halves = (self.given, self.null) if self.doubled else (self.given,)
         return torch.cat(halves).to(like)
 
     def mix(self, eps: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class Guidance:
         if not self.doubled:
             return eps
         with_prompt, without = eps.chunk(2)
-        return without + self.scale * (with_prompt - without)
+        return without + self.guidance * (with_prompt - without)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Flow:
 
     denoiser: nn.Module
     noise: Tensor
-    guidance: Guidance
+    condition: Condition
     generators: Sequence[torch.Generator]
     clip: float | None = None
     """Bound on the predicted clean latent."""
@@ -92,7 +92,7 @@ def sample(
     likes = {m: next(flow.denoiser.parameters()) for m, flow in flows.items()}
     schedulers = {m: for_steps(scheduler, steps, likes[m].device) for m in flows}
     options = {m: step_options(schedulers[m], list(f.generators), eta) for m, f in flows.items()}
-    contexts = {m: flow.guidance.context(likes[m]) for m, flow in flows.items()}
+    contexts = {m: flow.condition.context(likes[m]) for m, flow in flows.items()}
     latents = {
         m: flow.noise.to(likes[m].device, torch.float32) * schedulers[m].init_noise_sigma
         for m, flow in flows.items()
@@ -119,8 +119,8 @@ def _guided(flow: Flow, x: Tensor, t: Tensor, context: Tensor, vector: Tensor | 
 
     Guidance of v is that of the noise: both are the same at x, but for a factor.
     """
-    halves = 2 if flow.guidance.doubled else 1
-    weights = flow.guidance.log_weights
+    halves = 2 if flow.condition.doubled else 1
+    weights = flow.condition.log_weights
     eps = flow.denoiser(
         torch.cat([x] * halves),
         t.to(x.device).expand(halves * len(x)),
@@ -128,7 +128,7 @@ def _guided(flow: Flow, x: Tensor, t: Tensor, context: Tensor, vector: Tensor | 
         None if vector is None else torch.cat([vector] * halves),
         None if weights is None else weights.to(x),
     )
-    return flow.guidance.mix(eps.float())
+    return flow.condition.mix(eps.float())
 
 
 def _environments(

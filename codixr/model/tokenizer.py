@@ -73,7 +73,7 @@ def _load_any(folder: Path) -> "PreTrainedTokenizerBase":
         ) from None
 
 
-def load_foreign(place: str) -> "PreTrainedTokenizerBase":
+def load_other(place: str) -> "PreTrainedTokenizerBase":
     """A tokenizer from a folder, or by its name on the Hugging Face hub.
 
     Raises InputError when it cannot be had; offline it says how to bring it.

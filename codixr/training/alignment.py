@@ -4,6 +4,8 @@ Only environment encoders and cross-modal transformers learn. First F+L given T;
 with everything of F frozen.
 """
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from codixr.errors import InputError
@@ -21,8 +23,8 @@ F, L, T = Modality.F, Modality.L, Modality.T
 
 
 def alignment_loss(
-    first: nn.Module,
-    second: nn.Module,
+    first: Any,
+    second: Any,
     latents: tuple[Tensor, Tensor],
     condition: Tensor,
     abars: Tensor,
@@ -32,7 +34,7 @@ def alignment_loss(
     contrast_weight: float,
     prediction_type: str = "epsilon",
 ) -> dict[str, Tensor]:
-    """L_D of both flows, each attending to the other's V, + ``contrast_weight`` CL(V_1, V_2).
+    """L_D of two denoisers' flows, each attending to the other's V, + ``contrast_weight`` CL(V_1, V_2).
 
     Both flows stand at the same timestep, as they do in the joint sampler.
     """

@@ -1,6 +1,6 @@
 """The moving average of a stage's weights: what it is validated with, restarts from, and saves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from codixr.training import sharding
 class Average:
     """One tensor beside each parameter that is trained; sharded where that is."""
 
-    def __init__(self, parameters: dict[str, Tensor]) -> None:
+    def __init__(self, parameters: Mapping[str, Tensor]) -> None:
         self.parameters = parameters
         self.values = {name: p.detach().clone() for name, p in parameters.items()}
 

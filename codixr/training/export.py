@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from codixr.model import components, pretrained
+from codixr.model.card import CARD
 from codixr.model.tokenizer import load_tokenizers
 from codixr.training.folder import TrainingFolder
 from codixr.training.recipes import STAGES
@@ -20,7 +21,7 @@ def export(folder: TrainingFolder, to: Path) -> Path:
     shutil.rmtree(to, ignore_errors=True)
     to.mkdir(parents=True)
     size = sum(p.numel() for m in modules.values() for p in m.parameters()) / 1e6
-    (to / pretrained.CARD).write_text(card(folder, size), encoding="utf-8")
+    (to / CARD).write_text(card(folder, size), encoding="utf-8")
     # Read anew: a tokenizer that was used saves other bits, as it keeps how it padded.
     tokenizers = load_tokenizers(folder.preset.tokenizers, folder.out)
     pretrained.save(folder.preset, modules, tokenizers, to, torch.float16)

@@ -5,6 +5,7 @@ Notable: squared error, not L1: L1 removes thin plates, ribs and the pleural lin
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,7 +57,7 @@ class ImageVAEStage(Stage):
 
     def __init__(self, folder: TrainingFolder, name: str, config: ImageVAETraining) -> None:
         super().__init__(folder, name, frozenset({F, L}))
-        self.vae = folder.start("image_vae", config)
+        self.vae: Any = folder.start("image_vae", config)
 
     def read(self, rows: Tensor, split: Split) -> Batch:
         """Both views, [B, 1, H, W]."""

@@ -1,5 +1,7 @@
 """What a stage can do about too little memory: recompute activations, and say what to lower."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -44,9 +46,10 @@ def checkpoint_gradients(module: nn.Module) -> None:
     for part in module.modules():
         if isinstance(part, GPT2PreTrainedModel):
             continue
+        found: Any = part  # these three are the libraries' own, and no module of torch has them
         if hasattr(part, "activation_checkpointing_enable"):  # transformers' name since 5.24
-            part.activation_checkpointing_enable({"use_reentrant": False})
+            found.activation_checkpointing_enable({"use_reentrant": False})
         elif hasattr(part, "gradient_checkpointing_enable"):
-            part.gradient_checkpointing_enable({"use_reentrant": False})
+            found.gradient_checkpointing_enable({"use_reentrant": False})
         elif hasattr(part, "enable_gradient_checkpointing"):
-            part.enable_gradient_checkpointing()
+            found.enable_gradient_checkpointing()

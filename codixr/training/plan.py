@@ -8,6 +8,7 @@ and the narrow copies that it makes of the weights are added.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -150,6 +151,7 @@ def _stage_on_meta(preset: Preset, stage: str) -> tuple[nn.Module, Callable[[], 
 
 
 def _built(preset: Preset, stage: str) -> tuple[nn.Module, Callable[[], Tensor]]:
+    """A stage's modules and its forward pass, on whatever device is the default."""
     side = preset.image_size
 
     def image() -> Tensor:
@@ -159,7 +161,7 @@ def _built(preset: Preset, stage: str) -> tuple[nn.Module, Callable[[], Tensor]]
         return torch.zeros(1, count, dtype=torch.long, device="meta")
 
     if stage == "prompt-encoders":
-        encoder = components.BUILDERS["prompt_encoder"](preset).train()
+        encoder: Any = components.BUILDERS["prompt_encoder"](preset).train()
         words = ids(preset.prompt.max_tokens)
 
         def contrast() -> Tensor:
@@ -173,7 +175,7 @@ def _built(preset: Preset, stage: str) -> tuple[nn.Module, Callable[[], Tensor]]
 
         return encoder, contrast
     if stage == "image-vae":
-        vae = components.BUILDERS["image_vae"](preset).train()
+        vae: Any = components.BUILDERS["image_vae"](preset).train()
 
         def reconstruct() -> Tensor:
             mean, logvar = vae.posterior(torch.cat([image(), image()]))
@@ -181,7 +183,7 @@ def _built(preset: Preset, stage: str) -> tuple[nn.Module, Callable[[], Tensor]]
 
         return vae, reconstruct
     if stage == "report-vae":
-        report = components.BUILDERS["report_vae"](preset).train()
+        report: Any = components.BUILDERS["report_vae"](preset).train()
         count = preset.report_vae.max_tokens
 
         def rebuild() -> Tensor:
@@ -199,8 +201,9 @@ def _built(preset: Preset, stage: str) -> tuple[nn.Module, Callable[[], Tensor]]
     }[stage]
     flows = nn.ModuleList(components.BUILDERS[name](preset) for name in names).train()
     together = len(flows) > 1
-    learning = list(flows[1:]) if stage == "alignment-F+T" else list(flows)
-    for flow in flows:
+    each: list[Any] = list(flows)
+    learning = each[1:] if stage == "alignment-F+T" else each
+    for flow in each:
         flow.unet.requires_grad_(not together)
         flow.environment.requires_grad_(together and flow in learning)
     dims = preset.image_unet["cross_attention_dim"]
@@ -216,11 +219,11 @@ def _built(preset: Preset, stage: str) -> tuple[nn.Module, Callable[[], Tensor]]
         condition = torch.empty(1, 1, dims, device="meta")
         noisy = [latent(name) for name in names]
         if not together:
-            return flows[0](noisy[0], step, condition).float().square().mean()
-        first, second = (f.encode_environment(z, step) for f, z in zip(flows, noisy, strict=True))
+            return each[0](noisy[0], step, condition).float().square().mean()
+        first, second = (f.encode_environment(z, step) for f, z in zip(each, noisy, strict=True))
         errors = (
-            flows[0](noisy[0], step, condition, second),
-            flows[1](noisy[1], step, condition, first),
+            each[0](noisy[0], step, condition, second),
+            each[1](noisy[1], step, condition, first),
         )
         return errors[0].float().square().mean() + errors[1].float().square().mean()
 

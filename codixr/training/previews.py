@@ -105,7 +105,7 @@ def _sample(
         for vectors, drop in ((prompts, 0.0), (prompts, 1.0))
     ]
     context = torch.cat(mixed) * given.scale
-    flows = list(stage.flows) if isinstance(stage, AlignmentStage) else [stage.denoiser]
+    flows: list[Any] = list(stage.flows) if isinstance(stage, AlignmentStage) else [stage.denoiser]
     z = {m: draw.normal(batch[f"latent-{m}"].shape[2:]) for m in stage.made}
     steps = torch.linspace(len(stage.abars) - 1, 0, STEPS + 1).long().tolist()
     for now, then in pairwise(steps):

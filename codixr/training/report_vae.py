@@ -4,6 +4,7 @@ Notable: encoder (BERT) and decoder (GPT-2) may split words differently, hence t
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,7 +70,7 @@ class ReportVAEStage(Stage):
 
     def __init__(self, folder: TrainingFolder, name: str, config: ReportVAETraining) -> None:
         super().__init__(folder, name, frozenset({Modality.T}))
-        self.vae = folder.start("report_vae", config)
+        self.vae: Any = folder.start("report_vae", config)
         lower = config.lower_case
         self.tokens = {
             split: [

@@ -1,6 +1,7 @@
 """The stages by name, each in a file of its own."""
 
 from collections.abc import Callable
+from functools import partial
 
 from codixr.modality import Modality
 from codixr.training.alignment import AlignmentStage
@@ -21,11 +22,11 @@ def build(folder: TrainingFolder, name: str, config: StageConfig) -> Stage:
         "image-vae": ImageVAEStage,
         "prompt-encoders": PromptStage,
         "report-vae": ReportVAEStage,
-        "image-ldm-F": lambda *a: DenoiserStage(*a, F),
-        "image-ldm-L": lambda *a: DenoiserStage(*a, L),
-        "report-ldm": lambda *a: DenoiserStage(*a, T),
-        "alignment-F+L": lambda *a: AlignmentStage(*a, L),
-        "alignment-F+T": lambda *a: AlignmentStage(*a, T),
+        "image-ldm-F": partial(DenoiserStage, made=F),
+        "image-ldm-L": partial(DenoiserStage, made=L),
+        "report-ldm": partial(DenoiserStage, made=T),
+        "alignment-F+L": partial(AlignmentStage, second=L),
+        "alignment-F+T": partial(AlignmentStage, second=T),
     }
     stage = builders[name](folder, name, config)
     stage.config = resolved(config, len(stage.rows["train"]))

@@ -22,7 +22,7 @@ from codixr import CoDiXRPipeline
 from codixr.modality import Modality
 from codixr.model.image_ldm import XrayDenoiser
 from codixr.model.pipeline import Settings
-from codixr.model.sampling import Flow, Guidance, sample
+from codixr.model.sampling import Condition, Flow, sample
 
 MIDDLE: dict[str, Any] = {
     "sample_size": 16,
@@ -61,7 +61,7 @@ def denoising(name: str, config: dict[str, Any], steps: int, batch: int, rounds:
     noise = torch.randn(batch, config["in_channels"], side, side)
     condition, null = torch.randn(batch, width), torch.randn(batch, width)
     generators = [torch.Generator() for _ in range(batch)]
-    flow = Flow(denoiser, noise, Guidance(condition, null, 2.0), generators)
+    flow = Flow(denoiser, noise, Condition(condition, null, 2.0), generators)
 
     def ours() -> Tensor:
         return sample({Modality.F: flow}, scheduler, steps)[Modality.F]

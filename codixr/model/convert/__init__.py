@@ -13,11 +13,11 @@ import torch
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr.model import components, layout
+from codixr.model.card import write_card
 from codixr.model.convert.names import component_names, source_name
 from codixr.model.convert.source import UNETS, Kind, Source, read
 from codixr.model.presets import Preset, paper
-from codixr.model.pretrained import write_card
-from codixr.model.tokenizer import Tokenizers, load_foreign, save_tokenizers, with_ends
+from codixr.model.tokenizer import Tokenizers, load_other, save_tokenizers, with_ends
 
 RECORD = "conversion.json"
 REPORT_SCALE = 4.3108
@@ -201,7 +201,7 @@ def released_tokenizers(places: Mapping[str, str], preset: Preset) -> Tokenizers
 
     Raises InputError when one cannot be had, or has another size than the model.
     """
-    loaded = {name: load_foreign(places[name]) for name in TOKENIZERS}
+    loaded = {name: load_other(places[name]) for name in TOKENIZERS}
     loaded["report_decoder"] = with_ends(loaded["report_decoder"], "<PAD>", "<BOS>", "<EOS>")
     sizes = {
         "prompt": preset.prompt.text["vocab_size"],

@@ -19,7 +19,7 @@ from codixr.model import components, layout
 from codixr.model.official.reports import is_gpt2, load_report_vae, report_vae_config
 from codixr.model.presets import ImageVAEConfig, Preset, PromptConfig, TokenizerConfig
 from codixr.model.prompt_encoder import PromptEncoder
-from codixr.model.tokenizer import Tokenizers, load_foreign, with_ends
+from codixr.model.tokenizer import Tokenizers, load_other, with_ends
 
 TOKENIZERS = ("tokenizer", "report_encoder_tokenizer", "report_decoder_tokenizer")
 _CLIP_TOWER = (
@@ -98,14 +98,14 @@ def load_tokenizers(tokenizers: Tokenizers, places: Mapping[str, str | Path]) ->
     """``tokenizers`` with those at ``places``; CLIP's and GPT-2's folders bring their own."""
     place = places.get("tokenizer") or places.get("prompt_encoder")
     if place is not None:
-        tokenizers = replace(tokenizers, prompt=load_foreign(str(place)))
+        tokenizers = replace(tokenizers, prompt=load_other(str(place)))
     for field in ("report_encoder", "report_decoder"):
         place = places.get(f"{field}_tokenizer")
         if place is None and field == "report_decoder":
             model = places.get("report_vae")
             place = model if model is not None and is_gpt2(model) else None
         if place is not None:
-            loaded = load_foreign(str(place))
+            loaded = load_other(str(place))
             if loaded.pad_token is None:  # GPT-2's own
                 loaded = with_ends(loaded, "<PAD>", "<BOS>", "<EOS>")
             tokenizers = replace(tokenizers, **{field: loaded})

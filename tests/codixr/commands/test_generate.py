@@ -46,7 +46,8 @@ def test_the_seed_decides_the_sample(tmp_path):
 
 
 def test_info_and_the_pipeline_agree_on_the_digest():
-    from codixr.model.pipeline import checkpoint_sha256
+    from codixr.model.pipeline import CoDiXRPipeline
 
-    assert info.checkpoint_sha256(EMBEDDED) == checkpoint_sha256(EMBEDDED)
-    assert info.describe(EMBEDDED).bytes <= 20e6  # the promise of the issue
+    told = info.describe(EMBEDDED)
+    assert told.sha256 == CoDiXRPipeline.from_pretrained(EMBEDDED).sha256
+    assert told.bytes <= 20e6  # the promise of the issue

@@ -86,7 +86,7 @@ def test_the_folder_generates_and_the_record_names_what_was_left(
     assert json.loads((folder / "conversion.json").read_text())["kind"] == record.kind
     pipe = CoDiXRPipeline.from_pretrained(folder)
     prompt = {Modality.T: f"{WORDS[0]} {WORDS[5]}"}
-    settings = Settings(num_inference_steps=2, attend_to="own")
+    settings = Settings(steps=2, attend_to="own")
     made = pipe.generate([prompt], [Modality.F, Modality.L], [0], settings)[0]
     assert made[Modality.F].shape == (1, 64, 64)
 

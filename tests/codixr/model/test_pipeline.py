@@ -104,7 +104,7 @@ def test_thirty_two_at_once_are_the_same_samples_as_one_by_one(pipe: CoDiXRPipel
 
 def test_nothing_given_is_the_unconditional_vector_of_training(pipe: CoDiXRPipeline) -> None:
     nothing = pipe.generate([{}], [F], [1], Settings(2))[0][F]
-    told = pipe.generate(prompts("T", 1), [F], [1], Settings(2, guidance_scale=0.0))[0][F]
+    told = pipe.generate(prompts("T", 1), [F], [1], Settings(2, guidance=0.0))[0][F]
     assert np.abs(nothing - told).max() <= 1e-5
 
 

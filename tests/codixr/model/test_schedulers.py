@@ -12,7 +12,7 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model import schedulers
 from codixr.model.presets import DiffusionConfig
-from codixr.model.sampling import Flow, Guidance, sample
+from codixr.model.sampling import Condition, Flow, sample
 from codixr.model.schedulers import make_scheduler
 
 CONFIG = DiffusionConfig()
@@ -55,7 +55,7 @@ def draw(
 ) -> Tensor:
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     noise = torch.stack([torch.randn(3, generator=g) for g in generators])
-    told = Guidance(torch.zeros(len(seeds), 1), torch.zeros(len(seeds), 1))
+    told = Condition(torch.zeros(len(seeds), 1), torch.zeros(len(seeds), 1))
     flow = Flow(NeverWrong(scheduler, kind), noise, told, generators, clip, kind)
     return sample({F: flow}, scheduler, steps)[F]
 
@@ -97,7 +97,7 @@ def test_a_sample_does_not_depend_on_its_batch_even_where_steps_draw_noise(name:
     def end(seeds: list[int]) -> Tensor:
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         noise = torch.stack([torch.randn(3, generator=g) for g in generators])
-        told = Guidance(torch.zeros(len(seeds), 1), torch.zeros(len(seeds), 1))
+        told = Condition(torch.zeros(len(seeds), 1), torch.zeros(len(seeds), 1))
         return sample({F: Flow(Slope(scheduler), noise, told, generators)}, scheduler, 5)[F]
 
     batch = end([3, 4, 5])
@@ -150,7 +150,7 @@ def test_heun_calls_the_denoiser_twice_a_step() -> None:
     flow = Flow(
         NeverWrong(scheduler),
         torch.randn(1, 3),
-        Guidance(torch.zeros(1, 1), torch.zeros(1, 1)),
+        Condition(torch.zeros(1, 1), torch.zeros(1, 1)),
         [torch.Generator()],
     )
     steps = []
@@ -162,7 +162,7 @@ def test_eta_is_ddim_s_and_makes_its_steps_random() -> None:
     scheduler = make_scheduler(CONFIG, 5, "DDIM")
 
     def end(eta: float | None, seed: int) -> Tensor:
-        told = Guidance(torch.zeros(1, 1), torch.zeros(1, 1))
+        told = Condition(torch.zeros(1, 1), torch.zeros(1, 1))
         generators = [torch.Generator().manual_seed(seed)]
         flow = Flow(Slope(scheduler), torch.ones(1, 3), told, generators)
         return sample({F: flow}, scheduler, 5, eta=eta)[F]
@@ -172,7 +172,7 @@ def test_eta_is_ddim_s_and_makes_its_steps_random() -> None:
     assert torch.equal(end(1.0, 1), end(1.0, 1))
     euler = make_scheduler(CONFIG, 5, "Euler")
     assert "eta" not in inspect.signature(euler.step).parameters
-    told = Guidance(torch.zeros(1, 1), torch.zeros(1, 1))
+    told = Condition(torch.zeros(1, 1), torch.zeros(1, 1))
     flow = Flow(Slope(euler), torch.ones(1, 3), told, [torch.Generator()])
     with pytest.raises(InputError, match="has no eta"):
         sample({F: flow}, euler, 5, eta=0.5)
@@ -185,9 +185,9 @@ def test_a_scheduler_object_for_another_prediction_is_refused() -> None:
 
 
 def test_guidance_pushes_away_from_the_unconditional_noise() -> None:
-    told = Guidance(torch.tensor([[3.0]]), torch.tensor([[1.0]]), scale=2.0)
+    told = Condition(torch.tensor([[3.0]]), torch.tensor([[1.0]]), guidance=2.0)
     assert told.mix(told.context(torch.zeros(1))).item() == 1 + 2 * (3 - 1)
-    alone = Guidance(told.condition, told.null)
+    alone = Condition(told.given, told.null)
     assert alone.context(torch.zeros(1)).shape == (1, 1)
     assert alone.mix(torch.ones(1)).item() == 1
 
@@ -206,7 +206,7 @@ class Listens(NeverWrong):
 @pytest.mark.parametrize(("attend_to", "heard"), [("others", (2.0, 1.0)), ("own", (1.0, 2.0))])
 def test_joint_outputs_hear_the_other_flow_or_by_a_flag_their_own(attend_to, heard) -> None:
     scheduler = make_scheduler(CONFIG, 2, "DDIM")
-    told = Guidance(torch.zeros(1, 1), torch.zeros(1, 1))
+    told = Condition(torch.zeros(1, 1), torch.zeros(1, 1))
     flows = {
         m: Flow(Listens(scheduler), torch.ones(1, 3), told, [torch.Generator()]) for m in (F, L)
     }

@@ -1,0 +1,112 @@
+"""From prompts to what the denoisers are told: condition vectors, and unconditional ones."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr.model.attention import log_weights
+from codixr.model.presets import Preset
+from codixr.model.prompt_encoder import PromptEncoder, interpolate
+from codixr.model.prompts import Prompt, as_image, fit_reports, shares
+from codixr.model.sampling import Condition
+from codixr.model.tokenizer import encode
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Conditioning:
+    """The prompt encoder at work; it keeps the unconditional vectors, so its weights must stay."""
+
+    def __init__(
+        self, preset: Preset, encoder: PromptEncoder, tokenizer: "PreTrainedTokenizerBase"
+    ) -> None:
+        self.preset, self.encoder, self.tokenizer = preset, encoder, tokenizer
+        weight = next(encoder.parameters())
+        self.device, self.dtype = weight.device, weight.dtype
+
+    def like(self, other: "Conditioning") -> bool:
+        """Whether the vectors of both are the same."""
+        own, theirs = (
+            (id(c.encoder), id(c.tokenizer), c.device, c.dtype, c.preset) for c in (self, other)
+        )
+        return own == theirs
+
+    def encode(
+        self,
+        prompts: Sequence[Prompt],
+        weights: Mapping[str, float] | None = None,
+        *,
+        strict_length: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Conditions and unconditional ones, as ``CoDiXRPipeline.encode_prompts``."""
+        given = [m for m in Modality if m in prompts[0]]
+        distinct = {id(p): p for p in prompts}
+        rows = torch.tensor([list(distinct).index(id(p)) for p in prompts], device=self.device)
+        each = list(distinct.values())
+        vectors = [self._vectors(m, [p[m] for p in each], strict_length)[rows] for m in given]
+        nulls = [self.nulls[m.is_image].expand(len(prompts), -1) for m in given]
+        parts, scale = shares(weights, given), self.preset.diffusion.context_scale
+        fusion = self.preset.diffusion.condition_fusion
+        if fusion == "tokens":
+            return torch.stack(vectors, 1) * scale, torch.stack(nulls, 1) * scale
+        if fusion != "mean":
+            raise InputError(f"condition_fusion '{fusion}' in the preset: 'mean' or 'tokens'")
+        return interpolate(vectors, parts) * scale, interpolate(nulls, parts) * scale
+
+    @torch.no_grad()
+    def conditions(
+        self,
+        prompts: Sequence[Prompt],
+        outputs: Sequence[Modality],
+        guidance: float,
+        weights: Mapping[str, float] | None = None,
+        *,
+        strict_length: bool = False,
+    ) -> dict[Modality, Condition]:
+        """What each output's flow is told.
+
+        Without inputs: the unconditional vector that it was trained on, the empty text's for a
+        view, the empty picture's for a report.
+        """
+        if not prompts[0]:
+            if weights:
+                raise InputError("weights are for inputs, and there are none")
+            scale = self.preset.diffusion.context_scale
+            vectors = {m: self.nulls[not m.is_image] * scale for m in outputs}
+            nothing = {m: v.expand(len(prompts), -1) for m, v in vectors.items()}
+            return {m: Condition(v, v) for m, v in nothing.items()}
+        given, null = self.encode(prompts, weights, strict_length=strict_length)
+        parts = shares(weights, [m for m in Modality if m in prompts[0]])
+        shares_in_attention = log_weights(parts) if given.ndim == 3 else None
+        return dict.fromkeys(outputs, Condition(given, null, guidance, shares_in_attention))
+
+    def _vectors(self, m: Modality, contents: Sequence[Any], strict_length: bool) -> Tensor:
+        """Unit vectors [B, D] of contents of one modality."""
+        if m is Modality.T:
+            limit = self.preset.prompt.max_tokens
+            reports = fit_reports(self.tokenizer, contents, limit, strict=strict_length)
+            ids, mask = encode(self.tokenizer, reports, limit)
+            return self.encoder.encode_text(ids.to(self.device), mask.to(self.device))
+        size = self.preset.image_size
+        images = np.stack([as_image(image, m, size) for image in contents])
+        pixels = torch.from_numpy(images).to(self.device, self.dtype)
+        return self.encoder.encode_image(pixels)
+
+    @cached_property
+    def nulls(self) -> dict[bool, Tensor]:
+        """Unconditional vectors [1, D]: of the empty text (False), of an all-zero image (True)."""
+        size = self.preset.image_size
+        with torch.no_grad():
+            ids, mask = encode(self.tokenizer, [""], self.preset.prompt.max_tokens)
+            zero = torch.zeros(1, 1, size, size, device=self.device, dtype=self.dtype)
+            return {
+                False: self.encoder.encode_text(ids.to(self.device), mask.to(self.device)),
+                True: self.encoder.encode_image(zero),
+            }
