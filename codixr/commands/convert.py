@@ -31,7 +31,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="files of weights")
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
     parser.add_argument(
-        "--kind", choices=("codi", "xgem"), help="whose files (default: told by the weights' names)"
+        "--kind",
+        choices=("codi", "xgem"),
+        help="which release (default: by the weights' names)",
     )
     parser.add_argument(
         "--dtype", choices=("float32", "float16", "bfloat16"), help="(default: the source's)"

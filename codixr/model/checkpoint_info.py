@@ -79,7 +79,7 @@ def describe(folder: Path) -> Summary:
         raise InputError(f"{folder}: no such folder")
     weights = sorted(folder.rglob("*.safetensors"))
     if not weights:
-        raise InputError(f"{folder}: holds no .safetensors file, so it is no checkpoint")
+        raise InputError(f"{folder}: not a checkpoint: it holds no .safetensors file")
     parts: dict[str, list[Path]] = {}
     for path in weights:
         inner = path.relative_to(folder)

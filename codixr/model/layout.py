@@ -174,7 +174,9 @@ def part_files(part: Part, folder: Path) -> list[Path]:
     try:
         names = sorted(set(json.loads(index_file.read_text())["weight_map"].values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{index_file} is no index of shards ({error}); copy it again") from None
+        raise InputError(
+            f"{index_file} is not an index of shards ({error}); copy it again"
+        ) from None
     files = [folder / Path(str(name)).name for name in names]
     for path in files:
         if not path.is_file():
@@ -192,7 +194,7 @@ def fill(own: Mapping[str, Tensor], files: Iterable[Path], problem: str) -> None
     for path in files:
         try:
             with safe_open(path, "pt") as file:
-                for key in file.keys():  # noqa: SIM118 - no mapping
+                for key in file.keys():  # noqa: SIM118 - not a mapping
                     tensor = file.get_tensor(key)
                     if key not in missing or own[key].shape != tensor.shape:
                         wrong.append(key)

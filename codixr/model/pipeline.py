@@ -10,12 +10,10 @@ kinds, and each sample has a generator of its own, so that no sample depends on 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, cast
+from typing import Any, Self, cast, get_args
 
 import torch
-from PIL import Image as PILImage
 from torch import Tensor, nn
 
 from codixr.data.study import Image
@@ -24,44 +22,29 @@ from codixr.modality import Modality
 from codixr.model import pretrained
 from codixr.model.checkpoint_info import checkpoint_sha256
 from codixr.model.conditioning import Conditioning
+from codixr.model.generation import (
+    Generation,
+    OutputType,
+    Settings,
+    as_type,
+    chosen_scheduler,
+    decoded,
+    latents_of,
+)
 from codixr.model.image_vae import ImageVAE
-from codixr.model.noise import draw, from_seeds, sample_generators
+from codixr.model.noise import from_seeds, sample_generators
 from codixr.model.presets import Preset
 from codixr.model.prompt_encoder import PromptEncoder
 from codixr.model.prompts import Prompt, checked, modalities
 from codixr.model.report_vae import ReportVAE
-from codixr.model.sampling import AttendTo, Flow, Latents, StepCallback, sample
+from codixr.model.sampling import AttendTo, Latents
 from codixr.model.schedulers import for_steps, make_scheduler
-from codixr.model.tokenizer import Tokenizers, decode, ends
+from codixr.model.tokenizer import Tokenizers
 
-OutputType = Literal["pil", "np", "pt", "latent"]
+__all__ = ["CoDiXRPipeline", "EndOfStep", "Generation", "Settings"]
+
 EndOfStep = Callable[["CoDiXRPipeline", int, Any, dict[str, Any]], dict[str, Any]]
 """Diffusers' ``callback_on_step_end``: (pipeline, step, timestep, tensors) -> tensors."""
-
-
-class Generation(NamedTuple):
-    """What one call made, by view, and the reports where T was asked for.
-
-    Images: lists of grey PIL images; float32 [N, S, S, 1] for "np"; tensors [N, 1, S, S] for "pt".
-    For "latent", tensors of clean latents, the reports' too.
-    """
-
-    images: dict[Modality, Any]
-    reports: Any
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How samples are drawn; None leaves a number to the preset."""
-
-    steps: int | None = None
-    guidance: float | None = None
-    weights: Mapping[str, float] | None = None
-    scheduler: Any = None
-    """A name, or one of diffusers' scheduler objects; None is the pipeline's own."""
-    eta: float | None = None
-    attend_to: AttendTo = "others"
-    strict_length: bool = False
 
 
 class CoDiXRPipeline:
@@ -86,7 +69,7 @@ class CoDiXRPipeline:
         self.denoisers = {m: modules[f"denoiser_{m.lower()}"] for m in Modality}
         self.scheduler = make_scheduler(preset.diffusion, preset.diffusion.steps)
         self._progress_bar: dict[str, Any] = {}
-        self._kept_conditioning: Conditioning | None = None
+        self._conditioning: Conditioning | None = None
 
     @classmethod
     def from_pretrained(
@@ -165,70 +148,15 @@ class CoDiXRPipeline:
         the preset fuses by "tokens", [B, K, D], one token a modality (weights act in attention).
         Raises InputError for unfit weights, and for a text over the limit with ``strict_length``.
         """
-        return self._conditioning.encode(prompts, weights, strict_length=strict_length)
+        return self.conditioning.encode(prompts, weights, strict_length=strict_length)
 
     @property
-    def _conditioning(self) -> Conditioning:
+    def conditioning(self) -> Conditioning:
         """Kept, with its unconditional vectors, until the encoder moves or is another."""
         now = Conditioning(self.preset, self.prompt_encoder, self.tokenizer)
-        if self._kept_conditioning is None or not now.like(self._kept_conditioning):
-            self._kept_conditioning = now
-        return self._kept_conditioning
-
-    def _latents(
-        self,
-        prompts: Sequence[Prompt],
-        outputs: Sequence[Modality],
-        generators: Mapping[Modality, Sequence[torch.Generator]],
-        settings: Settings,
-        callback: StepCallback | None = None,
-    ) -> Latents:
-        """Clean latents of every output."""
-        diffusion = self.preset.diffusion
-        side, channels = self.preset.latent_size, self.preset.image_unet["in_channels"]
-        scale = diffusion.guidance if settings.guidance is None else settings.guidance
-        told = self._conditioning.conditions(
-            prompts, outputs, scale, settings.weights, strict_length=settings.strict_length
-        )
-        flows = {}
-        for m in outputs:
-            shape = (channels, side, side) if m.is_image else (self.preset.report_vae.latent_dim,)
-            noise = draw(shape, generators[m])
-            clip = None if m.is_image else diffusion.report_clip
-            flows[m] = Flow(
-                self.denoisers[m],
-                noise,
-                told[m],
-                generators[m],
-                clip,
-                diffusion.prediction_type,
-            )
-        steps = settings.steps
-        return sample(
-            flows,
-            self._scheduler(settings.scheduler),
-            diffusion.steps if steps is None else steps,
-            eta=settings.eta,
-            attend_to=settings.attend_to,
-            callback=callback,
-        )
-
-    def _scheduler(self, wanted: Any) -> Any:
-        if wanted is None:
-            return self.scheduler
-        if isinstance(wanted, str):
-            return make_scheduler(self.preset.diffusion, 1, wanted)
-        return wanted
-
-    @torch.no_grad()
-    def _decode(self, m: Modality, latents: Tensor) -> Tensor | list[str]:
-        """float32 [B, 1, S, S] in [0, 1] of a view's latents; the texts of reports'."""
-        if m.is_image:
-            dtype = next(self.image_vae.parameters()).dtype
-            return self.image_vae.decode(latents.to(dtype)).float().cpu()
-        tokenizer = self.tokenizers.report_decoder
-        dtype = next(self.report_vae.parameters()).dtype
-        return decode(tokenizer, self.report_vae.decode(latents.to(dtype), *ends(tokenizer)))
+        if self._conditioning is None or not now.like(self._conditioning):
+            self._conditioning = now
+        return self._conditioning
 
     def generate(
         self,
@@ -243,8 +171,8 @@ class CoDiXRPipeline:
         whatever the batch. Raises InputError as ``__call__``.
         """
         generators = {m: from_seeds(seeds, m) for m in outputs}
-        latents = self._latents(prompts, outputs, generators, settings or Settings())
-        made = {m: self._decode(m, z) for m, z in latents.items()}
+        latents = latents_of(self, prompts, outputs, generators, settings or Settings())
+        made = {m: decoded(self, m, z) for m, z in latents.items()}
         return [
             {m: x[i].numpy() if isinstance(x, Tensor) else x[i] for m, x in made.items()}
             for i in range(len(prompts))
@@ -300,13 +228,7 @@ class CoDiXRPipeline:
         wanted = modalities(outputs)
         each = _positive("num_images", num_images)
         prompts = [prompt for prompt in checked(inputs, self.size) for _ in range(each)]
-        if both := [m for m in wanted if m in prompts[0]]:
-            names = ", ".join(both)
-            raise InputError(f"{names} cannot be both input and output: choose one side")
-        if output_type not in ("pil", "np", "pt", "latent"):
-            raise InputError(f"output_type '{output_type}': one of pil, np, pt, latent")
-        if unknown := set(callback_on_step_end_tensor_inputs) - {"latents"}:
-            raise InputError(f"callback_on_step_end_tensor_inputs: no {', '.join(unknown)} here")
+        _check(prompts, wanted, output_type, callback_on_step_end_tensor_inputs)
         generators = sample_generators(generator, seed, len(prompts), wanted)
         settings = Settings(
             num_inference_steps, guidance_scale, weights, scheduler, eta, attend_to, strict_length
@@ -326,10 +248,10 @@ class CoDiXRPipeline:
             for start in starts:
                 part = slice(start, start + batch_size)
                 some = {m: g[part] for m, g in generators.items()}
-                latents = self._latents(prompts[part], wanted, some, settings, step_end)
+                latents = latents_of(self, prompts[part], wanted, some, settings, step_end)
                 for m, z in latents.items():
-                    made[m] += z.cpu() if output_type == "latent" else self._decode(m, z)
-        images = {m: _as_type(made[m], output_type) for m in wanted if m.is_image}
+                    made[m] += z.cpu() if output_type == "latent" else decoded(self, m, z)
+        images = {m: as_type(made[m], output_type) for m in wanted if m.is_image}
         reports: Any = made.get(Modality.T)
         if reports and output_type == "latent":
             reports = torch.stack(reports)
@@ -346,19 +268,27 @@ class CoDiXRPipeline:
         from tqdm.auto import tqdm
 
         steps = settings.steps or self.preset.diffusion.steps
-        calls = len(for_steps(self._scheduler(settings.scheduler), steps).timesteps)
+        calls = len(for_steps(chosen_scheduler(self, settings.scheduler), steps).timesteps)
         with tqdm(total=batches * calls, **self._progress_bar) as bar:
             yield bar.update
+
+
+def _check(
+    prompts: Sequence[Prompt],
+    outputs: Sequence[Modality],
+    output_type: str,
+    tensor_inputs: Sequence[str],
+) -> None:
+    if both := [m for m in outputs if m in prompts[0]]:
+        names = ", ".join(both)
+        raise InputError(f"{names} cannot be both input and output: choose one side")
+    if output_type not in get_args(OutputType):
+        raise InputError(f"output_type '{output_type}': one of {', '.join(get_args(OutputType))}")
+    if unknown := set(tensor_inputs) - {"latents"}:
+        raise InputError(f"callback_on_step_end_tensor_inputs: no {', '.join(unknown)} here")
 
 
 def _positive(name: str, number: int) -> int:
     if number < 1:
         raise InputError(f"{name} {number}: give 1 or more")
     return number
-
-
-def _as_type(images: list[Tensor], output_type: OutputType) -> Any:
-    if output_type == "pil":
-        return [PILImage.fromarray((x[0] * 255).round().byte().numpy()) for x in images]
-    stacked = torch.stack(images)
-    return stacked.permute(0, 2, 3, 1).numpy() if output_type == "np" else stacked

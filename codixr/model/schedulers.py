@@ -98,7 +98,9 @@ def _kind(name: str) -> Any:
             if (reason := _unfit(name + ending)) is not None:
                 raise InputError(f"{name + ending} does not fit this model: {reason}")
             return getattr(diffusers, name + ending)
-    raise InputError(f"'{name[:60]}' is no scheduler of diffusers; one of {', '.join(names())}")
+    raise InputError(
+        f"'{name[:60]}' is not a scheduler of diffusers; use one of {', '.join(names())}"
+    )
 
 
 def _unfit(name: str) -> str | None:

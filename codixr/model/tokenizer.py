@@ -76,7 +76,7 @@ def _load_any(folder: Path) -> "PreTrainedTokenizerBase":
 def load_other(place: str) -> "PreTrainedTokenizerBase":
     """A tokenizer from a folder, or by its name on the Hugging Face hub.
 
-    Raises InputError when it cannot be had; offline it says how to bring it.
+    Raises InputError when neither has it; offline it says how to bring it.
     """
     from transformers import AutoTokenizer
 
@@ -87,8 +87,8 @@ def load_other(place: str) -> "PreTrainedTokenizerBase":
     except Exception as error:  # as in _load_any
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else "no answer"
         raise InputError(
-            f"the tokenizer '{place}' is no folder here, and cannot be had from the Hugging Face "
-            f"hub ({reason}); run `hf download {place} --include '*.json' '*.txt' --local-dir DIR` "
+            f"the tokenizer '{place}' is not a folder here, and the Hugging Face hub did not give "
+            f"it ({reason}); run `hf download {place} --include '*.json' '*.txt' --local-dir DIR` "
             "on a machine that is online, and give that folder"
         ) from None
 

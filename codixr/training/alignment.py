@@ -34,7 +34,7 @@ def alignment_loss(
     contrast_weight: float,
     prediction_type: str = "epsilon",
 ) -> dict[str, Tensor]:
-    """L_D of two denoisers' flows, each attending to the other's V, + ``contrast_weight`` CL(V_1, V_2).
+    """L_D of two flows, each attending to the other's V, + ``contrast_weight`` CL(V_1, V_2).
 
     Both flows stand at the same timestep, as they do in the joint sampler.
     """

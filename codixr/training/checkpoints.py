@@ -52,7 +52,7 @@ class CheckpointFolder:
         return sorted(self.folder.glob("step-*.pt"))
 
     def newest(self) -> dict[str, Any] | None:
-        """The newest checkpoint that can be read, or None; a damaged one is named and passed over.
+        """The newest checkpoint that can be read, or None; a damaged one is named and left out.
 
         InputError when there are some and none can be read.
         """

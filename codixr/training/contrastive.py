@@ -38,7 +38,7 @@ def info_nce(a: Tensor, b: Tensor, inverse_temperature: Tensor | float) -> Tenso
 
 
 def known_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy [B, k], the mean over labels of 0 and 1; below 0 nobody knows.
+    """Binary cross-entropy [B, k], the mean over labels of 0 and 1; below 0 is unknown.
 
     This process' sum over its share of everybody's known labels: the mean over processes is the
     loss of the whole batch, however the unknown ones fall.

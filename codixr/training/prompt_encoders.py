@@ -61,7 +61,7 @@ class PromptStage(Stage):
         return batch | {"ids": ids[rows], "mask": mask[rows]}
 
     def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
-        """CL of the pairs; the pictures shaken in training."""
+        """CL of the pairs; in training, of pictures with noise and shifts."""
         views = [batch[v] for v in (F, L)]
         if self.training and (self.config.noise or self.config.shift):
             views = [

@@ -1,7 +1,7 @@
 """What each stage is trained with: one frozen dataclass a stage, filled in by the preset's recipe.
 
 Notable: a field that changes *what* is learnt must stay as it is from one sitting to the next; a
-field marked ``HOW`` (precision, accumulation, watching) may change when a run goes on.
+field marked ``HOW`` (precision, accumulation, when to save) may change when a run goes on.
 """
 
 import math

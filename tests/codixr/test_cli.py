@@ -133,14 +133,14 @@ def test_the_sampling_options_reach_the_pipeline(frontal, tmp_path):
 
 REFUSED = {
     "weights without a number": (["--from", "F={f}", "--to", "L", "--weights", "F"], "M=NUMBER"),
-    "weights of nothing": (["--from", "F={f}", "--to", "L", "--weights", "X=1"], "no modality"),
-    "no such device": (["--from", "F={f}", "--to", "L", "--device", "tpu9"], "not to be had"),
+    "weights of nothing": (["--from", "F={f}", "--to", "L", "--weights", "X=1"], "not a modality"),
+    "no such device": (["--from", "F={f}", "--to", "L", "--device", "tpu9"], "not available"),
     "outputs repeat inputs": (["--from", "F={f}", "--to", "F"], "gives already"),
     "outputs overlap inputs": (["--from", "F={f}", "--to", "L+F"], "asks for F"),
-    "unknown output": (["--from", "F={f}", "--to", "X"], "'X' is no modality"),
-    "unknown input": (["--from", "CT={f}", "--to", "L"], "'CT' is no modality"),
+    "unknown output": (["--from", "F={f}", "--to", "X"], "'X' is not a modality"),
+    "unknown input": (["--from", "CT={f}", "--to", "L"], "'CT' is not a modality"),
     "an output twice": (["--from", "F={f}", "--to", "L+L"], "twice"),
-    "no output": (["--from", "F={f}", "--to", ""], "no modality"),
+    "no output": (["--from", "F={f}", "--to", ""], "not a modality"),
     "an input twice": (["--from", "F={f}", "--from", "f={f}", "--to", "L"], "given twice"),
     "an input without a value": (["--from", "F", "--to", "L"], "M=VALUE"),
     "an input with an empty value": (["--from", "F=", "--to", "L"], "M=VALUE"),
@@ -149,7 +149,7 @@ REFUSED = {
     "a missing report": (["--from", "T=@none.txt", "--to", "L"], "none.txt: cannot be read"),
     "an empty report": (["--from", "T=@{empty}", "--to", "L"], "is empty"),
     "a binary report": (["--from", "T=@{f}", "--to", "L"], "not UTF-8"),
-    "a report without end": (["--from", "T=@{long}", "--to", "L"], "no report"),
+    "a report without end": (["--from", "T=@{long}", "--to", "L"], "not a report"),
     "an output folder that is a file": (["--from", "F={f}", "--to", "L", "--out", "{f}"], "a file"),
     "no such checkpoint": (
         ["--from", "F={f}", "--to", "L", "--checkpoint", "none"],

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from codixr import CoDiXRPipeline
 from codixr.modality import Modality
+from codixr.model.generation import Settings, decoded, latents_of
 from codixr.model.image_ldm import XrayDenoiser
-from codixr.model.pipeline import Settings
 from codixr.model.sampling import Condition, Flow, sample
 
 MIDDLE: dict[str, Any] = {
@@ -98,7 +98,8 @@ def decoding(count: int) -> None:
     pipe = CoDiXRPipeline.from_pretrained()
     pipe.set_progress_bar_config(disable=True)
     black = [{Modality.L: torch.zeros(1, 64, 64).numpy() + k / count} for k in range(count)]
-    latents = pipe._latents(
+    latents = latents_of(
+        pipe,
         black,
         [Modality.T],
         {Modality.T: [torch.Generator().manual_seed(k) for k in range(count)]},
@@ -106,10 +107,10 @@ def decoding(count: int) -> None:
     )[Modality.T]
 
     def together() -> list[str]:
-        return pipe._decode(Modality.T, latents)
+        return decoded(pipe, Modality.T, latents)
 
     def one_by_one() -> list[str]:
-        return [pipe._decode(Modality.T, row)[0] for row in latents.split(1)]
+        return [decoded(pipe, Modality.T, row)[0] for row in latents.split(1)]
 
     assert together() == one_by_one()
     best = _best({"together": together, "one by one": one_by_one}, 3)

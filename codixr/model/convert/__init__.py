@@ -199,7 +199,7 @@ def write_component(
 def released_tokenizers(places: Mapping[str, str], preset: Preset) -> Tokenizers:
     """The three vocabularies of both releases, from folders or hub names.
 
-    Raises InputError when one cannot be had, or has another size than the model.
+    Raises InputError when one is missing, or has another size than the model.
     """
     loaded = {name: load_other(places[name]) for name in TOKENIZERS}
     loaded["report_decoder"] = with_ends(loaded["report_decoder"], "<PAD>", "<BOS>", "<EOS>")

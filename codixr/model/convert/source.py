@@ -101,10 +101,10 @@ def read(paths: Iterable[Path]) -> Source:
         while inner := _inside(found):
             found = inner
         if not isinstance(found, dict) or not found:
-            raise InputError(f"{path}: holds no weights by name")
+            raise InputError(f"{path}: does not hold weights by name")
         plain = {str(k): v for k, v in found.items() if isinstance(v, Tensor)}
         if not plain:
-            raise InputError(f"{path}: holds no weights by name")
+            raise InputError(f"{path}: does not hold weights by name")
         prefix = _prefix(plain)
         tensors |= {prefix + name: tensor for name, tensor in plain.items()}
     return Source(tensors)

@@ -42,7 +42,7 @@ def report_vae_config(own: ReportVAEConfig, place: str | Path) -> ReportVAEConfi
     for size in (hidden, width):
         if size % HEAD_WIDTH:
             raise InputError(
-                f"components: {place} is {size} wide, which is no multiple of {HEAD_WIDTH}, the "
+                f"components: {place} is {size} wide, which is not a multiple of {HEAD_WIDTH}, the "
                 "width of a head of BERT-base and GPT-2"
             )
     pad, bos, eos = range(tokens - 3, tokens)
@@ -156,7 +156,7 @@ def _take_decoder(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> No
 
 def _shape(tensors: Mapping[str, Tensor], name: str, place: str | Path) -> torch.Size:
     if name not in tensors:
-        raise InputError(f"components: {place} holds no Optimus: it lacks {name}")
+        raise InputError(f"components: {place} does not hold Optimus: it lacks {name}")
     return tensors[name].shape
 
 

@@ -120,7 +120,7 @@ def test_optimus_without_its_vocabularies_or_of_another_latent_is_refused(
     with pytest.raises(InputError, match=r"1 of .* weights are missing"):
         load(checkpoint, components=places | {"report_vae": tmp_path / "less.bin"})
     torch.save({"x": torch.zeros(2)}, tmp_path / "other.bin")
-    with pytest.raises(InputError, match="holds no Optimus"):
+    with pytest.raises(InputError, match="does not hold Optimus"):
         load(checkpoint, components=places | {"report_vae": tmp_path / "other.bin"})
     with pytest.raises(InputError, match="no such file"):
         load(checkpoint, components=places | {"report_vae": tmp_path / "nowhere.bin"})

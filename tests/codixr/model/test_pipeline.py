@@ -234,8 +234,8 @@ def test_a_model_that_fuses_by_tokens_weighs_them_in_attention(checkpoint: Path)
         return pipe.generate(given, [F], [1, 2], Settings(2, **options))[0][F]
 
     equal, only_text = made(both), made(both, weights={"T": 1, "L": 0})
-    alone = made([{T: p[T]} for p in both], guidance_scale=1.0)
-    unguided = made(both, weights={"T": 1, "L": 0}, guidance_scale=1.0)
+    alone = made([{T: p[T]} for p in both], guidance=1.0)
+    unguided = made(both, weights={"T": 1, "L": 0}, guidance=1.0)
     assert np.abs(unguided - alone).max() <= 1e-4
     assert np.abs(equal - only_text).max() > 1e-3
 
@@ -307,8 +307,8 @@ def test_the_call_takes_and_returns_pil(pipe: CoDiXRPipeline) -> None:
         ({"F": np.uint8(255) * np.ones((1, 64, 64), np.uint8)}, "T", "uint8 has no known white"),
         ({"F": np.zeros((3, 64, 64), np.float32)}, "T", "one channel"),
         ({"F": Image.new("F", (64, 64))}, "T", "no known white"),
-        ({"F": "front.png"}, "T", "a str is no picture"),
-        ({"CT": picture(0)}, "T", "no modality"),
+        ({"F": "front.png"}, "T", "a str is not a picture"),
+        ({"CT": picture(0)}, "T", "not a modality"),
         ({"T": "the lungs are clear."}, [], "no output"),
         ({"F": [picture(0), picture(1)], "T": "clear."}, "L", "different lengths"),
     ],
@@ -325,7 +325,7 @@ def test_bad_input_is_refused_with_a_reason(
     [{"num_inference_steps": 0}, {"num_inference_steps": 1001}, {"scheduler": "Nonsense"}],
 )
 def test_bad_sampling_options_are_refused(pipe: CoDiXRPipeline, options: dict) -> None:
-    with pytest.raises(InputError, match=r"sampling steps: give 1|no scheduler"):
+    with pytest.raises(InputError, match=r"sampling steps: give 1|not a scheduler"):
         pipe({"T": "the lungs are clear."}, "F", **options)
 
 

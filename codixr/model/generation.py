@@ -1,0 +1,113 @@
+"""What one call of the pipeline does: conditions, the joint sampler, back to pictures and words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import torch
+from PIL import Image as PILImage
+from torch import Tensor
+
+from codixr.modality import Modality
+from codixr.model.noise import draw
+from codixr.model.prompts import Prompt
+from codixr.model.sampling import AttendTo, Flow, Latents, StepCallback, sample
+from codixr.model.schedulers import make_scheduler
+from codixr.model.tokenizer import decode, ends
+
+if TYPE_CHECKING:
+    from codixr.model.pipeline import CoDiXRPipeline
+
+OutputType = Literal["pil", "np", "pt", "latent"]
+
+
+class Generation(NamedTuple):
+    """What one call made, by view, and the reports where T was asked for.
+
+    Images: lists of grey PIL images; float32 [N, S, S, 1] for "np"; tensors [N, 1, S, S] for "pt".
+    For "latent", tensors of clean latents, the reports' too.
+    """
+
+    images: dict[Modality, Any]
+    reports: Any
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How samples are drawn; None leaves a number to the preset."""
+
+    steps: int | None = None
+    guidance: float | None = None
+    weights: Mapping[str, float] | None = None
+    scheduler: Any = None
+    """A name, or one of diffusers' scheduler objects; None is the pipeline's own."""
+    eta: float | None = None
+    attend_to: AttendTo = "others"
+    strict_length: bool = False
+
+
+def latents_of(
+    pipe: "CoDiXRPipeline",
+    prompts: Sequence[Prompt],
+    outputs: Sequence[Modality],
+    generators: Mapping[Modality, Sequence[torch.Generator]],
+    settings: Settings,
+    callback: StepCallback | None = None,
+) -> Latents:
+    """Clean latents of every output."""
+    diffusion = pipe.preset.diffusion
+    side, channels = pipe.preset.latent_size, pipe.preset.image_unet["in_channels"]
+    scale = diffusion.guidance if settings.guidance is None else settings.guidance
+    told = pipe.conditioning.conditions(
+        prompts, outputs, scale, settings.weights, strict_length=settings.strict_length
+    )
+    flows = {}
+    for m in outputs:
+        shape = (channels, side, side) if m.is_image else (pipe.preset.report_vae.latent_dim,)
+        noise = draw(shape, generators[m])
+        clip = None if m.is_image else diffusion.report_clip
+        flows[m] = Flow(
+            pipe.denoisers[m],
+            noise,
+            told[m],
+            generators[m],
+            clip,
+            diffusion.prediction_type,
+        )
+    steps = settings.steps
+    return sample(
+        flows,
+        chosen_scheduler(pipe, settings.scheduler),
+        diffusion.steps if steps is None else steps,
+        eta=settings.eta,
+        attend_to=settings.attend_to,
+        callback=callback,
+    )
+
+
+def chosen_scheduler(pipe: "CoDiXRPipeline", wanted: Any) -> Any:
+    """A scheduler by name or as it is; None is the pipeline's own."""
+    if wanted is None:
+        return pipe.scheduler
+    if isinstance(wanted, str):
+        return make_scheduler(pipe.preset.diffusion, 1, wanted)
+    return wanted
+
+
+@torch.no_grad()
+def decoded(pipe: "CoDiXRPipeline", m: Modality, latents: Tensor) -> Tensor | list[str]:
+    """float32 [B, 1, S, S] in [0, 1] of a view's latents; the texts of reports'."""
+    if m.is_image:
+        dtype = next(pipe.image_vae.parameters()).dtype
+        return pipe.image_vae.decode(latents.to(dtype)).float().cpu()
+    tokenizer = pipe.tokenizers.report_decoder
+    dtype = next(pipe.report_vae.parameters()).dtype
+    return decode(tokenizer, pipe.report_vae.decode(latents.to(dtype), *ends(tokenizer)))
+
+
+def as_type(images: list[Tensor], output_type: OutputType) -> Any:
+    """Pictures [1, S, S] in [0, 1] in the form that the caller wants."""
+    if output_type == "pil":
+        return [PILImage.fromarray((x[0] * 255).round().byte().numpy()) for x in images]
+    stacked = torch.stack(images)
+    return stacked.permute(0, 2, 3, 1).numpy() if output_type == "np" else stacked
