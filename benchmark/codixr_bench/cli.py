@@ -1,25 +1,116 @@
-"""``codixr-bench``: run, generate, score, fid, label, compare, check, submit, show, and the lists.
+"""``codixr-bench``: the table of its commands, and what every command has in common.
 
 Standard output holds the table, or JSON with ``--json``; progress and notes go to stderr. Exit
-codes: 0 fine, 1 failed, 2 bad input, 130 interrupted. Heavy imports stay inside the commands, so
-that ``--help`` answers at once.
+codes: 0 fine, 1 failed, 2 bad input, 130 interrupted. A command's module is imported when it is
+called, and imports what is heavy when it runs: ``--help`` answers at once.
 """
 
 import argparse
+import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn, Protocol
 
 from codixr import messages
 from codixr.atomic import is_disk_full, no_space
 from codixr.errors import InputError
-from codixr_bench.commands.options import Command, make_parser
 from codixr_bench.commands.redirection import recover, undo
+from codixr_bench.registry import unknown
 from codixr_bench.runs.crash import ModelError
 
 PROGRAM = "codixr-bench"
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("codixr_bench.commands.run", "generate samples and score them"),
+    "generate": ("codixr_bench.commands.generate", "only make the samples"),
+    "score": (
+        "codixr_bench.commands.score",
+        "score samples: a run's, or a folder another program made",
+    ),
+    "fid": (
+        "codixr_bench.commands.fid",
+        "the distance between two sets of pictures, outside of any track",
+    ),
+    "label": (
+        "codixr_bench.commands.label",
+        "CheXpert's fourteen labels of reports, as the original's",
+    ),
+    "compare": (
+        "codixr_bench.commands.compare",
+        "the paired difference of every score of two results",
+    ),
+    "check": (
+        "codixr_bench.commands.check",
+        "is a checkpoint worse than another? exit code 0, 1, or 2",
+    ),
+    "table": (
+        "codixr_bench.commands.table",
+        "a table of the paper: its printed rows, and your results",
+    ),
+    "reconcile": (
+        "codixr_bench.commands.reconcile",
+        "the paper's averages that don't follow from its cells",
+    ),
+    "submit": (
+        "codixr_leaderboard.commands.submit",
+        "check results, and put them where the leaderboard reads them",
+    ),
+    "verify": (
+        "codixr_leaderboard.commands.verify",
+        "check results as the leaderboard does; exit code 0 or 1",
+    ),
+    "plot": (
+        "codixr_bench.commands.plot",
+        "draw one score of several results, with intervals, as SVG",
+    ),
+    "show": (
+        "codixr_bench.commands.show",
+        "print a result file: scores, settings, signatures",
+    ),
+    "new-model": (
+        "codixr_bench.commands.new_model",
+        "write a small package with a model of your own",
+    ),
+    "tasks": ("codixr_bench.commands.tasks", "list the tasks and their groups"),
+    "models": ("codixr_bench.commands.models", "list the models"),
+    "metrics": ("codixr_bench.commands.metrics", "list the metrics"),
+    "backbones": (
+        "codixr_bench.commands.backbones",
+        "list the metrics' networks and their weights",
+    ),
+    "doctor": ("codixr_bench.commands.doctor", "say what is installed and what can run here"),
+}
+"""Name -> its module, with ``add_arguments(parser)`` and ``main(parsed)``; what it does."""
+_EXAMPLES = """\
+examples:
+  codixr-bench run --task 'L+T->F' --model codixr
+  codixr-bench run --task paper --model codixr --limit 32
+  codixr-bench score --samples my_pictures --task 'L+T->F'
+
+Quote the task: an unquoted > is a redirection to your shell.
+"""
+
+
+class Command(Protocol):
+    """What a command's module offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments to its parser."""
+        ...
+
+    def main(self, parsed: argparse.Namespace) -> int:
+        """Run the command; returns the exit code."""
+        ...
+
+
+class Parser(argparse.ArgumentParser):
+    """One line for a wrong argument, as for any other bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError."""
+        raise InputError(f"{message} (see `{self.prog} --help`)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,12 +123,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         arguments, redirection = recover(arguments)
-        parsed = _parser().parse_args(arguments)
-        if redirection is not None:
-            undo(redirection)
-            note = redirection.advice
-        command: Command = parsed.command
-        code = command(parsed)
+        if arguments and not arguments[0].startswith("-"):
+            command, parsed = parse(arguments)
+            if redirection is not None:
+                undo(redirection)
+                note = redirection.advice
+            code = command.main(parsed)
+        else:
+            code = _without_command(arguments)
         sys.stdout.flush()
     except InputError as error:
         messages.error(PROGRAM, str(error))
@@ -67,157 +160,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    return make_parser(_COMMANDS, _nothing)
+def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
+    """The command that ``arguments`` begin with, and its own ones, parsed; InputError."""
+    name, *rest = arguments
+    command = load(name)
+    return command, parser_of(name, command).parse_args(rest)
 
 
-def _nothing(parsed: argparse.Namespace) -> int:
-    if parsed.version:
-        from importlib.metadata import version
+def load(name: str) -> Command:
+    """A command's module; InputError, with a guess, for a name that isn't in the table."""
+    if name not in COMMANDS:
+        raise unknown("command", name, COMMANDS)
+    command: Command = importlib.import_module(COMMANDS[name][0])
+    return command
 
-        print(version("codixr"))
-        return 0
-    raise InputError(
-        "no command: run · generate · score · fid · label · compare · check · submit · "
-        "verify · show · new-model · tasks · models · metrics · backbones · doctor"
+
+def parser_of(name: str, command: Command | None = None) -> argparse.ArgumentParser:
+    """The parser of one command; no other command's module is imported."""
+    parser = Parser(prog=f"{PROGRAM} {name}", description=COMMANDS[name][1], allow_abbrev=False)
+    (command or load(name)).add_arguments(parser)
+    return parser
+
+
+def _without_command(arguments: Sequence[str]) -> int:
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"  {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items())
+    parser = Parser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [-h] [--version] COMMAND ...",
+        description="Evaluate any-to-any generation of chest X-rays and reports (CoDi_XR).",
+        epilog=f"commands (each with a --help of its own):\n{listed}\n\n{_EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    if not parser.parse_args(arguments).version:
+        raise InputError(f"no command: {' · '.join(COMMANDS)}")
+    from importlib.metadata import version
 
-
-def _run(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.run import run
-
-    return run(parsed)
-
-
-def _generate(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.run import generate
-
-    return generate(parsed)
-
-
-def _score(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.run import score
-
-    return score(parsed)
-
-
-def _fid(parsed: argparse.Namespace) -> int:
-    from codixr_bench.runs.picture_distance import fid_command
-
-    return fid_command(parsed)
-
-
-def _backbones(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.backbones import backbones
-
-    return backbones(as_json=parsed.json)
-
-
-def _label(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.label import main as label_command
-
-    return label_command(parsed)
-
-
-def _table(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.table import main as table
-
-    return table(parsed)
-
-
-def _reconcile(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.reconcile import main as reconcile
-
-    return reconcile(parsed)
-
-
-def _compare(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.compare import main as compare
-
-    return compare(parsed)
-
-
-def _check(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.check import main as check
-
-    return check(parsed)
-
-
-def _submit(parsed: argparse.Namespace) -> int:
-    from codixr_leaderboard.commands.submit import main as submit
-
-    return submit(parsed)
-
-
-def _verify(parsed: argparse.Namespace) -> int:
-    from codixr_leaderboard.commands.verify import main as verify
-
-    return verify(parsed)
-
-
-def _plot(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.plot import main as plot
-
-    return plot(parsed)
-
-
-def _show(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.show import main as show
-
-    return show(parsed)
-
-
-def _new_model(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.new_model import new_model_command
-
-    return new_model_command(parsed)
-
-
-def _tasks(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.metrics import tasks
-
-    return tasks(as_json=parsed.json)
-
-
-def _models(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.metrics import models
-
-    return models(as_json=parsed.json)
-
-
-def _metrics(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.metrics import metrics
-
-    return metrics(parsed.track, as_json=parsed.json)
-
-
-def _doctor(parsed: argparse.Namespace) -> int:
-    from codixr_bench.commands.doctor import doctor
-
-    return doctor(as_json=parsed.json)
-
-
-_COMMANDS: dict[str, Command] = {
-    "run": _run,
-    "generate": _generate,
-    "score": _score,
-    "fid": _fid,
-    "label": _label,
-    "compare": _compare,
-    "check": _check,
-    "table": _table,
-    "submit": _submit,
-    "verify": _verify,
-    "plot": _plot,
-    "show": _show,
-    "reconcile": _reconcile,
-    "new-model": _new_model,
-    "tasks": _tasks,
-    "models": _models,
-    "metrics": _metrics,
-    "backbones": _backbones,
-    "doctor": _doctor,
-}
+    print(version("codixr"))
+    return 0
 
 
 if __name__ == "__main__":

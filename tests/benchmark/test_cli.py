@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codixr import atomic
-from codixr_bench.cli import main
+from codixr_bench.cli import COMMANDS, main
 
 BENCH = [sys.executable, "-m", "codixr_bench.cli"]
 
@@ -26,10 +26,35 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
+def test_one_command_s_parser_imports_no_other_command() -> None:
+    code = (
+        "import sys\n"
+        "from codixr_bench.cli import COMMANDS, parser_of\n"
+        "parser_of(sys.argv[1])\n"
+        "own = COMMANDS[sys.argv[1]][0]\n"
+        "others = {module for module, _ in COMMANDS.values()} & set(sys.modules) - {own}\n"
+        "print('OTHERS', sorted(others))\n"
+    )
+    for name in ("run", "submit", "label"):
+        command = [sys.executable, "-c", code, name]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == "OTHERS []"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_help_of_its_own(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"usage: codixr-bench {name} ")
+    assert COMMANDS[name][1].split(",")[0] in " ".join(shown.split())
+
+
 RUN = ["run", "--task", "F->T", "--model", "noise"]
 BAD: dict[str, tuple[list[str], str]] = {
     "no command": ([], "no command: run · generate · score"),
-    "unknown command": (["rnu"], "invalid choice: 'rnu'"),
+    "unknown command": (["rnu"], "unknown command 'rnu'; did you mean 'run'?"),
     "unknown option": ([*RUN, "--stepz", "3"], "unrecognized arguments: --stepz 3"),
     "abbreviated option": ([*RUN, "--lim", "3"], "unrecognized arguments: --lim 3"),
     "no task": (["run", "--model", "noise"], "required: --task"),

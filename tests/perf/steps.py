@@ -16,7 +16,7 @@ from pathlib import Path
 from codixr_bench.models.codixr import CoDiXRModel
 from codixr_bench.result import Result
 from codixr_bench.runs.one_task import RunOptions, run_task
-from codixr_bench.runs.processes import World
+from codixr_bench.runs.processes import Processes
 from codixr_bench.score import Score
 from codixr_bench.task import Task
 from codixr_bench.track import Track
@@ -115,7 +115,7 @@ def _run(
         track = Track.load("phantom")
         wanted = RunOptions(split=options.split, limit=options.studies, progress=False)
         began = time.perf_counter()
-        run_task(model, task, track, wanted, World(), folder)
+        run_task(model, task, track, wanted, Processes(), folder)
         print(f"{name}: {time.perf_counter() - began:.0f} s in all", file=sys.stderr)
     return Row(scheduler, steps, scale, Result.load(folder / "result.json"))
 

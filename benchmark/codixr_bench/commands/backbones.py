@@ -1,10 +1,12 @@
 """``codixr-bench backbones``: the networks that pictures are compared in, and where weights go."""
 
+import argparse
 import json
 from typing import Any
 
 from codixr_bench.backbones.published import SCORE_NAMES
 from codixr_bench.backbones.weights import WEIGHTS, sha256_of, stored, weights_folder
+from codixr_bench.commands.options import add_json
 
 _WHAT = {
     "inception": "Inception v3 of torch-fidelity, 2048 features",
@@ -17,10 +19,15 @@ _WHAT = {
 }
 
 
-def backbones(*, as_json: bool) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``backbones``."""
+    add_json(parser)
+
+
+def main(parsed: argparse.Namespace) -> int:
     """Print every backbone and the state of its weights; exit code 0."""
     rows = [_row(name) for name in WEIGHTS]
-    if as_json:
+    if parsed.json:
         shipped = {"name": "phantom", "score": "fid_phantom", "state": "shipped"}
         print(json.dumps([shipped, *rows], indent=2))
         return 0

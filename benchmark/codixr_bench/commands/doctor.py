@@ -1,5 +1,6 @@
 """``codixr-bench doctor``: what is installed, what is cached, and what can run on this machine."""
 
+import argparse
 import json
 import os
 import platform
@@ -9,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from codixr.errors import InputError
+from codixr_bench.commands.options import add_json
 from codixr_bench.registry import load_model, names
 from codixr_bench.track import Track
 
@@ -32,7 +34,12 @@ _PACKAGES = (
 _OPTIONAL = {"ray"}
 
 
-def doctor(*, as_json: bool) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``doctor``."""
+    add_json(parser)
+
+
+def main(parsed: argparse.Namespace) -> int:
     """Print the report; exit code 1 when the main job cannot run here, else 0."""
     tracks = {name: _attempt(_open_track(name)) for name in names("tracks")}
     models = {name: _attempt(_open_model(name)) for name in names("models")}
@@ -44,7 +51,7 @@ def doctor(*, as_json: bool) -> int:
         "models": models,
     }
     healthy = tracks["phantom"].startswith("ready") and models["codixr"].startswith("ready")
-    if as_json:
+    if parsed.json:
         print(json.dumps(report | {"ready": healthy}, indent=2))
         return 0 if healthy else 1
     for title, rows in report.items():

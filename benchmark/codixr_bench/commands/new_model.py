@@ -23,7 +23,13 @@ _FILES = {
 """Template -> where it goes."""
 
 
-def new_model_command(parsed: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``new-model``."""
+    parser.add_argument("name", metavar="NAME", help="e.g. my_model")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="default: ./NAME")
+
+
+def main(parsed: argparse.Namespace) -> int:
     """Write the package and say what to do next; exit code 0."""
     name = package_name(parsed.name)
     folder = write_package(name, parsed.to or Path(parsed.name))

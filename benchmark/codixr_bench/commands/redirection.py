@@ -18,7 +18,7 @@ from typing import TextIO
 
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.runs.processes import current_world
+from codixr_bench.runs.processes import current_processes
 from codixr_bench.task import Task
 
 _STDOUT = 1
@@ -51,7 +51,7 @@ def recover(argv: Sequence[str]) -> tuple[list[str], Redirection | None]:
         return list(argv), None
     index, prefix, spelled = where
     file = _modality_file()
-    if file is None or current_world().size > 1:
+    if file is None or current_processes().size > 1:
         Task.parse(spelled)  # says how to quote
         raise InputError(f"task '{spelled}' ends in '-'; quote it, e.g. --task 'L+T->F'")
     task = Task.parse(f"{spelled}>{file.name}")

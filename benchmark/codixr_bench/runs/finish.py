@@ -1,7 +1,6 @@
 """Scores become files and a table: ``result.json``, ``statistics.parquet``, ``grid.png``."""
 
 import io
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,7 +82,7 @@ def model_info(name: str, version: str, checkpoint_sha256: str | None = None) ->
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ScoredRun:
     """A scored run: its result, its folder, and the results beside it that give it a scale."""
 
     result: Result
@@ -102,7 +101,7 @@ def finish(
     data_dir: Path | None = None,
     show_content: bool = False,
     timings: Mapping[str, float] | None = None,
-) -> Outcome:
+) -> ScoredRun:
     """Score all samples and write the files, ``result.json`` last.
 
     Raises InputError when samples are missing or damaged, or the disk is full.
@@ -132,7 +131,7 @@ def finish(
     if track.shows_content or show_content:
         _draw_grid(folder, source, dataset, result)
     result.save(folder / RESULT_NAME)
-    return Outcome(result, folder, scale_beside(folder, result))
+    return ScoredRun(result, folder, scale_beside(folder, result))
 
 
 def scale_beside(folder: Path, result: Result) -> tuple[Result, ...]:
@@ -161,23 +160,6 @@ def _readable(path: Path) -> Result | None:
         return Result.load(path)
     except InputError:
         return None
-
-
-def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool, group: bool = False) -> None:
-    """Standard output: a table a task, and a summary of a group; or the results as JSON.
-
-    A task is one JSON object, a group a list of them.
-    """
-    if as_json:
-        found = [outcome.result.model_dump(mode="json") for outcome in outcomes]
-        print(json.dumps(found if group else found[0], indent=2))
-        return
-    from codixr_bench.show.table import print_summary, print_table
-
-    for outcome in outcomes:
-        print_table(outcome.result, outcome.scale)
-    if group:
-        print_summary([o.result for o in outcomes], [r for o in outcomes for r in o.scale])
 
 
 def _draw_grid(folder: Path, source: SampleSource, dataset: StudyDataset, result: Result) -> None:

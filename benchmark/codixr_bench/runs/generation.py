@@ -19,7 +19,7 @@ from codixr.progress import Progress
 from codixr_bench.hooks import SeesTruth, uses_conditions
 from codixr_bench.model import Conditions, Content, GenerativeModel, Sample
 from codixr_bench.runs.crash import ModelError
-from codixr_bench.runs.processes import World
+from codixr_bench.runs.processes import Processes
 from codixr_bench.runs.seeds import study_seed
 from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import Task
@@ -44,7 +44,7 @@ def generate(
     *,
     image_size: int | None,
     batch_size: int = BATCH_SIZE,
-    world: World | None = None,
+    processes: Processes | None = None,
     prepare: Callable[[], None] | None = None,
     title: str | None = None,
     show_messages: bool = True,
@@ -58,7 +58,7 @@ def generate(
         store: where the samples go, already checked against this run's record.
         image_size: side of the pictures the track evaluates, or None for any.
         batch_size: studies a call of the model, within a chunk.
-        world: this process among those of the run.
+        processes: this process among those of the run.
         prepare: called first, when there is anything to make.
         title: of the progress bar on stderr; None for no bar.
         show_messages: whether a crash may quote the model's message, which may quote a study.
@@ -68,8 +68,8 @@ def generate(
             named by its position; a full disk.
         ModelError: the model crashed; names the study's position. What was made is kept.
     """
-    world = world or World()
-    mine = [chunk for chunk in store.chunks if chunk % world.size == world.rank]
+    processes = processes or Processes()
+    mine = [chunk for chunk in store.chunks if chunk % processes.size == processes.rank]
     todo = store.missing(mine)
     made = sum(len(store.positions(chunk)) for chunk in todo)
     kept = sum(len(store.positions(chunk)) for chunk in mine) - made
@@ -101,7 +101,7 @@ def generate(
                     raise
                 store.write(chunk, samples)
     seconds = time.perf_counter() - began
-    world.barrier()
+    processes.barrier()
     return Generated(made=made, kept=kept, seconds=seconds)
 
 

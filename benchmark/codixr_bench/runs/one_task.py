@@ -1,11 +1,10 @@
-"""A run: generate, then score; and where its files go.
+"""One task of a run: generate what is missing, then score all.
 
 ``FOLDER/samples/`` is the SampleStore; ``result.json`` (aggregates only), ``statistics.parquet``
 (one row a study, no id) and ``grid.png`` stand beside it. A run that is started again finds what is
 there and makes the rest: the same bytes, except for the timings in ``result.json``.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from codixr.data.dataset import StudyDataset
@@ -23,51 +22,20 @@ from codixr_bench.model import GenerativeModel
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.runs.finish import (
     GRID_NAME,
-    RUNS,
     Maker,
-    Outcome,
+    ScoredRun,
     finish,
 )
-from codixr_bench.runs.generation import BATCH_SIZE, Generated, generate
-from codixr_bench.runs.processes import World
+from codixr_bench.runs.generation import Generated, generate
+from codixr_bench.runs.options import RunOptions
+from codixr_bench.runs.processes import Processes
 from codixr_bench.runs.record import RECORD_NAME, RunRecord
 from codixr_bench.runs.scoring import load_networks
-from codixr_bench.runs.store import CHUNK_SIZE, SampleStore
+from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 
 SAMPLES = "samples"
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What a run is asked for, beside its task, model and track."""
-
-    split: str = "test"
-    limit: int | None = None
-    data_dir: Path | None = None
-    seed: int = 0
-    batch_size: int = BATCH_SIZE
-    chunk_size: int = CHUNK_SIZE
-    metrics: tuple[str, ...] = ()
-    """Names of the metrics wanted; empty for all of the track's."""
-    out: Path | None = None
-    """The run's folder; None for the usual one (``run_folder``)."""
-    overwrite: bool = False
-    show_content: bool = False
-    progress: bool = True
-
-
-def run_folder(track: Track, task: Task, model_name: str, options: RunOptions) -> Path:
-    """Where a run's files go: ``--out``, or ``runs/TRACK/TASK/MODEL``; ``TRACK-N`` with a limit.
-
-    Runs of other sizes are other runs: a quick look must not stand in the way of the whole split.
-    """
-    if options.out is not None:
-        return options.out
-    safe = "".join(c if c.isalnum() or c in "._-+" else "-" for c in model_name).lstrip(".")
-    of = track.name if options.limit is None else f"{track.name}-{options.limit}"
-    return RUNS / of / task.folder / (safe or "model")
 
 
 def refuse_early(model: GenerativeModel, task: Task, track: Track) -> None:
@@ -89,7 +57,7 @@ def make_samples(
     task: Task,
     track: Track,
     options: RunOptions,
-    world: World,
+    processes: Processes,
     folder: Path,
 ) -> tuple[SampleStore, StudyDataset, Generated]:
     """Generate what is missing in ``folder/samples``; all processes return when all is there.
@@ -123,16 +91,16 @@ def make_samples(
     if not options.overwrite:
         _refuse_orphan(folder)
     store = SampleStore.create(
-        folder / SAMPLES, record, overwrite=options.overwrite, leads=world.leads
+        folder / SAMPLES, record, overwrite=options.overwrite, leads=processes.leads
     )
     try:
-        if world.leads:
+        if processes.leads:
             if options.overwrite:
                 for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME):
                     (folder / name).unlink(missing_ok=True)
             render(dataset, task)
-        world.barrier()
-        if not world.leads:
+        processes.barrier()
+        if not processes.leads:
             render(dataset, task)
         generated = generate(
             model,
@@ -141,9 +109,9 @@ def make_samples(
             store,
             image_size=track.image_size,
             batch_size=options.batch_size,
-            world=world,
+            processes=processes,
             prepare=lambda: _prepare(model, train, task),
-            title=f"{task} {model.name}" if options.progress and world.leads else None,
+            title=f"{task} {model.name}" if options.progress and processes.leads else None,
             show_messages=track.shows_content or options.show_content,
         )
     except BaseException:
@@ -158,7 +126,7 @@ def _prepare(model: GenerativeModel, train: StudyDataset | None, task: Task) -> 
 
 
 def _refuse_orphan(folder: Path) -> None:
-    """InputError for a folder with a result whose samples are elsewhere: whose it is, who knows."""
+    """InputError for a folder with a result but no samples: it may be another run's."""
     if (folder / RESULT_NAME).exists() and not (folder / SAMPLES / RECORD_NAME).exists():
         raise InputError(
             f"'{folder}' holds a '{RESULT_NAME}' without its samples: "
@@ -180,19 +148,19 @@ def run_task(
     task: Task,
     track: Track,
     options: RunOptions,
-    world: World,
+    processes: Processes,
     folder: Path,
-) -> Outcome | None:
+) -> ScoredRun | None:
     """Generate and score one task into ``folder``; None in processes that do not lead.
 
     Raises InputError as ``make_samples`` and ``finish``; unknown metrics
     and missing weights before anything is made.
     """
     metrics = track.metrics(task, options.metrics)
-    if world.leads:
+    if processes.leads:
         load_networks(metrics)
-    store, dataset, generated = make_samples(model, task, track, options, world, folder)
-    if not world.leads:
+    store, dataset, generated = make_samples(model, task, track, options, processes, folder)
+    if not processes.leads:
         return None
     try:
         return finish(

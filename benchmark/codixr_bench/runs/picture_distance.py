@@ -1,18 +1,14 @@
-"""``codixr-bench fid A B``: the distance between any two sets of pictures, outside of any track.
+"""The distance between any two sets of pictures, outside of any track.
 
 A is what was made, B what is real. The sides are independent: no picture of A belongs to one of B.
 Beside the distance stands its floor, two disjoint halves of B, and a note on whatever makes the
 number hard to read: few pictures, unequal numbers, pictures that are on both sides.
 """
 
-import argparse
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from codixr import messages
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Backbone
@@ -31,7 +27,7 @@ from codixr_bench.metrics.frechet import (
     distance_between,
     frechet_distance,
 )
-from codixr_bench.runs.picture_sets import PictureSet, Side, open_side, side_of
+from codixr_bench.runs.picture_sets import Side
 from codixr_bench.score import Score
 from codixr_bench.statistics.influence_interval import influence_interval
 
@@ -41,41 +37,23 @@ _PHANTOM = "phantom"
 _SEED = 20_240_529
 
 
-def fid_command(parsed: argparse.Namespace) -> int:
-    """Print the distances between two sets; exit code 0."""
-    kinds = _kinds(parsed.metrics)
-    view = Modality(parsed.view)
-    opened = [open_side(path, view) for path in (parsed.a, parsed.b)]
-    backbone = _backbone(parsed.backbone, view, parsed.weights, allow=parsed.allow_unpinned)
-    _ = backbone.signature
-    sides = [
-        side_of(side, backbone, f"features of {name}") if isinstance(side, PictureSet) else side
-        for name, side in zip("AB", opened, strict=True)
-    ]
-    notes = _notes(sides[0], sides[1], backbone)
-    scores, floor_note = _scores(sides[0], sides[1], backbone, kinds)
-    notes += floor_note
-    for note in notes:
-        messages.note("codixr-bench", f"{note}")
-    if parsed.json:
-        print(json.dumps(_as_json(sides, scores, notes), indent=2))
-    else:
-        _print(sides, scores)
-    return 0
+def set_distances(
+    a: Side, b: Side, backbone: Backbone, kinds: tuple[str, ...]
+) -> tuple[list[Score], list[str]]:
+    """The distances between what was made, ``a``, and what is real, ``b``; and notes on them.
+
+    Raises InputError for sides of other features, or of a single picture.
+    """
+    notes = _notes(a, b, backbone)
+    scores, floor_notes = _scores(a, b, backbone, kinds)
+    return scores, notes + floor_notes
 
 
-def _kinds(named: str) -> tuple[str, ...]:
-    kinds = tuple(dict.fromkeys(name.strip() for name in named.split(",") if name.strip()))
-    unknown = [name for name in kinds if name not in METRICS]
-    if unknown or not kinds:
-        raise InputError(
-            f"--metrics '{named}': unknown {', '.join(unknown) or 'name'}; "
-            f"known: {', '.join(METRICS)}"
-        )
-    return kinds
+def open_backbone(named: str, view: Modality, weights: Path | None, *, allow: bool) -> Backbone:
+    """The backbone of ``--backbone`` and ``--weights``; InputError for a name that is neither.
 
-
-def _backbone(named: str, view: Modality, weights: Path | None, *, allow: bool) -> Backbone:
+    ``allow`` takes other weights than the published ones; the signature says so.
+    """
     if named == _PHANTOM:
         if weights is not None:
             raise InputError("--weights: the phantom's backbone comes with codixr; leave it out")
@@ -233,29 +211,3 @@ def _notes(a: Side, b: Side, backbone: Backbone) -> list[str]:
             "pixel by pixel: the distance is too low"
         )
     return notes
-
-
-def _as_json(sides: list[Side], scores: list[Score], notes: list[str]) -> dict[str, Any]:
-    a, b = sides
-    return {
-        "schema_version": 1,
-        "a": {"source": str(a.source), "n": a.n},
-        "b": {"source": str(b.source), "n": b.n},
-        "rankable": a.n is not None and a.n == b.n,
-        "scores": [score.model_dump(mode="json") for score in scores],
-        "notes": notes,
-    }
-
-
-def _print(sides: list[Side], scores: list[Score]) -> None:
-    n = [f"{side.n:,}" if side.n is not None else "?" for side in sides]
-    print(f"A {n[0]} pictures · B {n[1]} pictures")
-    for score in scores:
-        if score.value is None:
-            print(f"{score.name:<22} –  {score.reason}")
-            continue
-        ci95 = "" if score.ci95 is None else f"  [{score.ci95[0]:.5g}, {score.ci95[1]:.5g}]"
-        floor = "" if score.floor is None else f"  floor {score.floor:.5g}"
-        print(f"{score.name:<22} {score.value:.5g}{ci95}{floor}")
-    for score in scores:
-        print(score.signature)

@@ -11,7 +11,7 @@ _PATIENCE = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Processes:
     """This process among the processes of a run: 0 <= rank < size."""
 
     rank: int = 0
@@ -42,7 +42,7 @@ class World:
             dist.destroy_process_group()
 
 
-def current_world() -> World:
+def current_processes() -> Processes:
     """Read torchrun's ``RANK`` and ``WORLD_SIZE``; one process where they are not set.
 
     Raises InputError for values that make no sense.
@@ -57,4 +57,4 @@ def current_world() -> World:
             f"RANK={rank_text} and WORLD_SIZE={size_text} in the environment make no sense; "
             "unset them, or start with torchrun"
         )
-    return World(rank, size)
+    return Processes(rank, size)

@@ -284,7 +284,7 @@ def test_every_command_of_the_action_parses() -> None:
         plain = line.partition(" > ")[0].replace('"${options[@]}"', "").replace("$", "")
         run = " run " in plain
         plain += " --task 'T->F' --track phantom --limit 8" if run else " --against old"
-        cli._parser().parse_args(shlex.split(plain)[1:])
+        cli.parse(shlex.split(plain)[1:])
 
 
 def test_the_actions_inputs_reach_the_shell_as_variables_only() -> None:

@@ -11,7 +11,7 @@ from codixr.modality import Modality
 from codixr_bench.model import Conditions, Sample
 from codixr_bench.models.real import RealModel
 from codixr_bench.runs.generation import conditions_of, generate
-from codixr_bench.runs.processes import World
+from codixr_bench.runs.processes import Processes
 from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import Task
 from helpers.bench_fakes import SIDE, FakeDataset, SeededModel, contents, record
@@ -50,14 +50,14 @@ def test_a_run_goes_on_where_it_stopped_and_makes_the_same_bytes(tmp_path: Path)
 
 
 def test_two_processes_share_the_chunks_and_make_the_same_bytes(tmp_path: Path) -> None:
-    class NoBarrier(World):
+    class NoBarrier(Processes):
         def barrier(self) -> None:
             pass
 
     whole = make(tmp_path / "whole")
     models = [SeededModel(), SeededModel()]
     for rank in (1, 0):
-        make(tmp_path / "two", models[rank], world=NoBarrier(rank, 2))
+        make(tmp_path / "two", models[rank], processes=NoBarrier(rank, 2))
     assert [model.batches for model in models] == [[8, 4], [8]]
     assert contents(whole) == contents(tmp_path / "two")
 

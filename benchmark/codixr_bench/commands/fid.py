@@ -1,0 +1,117 @@
+"""``codixr-bench fid A B``: the distance between any two sets of pictures, outside of any track."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codixr import messages
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr_bench.commands.options import add_json
+
+if TYPE_CHECKING:
+    from codixr_bench.runs.picture_sets import Side
+    from codixr_bench.score import Score
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``fid``."""
+    parser.add_argument(
+        "a", type=Path, metavar="A", help="what was made: a folder of pictures, ..."
+    )
+    parser.add_argument(
+        "b",
+        type=Path,
+        metavar="B",
+        help="what is real: a folder of pictures, a run or Parquet of samples, or statistics "
+        "(.npz with mu and sigma)",
+    )
+    parser.add_argument(
+        "--backbone",
+        required=True,
+        metavar="NAME",
+        help="inception, xrv, phantom, another of `codixr-bench backbones`, or a file of weights",
+    )
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="the backbone's weights")
+    parser.add_argument(
+        "--allow-unpinned",
+        action="store_true",
+        help="use other weights than the published ones; the signature says so",
+    )
+    parser.add_argument(
+        "--metrics",
+        default="fid",
+        metavar="A,B",
+        help="fid (default), kid, precision, recall, density, coverage, fid_inf",
+    )
+    parser.add_argument(
+        "--view",
+        choices=(Modality.F.value, Modality.L.value),
+        default=Modality.F.value,
+        help="of samples that hold both views, and of the phantom's backbone (default: F)",
+    )
+    add_json(parser)
+
+
+def main(parsed: argparse.Namespace) -> int:
+    """Print the distances between two sets; exit code 0."""
+    from codixr_bench.runs.picture_distance import open_backbone, set_distances
+    from codixr_bench.runs.picture_sets import PictureSet, open_side, side_of
+
+    kinds = _kinds(parsed.metrics)
+    view = Modality(parsed.view)
+    opened = [open_side(path, view) for path in (parsed.a, parsed.b)]
+    backbone = open_backbone(parsed.backbone, view, parsed.weights, allow=parsed.allow_unpinned)
+    _ = backbone.signature
+    a, b = (
+        side_of(side, backbone, f"features of {name}") if isinstance(side, PictureSet) else side
+        for name, side in zip("AB", opened, strict=True)
+    )
+    scores, notes = set_distances(a, b, backbone, kinds)
+    for note in notes:
+        messages.note("codixr-bench", note)
+    if parsed.json:
+        print(json.dumps(_as_json([a, b], scores, notes), indent=2))
+    else:
+        _print([a, b], scores)
+    return 0
+
+
+def _kinds(named: str) -> tuple[str, ...]:
+    from codixr_bench.runs.picture_distance import METRICS
+
+    kinds = tuple(dict.fromkeys(name.strip() for name in named.split(",") if name.strip()))
+    unknown = [name for name in kinds if name not in METRICS]
+    if unknown or not kinds:
+        raise InputError(
+            f"--metrics '{named}': unknown {', '.join(unknown) or 'name'}; "
+            f"known: {', '.join(METRICS)}"
+        )
+    return kinds
+
+
+def _as_json(sides: "list[Side]", scores: "list[Score]", notes: list[str]) -> dict[str, Any]:
+    a, b = sides
+    return {
+        "schema_version": 1,
+        "a": {"source": str(a.source), "n": a.n},
+        "b": {"source": str(b.source), "n": b.n},
+        "rankable": a.n is not None and a.n == b.n,
+        "scores": [score.model_dump(mode="json") for score in scores],
+        "notes": notes,
+    }
+
+
+def _print(sides: "list[Side]", scores: "list[Score]") -> None:
+    n = [f"{side.n:,}" if side.n is not None else "?" for side in sides]
+    print(f"A {n[0]} pictures · B {n[1]} pictures")
+    for score in scores:
+        if score.value is None:
+            print(f"{score.name:<22} –  {score.reason}")
+            continue
+        ci95 = "" if score.ci95 is None else f"  [{score.ci95[0]:.5g}, {score.ci95[1]:.5g}]"
+        floor = "" if score.floor is None else f"  floor {score.floor:.5g}"
+        print(f"{score.name:<22} {score.value:.5g}{ci95}{floor}")
+    for score in scores:
+        print(score.signature)

@@ -1,0 +1,41 @@
+"""``codixr-bench generate``: only the samples, to be scored later."""
+
+import argparse
+
+from codixr import messages
+from codixr_bench.commands import options
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``generate``."""
+    options.add_task(parser, required=True)
+    options.add_model(parser)
+    options.add_data(parser)
+    options.add_generation(parser)
+    options.add_out(parser)
+    options.add_overwrite(parser)
+
+
+def main(parsed: argparse.Namespace) -> int:
+    """Make the samples of one task, or of every task of a group that can run; exit code 0."""
+    from codixr_bench.runs.one_task import SAMPLES, make_samples
+    from codixr_bench.runs.processes import current_processes
+    from codixr_bench.runs.request import open_request
+
+    processes = current_processes()
+    request = open_request(
+        parsed.task, parsed.track, parsed.model, options.run_options(parsed), processes
+    )
+    for task in request.tasks:
+        folder = request.folder(task)
+        store, _, _ = make_samples(
+            request.model, task, request.track, request.options, processes, folder
+        )
+        store.close()
+        messages.say(
+            "codixr-bench",
+            f"{task}: {len(store)} samples in {folder / SAMPLES}; "
+            f"score them: codixr-bench score --samples {folder}",
+        )
+    processes.close()
+    return 0

@@ -1,0 +1,119 @@
+"""Score samples that are there: a run's store, or a folder that another program made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codixr.data.dataset import StudyDataset
+from codixr.errors import InputError
+from codixr_bench.metric import Metric
+from codixr_bench.runs.external import ExternalSamples
+from codixr_bench.runs.finish import Maker, ScoredRun, finish, model_info
+from codixr_bench.runs.one_task import SAMPLES, render
+from codixr_bench.runs.options import RunOptions, run_folder
+from codixr_bench.runs.processes import current_processes
+from codixr_bench.runs.record import RECORD_NAME
+from codixr_bench.runs.scoring import SampleSource
+from codixr_bench.runs.store import SampleStore
+from codixr_bench.task import Task, parse_tasks
+from codixr_bench.track import Track
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What the caller says the samples are; None where it is left to the run's record."""
+
+    task: str | None = None
+    track: str | None = None
+    split: str | None = None
+    limit: int | None = None
+    model: str | None = None
+
+
+def score_existing(samples: Path, claims: Claims, options: RunOptions) -> ScoredRun:
+    """Score a run's folder, its ``samples``, or a folder as ``external.py`` describes it.
+
+    Raises InputError for claims that a run's record contradicts, a folder that is neither, and
+    whatever ``ExternalSamples`` and ``finish`` refuse.
+    """
+    if current_processes().size > 1:
+        raise InputError("score runs in one process: start it without torchrun")
+    for folder in (samples, samples / SAMPLES):
+        if (folder / RECORD_NAME).is_file():
+            return _score_store(folder, claims, options)
+    return _score_folder(samples, claims, options)
+
+
+def _score_store(folder: Path, claims: Claims, options: RunOptions) -> ScoredRun:
+    """Score a run's store: its record says what it is, and claims may only agree."""
+    store = SampleStore.open(folder)
+    record = store.record
+    asked = {
+        "--task": (Task.parse(claims.task).name if claims.task else None, record.task),
+        "--track": (claims.track, record.track),
+        "--split": (claims.split, record.split),
+        "--limit": (claims.limit, record.n),
+        "--model": (claims.model, record.model),
+    }
+    for option, (wanted, made) in asked.items():
+        if wanted is not None and wanted != made:
+            raise InputError(
+                f"{option} {wanted}: the samples in '{folder}' were made with {made}; "
+                "leave the option out"
+            )
+    track = Track.load(record.track).with_data(options.data_dir)
+    dataset = track.dataset(record.split, record.n, options.data_dir)
+    if dataset.fingerprint != record.track_fingerprint:
+        raise InputError(
+            f"the data of track '{track.name}' are not those the samples in '{folder}' were "
+            f"made for: fingerprint {record.track_fingerprint[:10]}… → {dataset.fingerprint[:10]}…"
+        )
+    metrics = track.metrics(store.task, options.metrics)
+    render(dataset, store.task)
+    home = folder.parent if folder.name == SAMPLES else folder
+    return _finish(store, dataset, track, metrics, Maker.of(record), options.out or home, options)
+
+
+def _score_folder(samples: Path, claims: Claims, options: RunOptions) -> ScoredRun:
+    """Score pictures and reports that another program made."""
+    if claims.task is None:
+        raise InputError(
+            f"'{samples}' holds no run of codixr-bench: say what the samples are, "
+            "e.g. --task 'L+T->F'"
+        )
+    tasks = parse_tasks(claims.task)
+    if len(tasks) != 1:
+        raise InputError(f"--samples holds one task's samples: '{claims.task}' is a group")
+    track = Track.load(claims.track or "phantom").with_data(options.data_dir)
+    track.check(tasks[0])
+    metrics = track.metrics(tasks[0], options.metrics)
+    name = claims.model or samples.resolve().name or "samples"
+    maker = Maker(model_info(name, "external"))
+    dataset = track.dataset(options.split, options.limit, options.data_dir)
+    source = ExternalSamples(samples, tasks[0], len(dataset), track.image_size)
+    render(dataset, tasks[0])
+    folder = run_folder(track, tasks[0], name, options)
+    if (folder / SAMPLES / RECORD_NAME).exists():
+        raise InputError(f"'{folder}' holds a run of its own: use another --out")
+    return _finish(source, dataset, track, metrics, maker, folder, options)
+
+
+def _finish(
+    source: SampleSource,
+    dataset: StudyDataset,
+    track: Track,
+    metrics: Sequence[Metric],
+    maker: Maker,
+    folder: Path,
+    options: RunOptions,
+) -> ScoredRun:
+    return finish(
+        source,
+        dataset,
+        track,
+        metrics,
+        maker,
+        folder,
+        data_dir=options.data_dir,
+        show_content=options.show_content,
+    )

@@ -1,0 +1,41 @@
+"""How a run is to be made and scored, and the folder its files go to."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from codixr_bench.runs.finish import RUNS
+from codixr_bench.runs.generation import BATCH_SIZE
+from codixr_bench.runs.store import CHUNK_SIZE
+from codixr_bench.task import Task
+from codixr_bench.track import Track
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run is asked for, beside its task, model and track."""
+
+    split: str = "test"
+    limit: int | None = None
+    data_dir: Path | None = None
+    seed: int = 0
+    batch_size: int = BATCH_SIZE
+    chunk_size: int = CHUNK_SIZE
+    metrics: tuple[str, ...] = ()
+    """Names of the metrics wanted; empty for all of the track's."""
+    out: Path | None = None
+    """The run's folder; None for the usual one (``run_folder``)."""
+    overwrite: bool = False
+    show_content: bool = False
+    progress: bool = True
+
+
+def run_folder(track: Track, task: Task, model_name: str, options: RunOptions) -> Path:
+    """Where a run's files go: ``--out``, or ``runs/TRACK/TASK/MODEL``; ``TRACK-N`` with a limit.
+
+    Runs of other sizes are other runs: a quick look must not stand in the way of the whole split.
+    """
+    if options.out is not None:
+        return options.out
+    safe = "".join(c if c.isalnum() or c in "._-+" else "-" for c in model_name).lstrip(".")
+    of = track.name if options.limit is None else f"{track.name}-{options.limit}"
+    return RUNS / of / task.folder / (safe or "model")
