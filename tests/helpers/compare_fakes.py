@@ -11,6 +11,7 @@ from codixr_bench.registry import METRICS, load_family
 from codixr_bench.result import Result, current_code, current_environment
 from codixr_bench.runs.finish import encode_statistics
 from codixr_bench.score import Score
+from codixr_bench.statistics.influence import as_pseudovalues
 
 DISTANCE = "fid_phantom"
 PREVALENCE = np.linspace(0.03, 0.3, len(PATHOLOGIES))
@@ -128,5 +129,6 @@ def write_run(
     folder.mkdir(parents=True, exist_ok=True)
     result.save(folder / "result.json")
     if statistics:
-        (folder / "statistics.parquet").write_bytes(encode_statistics(kept, n))
+        stored = as_pseudovalues(kept, values_of(columns))
+        (folder / "statistics.parquet").write_bytes(encode_statistics(stored, n))
     return folder

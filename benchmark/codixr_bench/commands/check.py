@@ -19,8 +19,8 @@ from codixr_bench.commands.compare import (
     print_columns,
     print_notes,
 )
-from codixr_bench.comparing.comparison import ALPHA, NotComparableError
-from codixr_bench.comparing.gate import LOSS, POWER, Margin, Tested, Verdict, check
+from codixr_bench.comparing.comparison import ALPHA, Comparison, NotComparableError
+from codixr_bench.comparing.gate import LOSS, POWER, Asked, Margin, Tested, Verdict, check
 from codixr_bench.show.number import chance, number, together
 
 FORMATS = ("text", "json", "junit", "github")
@@ -36,9 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--margin",
         action="append",
         metavar="SCORE=LOSS",
-        help="a loss to accept, e.g. auroc_macro=0.01 or auroc_macro=1%%; repeatable",
+        help="a loss to accept: auroc_macro=0.01, auroc_macro=1%%, or 1%% of every other score; "
+        "repeatable",
     )
-    parser.add_argument("--scores", metavar="A,B", help="only these scores; default: all")
+    parser.add_argument(
+        "--scores",
+        metavar="A,B",
+        help="these scores, or all; default: the primary ones (see `codixr-bench metrics`)",
+    )
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument(
         "--loss",
@@ -54,19 +59,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help=f"the chance to find it that the needed n is told for (default: {POWER})",
     )
+    parser.add_argument(
+        "--require-power",
+        type=share,
+        metavar="SHARE",
+        help="exit code 1 where a score could lose --loss and pass with a greater chance than "
+        "1 - SHARE",
+    )
+    parser.add_argument(
+        "--non-inferior",
+        action="store_true",
+        help="exit code 1 unless every 95 %% interval stays within its --margin",
+    )
+    parser.add_argument(
+        "--allow-same", action="store_true", help="go on where both sides are one file"
+    )
 
 
 def main(parsed: argparse.Namespace) -> int:
-    """Run the gate; exit code 0 not worse, 1 worse, 2 not comparable or bad input."""
+    """Run the gate; exit code 0 passes, 1 doesn't, 2 not comparable or bad input."""
     form: str = parsed.format
     try:
+        asked = Asked(
+            margins=dict(Margin.parse(text) for text in parsed.margin or ()),
+            loss=parsed.loss,
+            power=parsed.power,
+            require_power=parsed.require_power,
+            non_inferior=parsed.non_inferior,
+        )
         verdict = check(
             parsed.new,
             parsed.against,
-            margins=dict(Margin.parse(text) for text in parsed.margin or ()),
+            asked=asked,
             only=names_of(parsed.scores),
-            loss=parsed.loss,
-            power=parsed.power,
+            allow_same=parsed.allow_same,
         )
     except InputError as error:
         messages.error(PROGRAM, str(error))
@@ -74,25 +100,40 @@ def main(parsed: argparse.Namespace) -> int:
         return EXIT_INPUT
     for comparison in verdict.comparisons:
         print_notes(comparison)
-    _REPORTS[form](verdict, parsed.loss, parsed.power)
+    _REPORTS[form](verdict)
     return verdict.exit_code
 
 
-def _text(verdict: Verdict, loss: float, power: float) -> None:
+def _text(verdict: Verdict) -> None:
     for comparison in verdict.comparisons:
         print(heading(comparison))
-        mine = [one for one in verdict.tested if one.difference in comparison.differences]
-        print_columns(_rows(mine, loss))
+        print_columns(_rows(verdict, comparison))
         print()
-    for said in (_conclusion(verdict), _reach(verdict, loss, power)):
+    for said in (*_conclusions(verdict), _reach(verdict)):
         print(textwrap.fill(said, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
 
 
-def _rows(tested: Sequence[Tested], loss: float) -> list[list[str]]:
-    rows = [["score", "", "new", "old", "loss", "margin", "Holm p", f"n for {loss:.0%}", ""]]
-    for one in tested:
+def _rows(verdict: Verdict, comparison: Comparison) -> list[list[str]]:
+    asked = verdict.asked
+    worst = ["worst"] if asked.non_inferior else []
+    head = [
+        "score",
+        "",
+        "new",
+        "old",
+        "loss",
+        *worst,
+        "margin",
+        "Holm p",
+        f"n for {asked.loss:.0%}",
+    ]
+    rows = [[*head, ""]]
+    for one in verdict.tested:
         d = one.difference
+        if d not in comparison.differences:
+            continue
         places = together(d.name, (d.first, d.second, d.gain))
+        worst = [number(d.name, one.worst, places=places, sign=True)] if asked.non_inferior else []
         rows.append(
             [
                 d.name if d.paired else f"{d.name} (unpaired)",
@@ -100,45 +141,83 @@ def _rows(tested: Sequence[Tested], loss: float) -> list[list[str]]:
                 number(d.name, d.first, places=places),
                 number(d.name, d.second, places=places),
                 number(d.name, -d.gain, places=places, sign=True),
+                *worst,
                 number(d.name, one.margin),
                 chance(one.p_holm),
                 f"{one.n_needed:,}" if one.n_needed else "–",
-                "WORSE" if one.worse else "ok",
+                _word(verdict, one),
             ]
         )
     return rows
 
 
-def _conclusion(verdict: Verdict) -> str:
-    m = len(verdict.tested)
+def _word(verdict: Verdict, one: Tested) -> str:
+    if one.worse:
+        return "WORSE"
+    if one in verdict.unproven:
+        return "UNPROVEN"
+    return "UNSEEN" if one in verdict.unseen else "ok"
+
+
+def _conclusions(verdict: Verdict) -> list[str]:
+    """What the gate says, a sentence each; the first one is the verdict."""
+    m, asked = len(verdict.tested), verdict.asked
     scores = f"{m} score{'s' if m > 1 else ''}"
+    said = []
     if verdict.worse:
-        names = ", ".join(one.difference.name for one in verdict.worse)
-        return f"WORSE: {names} lost more than the margin ({scores}, {ALPHA:.0%} in all by Holm)"
-    return f"not worse: no loss beyond its margin in {scores} ({ALPHA:.0%} in all, by Holm)"
+        said.append(
+            f"WORSE: {_names(verdict.worse)} lost more than the margin "
+            f"({scores}, {ALPHA:.0%} in all by Holm)"
+        )
+    if verdict.unproven:
+        said.append(
+            f"UNPROVEN: the 95 % interval of {_names(verdict.unproven)} leaves a loss beyond the "
+            "margin open"
+        )
+    if verdict.unseen:
+        said.append(
+            f"UNSEEN: a relative loss of {asked.loss:.0%} in {_names(verdict.unseen)} is found "
+            f"with a chance below {asked.require_power or 0.0:.0%}, so a pass would mean nothing"
+        )
+    if said:
+        return said
+    if asked.non_inferior:
+        return [f"not inferior: the 95 % interval of {scores} stays within the margin"]
+    return [f"not worse: no loss beyond its margin in {scores} ({ALPHA:.0%} in all, by Holm)"]
 
 
-def _reach(verdict: Verdict, loss: float, power: float) -> str:
+def _names(tested: Sequence[Tested]) -> str:
+    return ", ".join(one.difference.name for one in tested)
+
+
+def _reach(verdict: Verdict) -> str:
     """What this many studies can find, and what they cannot."""
-    seen = [one.difference.name for one in verdict.tested if one.power >= power]
-    unseen = [one for one in verdict.tested if one.power < power and one.n_needed]
-    said = f"a relative loss of {loss:.0%} is found with a chance of {power:.0%} or more in: "
-    said += ", ".join(seen) or "none"
+    power = verdict.asked.power
+    seen = [one for one in verdict.tested if one.power is not None and one.power >= power]
+    unseen = [one for one in verdict.tested if one not in seen and one.n_needed]
+    near = [one for one in verdict.tested if one.power is None]
+    said = f"a relative loss of {verdict.asked.loss:.0%} is found with a chance of {power:.0%} or "
+    said += f"more in: {_names(seen) or 'none'}"
     if unseen:
         listed = ", ".join(f"{one.difference.name} {one.n_needed:,}" for one in unseen)
         said += f"; studies needed for the others: {listed}"
+    if near:
+        said += f"; no share of the old value is a loss where that may be 0: {_names(near)}"
     return said
 
 
-def _json(verdict: Verdict, loss: float, power: float) -> None:
+def _json(verdict: Verdict) -> None:
+    asked = verdict.asked
     print(
         json.dumps(
             {
-                "verdict": "worse" if verdict.worse else "not worse",
+                "verdict": _verdict(verdict),
                 "alpha": ALPHA,
-                "loss": loss,
-                "power": power,
-                "scores": [_score(one) for one in verdict.tested],
+                "loss": asked.loss,
+                "power": asked.power,
+                "require_power": asked.require_power,
+                "non_inferior": asked.non_inferior,
+                "scores": [_score(verdict, one) for one in verdict.tested],
                 "notes": [note for c in verdict.comparisons for note in c.notes],
             },
             indent=2,
@@ -146,7 +225,15 @@ def _json(verdict: Verdict, loss: float, power: float) -> None:
     )
 
 
-def _score(one: Tested) -> dict[str, object]:
+def _verdict(verdict: Verdict) -> str:
+    if verdict.worse:
+        return "worse"
+    if verdict.unproven:
+        return "unproven"
+    return "unseen" if verdict.unseen else "not worse"
+
+
+def _score(verdict: Verdict, one: Tested) -> dict[str, object]:
     d = one.difference
     return {
         "task": d.task,
@@ -158,6 +245,8 @@ def _score(one: Tested) -> dict[str, object]:
         "p": one.p,
         "p_holm": one.p_holm,
         "worse": one.worse,
+        "worst": one.worst,
+        "says": _word(verdict, one).lower(),
         "paired": d.paired,
         "reason": d.reason or None,
         "n": d.n,
@@ -166,30 +255,34 @@ def _score(one: Tested) -> dict[str, object]:
     }
 
 
-def _junit(verdict: Verdict, loss: float, power: float) -> None:
-    suite = _suite(tests=len(verdict.tested), failures=len(verdict.worse), errors=0)
+def _junit(verdict: Verdict) -> None:
+    failed = [one for one in verdict.tested if _word(verdict, one) != "ok"]
+    suite = _suite(tests=len(verdict.tested), failures=len(failed), errors=0)
     for one in verdict.tested:
         d = one.difference
         case = ET.SubElement(suite, "testcase", classname=f"check.{d.task}", name=d.name)
-        if one.worse:
-            ET.SubElement(case, "failure", message=_sentence(one), type="worse")
+        if one in failed:
+            kind = _word(verdict, one).lower()
+            ET.SubElement(case, "failure", message=_sentence(one), type=kind)
         if not d.paired:
             ET.SubElement(case, "system-out").text = f"unpaired: {d.reason}"
     _print_xml(suite)
 
 
-def _github(verdict: Verdict, loss: float, power: float) -> None:
-    for one in verdict.worse:
-        print(f"::error title=codixr check::{_escaped(_sentence(one))}")
-    print(f"::notice title=codixr check::{_escaped(_conclusion(verdict))}")
-    lines = ["### codixr check", "", _conclusion(verdict), ""]
+def _github(verdict: Verdict) -> None:
+    for one in verdict.tested:
+        if (word := _word(verdict, one)) != "ok":
+            print(f"::error title=codixr check::{_escaped(f'{word}: {_sentence(one)}')}")
+    conclusions = _conclusions(verdict)
+    for said in conclusions:
+        print(f"::notice title=codixr check::{_escaped(said)}")
+    lines = ["### codixr check", "", *conclusions, ""]
     for comparison in verdict.comparisons:
-        mine = [one for one in verdict.tested if one.difference in comparison.differences]
-        head, *rows = _rows(mine, loss)
+        head, *rows = _rows(verdict, comparison)
         lines += [heading(comparison), "", f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
         lines += [f"| {' | '.join(row)} |" for row in rows]
         lines.append("")
-    _summarise("\n".join([*lines, _reach(verdict, loss, power), ""]))
+    _summarise("\n".join([*lines, _reach(verdict), ""]))
 
 
 def _sentence(one: Tested) -> str:
@@ -198,7 +291,8 @@ def _sentence(one: Tested) -> str:
     old, new = (number(d.name, value, places=places) for value in (d.second, d.first))
     return (
         f"{d.task} {d.name}: {old} → {new}, "
-        f"loss {number(d.name, -d.gain, places=places)}, margin {number(d.name, one.margin)}, "
+        f"loss {number(d.name, -d.gain, places=places)} "
+        f"(up to {number(d.name, one.worst, places=places)}), margin {number(d.name, one.margin)}, "
         f"p {chance(one.p_holm)} (Holm)"
     )
 
@@ -246,7 +340,7 @@ def _summarise(markdown: str) -> None:
             file.write(markdown)
 
 
-_REPORTS: dict[str, Callable[[Verdict, float, float], None]] = {
+_REPORTS: dict[str, Callable[[Verdict], None]] = {
     "text": _text,
     "json": _json,
     "junit": _junit,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from codixr.errors import InputError
 from codixr_bench.comparing.influences import columns_about_studies, influences
 from codixr_bench.metric import Columns, Influence
+from codixr_bench.registry import facts_of
 from codixr_bench.result import Result
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.score import Score
@@ -51,9 +52,15 @@ class Side:
     def influences(self) -> tuple[Columns, dict[str, Influence]]:
         """The columns about the studies themselves, and each score's influence.
 
-        Raises InputError for statistics that are damaged, or that give other scores than the result
-        beside them has: another run's.
+        Raises InputError for a value outside its own interval, and for statistics that are damaged
+        or give other scores than the result beside them has: another run's, or an edited result.
         """
+        for score in self.result.scores:
+            if not _inside(score):
+                raise InputError(
+                    f"'{self.path}': {score.name} is outside its own interval: the file was edited "
+                    "or damaged; score the samples again"
+                )
         if self.statistics is None:
             return {}, {}
         columns = read_statistics(self.statistics, self.result.track.n)
@@ -66,7 +73,8 @@ class Side:
             if not math.isclose(value, score.value, rel_tol=1e-6, abs_tol=1e-6):
                 raise InputError(
                     f"'{self.statistics}' gives {score.name} {value:.6g}, '{self.path}' has "
-                    f"{score.value:.6g}: they are of two runs; score the samples again"
+                    f"{score.value:.6g}: they are of two runs, or one was edited; score the "
+                    "samples again"
                 )
         return columns_about_studies(columns, names), found
 
@@ -173,13 +181,17 @@ class Comparison:
     """What a reader should know: what is not paired, not compared, or made otherwise."""
 
 
-def compare(first: Side, second: Side, only: Sequence[str] = ()) -> Comparison:
+def compare(
+    first: Side, second: Side, only: Sequence[str] = (), *, primary: bool = False
+) -> Comparison:
     """Compare two results of one task.
 
     Args:
         first: the model in question.
         second: what it is held against.
         only: names of the scores wanted; empty for all.
+        primary: compare the scores that their families call primary, and those in ``only``; all
+            where there is none. A note names the others.
 
     Raises:
         NotComparableError: another task, track, version, fingerprint, split or n; a score made
@@ -196,6 +208,11 @@ def compare(first: Side, second: Side, only: Sequence[str] = ()) -> Comparison:
     reference, own = first.influences()
     others_reference, others = second.influences()
     notes = list(_notes(first, second))
+    if primary:
+        only = [name for name in names if name in only or _is_primary(name)]
+        rest = [name for name in names if only and name not in only]
+        if rest:
+            notes.append(f"not looked at: {', '.join(rest)} (--scores all looks at every score)")
     for name, column in reference.items():
         other = others_reference.get(name)
         if other is not None and not np.array_equal(column, other):
@@ -223,13 +240,22 @@ def compare(first: Side, second: Side, only: Sequence[str] = ()) -> Comparison:
                 differences.append(found)
     if differing:
         raise NotComparableError(first.path, second.path, differing)
+    if differences and not any(one.value or one.error for one in differences):
+        notes.append("nothing differs: the samples are equal, or score alike study by study")
     return Comparison(first, second, tuple(differences), tuple(notes))
 
 
 def compare_all(
-    first: Mapping[str, Side], second: Mapping[str, Side], only: Sequence[str] = ()
+    first: Mapping[str, Side],
+    second: Mapping[str, Side],
+    only: Sequence[str] = (),
+    *,
+    primary: bool = False,
 ) -> list[Comparison]:
-    """Compare two groups of results, task by task; NotComparableError when tasks differ."""
+    """Compare two groups of results, task by task, as ``compare`` does.
+
+    A name in ``only`` has to be a score of some task. Raises NotComparableError when tasks differ.
+    """
     some, other = next(iter(first.values())), next(iter(second.values()))
     if set(first) != set(second):
         tasks = [
@@ -239,7 +265,29 @@ def compare_all(
         lacking = ", ".join(sorted(set(first) ^ set(second)))
         fault = f"task: {tasks[0]} against {tasks[1]} (on one side only: {lacking})"
         raise NotComparableError(some.path, other.path, [fault])
-    return [compare(first[task], second[task], only) for task in first]
+    of_task = {task: [s.name for s in side.result.scores] for task, side in second.items()}
+    known = list(dict.fromkeys(name for names in of_task.values() for name in names))
+    if unknown := [name for name in only if name not in known]:
+        raise InputError(f"'{other.path}' has no score '{unknown[0]}'; it has: {', '.join(known)}")
+    found = []
+    for task in first:
+        wanted = [name for name in only if name in of_task[task]]
+        if wanted or primary or not only:
+            found.append(compare(first[task], second[task], wanted, primary=primary))
+    return found
+
+
+def _is_primary(name: str) -> bool:
+    facts = facts_of(name)
+    return facts is not None and facts.primary
+
+
+def _inside(score: Score) -> bool:
+    """Whether a value lies in its own interval, but for the arithmetic's error."""
+    if score.value is None or score.ci95 is None:
+        return True
+    slack = _ROUNDING * max(1.0, abs(score.value))
+    return score.ci95[0] - slack <= score.value <= score.ci95[1] + slack
 
 
 def _difference(
@@ -322,13 +370,28 @@ def _unlike(first: str, second: str) -> str:
 
 
 def _notes(first: Side, second: Side) -> Iterator[str]:
-    for side in (first, second):
+    sides = (first, second)
+    for side in sides:
         coverage = side.result.coverage
         if coverage.scored != coverage.expected:
             yield f"'{side.path}': {coverage.scored} of {coverage.expected} samples scored"
-    seeds = [side.result.generation.get("seed") for side in (first, second)]
+    seeds = [side.result.generation.get("seed") for side in sides]
     if seeds[0] != seeds[1]:
         yield f"seeds {seeds[0]} and {seeds[1]}: their noise is part of the difference"
-    digests = [side.result.model.checkpoint_sha256 for side in (first, second)]
+    digests = [side.result.model.checkpoint_sha256 for side in sides]
     if digests[0] is not None and digests[0] == digests[1]:
         yield "both sides have the same checkpoint"
+    versions = [{"codixr": side.result.code.version} | _packages(side.result) for side in sides]
+    unlike = [
+        f"{name} {versions[0].get(name, 'absent')} and {versions[1].get(name, 'absent')}"
+        for name in dict.fromkeys([*versions[0], *versions[1]])
+        if versions[0].get(name) != versions[1].get(name)
+    ]
+    if unlike:
+        yield f"other versions may give other numbers: {', '.join(unlike)}"
+    elif first.result.code.commit != second.result.code.commit:
+        yield "the two sides were scored by other commits of codixr"
+
+
+def _packages(result: Result) -> dict[str, str]:
+    return dict(result.environment.packages)

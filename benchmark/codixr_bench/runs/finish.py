@@ -27,6 +27,7 @@ from codixr_bench.runs.grid import ROWS, save_grid
 from codixr_bench.runs.record import RunRecord
 from codixr_bench.runs.scoring import SampleSource, prepare_metrics, score_samples
 from codixr_bench.runs.small_cells import with_counts
+from codixr_bench.statistics.influence import as_pseudovalues
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
@@ -127,7 +128,9 @@ def finish(
         timings={**(timings or {}), "score": round(seconds, 3)},
     )
     make_folder(folder)
-    write_atomically(folder / STATISTICS_NAME, encode_statistics(scored.statistics, len(dataset)))
+    values = {score.name: score.value for score in result.scores}
+    statistics = as_pseudovalues(scored.statistics, values)
+    write_atomically(folder / STATISTICS_NAME, encode_statistics(statistics, len(dataset)))
     if track.shows_content or show_content:
         _draw_grid(folder, source, dataset, result)
     result.save(folder / RESULT_NAME)

@@ -8,6 +8,7 @@ columns give which score's influences is known to its family (``metric.Family.in
 no torch.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr.errors import InputError
-from codixr_bench.metric import Influence
+from codixr_bench.metric import INFLUENCE, Columns, Influence
 
 Array = NDArray[np.float64]
 
@@ -33,6 +34,45 @@ def influence_of(scores: Array) -> Influence:
     """From a score of all studies and without each, [1 + n]."""
     lost = scores[0] - scores[1:]
     return Influence((len(lost) - 1) * (lost - lost.mean()), float(scores[0]))
+
+
+PSEUDOVALUE = ".pseudovalue"
+"""The end of a stored column whose mean is a score, and whose spread is its influences."""
+
+
+def as_pseudovalues(columns: Columns, values: Mapping[str, float | None]) -> Columns:
+    """Columns to store: an influence becomes a pseudo-value, the score plus the influence.
+
+    The mean of a score's pseudo-values is the score (Efron and Tibshirani 1993, ch. 11), so that a
+    value which was edited afterwards, or is another run's, no longer fits them.
+
+    Args:
+        columns: of a run's metrics; ``<score>.influence`` has mean zero.
+        values: score name -> value; an influence without one is stored as it is.
+    """
+    found = {}
+    for name, column in columns.items():
+        value = values.get(name.removesuffix(INFLUENCE)) if name.endswith(INFLUENCE) else None
+        if value is None:
+            found[name] = column
+        else:
+            influence = np.asarray(column, dtype=np.float64)
+            found[f"{name.removesuffix(INFLUENCE)}{PSEUDOVALUE}"] = value + influence
+    return found
+
+
+def as_influences(columns: Columns) -> tuple[Columns, dict[str, float]]:
+    """Stored columns with influences of mean zero again, and the scores that were their means."""
+    found, means = {}, {}
+    for name, column in columns.items():
+        if not name.endswith(PSEUDOVALUE):
+            found[name] = column
+            continue
+        score = name.removesuffix(PSEUDOVALUE)
+        values = np.asarray(column, dtype=np.float64)
+        means[score] = float(values.mean())
+        found[f"{score}{INFLUENCE}"] = values - values.mean()
+    return found, means
 
 
 def read_statistics(path: Path, n: int) -> dict[str, NDArray[np.generic]]:

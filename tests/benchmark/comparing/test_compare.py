@@ -265,7 +265,7 @@ def test_statistics_of_another_run_are_found_out_by_their_scores(tmp_path: Path)
     first, second = pair(tmp_path, 60)
     stolen = (second / "statistics.parquet").read_bytes()
     (first / "statistics.parquet").write_bytes(stolen)
-    with pytest.raises(InputError, match="they are of two runs; score the samples again"):
+    with pytest.raises(InputError, match="they are of two runs, or one was edited"):
         the_comparison(first, second)
 
 

@@ -17,7 +17,7 @@ from codixr.errors import InputError
 from codixr_bench import cli
 from codixr_bench.cli import main
 from codixr_bench.comparing.comparison import ALPHA, Difference
-from codixr_bench.comparing.gate import Margin, Verdict, check, judge
+from codixr_bench.comparing.gate import ALL, POSITIVES, Asked, Margin, Verdict, check, judge
 from codixr_bench.statistics.influence_interval import standard_error
 from helpers.compare_fakes import DISTANCE, influences, simulate, values_of, write_run
 
@@ -46,7 +46,7 @@ def test_an_equal_checkpoint_passes(runs, capsys: pytest.CaptureFixture[str]) ->
     assert "not worse" in out
     assert "WORSE" not in out
     assert "n for 5%" in out
-    assert "a relative loss of 5% is found with a chance of 80% or more in: auroc_micro" in out
+    assert "a relative loss of 5% is found with a chance of 80% or more in: auroc_macro" in out
 
 
 def test_a_worse_checkpoint_fails_and_an_old_one_against_it_passes(
@@ -62,7 +62,7 @@ def test_a_margin_accepts_a_loss(runs) -> None:
     assert strict.exit_code == 1
     for text in ("auroc_macro=0.9", "auroc_macro=95%"):
         name, margin = Margin.parse(text)
-        assert check(runs["worse"], runs["old"], only=[name], margins={name: margin}).exit_code == 0
+        assert check(runs["worse"], runs["old"], only=[name], asked=Asked({name: margin})).passes
     (one,) = strict.tested
     assert Margin.parse("x=1%")[1].of(0.5) == 0.005
     assert one.difference.gain < 0
@@ -98,7 +98,7 @@ def test_another_track_is_not_comparable_and_says_so_in_every_format(
 
 
 def test_json_holds_every_score_with_its_p_value(runs, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_check(runs["worse"], runs["old"], "--format", "json") == 1
+    assert run_check(runs["worse"], runs["old"], "--format", "json", "--scores", "all") == 1
     found = json.loads(capsys.readouterr().out)
     assert found["verdict"] == "worse"
     assert len(found["scores"]) == 12
@@ -111,7 +111,7 @@ def test_json_holds_every_score_with_its_p_value(runs, capsys: pytest.CaptureFix
 def test_junit_is_a_test_suite_with_a_failure_a_lost_score(
     runs, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_check(runs["worse"], runs["old"], "--format", "junit") == 1
+    assert run_check(runs["worse"], runs["old"], "--format", "junit", "--scores", "all") == 1
     suite = ET.fromstring(capsys.readouterr().out.partition("\n")[2])
     failed = [case.get("name") for case in suite if case.find("failure") is not None]
     assert suite.get("tests") == "12"
@@ -124,9 +124,11 @@ def test_github_gets_annotations_and_a_summary(
 ) -> None:
     page = tmp_path / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
-    assert run_check(runs["worse"], runs["old"], "--format", "github") == 1
+    assert run_check(runs["worse"], runs["old"], "--format", "github", "--scores", "all") == 1
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("::error title=codixr check::L->F+T bleu_1: ") for line in lines)
+    assert any(
+        line.startswith("::error title=codixr check::WORSE: L->F+T bleu_1: ") for line in lines
+    )
     assert lines[-1].startswith("::notice title=codixr check::WORSE: ")
     # A percent sign in a workflow command is an escape.
     assert "%25" in lines[-1]
@@ -143,15 +145,127 @@ def test_without_statistics_the_gate_is_unpaired_and_says_so(
     assert not any(row["paired"] for row in json.loads(said.out)["scores"])
 
 
+def edited(folder: Path, change) -> None:
+    content = json.loads((folder / "result.json").read_text())
+    change({score["name"]: score for score in content["scores"]})
+    (folder / "result.json").write_text(json.dumps(content))
+
+
+def test_an_edited_distance_is_found_by_its_pseudo_values(runs, capsys) -> None:
+    def better(scores) -> None:
+        scores[DISTANCE]["value"] = 4.0
+        scores[DISTANCE]["ci95"] = [3.5, 4.5]
+
+    edited(runs["equal"], better)
+    assert run_check(runs["equal"], runs["old"]) == 2
+    assert f"gives {DISTANCE}" in capsys.readouterr().err
+
+
+def test_a_value_outside_its_interval_is_found_without_statistics(runs, capsys) -> None:
+    (runs["equal"] / "statistics.parquet").unlink()
+    edited(runs["equal"], lambda scores: scores[DISTANCE].update(value=4.0))
+    assert run_check(runs["equal"], runs["old"]) == 2
+    assert f"{DISTANCE} is outside its own interval" in capsys.readouterr().err
+
+
+def test_the_same_run_on_both_sides_is_bad_input_unless_allowed(runs, tmp_path, capsys) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(runs["old"])
+    for same in (runs["old"], runs["old"] / "result.json", link):
+        assert run_check(same, runs["old"]) == 2
+        assert "are the same result" in capsys.readouterr().err
+    assert run_check(link, runs["old"], "--allow-same") == 0
+    assert "nothing differs" in capsys.readouterr().err
+
+
+def test_two_runs_of_equal_samples_pass_with_a_note(runs, tmp_path, capsys) -> None:
+    copy = tmp_path / "again"
+    shutil.copytree(runs["old"], copy)
+    assert run_check(copy, runs["old"], "--scores", "all") == 0
+    said = capsys.readouterr()
+    assert "note: nothing differs: the samples are equal" in said.err
+    assert run_check(runs["equal"], runs["old"]) == 0
+    assert "nothing differs" not in capsys.readouterr().err
+
+
+def test_other_versions_are_noted(runs, capsys) -> None:
+    content = json.loads((runs["equal"] / "result.json").read_text())
+    content["environment"]["packages"]["torch"] = "1.0"
+    content["code"]["version"] = "0.0.1"
+    (runs["equal"] / "result.json").write_text(json.dumps(content))
+    run_check(runs["equal"], runs["old"])
+    said = capsys.readouterr().err
+    assert "other versions may give other numbers: codixr 0.0.1 and " in said
+    assert "torch 1.0 and " in said
+
+
+def test_a_pass_that_could_not_have_seen_the_loss_fails_where_power_is_required(
+    runs, capsys
+) -> None:
+    small = {}
+    for name, columns in zip(("new", "old"), simulate(np.random.default_rng(1), 40), strict=True):
+        small[name] = write_run(runs["old"].parent / f"small-{name}", columns)
+    assert run_check(small["new"], small["old"]) == 0
+    assert run_check(small["new"], small["old"], "--require-power", "0.8") == 1
+    assert "UNSEEN: a relative loss of 5% in " in capsys.readouterr().out
+    seen = ["--scores", "auroc_micro", "--loss", "0.2", "--require-power", "0.8"]
+    assert run_check(runs["equal"], runs["old"], *seen) == 0
+
+
+def test_non_inferior_needs_the_whole_interval_inside_the_margin(runs, capsys) -> None:
+    bleu = ["--scores", "bleu_1", "--non-inferior"]
+    assert run_check(runs["equal"], runs["old"], *bleu, "--margin", "20%") == 0
+    assert "not inferior" in capsys.readouterr().out
+    (one,) = check(runs["equal"], runs["old"], only=["bleu_1"]).tested
+    assert one.worst > max(0.0, -one.difference.gain)
+    for within, code in ((one.worst * 1.01, 0), (one.worst * 0.99, 1)):
+        margin = ["--margin", f"bleu_1={within:.9f}", "--format", "json"]
+        assert run_check(runs["equal"], runs["old"], *bleu, *margin) == code
+        assert json.loads(capsys.readouterr().out)["verdict"] == (
+            "unproven" if code else "not worse"
+        )
+    assert run_check(runs["equal"], runs["old"], "--non-inferior", "--margin", "bleu_4=1") == 2
+    assert "--non-inferior needs a margin for " in capsys.readouterr().err
+
+
+def test_only_primary_scores_are_tested_unasked(runs, capsys) -> None:
+    few = check(runs["equal"], runs["old"])
+    assert {one.difference.name for one in few.tested} == {
+        DISTANCE, "auroc_macro", "f1_macro", "bleu_4",
+    }  # fmt: skip
+    run_check(runs["equal"], runs["old"])
+    assert "not looked at: auroc_micro, auroc_weighted" in capsys.readouterr().err
+    assert len(check(runs["equal"], runs["old"], only=(ALL,)).tested) == 12
+
+
+def test_the_needed_studies_give_ten_positives_a_class_and_nothing_is_told_of_zero(runs) -> None:
+    folders = runs["old"], runs["equal"]
+    for folder in folders:
+
+        def rare(scores) -> None:
+            one = {"value": 0.9, "reason": None, "ci95": [0.5, 1.0], "counts": None}
+            scores["auroc_macro"]["per_class"] = {"Edema": {**one, "n_pos": 2, "n_neg": 398}}
+            distance = scores[DISTANCE]
+            distance["ci95"][0] = -1.0
+
+        edited(folder, rare)
+    found = {one.difference.name: one for one in check(*folders, only=(ALL,)).tested}
+    for name in ("auroc_micro", "auroc_macro", "f1_weighted"):
+        assert found[name].n_needed >= 400 * POSITIVES / 2
+    assert found["bleu_1"].n_needed >= POSITIVES
+    assert found[DISTANCE].n_needed is None
+    assert found[DISTANCE].power is None
+
+
 def test_nothing_to_check_is_bad_input() -> None:
     with pytest.raises(InputError, match="nothing to check"):
-        judge([], [], {})
+        judge([], [], Asked())
 
 
 def test_the_needed_n_is_what_a_wished_power_needs(runs) -> None:
     usual = check(runs["equal"], runs["old"], only=["bleu_1"]).tested[0]
-    surer = check(runs["equal"], runs["old"], only=["bleu_1"], power=0.95).tested[0]
-    finer = check(runs["equal"], runs["old"], only=["bleu_1"], loss=0.025).tested[0]
+    surer = check(runs["equal"], runs["old"], only=["bleu_1"], asked=Asked(power=0.95)).tested[0]
+    finer = check(runs["equal"], runs["old"], only=["bleu_1"], asked=Asked(loss=0.025)).tested[0]
     assert usual.n_needed < surer.n_needed < finer.n_needed
     assert finer.n_needed == pytest.approx(4 * usual.n_needed, rel=0.02)
     assert (usual.power >= 0.8) == (usual.n_needed <= 400)
@@ -221,8 +335,8 @@ def test_holms_first_step_decides_a_single_loss() -> None:
         return Difference("T->F", "s", -quantile(p, 999.0), 0.0, True, 1000, 1.0, 999.0, True)
 
     equal = [Difference("T->F", f"e{i}", 0.0, 0.0, True, 1000, 1.0, 999.0, True) for i in range(9)]
-    assert judge([], [*equal, one(0.0051)], {}).exit_code == 0
-    assert judge([], [*equal, one(0.0049)], {}).exit_code == 1
+    assert judge([], [*equal, one(0.0051)], Asked()).exit_code == 0
+    assert judge([], [*equal, one(0.0049)], Asked()).exit_code == 1
 
 
 def test_the_gate_is_quiet_on_equal_models_and_loud_on_a_5_percent_loss() -> None:
@@ -265,7 +379,7 @@ def verdict(rng: np.random.Generator, n: int, share: float) -> Verdict:
         )
         for name in of[0]
     ]
-    return judge([], differences, {})
+    return judge([], differences, Asked())
 
 
 GITHUB = Path(__file__).parents[3] / ".github"
