@@ -5,7 +5,6 @@ folder a component with its weights in safetensors (see ``layout.py``).
 """
 
 import json
-import types
 import typing
 from collections.abc import Callable
 from dataclasses import asdict, fields, is_dataclass
@@ -45,11 +44,11 @@ def _from_plain(kind: Any, value: Any) -> Any:
         if unknown := set(value) - known:
             raise InputError(f"{INDEX} has unknown fields: {', '.join(sorted(unknown))}")
         return kind(**{k: _from_plain(hints[k], v) for k, v in value.items()})
-    if origin is tuple:
-        return tuple(value)
-    if origin is types.UnionType:
-        return value
-    return value
+    if origin is typing.Literal and value not in typing.get_args(kind):
+        raise InputError(
+            f"{INDEX} says '{value}' where it must be one of {', '.join(typing.get_args(kind))}"
+        )
+    return tuple(value) if origin is tuple else value
 
 
 def save_preset(preset: Preset, folder: Path) -> None:

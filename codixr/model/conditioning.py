@@ -53,11 +53,8 @@ class Conditioning:
         vectors = [self._vectors(m, [p[m] for p in each], strict_length)[rows] for m in given]
         nulls = [self.nulls[m.is_image].expand(len(prompts), -1) for m in given]
         parts, scale = shares(weights, given), self.preset.diffusion.context_scale
-        fusion = self.preset.diffusion.condition_fusion
-        if fusion == "tokens":
+        if self.preset.diffusion.condition_fusion == "tokens":
             return torch.stack(vectors, 1) * scale, torch.stack(nulls, 1) * scale
-        if fusion != "mean":
-            raise InputError(f"condition_fusion '{fusion}' in the preset: 'mean' or 'tokens'")
         return interpolate(vectors, parts) * scale, interpolate(nulls, parts) * scale
 
     @torch.no_grad()

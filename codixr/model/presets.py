@@ -5,7 +5,12 @@ without layers, a context scale of 1) is how ``tiny`` buys quality on two CPU co
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+StemNormKind = Literal["batch", "group"]
+Pooling = Literal["class", "mean"]
+PredictionType = Literal["epsilon", "v_prediction"]
+ConditionFusion = Literal["mean", "tokens"]
 
 
 @dataclass(frozen=True)
@@ -17,9 +22,9 @@ class PromptConfig:
     vision: dict[str, Any]
     stem_widths: tuple[int, ...] = ()
     """Stride-2 stages of a convolutional stem in place of the patch projection; () is CLIP's."""
-    stem_norm: str = "group"
+    stem_norm: StemNormKind = "group"
     """"batch", or "group" as in checkpoints before version 0.2."""
-    pooling: str = "class"
+    pooling: Pooling = "class"
     """The vision tower's vector: of its "class" token (CLIP's), or the "mean" of all tokens."""
     image_mean: tuple[float, ...] = (0.48145466, 0.4578275, 0.40821073)
     """Of each channel, subtracted before the vision tower; CLIP's by default."""
@@ -114,7 +119,7 @@ class DiffusionConfig:
     train_steps: int = 1000
     beta_start: float = 0.00085
     beta_end: float = 0.012
-    prediction_type: str = "epsilon"
+    prediction_type: PredictionType = "epsilon"
     """What a denoiser gives, by diffusers' names: the noise ("epsilon", the paper's), or
     "v_prediction" (Salimans and Ho, 2022), which learns a picture's large shapes sooner."""
     scheduler: str = "DDIMScheduler"
@@ -125,7 +130,7 @@ class DiffusionConfig:
     """Bound on the predicted clean report latent, in standard deviations; None is none."""
     context_scale: float = 1.0
     """Factor on the unit-norm condition vectors before the UNets see them."""
-    condition_fusion: str = "mean"
+    condition_fusion: ConditionFusion = "mean"
     """Several conditions: their weighted "mean" (the paper's), or one of the "tokens" each."""
 
 

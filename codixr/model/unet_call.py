@@ -56,7 +56,7 @@ def sharable(unet: UNet2DConditionModel, latents: Tensor, timestep: Tensor) -> b
 
 
 def compiled(unet: UNet2DConditionModel) -> bool:
-    """Whether torch compiles its calls (``Module.compile``)."""
+    """Whether torch compiles its calls (``Module.compile``), which no public attribute says."""
     return getattr(unet, "_compiled_call_impl", None) is not None
 
 

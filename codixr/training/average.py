@@ -25,6 +25,7 @@ class Average:
     @torch.no_grad()
     def follow(self, decay: float) -> None:
         """Move ``1 - decay`` of the way to the present weights."""
+        # One kernel for all weights, as torch's own swa_utils has it; there is no public name.
         torch._foreach_lerp_(
             [sharding.own_part(value) for value in self.values.values()],
             [sharding.own_part(p.detach()) for p in self.parameters.values()],

@@ -133,6 +133,7 @@ def kept_bytes(module: nn.Module, loss: Callable[[], Tensor]) -> float:
     alive: list[Tensor] = []
 
     def pack(tensor: Tensor) -> Tensor:
+        # A view is kept by keeping its base; no public attribute says which that is.
         base = tensor._base if tensor._base is not None else tensor
         if id(base) not in weights and id(base) not in kept:
             alive.append(base)  # an id is of one tensor as long as that lives

@@ -31,7 +31,8 @@ def make_accelerator(config: StageConfig, logs: Path) -> Accelerator:
     """The Accelerator of one stage: its precision, and its tracker."""
     from accelerate.state import AcceleratorState
 
-    # One process runs several stages, and each may have its own precision.
+    # One process runs several stages, and each may have its own precision; Accelerate has no public
+    # way to begin again.
     AcceleratorState._reset_state()
     unused = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
     shards = sharding.plugin(config.precision)

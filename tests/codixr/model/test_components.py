@@ -87,3 +87,13 @@ def test_the_checkpoint_hash_changes_with_one_byte(checkpoint: Path, tmp_path: P
     data[-1] ^= 1
     path.write_bytes(data)
     assert checkpoint_sha256(folder) != before
+
+
+def test_a_word_that_the_index_may_not_hold_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    folder = copied(checkpoint, tmp_path / "c")
+    index = folder / "model_index.json"
+    index.write_text(
+        index.read_text().replace('"condition_fusion": "mean"', '"condition_fusion": "sum"')
+    )
+    with pytest.raises(InputError, match="says 'sum' where it must be one of mean, tokens"):
+        components.load_preset(folder)
