@@ -31,10 +31,13 @@ Columns = Mapping[str, Column]
 Problems = Iterator[tuple[str, str]]
 """(field, reason) of every number that does not follow from the others."""
 
+NONSENSE = " ".join(["Colourless green ideas sleep furiously."] * 20)
+"""A report that says nothing, at length."""
 INFLUENCE = ".influence"
 """The end of a column that says what each study does to a score, whatever the metric."""
 
 
+@runtime_checkable
 class Metric(Protocol):
     """Consumes (reference study, sample) pairs in any split into shards, and computes scores.
 
@@ -129,6 +132,8 @@ class Facts:
     """Its place among the columns of a summary of tasks; None for a score that is not shown."""
     title: str = ""
     """What a table of its classes is called, e.g. ``label F1``; empty without classes."""
+    by_study: bool = True
+    """Whether an influence says what its own study does, not only what all of them do together."""
     pin: str = ""
     """Under which name a track pins parts of its signature, e.g. ``auroc``; empty: its own name."""
 
@@ -239,6 +244,24 @@ class Family:
         parsed = self.parse(score.name)
         if parsed and not f"{parsed.base}_".startswith(f"{score.signature.partition('|')[0]}_"):
             yield "it is of another metric"
+
+    def worsened(
+        self, studies: Sequence[Study], samples: Sequence[Sample], evaluation: "Evaluation"
+    ) -> list[Sample]:
+        """The samples made worthless: what its scores must call worse than the real outputs.
+
+        By default pictures become noise, and reports nonsense.
+        """
+        rng = np.random.default_rng(0)
+        return [
+            {
+                modality: NONSENSE
+                if isinstance(content, str)
+                else rng.random(content.shape, dtype=np.float32)
+                for modality, content in sample.items()
+            }
+            for sample in samples
+        ]
 
     def knows_reason(self, reason: str) -> bool:
         """Whether a null's reason is one that this family gives."""

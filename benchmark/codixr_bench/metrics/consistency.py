@@ -26,7 +26,7 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images
 from codixr_bench.backbones.prompt_space import PromptSpace
-from codixr_bench.metric import About, Columns, Facts, Family
+from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
 from codixr_bench.metrics.classification import Classifier, judge_of
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.rows import Rows
@@ -190,18 +190,27 @@ class ConsistencyMetric:
     def statistics(self) -> Columns:
         """``<name>.generated.F`` …, ``<name>.real.F`` …: what was read, [n, k].
 
-        Also ``<name>.influence``: what each study does to the score (``influence.py``).
+        Also ``<name>.influence`` and ``<name>_ratio.influence``: what each study does to a score.
         """
         columns = self._rows.columns()
         found = {f"{self.name}.{kind}": rows for kind, rows in columns.items()}
         n = len(self._rows)
-        if n > 2:
-            first, second = (
-                np.asarray(columns[f"generated.{side.modality}"], dtype=np.float64)
-                for side in self.sides
-            )
-            found[f"{self.name}.influence"] = _INFLUENCE[self.measure](first, second)
+        if n <= 2:
+            return found
+        made, real = (self._influence(kind) for kind in ("generated", "real"))
+        found[f"{self.name}{INFLUENCE}"] = made
+        once = np.ones((1, n), dtype=np.int16)
+        value, most = (float(self._measured(kind, once)[0]) for kind in ("generated", "real"))
+        if most > 0:
+            found[f"{self.name}_ratio{INFLUENCE}"] = (made - value / most * real) / most
         return found
+
+    def _influence(self, kind: str) -> Array:
+        columns = self._rows.columns()
+        first, second = (
+            np.asarray(columns[f"{kind}.{side.modality}"], dtype=np.float64) for side in self.sides
+        )
+        return _INFLUENCE[self.measure](first, second)
 
     def _measured(self, kind: str, weights: NDArray[np.generic]) -> Array:
         columns = self._rows.columns()

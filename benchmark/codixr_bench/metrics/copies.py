@@ -35,7 +35,7 @@ from codixr_bench.backbones.backbone import (
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.backbones.published import load_or_note, published
 from codixr_bench.backbones.real_features import features_of_dataset
-from codixr_bench.metric import About, Columns, Facts, Family
+from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
 from codixr_bench.metrics.reports import generated_reports
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.metrics.sums import mean_of_studies
@@ -96,11 +96,19 @@ class _Copies(ABC):
         return found
 
     def statistics(self) -> Columns:
-        """``near_copy_….influence``: 1 for a near copy and 0 for another, less their mean."""
+        """``near_copy_….influence``: 1 for a near copy and 0 for another, less their mean.
+
+        Of what was made, and of what is real.
+        """
         if self.absent or not len(self._rows):
             return {}
-        copied = (np.asarray(self._rows.columns()["made"]) >= self.least).astype(np.float64)
-        return {f"{self.name}.influence": copied - copied.mean()}
+        columns = self._rows.columns()
+        found = {}
+        for side, name in (("made", ""), ("real", "_real")):
+            copied = (np.asarray(columns[side]) >= self.least).astype(np.float64)
+            base, bracket, view = self.name.partition("[")
+            found[f"{base}{name}{bracket}{view}{INFLUENCE}"] = copied - copied.mean()
+        return found
 
     @property
     @abstractmethod
@@ -296,6 +304,19 @@ class Copies(Family):
             NearCopyImage(judge_pass(view) if best == "phantom" else published(best), view, task)
             for view in task.outputs
             if view.is_image
+        ]
+
+    def worsened(
+        self, studies: Sequence[Study], samples: Sequence[Sample], evaluation: Evaluation
+    ) -> list[Sample]:
+        """Outputs of training studies, as they are."""
+        train = evaluation.training()
+        if train is None:
+            return list(samples)
+        copied = [train[i % len(train)] for i in range(len(samples))]
+        return [
+            {m: content for m in sample if (content := study.get(m)) is not None}
+            for study, sample in zip(copied, samples, strict=True)
         ]
 
 

@@ -23,7 +23,7 @@ from codixr_bench.statistics.influence_interval import (
     standard_error,
 )
 
-_SHARE = Facts(higher_is_better=True, about=About.PICTURE, lowest=0.0, highest=1.0)
+_SHARE = Facts(higher_is_better=True, about=About.PICTURE, lowest=0.0, highest=1.0, by_study=False)
 _DISTANCE = Facts(higher_is_better=False, about=About.PICTURE, lowest=0.0, decimals=2)
 FACTS: dict[str, Facts] = {
     "fid": replace(_DISTANCE, primary=True),

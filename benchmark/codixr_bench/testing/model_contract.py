@@ -10,7 +10,6 @@ with other seeds, with other inputs. What should not change must not, and what s
 
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -30,58 +29,10 @@ from codixr_bench.runs.finish import model_info
 from codixr_bench.runs.generation import conditions_of, fault_of
 from codixr_bench.runs.seeds import study_seed
 from codixr_bench.task import GROUPS, Task, parse_tasks
+from codixr_bench.testing.report import Fault, Kind, Report
 
-Kind = Literal[
-    "interface",
-    "crash",
-    "count",
-    "sample",
-    "blank picture",
-    "empty report",
-    "inputs changed",
-    "not reproducible",
-    "batch-dependent",
-    "seeds ignored",
-    "condition ignored",
-]
 TOLERANCE = 1e-3
 """Between pictures that should be equal: rounding may differ with the batch, noise may not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that a model does wrong."""
-
-    kind: Kind
-    task: str
-    """Empty where it is not about a task."""
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.task}: {self.what}" if self.task else self.what
-
-
-@dataclass(frozen=True)
-class Report:
-    """What ``check_model`` found."""
-
-    model: str
-    tasks: tuple[str, ...]
-    """The tasks that were tried."""
-    faults: tuple[Fault, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.faults
-
-    def __str__(self) -> str:
-        tried = f"model '{self.model}' on {', '.join(self.tasks) or 'no task'}"
-        if self.passed:
-            return f"{tried}: does what the benchmark asks"
-        lines = [f"- {fault}" for fault in self.faults]
-        plural = "s" if len(lines) > 1 else ""
-        return "\n".join([f"{tried}: {len(lines)} fault{plural}", *lines])
 
 
 def check_model(
