@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     note = ""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show an arrow is no reason to fail.
+        # A terminal that cannot show an arrow shows a question mark instead.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:

@@ -1,6 +1,6 @@
-"""Readers: how a track's recipe becomes a dataset. A recipe names one of these by module:function.
+"""How a track's recipe becomes a dataset: a recipe names one of these functions, module:function.
 
-A reader of your own track takes the same four arguments and may live in any package.
+A function for your own track takes the same four arguments and may live in any package.
 """
 
 from pathlib import Path

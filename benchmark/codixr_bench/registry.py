@@ -103,8 +103,8 @@ def load_object(spec: str, what: str) -> Any:
 def load_model(spec: str) -> "GenerativeModel":
     """A model from ``name``, ``name:PATH`` (a checkpoint), or ``package.module:Class``.
 
-    Raises InputError for an unknown name (did you mean …?), a class that is no model, and whatever
-    the model finds wrong with its checkpoint.
+    Raises InputError for an unknown name (did you mean …?), a class that isn't one, and what the
+    model finds wrong with its checkpoint.
     """
     more = " (or write package.module:Class; see `codixr-bench models`)"
     name, colon, rest = spec.partition(":")
@@ -127,7 +127,7 @@ def load_model(spec: str) -> "GenerativeModel":
     ]
     if missing:
         raise InputError(
-            f"model '{spec}' is no GenerativeModel: it lacks {', '.join(missing)} "
+            f"model '{spec}' is not a GenerativeModel: it lacks {', '.join(missing)} "
             "(see codixr_bench/model.py)"
         )
     loaded: GenerativeModel = model
@@ -138,7 +138,7 @@ def load_model(spec: str) -> "GenerativeModel":
 def load_family(name: str) -> "Family":
     """The family of metrics called ``name``.
 
-    Raises InputError for an unknown name, and for a plug-in that is no family, has another name
+    Raises InputError for an unknown name, and for a plug-in that isn't a family, has another name
     than its entry point, or claims a built-in family's score.
     """
     from codixr_bench.metric import Family

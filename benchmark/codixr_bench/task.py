@@ -82,7 +82,7 @@ def _parse_side(side: str, task: str) -> list[Modality]:
         letter = part.strip().upper().replace("R", "T")
         if letter not in _ORDER:
             raise InputError(
-                f"task '{task}': '{part.strip()}' is no modality; "
+                f"task '{task}': '{part.strip()}' is not a modality; "
                 "F is frontal X-ray, L lateral X-ray, T (or R) report"
             )
         modalities.append(Modality(letter))

@@ -58,7 +58,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "unknown option": ([*RUN, "--stepz", "3"], "unrecognized arguments: --stepz 3"),
     "abbreviated option": ([*RUN, "--lim", "3"], "unrecognized arguments: --lim 3"),
     "no task": (["run", "--model", "noise"], "required: --task"),
-    "unknown task": (["run", "--task", "X->F", "--model", "noise"], "'X' is no modality"),
+    "unknown task": (["run", "--task", "X->F", "--model", "noise"], "'X' is not a modality"),
     "unknown group": (["run", "--task", "papers", "--model", "noise"], "groups: paper, joint, all"),
     "copying": (["run", "--task", "T->T", "--model", "noise"], "inputs and outputs must differ"),
     "unquoted": (["run", "--task", "L+T-", "--model", "noise"], "quote it: --task 'L+T->F'"),

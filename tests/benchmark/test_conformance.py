@@ -217,5 +217,5 @@ def test_a_group_leaves_out_what_is_not_supported_and_something_has_to_be() -> N
 def test_the_callers_own_mistakes_are_errors() -> None:
     with pytest.raises(ValueError, match="two studies or more"):
         check_model(Good(), n=1)
-    with pytest.raises(InputError, match="no modality"):
+    with pytest.raises(InputError, match="not a modality"):
         checked(Good(), "X->F")

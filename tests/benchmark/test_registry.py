@@ -57,7 +57,7 @@ def test_a_class_of_the_users_own_needs_no_registration(user_module: str) -> Non
         ("codixr:", "the path after ':' is missing"),
         ("json:nope", "'json' has no 'nope'"),
         ("json:dumps", "cannot be built without arguments"),
-        ("os:path", "is no GenerativeModel: it lacks name"),
+        ("os:path", "is not a GenerativeModel: it lacks name"),
         ("codixr_bench.nope:X", "cannot import 'codixr_bench.nope'"),
         ("", "unknown model ''"),
     ],

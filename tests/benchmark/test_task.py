@@ -62,7 +62,7 @@ def test_modalities_are_ordered_in_the_canonical_name():
         ("->F", "has no input"),
         ("F->", "has no output"),
         ("F+F->T", "twice"),
-        ("F->X", "'X' is no modality"),
+        ("F->X", "'X' is not a modality"),
         ("F", "not of the form"),
         ("F->L->T", "not of the form"),
         ("", "not of the form"),

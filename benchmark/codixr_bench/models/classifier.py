@@ -56,7 +56,7 @@ class ClassifierModel:
         self._towers: dict[Modality, LoadedJudge] = {
             view: load_judge(view) for view in (Modality.F, Modality.L)
         }
-        self._learnt: dict[tuple[Modality, ...], _Reader] = {}
+        self._learnt: dict[tuple[Modality, ...], _Learnt] = {}
         self.settings: dict[str, str | int | float] = {
             f"tower_{view}": tower.sha256 for view, tower in self._towers.items()
         }
@@ -88,7 +88,7 @@ class ClassifierModel:
         features, _ = self._read(train, task.inputs)
         start = SPLIT_STARTS[train.split]
         cases = [sample_case(train.seed, start + i) for i in range(len(train))]
-        self._learnt[task.inputs] = _Reader(points, features, cases)
+        self._learnt[task.inputs] = _Learnt(points, features, cases)
 
     def generate(
         self, conditions: Sequence[Conditions], task: Task, seeds: Sequence[int]
@@ -134,7 +134,7 @@ class ClassifierModel:
         return np.hstack(features), np.mean(logits, axis=0)
 
 
-class _Reader:
+class _Learnt:
     """Features and logits of one study -> its most likely case."""
 
     def __init__(self, points: Array, features: Array, cases: Sequence[Case]) -> None:
@@ -175,7 +175,7 @@ class _Reader:
 
 
 class _Probe:
-    """A linear classifier of one property of a finding; the constant where there is no choice."""
+    """A linear classifier of one property of a finding; a constant where one value occurs."""
 
     def __init__(self, features: Array, values: Sequence[Any]) -> None:
         self._choices = list(dict.fromkeys(values))

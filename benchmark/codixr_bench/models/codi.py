@@ -33,7 +33,7 @@ class CoDiModel:
         if checkpoint is None:
             raise InputError(f"CoDi's weights are not in this package: {_HOW}")
         if not checkpoint.is_dir():
-            raise InputError(f"model codi: {checkpoint} is no folder; {_HOW}")
+            raise InputError(f"model codi: {checkpoint} is not a folder; {_HOW}")
         from codixr.model.pipeline import CoDiXRPipeline, Settings
 
         self.pipeline = CoDiXRPipeline.from_pretrained(checkpoint)

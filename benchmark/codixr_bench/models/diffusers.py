@@ -124,7 +124,7 @@ class DiffusersModel:
 
 
 def as_grey(picture: NDArray[np.floating], side: int | None) -> Image:
-    """[H, W, 1 or 3] in [0, 1] -> float32 [1, side, side]; InputError for one that is no square."""
+    """[H, W, 1 or 3] in [0, 1] -> float32 [1, side, side]; InputError for one that isn't square."""
     pixels = np.asarray(picture, dtype=np.float32)
     grey = pixels[..., 0] if pixels.shape[-1] == 1 else pixels @ _LUMA
     height, width = grey.shape

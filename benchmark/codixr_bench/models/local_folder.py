@@ -20,11 +20,13 @@ def find_folder(kind: str, folder: Path | None, index: str, example: str) -> Pat
         raise InputError(f"model '{kind}' needs a folder: write --model {kind}:{example}")
     if not folder.is_dir():
         raise InputError(
-            f"model '{kind}:{folder}': there is no such folder; models are read from this disk, "
+            f"model '{kind}:{folder}': no such folder; models are read from this disk, "
             "nothing is downloaded"
         )
     if not (folder / index).is_file():
-        raise InputError(f"model '{kind}:{folder}': no '{index}' in it, so it is no {kind} folder")
+        raise InputError(
+            f"model '{kind}:{folder}': it has no '{index}', which every {kind} folder has"
+        )
     return folder
 
 

@@ -49,7 +49,7 @@ class TransformersModel:
         self._image_processor, self._tokenizer = _load_processors(folder)
         generation = self.model.generation_config
         limit = new_tokens or generation.max_new_tokens
-        # transformers' own default of 20 tokens is no length of a report.
+        # transformers' own default of 20 tokens would cut a report.
         if limit is None and generation.max_length in (None, 20):
             limit = NEW_TOKENS
         self._limit = {} if limit is None else {"max_new_tokens": int(limit)}

@@ -182,7 +182,7 @@ class ExternalSamples:
     ) -> None:
         digits, report = (row["position"] or "").strip(), row["report"]
         if not (digits.isascii() and digits.isdigit()):
-            problems.add("T whose position is no number", None)
+            problems.add("T whose position is not a number", None)
         elif int(digits) >= self._n or int(digits) in reports:
             problems.add("extra T", int(digits))
         elif report is None:
@@ -196,7 +196,7 @@ class ExternalSamples:
 def read_picture(path: Path) -> Image:
     """A picture file -> float32 [1, H, W], integers divided by their greatest value.
 
-    Raises ValueError ("corrupt" or "coloured") for what cannot be read as one gray picture.
+    Raises ValueError ("corrupt" or "coloured") for what cannot be read as one grey picture.
     """
     try:
         pixels = _read_pixels(path)
@@ -235,11 +235,11 @@ def _read_pixels(path: Path) -> NDArray[np.generic]:
                 return levels.astype(np.uint16)
             pixels = np.asarray(picture)
     if pixels.ndim == 3 and pixels.shape[2] in (2, 3, 4):
-        gray = pixels[..., 0]
+        grey = pixels[..., 0]
         shades = pixels[..., : 1 if pixels.shape[2] == 2 else 3]
-        if not (shades == gray[..., None]).all():
+        if not (shades == grey[..., None]).all():
             raise _ColouredError
-        pixels = gray
+        pixels = grey
     if pixels.ndim != 2 or 0 in pixels.shape:
         raise ValueError("not a picture")
     return pixels

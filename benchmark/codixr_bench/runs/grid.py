@@ -1,7 +1,7 @@
 """``grid.png``: a few studies as a person looks at them: given, generated, real, side by side.
 
 Pictures of a study stand in a row, the text of its reports under them. Nothing is drawn unless the
-caller says that content may be shown: a picture of a real patient is no ornament.
+caller says that content may be shown: it holds pictures of real patients.
 """
 
 import importlib.util

@@ -162,10 +162,10 @@ def _against_statistics(a: Side, b: Side) -> tuple[Influences, str]:
 def _floor(a: Side, b: Side) -> tuple[float | None, int, list[str]]:
     """The distance between two disjoint parts of B, of as many pictures as A where B has them."""
     if b.rows is None:
-        return None, 0, ["B is cached statistics: there is no floor"]
+        return None, 0, ["B is cached statistics: a floor needs pictures"]
     m = min(len(b.rows) // 2, a.n or len(b.rows))
     if m < 2:
-        return None, 0, ["B has fewer than four pictures: there is no floor"]
+        return None, 0, ["B has fewer than four pictures: too few for a floor"]
     order = np.random.default_rng(_SEED).permutation(len(b.rows))
     parts = [np.sort(order[:m]), np.sort(order[m : 2 * m])]
     if m < b.rows.dimensions:

@@ -1,7 +1,7 @@
 """One side of a distance: a folder of pictures, a Parquet of samples, or cached statistics.
 
 A folder holds pictures as ``external.read_picture`` takes them (PNG, JPEG, TIFF, BMP, one-frame
-GIF, ``.npy``; gray, 8 or 16 bits), under any names. Hidden files such as ``.DS_Store`` are passed
+GIF, ``.npy``; grey, 8 or 16 bits), under any names. Hidden files such as ``.DS_Store`` are passed
 over, other files are noted, and a picture that cannot be read is an error that names it. Parquet:
 a run's folder, its ``samples``, or one file with a column of PNG bytes. Statistics: an ``.npz``
 with ``mu`` and ``sigma``, and ``n`` where its maker wrote it.
@@ -86,7 +86,7 @@ def open_side(source: Path, view: Modality) -> PictureSet | Side:
     if source.suffix == ".parquet":
         return _parquet(source, [source], view)
     raise InputError(
-        f"'{source}' is no folder of pictures, no .npz of statistics and no .parquet of samples"
+        f"'{source}' is not a folder of pictures, .npz of statistics or .parquet of samples"
     )
 
 
@@ -137,7 +137,7 @@ def _folder(folder: Path) -> PictureSet:
     if others:
         messages.note(
             "codixr-bench",
-            f"'{folder}': {len(others)} not read, as no picture's name: "
+            f"'{folder}': {len(others)} not read, whose names aren't those of pictures: "
             f"{', '.join(others[:_SHOWN])}{', …' if len(others) > _SHOWN else ''}",
         )
     return PictureSet(folder, pictures)
@@ -158,7 +158,7 @@ def _picture(path: Path) -> Image:
         return read_picture(path)
     except ValueError as error:
         cure = {
-            "coloured": "is in colours: the backbones get gray X-rays; convert it to gray",
+            "coloured": "has colours: the backbones take grey X-rays; convert it to grey",
         }.get(str(error), "cannot be read as a picture; replace it or take it out")
         raise InputError(f"'{path}' {cure}") from error
 

@@ -251,7 +251,7 @@ def decode_chunk(content: bytes, positions: range, task: Task) -> list[Sample]:
 
 
 def encode_png(image: Image) -> bytes:
-    """float32 [1, H, W] in [0, 1] -> a 16-bit gray PNG."""
+    """float32 [1, H, W] in [0, 1] -> a 16-bit grey PNG."""
     levels = np.rint(image[0] * _LEVELS).astype(np.uint16)
     sink = io.BytesIO()
     PILImage.fromarray(levels).save(sink, "PNG", compress_level=1)
@@ -259,14 +259,14 @@ def encode_png(image: Image) -> bytes:
 
 
 def decode_png(content: bytes) -> Image:
-    """A 16-bit gray PNG -> float32 [1, H, W] in [0, 1]; ValueError when it is damaged."""
+    """A 16-bit grey PNG -> float32 [1, H, W] in [0, 1]; ValueError when it is damaged."""
     try:
         with PILImage.open(io.BytesIO(content)) as picture:
             levels = np.asarray(picture)
     except (OSError, SyntaxError, ValueError, zlib.error) as error:
         raise ValueError("a picture cannot be decoded") from error
     if levels.dtype != np.uint16 or levels.ndim != 2:
-        raise ValueError("a picture is not 16-bit gray")
+        raise ValueError("a picture is not 16-bit grey")
     return (levels.astype(np.float32) / _LEVELS)[None]
 
 

@@ -26,7 +26,7 @@ from codixr_bench.hooks import (
 )
 from codixr_bench.model import Conditions, Content, GenerativeModel, Sample
 from codixr_bench.runs.finish import model_info
-from codixr_bench.runs.generation import conditions_of, fault_of
+from codixr_bench.runs.sample_check import conditions_of, fault_of
 from codixr_bench.runs.seeds import study_seed
 from codixr_bench.task import GROUPS, Task, parse_tasks
 from codixr_bench.testing.report import Fault, Kind, Report

@@ -184,7 +184,7 @@ def test_hidden_files_are_passed_over_and_others_noted(a, b, capsys):
     assert run(a, b, "--json") == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out)["scores"][0] == expected
-    assert "1 not read, as no picture's name: Thumbs.db" in shown.err
+    assert "1 not read, whose names aren't those of pictures: Thumbs.db" in shown.err
 
 
 def test_mixed_sizes_gray_with_alpha_and_16_bits_are_read(a, b, capsys):
@@ -215,7 +215,7 @@ def test_what_is_no_gray_picture_is_named(a, b, capsys):
     (b / "note.png").unlink()
     colours = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     Image.fromarray(colours).save(b / "colour.png")
-    assert "colour.png' is in colours" in refused(capsys, a, b)
+    assert "colour.png' has colours" in refused(capsys, a, b)
     (b / "colour.png").unlink()
     np.save(b / "range.npy", np.full((16, 16), 255.0, "f4"))
     assert "range.npy' ranges from 255 to 255" in refused(capsys, a, b)
@@ -241,7 +241,7 @@ def test_one_picture_none_and_nothing_are_refused(a, tmp_path, capsys):
     assert "it has the folders F: give one" in refused(capsys, tmp_path / "tree", a)
     assert "does not exist" in refused(capsys, tmp_path / "nowhere", a)
     (tmp_path / "text.txt").write_text("")
-    assert "no folder of pictures" in refused(capsys, tmp_path / "text.txt", a)
+    assert "not a folder of pictures" in refused(capsys, tmp_path / "text.txt", a)
 
 
 def test_unknown_metrics_backbones_and_spare_weights_are_refused(a, b, capsys):

@@ -13,7 +13,7 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.operating_points import operating_points
 from codixr_bench.models import classifier as module
-from codixr_bench.models.classifier import CLASSES, POLICY, ClassifierModel, _Reader
+from codixr_bench.models.classifier import CLASSES, POLICY, ClassifierModel, _Learnt
 from codixr_bench.task import GROUPS, Task
 from helpers.bench_fakes import FakeDataset
 
@@ -97,7 +97,7 @@ def test_sides_zones_and_severities_are_the_most_likely_ones() -> None:
     for row, case in enumerate(cases):
         features[row, [names[fact] for fact in _facts(case)]] = 3.0
     features += 0.01 * rng.normal(size=features.shape)
-    reader = _Reader(np.zeros(len(CLASSES)), features, cases)
+    reader = _Learnt(np.zeros(len(CLASSES)), features, cases)
     exact = checked = 0
     for row, case in enumerate(cases):
         for finding in case.findings:

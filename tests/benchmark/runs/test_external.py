@@ -121,7 +121,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no number": (
         lambda f: (f / "reports.csv").write_text("position,report\n0,a\n1,b\n2,c\n3,d\nx,e\n"),
-        "1 T whose position is no number",
+        "1 T whose position is not a number",
     ),
     "no column": (lambda f: (f / "reports.csv").write_text("id,text\n0,a\n"), "lacks the columns"),
     "not text": (lambda f: (f / "reports.csv").write_bytes(b"position,report\n0,\xff"), "UTF-8"),

@@ -10,8 +10,9 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.model import Conditions, Sample
 from codixr_bench.models.real import RealModel
-from codixr_bench.runs.generation import conditions_of, generate
+from codixr_bench.runs.generation import generate
 from codixr_bench.runs.processes import Processes
+from codixr_bench.runs.sample_check import conditions_of
 from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import Task
 from helpers.bench_fakes import SIDE, FakeDataset, SeededModel, contents, record
