@@ -237,14 +237,14 @@ def test_a_changed_manifest_is_refused(tmp_path):
     whole = json.loads(path.read_text())
     for change, message in (
         ({"format_version": 2}, "format 2"),
-        ({"zebra": 1}, "no manifest"),
+        ({"zebra": 1}, "not a manifest"),
         ({"shards": []}, "another number of studies"),
     ):
         path.write_text(json.dumps(whole | change))
         with pytest.raises(InputError, match=message):
             PreparedDataset(tmp_path, "train")
     path.write_text("{")
-    with pytest.raises(InputError, match="no manifest"):
+    with pytest.raises(InputError, match="not a manifest"):
         PreparedDataset(tmp_path, "train")
 
 
