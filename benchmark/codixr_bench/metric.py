@@ -134,6 +134,9 @@ class Facts:
     """What a table of its classes is called, e.g. ``label F1``; empty without classes."""
     by_study: bool = True
     """Whether an influence says what its own study does, not only what all of them do together."""
+
+    only_classes: bool = False
+    """Whether the classes alone are to be read: a mean of them would mix their different n."""
     pin: str = ""
     """Under which name a track pins parts of its signature, e.g. ``auroc``; empty: its own name."""
 
@@ -262,6 +265,10 @@ class Family:
             }
             for sample in samples
         ]
+
+    def caveats(self, score: Score) -> Iterator[str]:
+        """What a reader has to know of this value, e.g. of a distance of few pictures."""
+        yield from ()
 
     def knows_reason(self, reason: str) -> bool:
         """Whether a null's reason is one that this family gives."""

@@ -77,7 +77,7 @@ def corpus_bleu(counts: NDArray[np.number]) -> NDArray[np.float64]:
 def sacrebleu_score(counts: NDArray[np.number]) -> NDArray[np.float64]:
     """Summed counts [R, 10] -> sacrebleu's corpus BLEU (0 to 100, ``smooth:exp``), [R].
 
-    Its ``BLEU.compute_bleu`` for R corpora at once, in the same order of operations.
+    Its ``BLEU.compute_bleu`` for R corpora at once, in the same order of operations, at most 100.
     """
     made, true = counts[:, 0].astype(np.float64), counts[:, 1].astype(np.float64)
     matches, totals = counts[:, 2 : 2 + _PEER_ORDERS], counts[:, 2 + _PEER_ORDERS :]
@@ -90,7 +90,8 @@ def sacrebleu_score(counts: NDArray[np.number]) -> NDArray[np.float64]:
         brevity = np.where(made < true, np.exp(1.0 - true / made), 1.0)
         scores = brevity * np.exp(mean)
     scores[(totals == 0).any(axis=1) | (matches[:, 0] == 0)] = 0.0
-    return np.asarray(scores, dtype=np.float64)
+    # The exponential of the mean of equal logarithms may be a little over 100.
+    return np.asarray(np.minimum(scores, 100.0), dtype=np.float64)
 
 
 def _count_names(orders: int) -> tuple[str, ...]:

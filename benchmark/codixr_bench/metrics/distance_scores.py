@@ -33,7 +33,7 @@ FACTS: dict[str, Facts] = {
     "density": replace(_SHARE, highest=np.inf),
     "coverage": _SHARE,
     "fid_inf": replace(_DISTANCE, lowest=-np.inf),
-    "fid_by_class": replace(_DISTANCE, title="Fréchet distance"),
+    "fid_by_class": replace(_DISTANCE, title="Fréchet distance", only_classes=True),
 }
 """What can be asked for; a score's name is the kind, then the backbone."""
 KINDS = tuple(FACTS)

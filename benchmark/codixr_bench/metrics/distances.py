@@ -4,7 +4,7 @@ All from one pass over the pictures; ``fid_<backbone>`` alone unless others are 
 The reference set is the real pictures of the same evaluated studies, so both sides have the same n.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -222,6 +222,17 @@ class PictureDistances:
 
 
 PHANTOM = "phantom"
+FEATURES = {
+    "phantom": 128,
+    "inception": 2048,
+    "xrv": 1024,
+    "xrv_chex": 1024,
+    "xrv_mimic_ch": 1024,
+    "dinov2_s": 384,
+    "dinov2_b": 768,
+    "dinov2_l": 1024,
+}
+"""End of a score's name -> numbers that its network makes of a picture."""
 PLACES = {"fid_phantom": 10, "fid_inception": 11, "fid_xrv": 12}
 """Score -> its place among the columns of a summary."""
 
@@ -276,6 +287,18 @@ class Distances(Family):
             for view in task.outputs
             if view.is_image
         ]
+
+    def caveats(self, score: Score) -> Iterator[str]:
+        """That a Fréchet distance of fewer pictures than features is far above that of many."""
+        parsed = self.parse(score.name)
+        if parsed is None or score.value is None:
+            return
+        for backbone, features in FEATURES.items():
+            if parsed.base == score_name("fid", backbone) and score.n < features:
+                yield (
+                    f"n = {score.n:,} is fewer than the network's {features:,} features, so the "
+                    "distance is far above that of many pictures; compare it at this n only"
+                )
 
 
 FRECHET = Distances("frechet")

@@ -1,11 +1,10 @@
 """Results as tables in a terminal: value, interval, n, the better direction, and a scale beside.
 
-Works at 80 columns, and when piped: then without colour. A terminal that cannot show arrows gets
-ASCII.
+Works at 80 columns, and when piped: then without colour, and nothing is cut.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from codixr.data.labels import SHORT_NAMES
 from codixr.modality import Modality
@@ -13,15 +12,14 @@ from codixr_bench.metric import About, Family
 from codixr_bench.registry import facts_of, family_of
 from codixr_bench.result import Result
 from codixr_bench.score import Score
-from codixr_bench.show.number import cell, interval, number
+from codixr_bench.show.columns import Column, Columns, Paper
+from codixr_bench.show.number import MISSING, cell, interval, number
 from codixr_bench.task import Task
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 _HEADS = {**SHORT_NAMES, "No Finding": "NoF."}
-_PLAIN = str.maketrans({"↑": "^", "↓": "v", "–": "-", "·": "-", "…": "~", "→": ">"})
 
 
 def print_table(
@@ -35,18 +33,17 @@ def print_table(
             values stand beside. Others of other tasks or tracks are left out.
         console: where to; standard output by default.
     """
-    console = console or _console()
+    paper = Paper(console)
     scale = [other for other in scale if _comparable(result, other)]
-    show = _Shown(console)
-    show.line(_heading(result), style="bold")
+    paper.line(_heading(result), style="bold")
     if result.coverage.scored != result.coverage.expected:
         counted = f"{result.coverage.scored:,} of {result.coverage.expected:,} samples scored"
-        show.line(counted, style="bold red")
-    show.table(_scores_table(result, scale, show))
+        paper.line(counted, style="bold red")
+    paper.table(_scores_table(result, scale))
     for view in _views(result):
-        show.table(_class_table(view, [result, *scale], show))
-    for note in _not_scored(result):
-        show.line(note, style="yellow")
+        paper.table(_class_table(view, [result, *scale]))
+    for note in [*_not_scored(result), *_caveats(result)]:
+        paper.line(note, style="yellow")
 
 
 def print_summary(
@@ -64,20 +61,16 @@ def print_summary(
         scale: results of reference points; those of a task stand under its row.
         console: where to; standard output by default.
     """
-    console = console or _console()
-    show = _Shown(console)
     shown = [*results, *scale]
     columns, agreement = _summary_columns([score for r in shown for score in r.scores])
-    table = show.new_table()
-    for head in ("task", "makes", "model"):
-        show.add_column(table, head, 16)
+    table = Columns([Column("task"), Column("makes"), Column("model", cut=True)], names=3)
     for score in columns:
         name = score.name.partition("[")[0]
         # Broken at its last underline: the task and the model need the width.
         head = "_\n".join(name.rsplit("_", 1))
-        show.add_column(table, f"{head}\n{_arrow(score)}", justify="right")
+        table.heads.append(Column(f"{head}\n{_arrow(score)}", "right"))
     if agreement is not None:
-        show.add_column(table, f"agreement\n{_arrow(agreement)}", justify="right")
+        table.heads.append(Column(f"agreement\n{_arrow(agreement)}", "right"))
     for result in results:
         group = [result, *(other for other in scale if _comparable(result, other))]
         for output in Task.parse(result.task).outputs:
@@ -85,89 +78,49 @@ def print_summary(
                 cells = [_headline(one, score.name, output) for score in columns]
                 if agreement is not None:
                     cells.append(_together(one) if output is _first_output(result) else "")
-                table.add_row(
-                    result.task if row == 0 and output is _first_output(result) else "",
-                    str(output) if row == 0 else "",
-                    one.model.name,
-                    *map(show.text, cells),
-                    style="dim" if row else "",
-                )
-        table.add_section()
-    show.table(table)
+                task = result.task if row == 0 and output is _first_output(result) else ""
+                makes = str(output) if row == 0 else ""
+                table.row([task, makes, one.model.name, *cells], dim=row > 0)
+        table.end_section()
+    Paper(console).table(table)
 
 
-class _Shown:
-    """A console, and what it can show."""
-
-    def __init__(self, console: "Console") -> None:
-        self.console = console
-        self.unicode = console.encoding.lower().replace("-", "").startswith("utf")
-
-    def text(self, text: str) -> str:
-        return text if self.unicode else text.translate(_PLAIN)
-
-    def line(self, text: str, style: str) -> None:
-        self.console.print(self.text(text), style=style, markup=False, highlight=False)
-
-    def table(self, table: "Table") -> None:
-        self.console.print(table)
-        self.console.print()
-
-    def new_table(self, gap: int = 2) -> "Table":
-        """An empty table, ``gap`` spaces between its columns."""
-        from rich import box
-        from rich.table import Table
-
-        return Table(
-            box=box.SIMPLE_HEAD if self.unicode else box.ASCII2,
-            show_edge=False,
-            pad_edge=False,
-            padding=(0, gap - 1, 0, 0) if self.unicode else 0,
-            header_style="bold",
-        )
-
-    def add_column(self, table: "Table", head: str, width: int | None = None, **how: Any) -> None:
-        """A column of one line; what is wider than ``width`` is cut."""
-        cut: Literal["ellipsis", "crop"] = "ellipsis" if self.unicode else "crop"
-        table.add_column(self.text(head), no_wrap=True, overflow=cut, max_width=width, **how)
-
-
-def _scores_table(result: Result, scale: Sequence[Result], show: _Shown) -> "Table":
-    table = show.new_table()
-    show.add_column(table, "score", 28)
-    show.add_column(table, "")
-    show.add_column(table, "value", justify="right")
-    show.add_column(table, "95 % interval", justify="center")
-    show.add_column(table, "n", justify="right")
-    for other in scale:
-        show.add_column(table, other.model.name, 12, justify="right", style="dim")
-    for score in result.scores:
-        beside = [(found.value if (found := other.score(score.name)) else None) for other in scale]
-        cells = [
-            score.name,
-            _arrow(score),
-            number(score.name, score.value),
-            interval(score, " – "),
-            f"{score.n:,}",
-            *(number(score.name, value) for value in beside),
+def _scores_table(result: Result, scale: Sequence[Result]) -> Columns:
+    table = Columns(
+        [
+            Column("score", cut=True),
+            Column(""),
+            Column("value", "right"),
+            Column("95 % interval", "center"),
+            Column("n", "right"),
+            *(Column(other.model.name, "right", cut=True, dim=True) for other in scale),
         ]
-        table.add_row(*map(show.text, cells))
+    )
+    for score in result.scores:
+        beside = [other.score(score.name) for other in scale]
+        table.row(
+            [
+                score.name,
+                _arrow(score),
+                _whole(score),
+                "" if _only_classes(score) else interval(score, " – "),
+                f"{score.n:,}",
+                *(_whole(other) if other else MISSING for other in beside),
+            ]
+        )
         if score.floor is not None:
             floor = number(score.name, score.floor)
-            note = ("  real against real", "", floor, "", "", *("" for _ in scale))
-            table.add_row(*map(show.text, note), style="dim")
+            table.row(["  real against real", "", floor, "", "", *("" for _ in scale)], dim=True)
     return table
 
 
-def _class_table(view: str, results: Sequence[Result], show: _Shown) -> "Table":
+def _class_table(view: str, results: Sequence[Result]) -> Columns:
     """One row a family and model; one column a pathology, by the paper's short names."""
     result = results[0]
     families = [score for score in result.scores if score.per_class and _view(score) == view]
     labels = list(dict.fromkeys(label for score in families for label in score.per_class))
-    table = show.new_table(gap=1)
-    show.add_column(table, f"pathology {view}", 18)
-    for label in labels:
-        show.add_column(table, _HEADS.get(label, label), justify="right", min_width=4)
+    heads = [Column(_HEADS.get(label, label), "right") for label in labels]
+    table = Columns([Column(f"pathology {view}", cut=True), *heads], gap=1)
     for family in families:
         head = f"{_title(family.name)} {_arrow(family)} "
         for one in results:
@@ -177,9 +130,29 @@ def _class_table(view: str, results: Sequence[Result], show: _Shown) -> "Table":
             classes = [score.per_class.get(label) for label in labels]
             cells = [cell(family.name, c.value if c else None) for c in classes]
             name = head + one.model.name if one is result else f"{'':{len(head)}}{one.model.name}"
-            table.add_row(*map(show.text, (name, *cells)), style="" if one is result else "dim")
-        table.add_section()
+            table.row([name, *cells], dim=one is not result)
+        table.end_section()
     return table
+
+
+def _whole(score: Score) -> str:
+    """A score's value, unless it mixes what can't be mixed."""
+    return MISSING if _only_classes(score) else number(score.name, score.value)
+
+
+def _only_classes(score: Score) -> bool:
+    facts = facts_of(score.name)
+    return facts is not None and facts.only_classes
+
+
+def _caveats(result: Result) -> list[str]:
+    """What their families say of the values; equal words of several scores stand once."""
+    said: dict[str, list[str]] = {}
+    for score in result.scores:
+        family = family_of(score.name)
+        for caveat in family.caveats(score) if family else ():
+            said.setdefault(caveat, []).append(score.name)
+    return [f"{', '.join(names)}: {caveat}" for caveat, names in said.items()]
 
 
 def _views(result: Result) -> list[str]:
@@ -294,9 +267,3 @@ def _first_output(result: Result) -> Modality:
 
 def _arrow(score: Score) -> str:
     return "↑" if score.higher_is_better else "↓"
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console()

@@ -1,9 +1,15 @@
 import io
+import re
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from codixr.modality import Modality
+from codixr_bench.backbones.phantom_judge import judge_pass
+from codixr_bench.metrics.distances import FEATURES
 from codixr_bench.result import Coverage, ModelInfo, TrackInfo, make_result
+from codixr_bench.score import ClassScore, Score
 from codixr_bench.show.table import print_summary, print_table
 from codixr_bench.task import Task
 from helpers.metric_fakes import example_scores
@@ -104,3 +110,60 @@ def test_a_summary_has_a_row_a_task_output_and_model():
     assert line_of(text, "F->T") == ["F->T", "T", "codixr", "0.500"]
     assert text.count("noise") == 2
     assert "bleu_4" not in text
+
+
+LONG = "a-model-with-a-very-long-name-indeed"
+
+
+def test_names_are_cut_only_where_there_is_no_room():
+    scale = [result(model=LONG, value=0.5)]
+    assert LONG in shown(print_table, result(), scale, width=200)
+    narrow = shown(print_table, result(), scale, width=80)
+    assert LONG not in narrow
+    assert "a-mo" in narrow
+
+
+def test_a_pipe_shows_names_whole(capsys):
+    print_table(result(model=LONG))
+    assert f"AUROC ↑ {LONG}" in capsys.readouterr().out
+
+
+def test_no_number_is_cut_however_narrow():
+    text = shown(print_table, result(value=0.99961), [result(model="real")], width=40)
+    assert max(map(len, text.splitlines())) <= 60
+    assert ".9996" in text
+    assert "0.9996" in text
+    assert not re.search(r"\d…", text)
+
+
+def test_a_mean_over_classes_of_unlike_n_is_not_printed():
+    classes = {
+        name: ClassScore(value=value, ci95=(value, value), n_pos=n, n_neg=9)
+        for name, value, n in (("Edema", 8.31, 60), ("Fracture", 0.0, 900))
+    }
+    mean = Score(
+        name="fid_by_class_phantom", value=4.155, ci95=(4.0, 4.3), n=2000, higher_is_better=False,
+        per_class=classes, signature="fid_by_class|n:2000",
+    )  # fmt: skip
+    text = shown(print_table, result().model_copy(update={"scores": (mean,)}))
+    assert line_of(text, "fid_by_class_phantom") == ["fid_by_class_phantom", "↓", "–", "2,000"]
+    assert line_of(text, "Fréchet distance")[-2:] == ["8.31", ".00"]
+    assert "4.1" not in text
+
+
+def test_a_distance_of_fewer_pictures_than_features_says_so():
+    few = [
+        Score(name=name, value=9.0, ci95=(8.0, 10.0), n=n, higher_is_better=False, signature="fid")
+        for name, n in (("fid_phantom", 64), ("fid_inception", 2047))
+    ]
+    text = shown(print_table, result().model_copy(update={"scores": tuple(few)}), width=200)
+    assert "fid_phantom: n = 64 is fewer than the network's 128 features" in text
+    assert "fid_inception: n = 2,047 is fewer than the network's 2,048 features" in text
+    enough = [few[0].model_copy(update={"n": 128})]
+    text = shown(print_table, result().model_copy(update={"scores": tuple(enough)}), width=200)
+    assert "fewer than" not in text
+
+
+def test_the_number_of_features_is_the_networks():
+    pictures = np.random.default_rng(0).random((2, 1, 64, 64), dtype=np.float32)
+    assert judge_pass(Modality.F).features(pictures).shape[1] == FEATURES["phantom"]
