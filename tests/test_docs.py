@@ -6,14 +6,12 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 import codixr.cli
 import codixr_bench.cli
-from codixr.modality import Modality
-from codixr_bench.task import Task, parse_tasks
+from codixr_bench.task import parse_tasks
 
 ROOT = Path(__file__).parent.parent
 _found = importlib.util.spec_from_file_location("outputs", ROOT / "docs" / "outputs.py")
@@ -121,21 +119,6 @@ def test_the_readme_s_ten_lines_of_python_run(tmp_path, monkeypatch, capsys):
         f"frontal-{k}.png" for k in range(4)
     ]
     assert len(capsys.readouterr().out.split()) > 3
-
-
-def test_the_example_metric_counts_words():
-    names: dict[str, type] = {}
-    exec(example("ReportLength"), names)
-    first, second = names["ReportLength"](), names["ReportLength"]()
-    assert first.applies_to(Task.parse("F->T"))
-    assert not first.applies_to(Task.parse("T->F"))
-    study = SimpleNamespace()
-    first.update([0], [study], [{Modality.T: "No acute disease."}])
-    second.update([1], [study], [{Modality.T: "Clear."}])
-    first.merge(second)
-    (score,) = first.compute()
-    assert (score.value, score.n) == (2.0, 2)
-    assert first.statistics()["report_words"].tolist() == [3, 1]
 
 
 def test_the_example_track_is_python():

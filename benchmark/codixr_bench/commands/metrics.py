@@ -1,29 +1,48 @@
-"""``codixr-bench metrics``: a track's metrics, and the tasks they apply to."""
+"""``codixr-bench metrics``: a track's metrics and the tasks they apply to; one metric's card."""
 
 import argparse
 import json
+import math
+from pathlib import Path
 
 from codixr_bench.commands.options import add_json
-from codixr_bench.registry import METRICS, names
+from codixr_bench.metric import Family
+from codixr_bench.registry import METRICS, family_of, load_family, names, unknown
 from codixr_bench.task import Task
+
+_PACKAGE = Path(__file__).parents[1]
+_CARDS = (_PACKAGE / "cards", _PACKAGE.parents[1] / "docs" / "metrics")
+"""In an installed wheel, and in the repository."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``metrics``."""
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="print the card of a metric (bleu) or of a score's metric (bleu_4)",
+    )
     parser.add_argument("--track", default="phantom", metavar="TRACK", help="default: phantom")
     add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
-    """Print the metrics of a track and the tasks they apply to; exit code 0."""
+    """Print the metrics of a track and the tasks they apply to, or a card; exit code 0."""
+    if parsed.name:
+        return _card(parsed.name, as_json=parsed.json)
+    return _list(parsed.track, as_json=parsed.json)
+
+
+def _list(track_name: str, *, as_json: bool) -> int:
     from codixr_bench.track import Track
 
-    track = Track.load(parsed.track)
+    track = Track.load(track_name)
     applies: dict[str, list[str]] = {}
     for task_name in track.task_names():
         for metric in track.metrics(Task.parse(task_name)):
             applies.setdefault(metric.name, []).append(task_name)
-    if parsed.json:
+    if as_json:
         print(json.dumps({"track": track.name, "metrics": applies}, indent=2))
         return 0
     print(f"track {track.name}: {track.title}")
@@ -35,3 +54,37 @@ def main(parsed: argparse.Namespace) -> int:
         shown = ", ".join(f"{name} ({s})" for name, s in zip(others, sources, strict=True))
         print(f"also, by --metrics: {shown}")
     return 0
+
+
+def _card(name: str, *, as_json: bool) -> int:
+    """A family's scores with what holds for them, and its card."""
+    family = load_family(name) if name in names("metrics") else family_of(name)
+    if family is None:
+        raise unknown("metric", name, names("metrics"))
+    text = _text(family)
+    scores = {
+        score: {
+            "higher_is_better": facts.higher_is_better,
+            "lowest": None if math.isinf(facts.lowest) else facts.lowest,
+            "highest": None if math.isinf(facts.highest) else facts.highest,
+            "about": str(facts.about),
+            "primary": facts.primary,
+        }
+        for score, facts in family.scores.items()
+    }
+    if as_json:
+        print(json.dumps({"metric": family.name, "scores": scores, "card": text}, indent=2))
+        return 0
+    print(f"{family.name} ({'built in' if family.name in METRICS else 'plugged in'})\n")
+    for score, facts in family.scores.items():
+        better = "higher is better" if facts.higher_is_better else "lower is better"
+        print(f"  {score:<28} {better}, {facts.lowest:g} to {facts.highest:g}")
+    print(f"\n{text}")
+    return 0
+
+
+def _text(family: Family) -> str:
+    for folder in _CARDS:
+        if family.card and (folder / family.card).is_file():
+            return (folder / family.card).read_text(encoding="utf-8").strip()
+    return (type(family).__doc__ or "").strip()
