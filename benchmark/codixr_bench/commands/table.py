@@ -21,10 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="terminal",
         help="default: terminal; latex needs the package booktabs",
     )
+    parser.add_argument(
+        "--own", action="store_true", help="leave out the rows that the paper prints"
+    )
+    parser.add_argument(
+        "--intervals", action="store_true", help="write 95 %% intervals behind your values"
+    )
+    parser.add_argument("--caption", default="", metavar="TEXT", help="what stands above the table")
 
 
 def main(parsed: argparse.Namespace) -> int:
     """Print the table; InputError for a file that is not a result, or of none of its tasks."""
     results = [Result.load(file) for path in parsed.results for file in result_files(path)]
-    print(FORMATS[parsed.format](paper_table(parsed.table, results)))
+    blocks = paper_table(parsed.table, results, own=parsed.own, intervals=parsed.intervals)
+    print(FORMATS[parsed.format](blocks, parsed.caption))
     return 0

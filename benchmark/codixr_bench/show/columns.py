@@ -5,7 +5,7 @@ room for everything, unless ``COLUMNS`` says otherwise.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -34,9 +34,10 @@ def standard_output() -> "Console":
 class Paper:
     """A console, and what it can show."""
 
-    def __init__(self, console: "Console | None") -> None:
+    def __init__(self, console: "Console | None", *, unicode: bool | None = None) -> None:
         self.console = console or standard_output()
-        self.unicode = self.console.encoding.lower().replace("-", "").startswith("utf")
+        encoding = self.console.encoding.lower().replace("-", "")
+        self.unicode = encoding.startswith("utf") if unicode is None else unicode
 
     def text(self, text: str) -> str:
         """``text`` in letters that the console has."""
@@ -75,15 +76,16 @@ class Columns:
     heads: list[Column] = field(default_factory=list)
     names: int = 1
     gap: int = 2
-    rows: list[tuple[Sequence[str], str]] = field(default_factory=list)
+    rows: list[tuple[Sequence[str], str, Collection[int]]] = field(default_factory=list)
+    """Cells, a style, and the cells that are bold."""
     ends: set[int] = field(default_factory=set)
     """Rows with a line under them."""
 
-    def row(self, cells: Sequence[str], *, dim: bool = False) -> None:
+    def row(self, cells: Sequence[str], *, dim: bool = False, bold: Collection[int] = ()) -> None:
         """Add a row."""
         if len(cells) != len(self.heads):
             raise ValueError(f"{len(cells)} cells for {len(self.heads)} columns")
-        self.rows.append((cells, "dim" if dim else ""))
+        self.rows.append((cells, "dim" if dim else "", bold))
 
     def end_section(self) -> None:
         """A line under the last row."""
@@ -92,7 +94,7 @@ class Columns:
     def widths(self) -> list[int]:
         """Of every column, with nothing cut."""
         return [
-            max([head.head_width, *(len(cells[i]) for cells, _ in self.rows)])
+            max([head.head_width, *(len(cells[i]) for cells, _, _ in self.rows)])
             for i, head in enumerate(self.heads)
         ]
 
@@ -130,6 +132,7 @@ class Columns:
 def _drawn(paper: Paper, columns: Columns, part: dict[int, int]) -> "Table":
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(
         box=box.SIMPLE_HEAD if paper.unicode else box.ASCII2,
@@ -149,8 +152,12 @@ def _drawn(paper: Paper, columns: Columns, part: dict[int, int]) -> "Table":
             justify=head.side,
             style="dim" if head.dim else "",
         )
-    for number, (cells, style) in enumerate(columns.rows):
-        table.add_row(*(paper.text(cells[i]) for i in part), style=style)
+    for number, (cells, style, bold) in enumerate(columns.rows):
+        shown = [
+            Text(paper.text(cells[i]), style="bold" if i in bold else "", overflow=cut)
+            for i in part
+        ]
+        table.add_row(*shown, style=style)
         if number in columns.ends:
             table.add_section()
     return table

@@ -1,6 +1,6 @@
 r"""THE LaTeX writer: text as it has to be written, and tables for ``\usepackage{booktabs}``."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 _ESCAPES = {
     "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
@@ -15,9 +15,12 @@ def escape(text: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in text)
 
 
-def row(cells: Sequence[str]) -> str:
-    """A line of a table, every cell escaped."""
-    return " & ".join(map(escape, cells)) + r" \\"
+def row(cells: Sequence[str], bold: Collection[int] = ()) -> str:
+    """A line of a table, every cell escaped; ``bold`` names the cells to print so."""
+    texts = [
+        rf"\textbf{{{escape(cell)}}}" if i in bold else escape(cell) for i, cell in enumerate(cells)
+    ]
+    return " & ".join(texts) + r" \\"
 
 
 def groups(heads: Sequence[tuple[str, int]], skipped: int) -> list[str]:
@@ -50,3 +53,11 @@ def tabular(comment: str, align: str, head: Sequence[str], blocks: Sequence[Sequ
         if block:
             lines += [r"\midrule", *block]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def table(caption: str, inside: str) -> str:
+    r"""A ``table`` with a caption around one or more tabulars."""
+    return "\n".join(
+        [r"\begin{table}[t]", r"\centering", rf"\caption{{{escape(caption)}}}", inside,
+         r"\end{table}"]
+    )  # fmt: skip

@@ -57,7 +57,8 @@ def rows(name, results=ALL):
 
 
 @pytest.mark.parametrize(
-    ("name", "columns"), [("II", [9, 9]), ("III", [13, 13]), ("IV", [12]), ("V", [14])]
+    ("name", "columns"),
+    [("II", [6, 6, 6, 6]), ("III", [13] * 4), ("IV", [12, 12]), ("V", [14, 14])],
 )
 def test_every_row_has_a_cell_a_column_and_groups_span_them(name, columns):
     blocks = paper_table(name, ALL)
@@ -67,18 +68,81 @@ def test_every_row_has_a_cell_a_column_and_groups_span_them(name, columns):
         assert sum(width for _, width in block.groups) in (0, len(block.columns))
 
 
-def test_ours_stand_below_the_printed_rows_and_say_where_they_were_measured():
+def test_only_what_was_measured_alike_shares_a_block():
+    here = "phantom test, n=20"
     for name in ("II", "III", "IV", "V"):
-        for block in paper_table(name, ALL):
-            sources = [row.source for row in block.rows]
-            printed = sources.count("printed")
-            assert sources[:printed] == ["printed"] * printed
-            assert set(sources[printed:]) == {"phantom test, n=20"}
+        blocks = paper_table(name, ALL)
+        assert [block.source for block in blocks] == [
+            source for source in ("printed", here) for _ in range(len(blocks) // 2)
+        ]
+        for block in blocks:
+            assert {row.source for row in block.rows} == {block.source}
+            assert block.title.endswith(f"; {block.source}")
+    other = ALL[0].model_copy(update={"track": ALL[0].track.model_copy(update={"n": 30})})
+    found = [block.source for block in paper_table("III", [*ALL, other], own=True)]
+    assert found == [here, here, "phantom test, n=30", "phantom test, n=30"]
+
+
+def test_scores_that_were_made_otherwise_stand_apart():
+    def made(signature):
+        scores = [
+            s.model_copy(update={"signature": f"{signature}|n:{s.n}"}) if "fid" in s.name else s
+            for s in ALL[0].scores
+        ]
+        return ALL[0].model_copy(update={"scores": tuple(scores)})
+
+    one, other = made("fid|ref:same-studies"), made("fid|ref:others")
+    assert len(paper_table("II", [one, other], own=True)) == 2
+    assert len(paper_table("II", [one, one], own=True)) == 1
+    # Table III doesn't show distances: how they were made doesn't matter there.
+    assert len(paper_table("III", [one, other], own=True)) == 2
+
+
+def test_the_best_of_a_column_is_bold_and_the_real_data_do_not_compete():
+    def valued(model, value):
+        one = result("T->F", model)
+        scores = tuple(s.model_copy(update={"value": value}) for s in one.scores)
+        return one.model_copy(update={"scores": scores})
+
+    better, real = valued("better", 9.0), valued("real", 0.0)
+    block = paper_table("II", [result("T->F"), better, real], own=True)[0]
+    assert {block.rows[i].label: j for i, j in block.best()} == {"better": 1, "mine": 0}
+    tex = FORMATS["latex"]([block], "")
+    assert r"better & 9.00 & \textbf{9.00}" in tex
+    assert r"\textbf{1.25}" in tex
+    assert "**9.00**" in FORMATS["markdown"]([block], "")
+    assert "\x1b" not in FORMATS["terminal"]([block], "")
+    assert not paper_table("II", [better, real], own=True)[0].best(), "nobody to be better than"
+
+
+def test_intervals_and_a_caption_are_shown_when_asked_for():
+    score_of = ALL[0].scores[1].model_copy(update={"ci95": (1.0, 1.5)})
+    one = ALL[0].model_copy(update={"scores": (score_of,)})
+    blocks = paper_table("II", [one], own=True, intervals=True)
+    assert blocks[0].rows[0].cells[0] == "1.25 [1.00, 1.50]"
+    tex = FORMATS["latex"](paper_table("II", ALL, own=True), "Ours & theirs")
+    assert tex.count(r"\begin{table}") == tex.count(r"\caption{Ours \& theirs}") == 1
+    assert tex.count(r"\begin{tabular}") == 2
+    for form in ("terminal", "markdown"):
+        assert FORMATS[form](blocks, "Ours").splitlines()[0].strip() == "Ours"
+
+
+@pytest.mark.parametrize("name", ["II", "III", "IV", "V"])
+@pytest.mark.parametrize("intervals", [False, True])
+def test_a_table_fits_80_columns_with_every_number_whole(name, intervals, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    blocks = paper_table(name, ALL, intervals=intervals)
+    text = FORMATS["terminal"](blocks, "")
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for block in blocks:
+        for row in block.rows:
+            assert all(one in text for one in row.cells)
 
 
 def test_cells_are_the_results_values():
     here = "phantom test, n=20"
-    assert rows("II")["FID", "mine", here][:3] == ("–", "1.25", "12.50")
+    assert rows("II")["FID", "mine", here][:2] == ("1.25", "12.50")
     assert rows("IV")["BLEU-1", "mine", here][:4] == ("0.40", "0.30", "0.20", "0.10")
     assert rows("III")["AUROC", "mine L+T→F", here] == (".85",) * 13
     assert rows("V")["F1", "mine F+L→T", here] == (*(".60",) * 11, ".70", ".60", ".70")
@@ -93,7 +157,7 @@ def test_printed_cells_are_the_papers():
 
 def test_real_stands_once_a_track():
     real = [result(task, "real") for task in FID_TASKS[0]]
-    labels = [row.label for row in paper_table("III", real)[0].rows if row.source != "printed"]
+    labels = [row.label for row in paper_table("III", real, own=True)[0].rows]
     assert labels == ["Real Data"]
 
 
@@ -101,21 +165,18 @@ def test_real_stands_once_a_track():
 def test_every_format_holds_every_cell(name):
     blocks = paper_table(name, ALL)
     cells = sum(len(row.cells) for block in blocks for row in block.rows)
-    table = list(csv.reader(io.StringIO(FORMATS["csv"](blocks))))
+    table = list(csv.reader(io.StringIO(FORMATS["csv"](blocks, ""))))
     assert sum(len(line) - 3 for line in table if line[0] != "table") == cells
-    tex = FORMATS["latex"](blocks)
+    tex = FORMATS["latex"](blocks, "")
     assert tex.count(r"\toprule") == tex.count(r"\bottomrule") == len(blocks)
     body = [line for line in tex.splitlines() if line.endswith(r"\\")]
     assert {line.count("&") for line in body if "multicolumn" not in line} == {
-        len(block.columns) + 1 for block in blocks
+        len(block.columns) for block in blocks
     }
     assert "_XR" not in tex.replace(r"\_XR", "")
-    pipes = [line for line in FORMATS["markdown"](blocks).splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in pipes}) == 1
-    lines = FORMATS["terminal"](blocks).splitlines()
-    assert sum("printed" in line for line in lines) == sum(
-        row.source == "printed" for block in blocks for row in block.rows
-    )
+    pipes = FORMATS["markdown"](blocks, "").split("\n\n")
+    for block, lines in zip(blocks, pipes[1::2], strict=True):
+        assert {line.count("|") for line in lines.splitlines()} == {len(block.columns) + 2}
 
 
 def test_the_command_reads_folders_and_files(tmp_path, capsys):
@@ -125,7 +186,9 @@ def test_the_command_reads_folders_and_files(tmp_path, capsys):
         one.save(folder / "result.json")
     assert len(result_files(tmp_path)) == 2
     assert main(["table", "III", str(tmp_path), "--format", "markdown"]) == 0
-    assert "| mine T→F | phantom test, n=20 |" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "; phantom test, n=20**" in said
+    assert "\n| mine T→F | " in said
     assert main(["table", "V", str(tmp_path)]) == 2
     assert "Table V is about F->T, L->T, F+L->T" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
