@@ -106,6 +106,48 @@ class Prepares(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class PeerScore:
+    """A score computed again, from the same samples, by the library that the field trusts."""
+
+    name: str
+    """Of our score."""
+    library: str
+    """With its version, e.g. ``nltk 3.10.4``."""
+    value: float | None
+    """None with a ``reason``."""
+    tolerance: float
+    """What the two may differ by: rounding, never a definition."""
+    reason: str | None = None
+    convention: str = ""
+    """The library's definition in a few words, where ours is another."""
+    ours: float | None = None
+    """Our code's value by the library's convention; None where the score itself is."""
+
+
+class Peer(Protocol):
+    """Computes a metric's scores by a library: give it the samples that the metric gets."""
+
+    def update(
+        self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
+    ) -> None:
+        """Add studies and what was made for them."""
+        ...
+
+    def scores(self) -> list[PeerScore]:
+        """The library's scores, once the metric and its peer have seen all samples."""
+        ...
+
+
+@runtime_checkable
+class HasPeer(Protocol):
+    """A metric that a library computes too; ``score --cross-check`` shows both."""
+
+    def peer(self) -> Peer | None:
+        """A new peer, before the first ``update``; None where no library has its scores."""
+        ...
+
+
 class About(StrEnum):
     """What a score judges."""
 

@@ -97,6 +97,26 @@ class Environment(_Part):
     packages: dict[Name, Name]
 
 
+class CrossCheck(_Part):
+    """A score beside the same one by the library that the field trusts, from the same samples."""
+
+    name: Value
+    """Of the score."""
+    library: Value = ""
+    """With its version; empty where none computes it."""
+    ours: float | None
+    ours_by_its_convention: float | None = None
+    """Our code's value by the library's definition, where ours is another; this one is held
+    against ``theirs`` then."""
+    theirs: float | None = None
+    tolerance: Annotated[float, Field(ge=0)] = 0.0
+    agrees: bool | None = None
+    """None where the library gives no value: then ``reason`` says why."""
+    convention: Value = ""
+    """The library's definition, where ours is another."""
+    reason: Value | None = None
+
+
 class Code(_Part):
     """What ran."""
 
@@ -122,6 +142,8 @@ class Result(_Part):
     timings: dict[Name, Seconds]
     """Seconds of each part, e.g. ``generate``, ``score``; every time of the run is here."""
     code: Code
+    cross_check: tuple[CrossCheck, ...] = ()
+    """Each score beside its library's; written by ``score --cross-check`` only."""
 
     @validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -150,7 +172,10 @@ class Result(_Part):
 
     def to_json(self, *, timings: bool = True) -> bytes:
         """UTF-8 JSON; equal results give equal bytes. ``timings=False`` leaves them out."""
-        content = self.model_dump(mode="json", exclude=None if timings else {"timings"})
+        left_out = set() if timings else {"timings"}
+        if not self.cross_check:
+            left_out.add("cross_check")
+        content = self.model_dump(mode="json", exclude=left_out)
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         return (text + "\n").encode()
 
@@ -220,6 +245,7 @@ def make_result(
     coverage: Coverage,
     scores: Sequence[Score],
     timings: Mapping[str, float],
+    cross_check: Sequence[CrossCheck] = (),
 ) -> Result:
     """A result of this process: environment and code are filled in.
 
@@ -237,6 +263,7 @@ def make_result(
             environment=current_environment(),
             timings=dict(timings),
             code=current_code(),
+            cross_check=tuple(cross_check),
         )
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)

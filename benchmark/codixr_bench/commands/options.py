@@ -114,4 +114,5 @@ def run_options(parsed: argparse.Namespace) -> "RunOptions":
         out=given["out"],
         overwrite=given.get("overwrite", usual.overwrite),
         show_content=given.get("show_content", usual.show_content),
+        cross_check=given.get("cross_check", usual.cross_check),
     )

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Sequence
 
+from codixr_bench.result import Result
 from codixr_bench.runs.finish import ScoredRun
+from codixr_bench.show.number import MISSING
 from codixr_bench.show.table import print_summary, print_table
 
 
@@ -17,3 +19,36 @@ def print_runs(runs: Sequence[ScoredRun], *, as_json: bool, group: bool = False)
         print_table(run.result, run.scale)
     if group:
         print_summary([run.result for run in runs], [r for run in runs for r in run.scale])
+
+
+def print_cross_check(result: Result) -> None:
+    """Each score beside its library's value, the difference, and what it may be."""
+    rows = [["score", "ours", "theirs", "difference", "tolerance", "library"]]
+    for one in result.cross_check:
+        if one.theirs is None:
+            rows.append([one.name, _value(one.ours), MISSING, "", "", one.reason or ""])
+            continue
+        ours = one.ours if one.ours_by_its_convention is None else one.ours_by_its_convention
+        gap = MISSING if ours is None else f"{abs(ours - one.theirs):.1e}"
+        says = "" if one.agrees else "  DIFFERS"
+        if one.convention:
+            rows.append([one.name, _value(one.ours), "", "", "", "our own convention"])
+        rows.append(
+            [
+                f"  {one.convention}" if one.convention else one.name,
+                *(_value(ours), _value(one.theirs), gap, f"{one.tolerance:.1e}"),
+                f"{one.library}{says}",
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    print("cross-check: the same samples, scored by the field's libraries")
+    for row in rows:
+        left, *middle, last = (
+            text.ljust(width) if at in (0, 5) else text.rjust(width)
+            for at, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join([left, *middle, last]).rstrip())
+
+
+def _value(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.8g}"

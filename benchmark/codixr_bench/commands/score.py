@@ -19,18 +19,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_task(parser, required=False)
     parser.add_argument("--model", metavar="NAME", help="what to call the maker of the samples")
+    parser.add_argument(
+        "--cross-check",
+        action="store_true",
+        help="have the field's libraries compute each score again from the same samples; exit "
+        "code 1 when one differs by more than its tolerance",
+    )
     options.add_data(parser)
     options.add_scoring(parser)
     options.add_out(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
-    """Score the samples and print the table; exit code 0."""
-    from codixr_bench.commands.printing import print_runs
+    """Score the samples and print the table; exit code 1 when a library gives another value."""
+    from codixr_bench.commands.printing import print_cross_check, print_runs
     from codixr_bench.runs.existing import Claims, score_existing
 
     claims = Claims(parsed.task, parsed.track, parsed.split, parsed.limit, parsed.model)
     scored = score_existing(parsed.samples, claims, options.run_options(parsed))
     messages.say("codixr-bench", f"{scored.result.task}: results in {scored.folder}")
     print_runs([scored], as_json=parsed.json)
-    return 0
+    differ = [one.name for one in scored.result.cross_check if one.agrees is False]
+    if parsed.cross_check and not parsed.json:
+        print_cross_check(scored.result)
+    if differ:
+        messages.failure("codixr-bench", f"the libraries give another value of {', '.join(differ)}")
+    return 1 if differ else 0

@@ -16,14 +16,15 @@ import regex  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from codixr.data.study import Study
-from codixr_bench.metric import About, Columns, Facts, Problems
+from codixr_bench.metric import About, Columns, Facts, Peer, PeerScore, Problems
+from codixr_bench.metrics.peers import CLOSE, Pairs, ReportPeer, library
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.sums import SummedFamily
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
 
 if TYPE_CHECKING:
-    from sacrebleu.metrics import bleu as library
+    from sacrebleu.metrics import bleu as sacrebleu_library
 
 ORDERS = 4
 _PEER_ORDERS = 4
@@ -153,6 +154,10 @@ class Bleu(SummedFamily):
             return f"sacrebleu|scale:100|{_sacrebleu_signature()}"
         return f"bleu|order:1-{_order(name)}|case:lc|tok:wordpunct|smooth:none|nrefs:1"
 
+    def peer(self) -> Peer:
+        """NLTK's ``corpus_bleu``, and sacrebleu's."""
+        return ReportPeer(_by_libraries)
+
     def counts(self, name: str, columns: Columns) -> dict[str, int]:
         """Summed lengths, matches and n-grams of the score's orders."""
         prefix = f"{self.name}.sacrebleu" if name == "sacrebleu" else self.name
@@ -178,6 +183,25 @@ class Bleu(SummedFamily):
 
 
 BLEU = Bleu()
+
+
+def _by_libraries(pairs: Pairs) -> list[PeerScore]:
+    import warnings
+
+    from nltk.tokenize import wordpunct_tokenize
+    from nltk.translate.bleu_score import corpus_bleu as nltk_bleu
+
+    references, made = zip(*pairs, strict=True)
+    tokens = [[wordpunct_tokenize(text.lower()) for text in texts] for texts in (references, made)]
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of orders without a match, where it gives 0 as we do
+        for order in range(1, ORDERS + 1):
+            value = nltk_bleu([[one] for one in tokens[0]], tokens[1], [1 / order] * order)
+            found.append(PeerScore(f"bleu_{order}", library("nltk") or "nltk", float(value), CLOSE))
+    peer = _sacrebleu(False).corpus_score(list(made), [list(references)]).score
+    found.append(PeerScore("sacrebleu", library("sacrebleu") or "sacrebleu", peer, 100 * CLOSE))
+    return found
 
 
 def _order(name: str) -> int:
@@ -211,7 +235,7 @@ def _recomputed(score: Score) -> Problems:
 
 
 @lru_cache(maxsize=2)
-def _sacrebleu(effective_order: bool) -> "library.BLEU":
+def _sacrebleu(effective_order: bool) -> "sacrebleu_library.BLEU":
     from sacrebleu.metrics.bleu import BLEU
 
     return BLEU(effective_order=effective_order)

@@ -21,9 +21,10 @@ from codixr_bench.backbones.backbone import Images, generated_images, suffix_of
 from codixr_bench.backbones.phantom_judge import JudgePass, judge_pass
 from codixr_bench.backbones.published import load_or_note
 from codixr_bench.backbones.published_judge import DEFAULT, PublishedJudge, published_judge
-from codixr_bench.metric import About, Columns, Facts, Family, Influence, Problems
+from codixr_bench.metric import About, Columns, Facts, Family, Influence, Peer, PeerScore, Problems
 from codixr_bench.metrics.auroc import auroc_without_each, average_auroc
 from codixr_bench.metrics.average_checks import average_faults, average_problems, same_labels
+from codixr_bench.metrics.peers import StatePeer, by_class
 from codixr_bench.metrics.per_class import (
     AVERAGES,
     Averaged,
@@ -166,6 +167,32 @@ class ClassificationMetric:
                 f"point '{judge.threshold_policy}' on; leave backbones.operating_points out"
             )
         judge.tune(evaluation.split("val"))
+
+    def peer(self) -> Peer:
+        """scikit-learn's ``roc_auc_score`` and ``f1_score`` of the same probabilities."""
+        return StatePeer(self._by_library)
+
+    def _by_library(self) -> list[PeerScore]:
+        from sklearn.metrics import f1_score, roc_auc_score
+
+        if self.absent or not len(self._rows):
+            return []
+        columns = self._rows.columns()
+        probabilities = np.asarray(columns["probability"], dtype=np.float64)
+        predicted = probabilities >= np.asarray(self.classifier.thresholds, dtype=np.float64)
+        found = []
+        for kind, score, values in (
+            ("auroc", roc_auc_score, probabilities),
+            ("f1", f1_score, predicted.astype(np.int8)),
+        ):
+            lead = f"{self.lead}{kind}"
+            found += by_class(
+                lambda average, lead=lead: f"{lead}_{average}{self.suffix}",  # type: ignore[misc]
+                score,
+                values,
+                columns["label"],
+            )
+        return found
 
     def statistics(self) -> Columns:
         """``<name>.probability|predicted|label.<class>``, one column each.

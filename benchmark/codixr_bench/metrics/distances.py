@@ -26,7 +26,8 @@ from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.backbones.published import SCORE_NAMES, load_or_note, published
 from codixr_bench.backbones.real_features import RealFeatures, features_of_dataset
-from codixr_bench.metric import Column, Columns, Family
+from codixr_bench.metric import Column, Columns, Family, Peer, PeerScore
+from codixr_bench.metrics.distance_peers import distance_peers
 from codixr_bench.metrics.distance_scores import (
     FACTS,
     KINDS,
@@ -38,6 +39,7 @@ from codixr_bench.metrics.distance_scores import (
     score_name,
 )
 from codixr_bench.metrics.frechet import FeatureStatistics, distance_between, frechet_distance
+from codixr_bench.metrics.peers import StatePeer
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
 from codixr_bench.task import Task
@@ -157,6 +159,19 @@ class PictureDistances:
         if callable(images):
             images(self.view)
         self.floor_features = features_of_dataset(other, self.view, self.backbone)
+
+    def peer(self) -> Peer:
+        """torch-fidelity and prdc, on the same features."""
+        return StatePeer(self._by_libraries)
+
+    def _by_libraries(self) -> list[PeerScore]:
+        if self.absent or len(self._real) < 2:
+            return []
+        found = distance_peers(self.kinds, self._generated, self._real)
+        return [
+            replace(one, name=score_name(kind, self.backbone.name, self.suffix))
+            for kind, one in found.items()
+        ]
 
     def statistics(self) -> Columns:
         """``<score>.influence``, float64 [n]: what each study does to the score, mean zero.

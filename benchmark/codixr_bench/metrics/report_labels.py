@@ -29,8 +29,19 @@ from codixr_bench.labeler.canary import check
 from codixr_bench.labeler.interface import Labeler, load_labeler, signature
 from codixr_bench.labeler.labels import Labels
 from codixr_bench.labeler.nonreports import is_report
-from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Influence, Problems
+from codixr_bench.metric import (
+    INFLUENCE,
+    About,
+    Columns,
+    Facts,
+    Family,
+    Influence,
+    Peer,
+    PeerScore,
+    Problems,
+)
 from codixr_bench.metrics.average_checks import average_faults, average_problems
+from codixr_bench.metrics.peers import StatePeer, by_class
 from codixr_bench.metrics.per_class import (
     AVERAGES,
     Averaged,
@@ -129,6 +140,18 @@ class ReportLabelsMetric:
         }
         scores = [self._score(average, once, drawn, by_class, n) for average in AVERAGES]
         return [*scores, self._non_reports(report)]
+
+    def peer(self) -> Peer:
+        """scikit-learn's ``f1_score`` of the same labels."""
+        return StatePeer(self._by_library)
+
+    def _by_library(self) -> list[PeerScore]:
+        from sklearn.metrics import f1_score
+
+        if not len(self._rows):
+            return []
+        predicted, labels, _ = self._read()
+        return by_class("label_f1_{}".format, f1_score, predicted.astype(np.int8), labels, _TEN)
 
     def statistics(self) -> Columns:
         """``report_labels.hypothesis|reference.<observation>``, 1, 0, -1 or -2 (not mentioned).

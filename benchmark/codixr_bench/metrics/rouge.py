@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from codixr.data.study import Study
-from codixr_bench.metric import About, Facts
+from codixr_bench.metric import About, Facts, Peer, PeerScore
+from codixr_bench.metrics.peers import CLOSE, Pairs, ReportPeer, library
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.sums import SummedFamily
 from codixr_bench.model import Sample
@@ -39,8 +40,21 @@ class Rouge(SummedFamily):
         """The measure, stemming, and the library's version."""
         return f"rouge_l|f|stem:no|mean-of-reports|rouge-score:{_version()}"
 
+    def peer(self) -> Peer:
+        """rouge-score's own aggregate: the mean of its F-measures."""
+        return ReportPeer(_by_library)
+
 
 ROUGE = Rouge()
+
+
+def _by_library(pairs: Pairs) -> list[PeerScore]:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer(["rougeL"])
+    found = [scorer.score(reference, made)["rougeL"].fmeasure for reference, made in pairs]
+    name = library("rouge-score") or "rouge-score"
+    return [PeerScore("rouge_l", name, sum(found) / len(found), CLOSE)]
 
 
 @lru_cache(maxsize=1)

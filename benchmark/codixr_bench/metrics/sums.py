@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from codixr.data.study import Study
 from codixr.modality import Modality
-from codixr_bench.metric import Columns, Family, Influence
+from codixr_bench.metric import Columns, Family, Influence, Peer
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
@@ -55,6 +55,10 @@ class SummedFamily(Family):
     def signature(self, name: str) -> str:
         """How a score was made, without its ``n``; its first part names the metric."""
         return name
+
+    def peer(self) -> Peer | None:
+        """The library that computes the same scores; none by default."""
+        return None
 
     def metrics(self, task: Task, track: Track) -> "Sequence[SummedMetric]":
         """Its one metric, where ``task`` makes the output."""
@@ -120,6 +124,10 @@ class SummedMetric:
             self._score(name, float(once[0, i]), percentile_interval(drawn[:, i]))
             for i, name in enumerate(self.family.scores)
         ]
+
+    def peer(self) -> Peer | None:
+        """The family's."""
+        return self.family.peer()
 
     def statistics(self) -> Columns:
         """The rows, a column each."""

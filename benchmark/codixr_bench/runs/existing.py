@@ -116,4 +116,5 @@ def _finish(
         folder,
         data_dir=options.data_dir,
         show_content=options.show_content,
+        with_peers=options.cross_check,
     )

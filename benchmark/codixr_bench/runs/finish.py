@@ -23,6 +23,7 @@ from codixr_bench.metric import Metric
 from codixr_bench.model import Sample
 from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
+from codixr_bench.runs.cross_check import cross_check, peers_of
 from codixr_bench.runs.grid import ROWS, save_grid
 from codixr_bench.runs.record import RunRecord
 from codixr_bench.runs.scoring import SampleSource, prepare_metrics, score_samples
@@ -102,16 +103,21 @@ def finish(
     data_dir: Path | None = None,
     show_content: bool = False,
     timings: Mapping[str, float] | None = None,
+    with_peers: bool = False,
 ) -> ScoredRun:
     """Score all samples and write the files, ``result.json`` last.
+
+    ``with_peers`` has each score computed by a library too, for ``Result.cross_check``.
 
     Raises InputError when samples are missing or damaged, or the disk is full.
     """
     messages.say("codixr-bench", f"scoring {len(dataset):,} samples")
     began = time.perf_counter()
     prepare_metrics(metrics, Evaluation(track, dataset, data_dir))
-    scored = score_samples(source, dataset, metrics)
+    peers = peers_of(metrics) if with_peers else []
+    scored = score_samples(source, dataset, metrics, peers)
     seconds = time.perf_counter() - began
+    checked = cross_check(scored.scores, peers) if with_peers else ()
     result = make_result(
         task=source.task,
         track=TrackInfo(
@@ -126,6 +132,7 @@ def finish(
         coverage=Coverage(expected=len(dataset), scored=scored.n),
         scores=with_counts(scored.scores, scored.statistics, real_patients=not track.simulated),
         timings={**(timings or {}), "score": round(seconds, 3)},
+        cross_check=checked,
     )
     make_folder(folder)
     values = {score.name: score.value for score in result.scores}

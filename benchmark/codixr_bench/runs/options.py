@@ -26,6 +26,8 @@ class RunOptions:
     """The run's folder; None for the usual one (``run_folder``)."""
     overwrite: bool = False
     show_content: bool = False
+    cross_check: bool = False
+    """Whether libraries compute the scores too."""
     progress: bool = True
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
-from codixr_bench.metric import LoadsNetworks, Metric, Prepares
+from codixr_bench.metric import LoadsNetworks, Metric, Peer, Prepares
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
 from codixr_bench.statistics.bootstrap import patient_numbers, resampling_patients
@@ -59,8 +59,13 @@ class Scored:
     """As many as ``n`` where every study is a patient of its own."""
 
 
-def score_samples(source: SampleSource, dataset: StudyDataset, metrics: Sequence[Metric]) -> Scored:
-    """Score every sample against its study; nothing is dropped.
+def score_samples(
+    source: SampleSource,
+    dataset: StudyDataset,
+    metrics: Sequence[Metric],
+    peers: Sequence[Peer] = (),
+) -> Scored:
+    """Score every sample against its study; nothing is dropped. ``peers`` see the same samples.
 
     Intervals resample patients. Where some have several studies, the statistics' column ``patient``
     numbers them by first appearance.
@@ -75,6 +80,8 @@ def score_samples(source: SampleSource, dataset: StudyDataset, metrics: Sequence
         studies = [dataset[position] for position in positions]
         for metric in metrics:
             metric.update(positions, studies, samples)
+        for peer in peers:
+            peer.update(positions, studies, samples)
         n += len(positions)
         patients += [study.subject_id for study in studies]
     if n != len(dataset):
