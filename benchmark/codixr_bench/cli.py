@@ -53,6 +53,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "codixr_bench.commands.reconcile",
         "the paper's averages that don't follow from its cells",
     ),
+    "audit": (
+        "codixr_bench.commands.audit",
+        "anybody's printed table: averages that can't follow, unequal n, unclear differences",
+    ),
     "submit": (
         "codixr_leaderboard.commands.submit",
         "check results, and put them where the leaderboard reads them",
