@@ -12,7 +12,7 @@ from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.metric import About, Facts
 from codixr_bench.metrics.fid_infinity import extrapolated_distance
 from codixr_bench.metrics.frechet import Influences, frechet_of_rows
-from codixr_bench.metrics.kid import kernel_distance
+from codixr_bench.metrics.kid import kernel_distance, paired_kernel_distance
 from codixr_bench.metrics.precision_recall import K_DENSITY, K_PRECISION, manifolds
 from codixr_bench.score import ClassScore, Score
 from codixr_bench.statistics.bootstrap import Interval
@@ -38,6 +38,7 @@ FACTS: dict[str, Facts] = {
 """What can be asked for; a score's name is the kind, then the backbone."""
 KINDS = tuple(FACTS)
 TOO_FEW = "a distance needs two studies or more"
+TOO_FEW_TO_COVER = "the coverage of other studies needs 14 studies or more"
 NO_LABELS = "the pictures come without labels"
 LEAST_OF_CLASS = 50
 """Studies with a pathology, for its own distance."""
@@ -77,6 +78,15 @@ class Asked:
         """Whether row i of both sides is of one study."""
         return self.reference == "same-studies"
 
+    @property
+    def groups(self) -> NDArray[np.intp] | None:
+        """[n], the number of each study's patient; None where the sides are independent."""
+        if not self.paired:
+            return None
+        if self.patients is None:
+            return np.arange(self.n)
+        return np.unique(np.asarray(self.patients), return_inverse=True)[1]
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -100,7 +110,7 @@ def distance_scores(generated: FeatureRows, real: FeatureRows, asked: Asked) -> 
         return [_null(kind, asked, TOO_FEW) for kind in asked.kinds]
     computations: dict[str, Callable[[], Influences]] = {
         "fid": lambda: frechet_of_rows(generated, real),
-        "kid": lambda: kernel_distance(generated, real),
+        "kid": lambda: _kernel_distance(generated, real, asked),
         "fid_inf": lambda: extrapolated_distance(generated, real),
     }
     of_manifolds = _of_manifolds(generated, real, asked) if _MANIFOLDS & set(asked.kinds) else {}
@@ -117,6 +127,12 @@ def distance_scores(generated: FeatureRows, real: FeatureRows, asked: Asked) -> 
         except ValueError as error:
             scored.append(_null(kind, asked, str(error)))
     return scored
+
+
+def _kernel_distance(generated: FeatureRows, real: FeatureRows, asked: Asked) -> Influences:
+    if asked.groups is None:
+        return kernel_distance(generated, real)
+    return paired_kernel_distance(generated, real, asked.groups)
 
 
 def interval(kind: str, found: Influences, asked: Asked) -> Interval:
@@ -152,12 +168,15 @@ def _of_manifolds(generated: FeatureRows, real: FeatureRows, asked: Asked) -> di
     patients = asked.patients if asked.paired else None
     splits = Splits.draw(len(generated), len(real), paired=asked.paired, patients=patients)
     try:
-        found = manifolds(generated, real, splits)
+        found = manifolds(generated, real, splits, groups=asked.groups)
     except ValueError as error:
         return {kind: _null(kind, asked, str(error)) for kind in _MANIFOLDS}
     scored = {}
     for kind in _MANIFOLDS:
-        halved: Halved = getattr(found, kind)
+        halved: Halved | None = getattr(found, kind)
+        if halved is None:
+            scored[kind] = _null(kind, asked, TOO_FEW_TO_COVER)
+            continue
         r = len(halved.halves)
         score = Score(
             name=score_name(kind, asked.backbone, asked.suffix),
@@ -186,12 +205,14 @@ def _null(kind: str, asked: Asked, reason: str) -> Scored:
 
 
 def _signature(kind: str, asked: Asked, ci: str | None) -> str:
+    pairs = "others" if asked.paired else "all"
+    covered = "other-half" if asked.paired else "all"
     how = {
-        "kid": "|kernel:poly3|est:unbiased|pairs:all",
-        "precision": f"|k:{K_PRECISION}",
-        "recall": f"|k:{K_PRECISION}",
-        "density": f"|k:{K_DENSITY}",
-        "coverage": f"|k:{K_DENSITY}",
+        "kid": f"|kernel:poly3|est:unbiased|pairs:{pairs}",
+        "precision": f"|k:{K_PRECISION}|pairs:{pairs}",
+        "recall": f"|k:{K_PRECISION}|pairs:{pairs}",
+        "density": f"|k:{K_DENSITY}|pairs:{pairs}",
+        "coverage": f"|k:{K_DENSITY}|pairs:{covered}",
         "fid_inf": "|sizes:1,1/2,1/4",
         "fid_by_class": f"|least:{LEAST_OF_CLASS}",
     }.get(kind, "")

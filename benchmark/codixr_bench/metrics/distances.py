@@ -34,6 +34,7 @@ from codixr_bench.metrics.distance_scores import (
     NO_CLASS,
     NO_LABELS,
     TOO_FEW,
+    TOO_FEW_TO_COVER,
     Asked,
     distance_scores,
     score_name,
@@ -265,10 +266,12 @@ class Distances(Family):
     reasons = (
         *Family.reasons,
         TOO_FEW,
+        TOO_FEW_TO_COVER,
         NO_LABELS,
         NO_CLASS,
         r"fewer than \d+ studies show it",
         r"an extrapolation in \d+ features needs [\d,]+ studies",
+        "a kernel distance needs the pictures of two patients",
         r"manifolds of \d+ neighbours need \d+ pictures",
         r"the weights of backbone '[\w-]+' are not on this machine; .*",
     )
