@@ -23,7 +23,7 @@ class PromptConfig:
     stem_widths: tuple[int, ...] = ()
     """Stride-2 stages of a convolutional stem in place of the patch projection; () is CLIP's."""
     stem_norm: StemNormKind = "group"
-    """"batch", or "group" as in checkpoints before version 0.2."""
+    """"batch", or "group" as in the first checkpoints."""
     pooling: Pooling = "class"
     """The vision tower's vector: of its "class" token (CLIP's), or the "mean" of all tokens."""
     image_mean: tuple[float, ...] = (0.48145466, 0.4578275, 0.40821073)

@@ -23,7 +23,7 @@ class Backbone(Protocol):
     """Turns pictures into features, one picture at a time: no batch statistics.
 
     A backbone may also have ``keeps = True``: its features of real pictures are worth keeping
-    on the disk (``feature_cache.py``); and ``least_n``: below it, distances carry a warning.
+    on the disk (``real_features.py``); and ``least_n``: below it, distances carry a warning.
     """
 
     name: str
@@ -84,7 +84,7 @@ def generated_images(positions: Sequence[int], samples: Sequence[Sample], view: 
 
 
 def suffix_of(task: Task | None, view: Modality) -> str:
-    """``[F]`` or ``[L]`` where ``task`` makes both views, else nothing (CONTRACT.md, names)."""
+    """``[F]`` or ``[L]`` where ``task`` makes both views, else nothing."""
     two_views = task is not None and sum(m.is_image for m in task.outputs) == 2
     return f"[{view}]" if two_views else ""
 

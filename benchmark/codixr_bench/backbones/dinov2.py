@@ -1,7 +1,7 @@
 """Fréchet distances in DINOv2 features: the class token of ViT-S, B or L, as torch-fidelity has it.
 
 Weights are the published ``dinov2_vit*14_pretrain.pth``; the network is transformers'
-``Dinov2Model`` with their tensors under its names. Input as torch-fidelity's extractor: gray
+``Dinov2Model`` with their tensors under its names. Input as torch-fidelity's extractor: grey
 repeated to three channels, TensorFlow 1.x' resize to 224, ImageNet's mean and deviation. The
 position embedding is brought from 37 x 37 to 16 x 16 once, by the original's own rule (bicubic,
 scale (16 + 0.1) / 37).
@@ -43,7 +43,7 @@ _ATTENTION = (
 
 
 class DinoBackbone:
-    """Turns gray pictures into DINOv2's class token, after the last norm.
+    """Turns grey pictures into DINOv2's class token, after the last norm.
 
     Args:
         weights: the published file, loaded.
@@ -71,8 +71,8 @@ class DinoBackbone:
         mean, deviation = (torch.tensor(v)[:, None, None] * 255 for v in (_MEAN, _DEVIATION))
         batches = []
         for first in range(0, len(levels), _BATCH):
-            gray = resize_like_tensorflow1(levels[first : first + _BATCH], SIDE)
-            x = (gray[:, None].expand(-1, 3, -1, -1) - mean) / deviation
+            grey = resize_like_tensorflow1(levels[first : first + _BATCH], SIDE)
+            x = (grey[:, None].expand(-1, 3, -1, -1) - mean) / deviation
             batches.append(self._model(x).last_hidden_state[:, 0].numpy())
         return np.concatenate(batches)
 
@@ -98,7 +98,7 @@ def dinov2(state: Mapping[str, Tensor]) -> Dinov2Model:
         attention = next(names for names in _ATTENTION if _layer(0, names[0]) in wanted)
         tensors = _renamed(state, depth, attention)
     except (KeyError, ValueError) as error:
-        raise InputError(f"these are no weights of DINOv2: {error} is missing") from error
+        raise InputError(f"these are not the weights of DINOv2: {error} is missing") from error
     model.load_state_dict(tensors)
     return model
 

@@ -3,7 +3,7 @@
 The network, its TensorFlow 1.x resize and its weights are torch-fidelity's
 ``FeatureExtractorInceptionV3``; features agree with it to rounding (a test). What is faster here:
 
-- a gray picture stays one channel, and the first convolution's weights are summed over colours;
+- a grey picture stays one channel, and the first convolution's weights are summed over colours;
 - batch normalisation is folded into the convolutions, which run in channels-last memory;
 - the 1x1 convolutions that read the same input are one convolution; the average pooling of a branch
   follows its 1x1 convolution instead of going before it (both are linear), on fewer channels.
@@ -31,10 +31,10 @@ State = Mapping[str, Tensor]
 
 
 class InceptionBackbone:
-    """Turns gray pictures into the 2048 features of the last pooling layer.
+    """Turns grey pictures into the 2048 features of the last pooling layer.
 
     Args:
-        weights: torch-fidelity's file, loaded (``codixr_bench.backbones.weights.load``).
+        weights: torch-fidelity's file, loaded (``codixr_bench.backbones.weights.load_weights``).
     """
 
     name = "inception"
@@ -70,14 +70,14 @@ class InceptionV3:
         count = sum(key.endswith(".conv.weight") for key in state)
         if count != _CONVOLUTIONS:
             raise InputError(
-                "these are no weights of torch-fidelity's Inception v3: "
+                "these are not the weights of torch-fidelity's Inception v3: "
                 f"{count} convolutions of {_CONVOLUTIONS}"
             )
         self._convolutions = self._fold(state)
 
     @torch.inference_mode()
     def __call__(self, levels: Tensor) -> Tensor:
-        """Features of gray pictures of any size, uint8 [B, H, W]."""
+        """Features of grey pictures of any size, uint8 [B, H, W]."""
         x = (resize_like_tensorflow1(levels, SIDE) - 128) / 128
         x = self._run("Conv2d_1a_3x3", x[:, None], stride=2)
         x = self._run("Conv2d_2a_3x3", x)

@@ -46,7 +46,7 @@ class _Shell:
 
 
 class _RefusedError(Exception):
-    """A file names something that is no part of a network."""
+    """A file names something that does not belong to a network."""
 
 
 class _Unpickler(pickle.Unpickler):
@@ -78,7 +78,7 @@ def tensors_in(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
     except SafetensorError as error:
-        raise InputError(f"'{path}' is no safetensors file: {error}") from error
+        raise InputError(f"'{path}' is not a safetensors file: {error}") from error
 
 
 def _load(path: Path) -> Any:

@@ -117,7 +117,7 @@ class DenseNet121:
             self._head = (state["classifier.weight"].float(), state["classifier.bias"].float())
         except KeyError as error:
             raise InputError(
-                f"these are no weights of torchxrayvision's DenseNet-121: {error} is missing"
+                f"these are not the weights of torchxrayvision's DenseNet-121: {error} is missing"
             ) from error
 
     @torch.inference_mode()

@@ -97,7 +97,7 @@ def read_statistics(path: Path, n: int) -> dict[str, NDArray[np.generic]]:
             columns[name] = np.from_dlpack(column)
     except (OSError, pa.ArrowException, BufferError) as error:
         kind = type(error).__name__
-        raise InputError(f"'{path}' is no statistics file ({kind}); {cure}") from error
+        raise InputError(f"'{path}' is not a statistics file ({kind}); {cure}") from error
     if table.num_rows != n:
         raise InputError(f"'{path}' has {table.num_rows} rows for {n} studies; {cure}")
     return columns

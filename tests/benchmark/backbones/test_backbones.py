@@ -22,7 +22,7 @@ RNG = np.random.default_rng(0)
 
 
 def blobs(n, side=64, contrast=1.0, seed=0):
-    """Smooth gray pictures, uint8 [n, side, side]."""
+    """Smooth grey pictures, uint8 [n, side, side]."""
     rng = np.random.default_rng(seed)
     coarse = torch.from_numpy(rng.normal(size=(n, 1, 6, 6)).astype("f4") * contrast)
     smooth = torch.nn.functional.interpolate(coarse, side, mode="bicubic")
@@ -156,7 +156,7 @@ def test_a_file_of_weights_tells_its_network(inception, densenet, tmp_path):
 
 
 def test_weights_of_another_network_are_refused(densenet):
-    with pytest.raises(InputError, match="no weights of torch-fidelity's Inception"):
+    with pytest.raises(InputError, match="not the weights of torch-fidelity's Inception"):
         PublishedBackbone("inception", densenet._given, allow_unpinned=True).load()
 
 

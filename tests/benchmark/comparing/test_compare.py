@@ -272,7 +272,7 @@ def test_statistics_of_another_run_are_found_out_by_their_scores(tmp_path: Path)
 def test_damaged_statistics_are_bad_input(tmp_path: Path) -> None:
     first, second = pair(tmp_path, 20)
     (first / "statistics.parquet").write_bytes(b"not parquet")
-    with pytest.raises(InputError, match="is no statistics file"):
+    with pytest.raises(InputError, match="is not a statistics file"):
         the_comparison(first, second)
     with pytest.raises(InputError, match="20 rows for 21 studies"):
         read_statistics(second / "statistics.parquet", 21)

@@ -15,7 +15,7 @@ SIDE = 8
 TASK = Task.parse("L->F+T")
 
 
-def gray(seed: int, side: int = SIDE) -> Image.Image:
+def grey(seed: int, side: int = SIDE) -> Image.Image:
     levels = np.random.default_rng(seed).integers(1, 256, size=(side, side), dtype=np.uint8)
     return Image.fromarray(levels)
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     """A whole and correct folder of four samples."""
     (tmp_path / "F").mkdir()
     for position in range(N):
-        gray(position).save(tmp_path / "F" / f"{position:05d}.png")
+        grey(position).save(tmp_path / "F" / f"{position:05d}.png")
     rows = "\n".join(f'{p},"no effusion, study {p}"' for p in range(N))
     (tmp_path / "reports.csv").write_text(f"position,report\n{rows}\n")
     return tmp_path
@@ -39,14 +39,14 @@ def test_a_whole_folder_is_read_by_position(folder: Path) -> None:
     ((positions, batch),) = opened(folder).batches()
     assert positions == range(N)
     assert batch[2][Modality.T] == "no effusion, study 2"
-    expected = np.asarray(gray(2), dtype=np.float32)[None] / np.float32(255)
+    expected = np.asarray(grey(2), dtype=np.float32)[None] / np.float32(255)
     assert (batch[2][Modality.F] == expected).all()
 
 
 def test_the_flat_layout_holds_both_views(tmp_path: Path) -> None:
     for position in range(N):
-        gray(position).save(tmp_path / f"{position}_F.png")
-        gray(position + 10).save(tmp_path / f"{position}_L.png")
+        grey(position).save(tmp_path / f"{position}_F.png")
+        grey(position + 10).save(tmp_path / f"{position}_L.png")
     ((_, batch),) = opened(tmp_path, Task.parse("T->F+L")).batches()
     assert not (batch[1][Modality.F] == batch[1][Modality.L]).all()
 
@@ -95,12 +95,12 @@ def _coloured(folder: Path) -> None:
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda f: (f / "F" / "00001.png").unlink(), r"1 missing F \(position 1\)"),
-    "extra": (lambda f: gray(9).save(f / "F" / "00009.png"), r"1 extra F \(position 9\)"),
-    "twice": (lambda f: gray(9).save(f / "F" / "1.png"), r"1 extra F \(position 1\)"),
-    "unnamed": (lambda f: gray(9).save(f / "F" / "p10032.x.png"), "1 F whose names hold no pos"),
+    "extra": (lambda f: grey(9).save(f / "F" / "00009.png"), r"1 extra F \(position 9\)"),
+    "twice": (lambda f: grey(9).save(f / "F" / "1.png"), r"1 extra F \(position 1\)"),
+    "unnamed": (lambda f: grey(9).save(f / "F" / "p10032.x.png"), "1 F whose names hold no pos"),
     "corrupt": (_truncate, r"1 corrupt F \(position 2\)"),
     "not a picture": (lambda f: (f / "F/00002.png").write_text("hi"), r"1 corrupt F \(position 2"),
-    "wrong-sized": (lambda f: gray(1, 9).save(f / "F" / "00001.png"), r"1 wrong-sized \(not 8×8\)"),
+    "wrong-sized": (lambda f: grey(1, 9).save(f / "F" / "00001.png"), r"1 wrong-sized \(not 8×8\)"),
     "black": (_black, r"2 all-black F \(positions 0, 3\)"),
     "nan": (_float_with_nan, r"1 NaN or infinite F \(position 1\)"),
     "infinite": (_npy_with_infinity, r"1 NaN or infinite F \(position 1\)"),

@@ -19,7 +19,7 @@ def grid(task, studies=STUDIES, samples=SAMPLES, title="a title"):
 
 
 def patches(picture, level):
-    """How many SIDE x SIDE squares are filled with one gray level."""
+    """How many SIDE x SIDE squares are filled with one grey level."""
     pixels = np.asarray(picture.convert("L"))
     return int((pixels == level).sum()) // SIDE**2
 
