@@ -1,8 +1,9 @@
 """``codixr-bench``: the table of its commands, and what every command has in common.
 
 Standard output holds the table, or JSON with ``--json``; progress and notes go to stderr. Exit
-codes: 0 fine, 1 failed, 2 bad input, 130 interrupted. A command's module is imported when it is
-called, and imports what is heavy when it runs: ``--help`` answers at once.
+codes: 0 fine, 1 failed, 2 bad input, 130 interrupted (143 by SIGTERM, 129 by SIGHUP). A command's
+module is imported when it is called, and imports what is heavy when it runs: ``--help`` answers at
+once.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from codixr.errors import InputError
 from codixr_bench.commands.redirection import recover, undo
 from codixr_bench.registry import unknown
 from codixr_bench.runs.crash import ModelError
+from codixr_bench.runs.supervision import Interrupted, supervised
 
 PROGRAM = "codixr-bench"
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -87,6 +89,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("codixr_bench.commands.doctor", "say what is installed and what can run here"),
 }
 """Name -> its module, with ``add_arguments(parser)`` and ``main(parsed)``; what it does."""
+CALLS_PLUG_INS = {"run", "generate", "score"}
 _EXAMPLES = """\
 examples:
   codixr-bench run --task 'L+T->F' --model codixr
@@ -118,8 +121,19 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    """Run one command; returns the exit code.
+
+    From the command line (``argv`` is None), what calls plug-ins runs in a process of its own.
+    """
+    if argv is not None:
+        return _main(list(argv))
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in CALLS_PLUG_INS:
+        return supervised(PROGRAM, lambda: _main(arguments))
+    return _main(arguments)
+
+
+def _main(arguments: list[str]) -> int:
     note = ""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show an arrow shows a question mark instead.
@@ -132,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if redirection is not None:
                 undo(redirection)
                 note = redirection.advice
-            code = command.main(parsed)
+            code = _call(command, parsed)
         else:
             code = _without_command(arguments)
         sys.stdout.flush()
@@ -145,11 +159,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             PROGRAM, f"{error}; what was made is kept, and the same command goes on from there"
         )
         code = 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         messages.say(
             PROGRAM, "interrupted; what was made is kept, and the same command goes on from there"
         )
-        code = 130
+        code = error.exit_code if isinstance(error, Interrupted) else 130
     except BrokenPipeError:
         # The reader of a pipe went away, as `| head` does; do not complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -162,6 +176,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if note:
         messages.note(PROGRAM, note)
     return code
+
+
+def _call(command: Command, parsed: argparse.Namespace) -> int:
+    try:
+        return command.main(parsed)
+    except SystemExit as error:
+        messages.failure(PROGRAM, f"a plug-in ended the program (SystemExit: {error.code})")
+        return 1
 
 
 def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -85,7 +87,7 @@ class SeededModel:
 
 
 class KilledModel(SeededModel):
-    """Kills its own process, as the kernel would, at the call number $KILL_AT_CALL."""
+    """Ends its own process at the call number $KILL_AT_CALL, by $KILL_BY: SIGKILL, or ``exit``."""
 
     side = 64
 
@@ -98,7 +100,14 @@ class KilledModel(SeededModel):
         self, conditions: Sequence[Conditions], task: Task, seeds: Sequence[int]
     ) -> list[Sample]:
         if len(self.batches) == int(os.environ.get("KILL_AT_CALL", "-1")):
-            os.kill(os.getpid(), getattr(signal, os.environ.get("KILL_BY", "SIGKILL")))
+            how = os.environ.get("KILL_BY", "SIGKILL")
+            if how == "sys.exit":
+                sys.exit(0)
+            if how == "os._exit":
+                os._exit(0)
+            parent = "KILL_PARENT" in os.environ
+            os.kill(os.getppid() if parent else os.getpid(), getattr(signal, how))
+            time.sleep(20 if parent else 0)
         return super().generate(conditions, task, seeds)
 
 

@@ -3,6 +3,8 @@
 import traceback
 from pathlib import Path
 
+CRASHES = (Exception, SystemExit, GeneratorExit)
+"""What a model's code may raise; an interruption is not its own."""
 _OURS = str(Path(__file__).parent.parent)
 
 
@@ -13,7 +15,7 @@ class ModelError(Exception):
     it ends with the exception's type: a model's message may quote the report it was given.
     """
 
-    def __init__(self, where: str, error: Exception, *, show_message: bool) -> None:
+    def __init__(self, where: str, error: BaseException, *, show_message: bool) -> None:
         said = f"{type(error).__name__}: {error}" if show_message else type(error).__name__
         super().__init__(f"{where}: {said.splitlines()[0]}")
         frames = traceback.extract_tb(error.__traceback__)

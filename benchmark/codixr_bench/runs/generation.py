@@ -14,7 +14,7 @@ from codixr.errors import InputError
 from codixr.progress import Progress
 from codixr_bench.hooks import SeesTruth, uses_conditions
 from codixr_bench.model import GenerativeModel, Sample
-from codixr_bench.runs.crash import ModelError
+from codixr_bench.runs.crash import CRASHES, ModelError
 from codixr_bench.runs.processes import Processes
 from codixr_bench.runs.sample_check import check_sample, conditions_of
 from codixr_bench.runs.seeds import study_seed
@@ -22,6 +22,8 @@ from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import Task
 
 BATCH_SIZE = 64
+KEEP_EVERY = 60.0
+"""Seconds after which a chunk's finished samples are kept, though the chunk is not whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def generate(
             for chunk in todo:
                 samples = store.read_part(chunk)
                 bar.advance(len(samples))
+                kept_at = time.monotonic()
                 try:
                     for batch in _split(store.positions(chunk)[len(samples) :], batch_size):
                         samples += _make(
@@ -93,6 +96,9 @@ def generate(
                             show_messages,
                         )
                         bar.advance(len(batch))
+                        if time.monotonic() - kept_at > KEEP_EVERY:
+                            store.write_part(chunk, samples)
+                            kept_at = time.monotonic()
                 except BaseException:
                     store.write_part(chunk, samples)
                     raise
@@ -128,7 +134,7 @@ def _make(
         samples = call(slice(None))
     except InputError:
         raise
-    except Exception as error:
+    except CRASHES as error:
         raise _located(model.name, task, positions, call, error, show_messages) from error
     if len(samples) != len(positions):
         raise InputError(
@@ -145,7 +151,7 @@ def _located(
     task: Task,
     positions: range,
     call: Callable[[slice], Sequence[Sample]],
-    error: Exception,
+    error: BaseException,
     show_messages: bool,
 ) -> ModelError:
     """The crash of a batch, by the first of its studies that crashes alone."""
@@ -154,7 +160,7 @@ def _located(
         for number, position in enumerate(positions):
             try:
                 call(slice(number, number + 1))
-            except Exception as alone:
+            except CRASHES as alone:
                 where = f"{what} the study at position {position}"
                 return ModelError(where, alone, show_message=show_messages)
         where = f"{what} the studies at positions {positions.start} to {positions.stop - 1} "

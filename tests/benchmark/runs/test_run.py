@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from codixr.data.phantom import judge
 from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.cli import main
+from codixr_bench.runs import generation
 from codixr_bench.runs.finish import encode_statistics
 from codixr_bench.runs.store import SampleStore
 from helpers.bench_fakes import contents
@@ -85,7 +87,8 @@ def scores(folder: Path | str) -> dict[str, Any]:
 def test_a_run_that_is_killed_goes_on_to_the_same_bytes() -> None:
     assert main([*BY_SEED, "--out", "whole"]) == 0
     killed = bench(*BY_SEED, "--out", "killed", KILL_AT_CALL="2")
-    assert killed.returncode == -signal.SIGKILL
+    assert killed.returncode == 1
+    assert "the process ended without a word (signal SIGKILL)" in killed.stderr
     assert sorted(contents(Path("killed"))) == [
         "samples/chunk-00000.parquet",
         "samples/chunk-00001.parquet",
@@ -105,6 +108,63 @@ def test_an_interrupted_run_says_how_to_go_on_and_does() -> None:
     assert len(list(SampleStore.open(Path("run/samples")).batches())) == 3
 
 
+@pytest.mark.parametrize("whom", [{}, {"KILL_PARENT": "1"}], ids=["itself", "its parent"])
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_what_schedulers_send_keeps_every_finished_sample(
+    name: str, code: int, whom: dict[str, str]
+) -> None:
+    small = [*BY_SEED, "--out", "run", "--batch-size", "3"]
+    stopped = bench(*small, KILL_AT_CALL="4", KILL_BY=name, **whom)
+    assert stopped.returncode == code, stopped.stderr
+    assert "the same command goes on from there" in stopped.stderr.splitlines()[-1]
+    store = SampleStore.open(Path("run/samples"))
+    kept = sum(len(store.positions(c)) for c in store.chunks if c not in store.missing())
+    kept += sum(len(store.read_part(c)) for c in store.missing())
+    # Chunks of 8 are made in batches of 3, 3 and 2; the fifth call was the one that stopped.
+    assert kept == 11
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("sys.exit", "crashed on the study at position 0: SystemExit: 0"),
+        ("os._exit", "the process ended without a word (exit code 0)"),
+        ("SIGSEGV", "the process ended without a word (signal SIGSEGV)"),
+    ],
+)
+def test_a_plug_in_that_ends_the_process_ends_the_run_with_1_and_our_words(
+    how: str, said: str
+) -> None:
+    ended = bench(*BY_SEED, "--out", "run", KILL_AT_CALL="0", KILL_BY=how)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("codixr-bench: failed: ")
+    assert said in last
+    assert main([*BY_SEED, "--out", "run"]) == 0
+
+
+def test_a_run_does_not_outlive_the_command_that_was_killed() -> None:
+    began = time.monotonic()
+    killed = bench(*BY_SEED, "--out", "run", KILL_AT_CALL="1", KILL_PARENT="1")
+    assert killed.returncode == -signal.SIGKILL
+    assert time.monotonic() - began < 15, "the child ended with it, and its pipes closed"
+    assert main([*BY_SEED, "--out", "run"]) == 0
+
+
+def test_unfinished_chunks_are_kept_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "KEEP_EVERY", 0.0)
+    small = [*BY_SEED, "--out", "run", "--batch-size", "3"]
+    written = []
+    keep = SampleStore.write_part
+    monkeypatch.setattr(
+        SampleStore, "write_part", lambda s, c, x: (written.append((c, len(x))), keep(s, c, x))[1]
+    )
+    assert main(small) == 0
+    assert written[:3] == [(0, 3), (0, 6), (0, 8)]
+    assert not list(Path("run/samples").glob("part-*"))
+
+
 def test_two_processes_make_the_same_run_as_one() -> None:
     assert main([*BY_SEED, "--out", "one"]) == 0
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
@@ -117,7 +177,7 @@ def test_two_processes_make_the_same_run_as_one() -> None:
         env=environment(ACCELERATE_USE_CPU="true", COUNT_PROCESSES="1"),
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("fid_phantom") == 1, "one process prints"
+    assert done.stdout.count("\nfid_phantom ") == 1, "one process prints"
     assert sorted(path.name for path in Path().glob("process-*")) == ["process-0", "process-1"]
     same_except_timings("one", "two")
 
