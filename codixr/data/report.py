@@ -38,11 +38,12 @@ _SPELLINGS = {
     "wet read": "wetread",
 }
 _KEPT = ("preamble", "technique", "notification", "addendum", "date", "comment")
-_NAMES = {name: name for name in (*_SPELLINGS, *_KEPT)} | {
+SECTION_NAMES = {name: name for name in (*_SPELLINGS, *_KEPT)} | {
     spelling.replace(";", ","): name
     for name, spellings in _SPELLINGS.items()
     for spelling in spellings.split(", ")
 }
+"""A header in lower case, in any of its spellings -> the section's name."""
 _VIEWS = re.compile(
     "chest|portable|ribs|bone window|two views|one view|frontal (?:and|view|upright|semi-upright)"
     "|(?:pa|ap|lateral) view|(?:pa|ap) and lateral|pa and lat|lateral and (?:pa|ap)"
@@ -96,14 +97,15 @@ def _by_header(report: str) -> list[Section]:
         line_end = report.find("\n", start)
         header = _HEADER.search(report, start if line_end < 0 else line_end)
         end = len(report) if header is None else header.start()
-        sections.append(Section(_normal_name(name), report[start:end]))
+        sections.append(Section(section_name(name), report[start:end]))
     return sections
 
 
-def _normal_name(header: str) -> str:
+def section_name(header: str) -> str:
+    """A header's normalised name, e.g. ``impression`` for "CONCLUSION"."""
     name = header.lower().strip()
-    if name in _NAMES:
-        return _NAMES[name]
+    if name in SECTION_NAMES:
+        return SECTION_NAMES[name]
     for main in _MAIN:
         if main in name:
             return main

@@ -1,31 +1,35 @@
-"""``codixr-bench label``: reports in, CheXpert's labels out; or why; or how far two agree.
-
-What labels is imported inside the functions: ``--help`` must not load it.
-"""
+"""``codixr-bench label``: reports in, CheXpert's labels out; or why; or how far two agree."""
 
 import argparse
-import json
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import tee
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
 
 from codixr import messages
 from codixr.arguments import positive
 from codixr.errors import InputError
 from codixr.progress import Progress
+from codixr_bench.commands.options import add_json
 from codixr_bench.labeler import DEFAULT
+from codixr_bench.labeler.canary import check
+from codixr_bench.labeler.interface import READINGS, Labeler, load_labeler, signature
+from codixr_bench.labeler.labels import Labels
+from codixr_bench.labeler.nonreports import is_missing, is_report
+from codixr_bench.labeler.reading import Reading, Reports, open_reports
+from codixr_bench.labeler.sections import SectionCutter
+from codixr_bench.labeler.stream import label_stream
+from codixr_bench.labeler.tables import SEPARATORS, Named
+from codixr_bench.labeler.writing import LabelWriter, open_output
 
-if TYPE_CHECKING:
-    from codixr_bench.labeler.agreement import Agreement, Tally
-    from codixr_bench.labeler.interface import Labeler
-    from codixr_bench.labeler.labels import Labels
-    from codixr_bench.labeler.reading import Reports
-    from codixr_bench.labeler.stream import Named
-
-_SHOWN_ROWS = 12
+_PROGRAM = "codixr-bench"
+_FILES = (".csv", ".csv.gz")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,18 +38,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "reports",
         nargs="?",
         metavar="REPORTS",
-        help="a CSV as the original takes it (one column, no header), a CSV or Parquet file with "
-        "--column, a folder of .txt, a folder that `codixr prepare` made, or - for standard input",
+        help="a CSV, JSON-lines or Parquet file, a folder or zip of .txt, a folder that "
+        "`codixr prepare` made, or - for standard input; packed or not, told by its content",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="CSV", help="default: standard output")
+    _add_reading(parser)
+    _add_output(parser)
+    parser.add_argument(
+        "--workers", type=positive, default=1, metavar="N", help="processes (default: 1)"
+    )
+    add_labeler(parser)
+    parser.add_argument(
+        "--explain", metavar="TEXT", help="show why a text gets its labels (- reads it from stdin)"
+    )
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="agreement of two files of labels (matched by study_id), of two labelers, or of both",
+    )
+    parser.add_argument("--ids", action="store_true", help="with --compare: what differs, by name")
+    add_json(parser)
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--column", metavar="NAME", help="the reports' column, in a file with a header"
     )
     parser.add_argument("--id", metavar="NAME", help="call reports by this column in the output")
+    parser.add_argument(
+        "--delimiter",
+        metavar="C",
+        help="a CSV's separator: a character, or tab; default: as its header has it, else a comma",
+    )
     parser.add_argument("--lines", action="store_true", help="plain text, one report a line")
     parser.add_argument(
         "--sections", metavar="A,B", help="read these sections only, e.g. findings,impression"
     )
+    parser.add_argument(
+        "--require-section",
+        action="store_true",
+        help="leave out a report that has none of --sections, instead of reading all of it",
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text",
         action=argparse.BooleanOptionalAction,
@@ -54,85 +91,211 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the input has nothing else to call them by",
     )
     parser.add_argument(
-        "--workers", type=positive, default=1, metavar="N", help="processes (default: 1)"
+        "--safe-csv",
+        action="store_true",
+        help="write no cell that a spreadsheet runs as a formula, nor control characters",
     )
+
+
+def add_labeler(parser: argparse.ArgumentParser) -> None:
+    """``--labeler``, ``--reading``, ``--home``, ``--python``: who reads the reports."""
     parser.add_argument(
         "--labeler",
         default=DEFAULT,
         metavar="NAME",
         help=f"{DEFAULT} (default), original, chexbert, or package.module:Class",
     )
+    parser.add_argument(
+        "--reading",
+        choices=tuple(READINGS),
+        default="original",
+        help=f"of {DEFAULT}: as the original labels (default), or as a radiologist reads",
+    )
     parser.add_argument("--home", type=Path, metavar="DIR", help="where the original is installed")
     parser.add_argument("--python", type=Path, metavar="FILE", help="what runs the original")
-    parser.add_argument(
-        "--explain", metavar="TEXT", help="show why a text gets its labels (- reads it from stdin)"
-    )
-    parser.add_argument(
-        "--compare",
-        nargs=2,
-        metavar=("A", "B"),
-        help="agreement of two labelers, or of a CSV of labels with one",
-    )
-    parser.add_argument("--json", action="store_true", help="with --compare: JSON on stdout")
 
 
 def main(parsed: argparse.Namespace) -> int:
     """Run the subcommand; the exit code."""
-    from codixr_bench.labeler.canary import check
-    from codixr_bench.labeler.interface import load_labeler, signature
-    from codixr_bench.labeler.reading import open_reports
-    from codixr_bench.labeler.writing import LabelWriter, open_output
-
+    _refuse_what_does_not_go_together(parsed)
     if parsed.explain is not None:
         return _explain(parsed)
-    if parsed.reports is None:
-        raise InputError("no reports: name a file or folder, or - for standard input")
-    reports = open_reports(parsed.reports, parsed.column, parsed.id, lines=parsed.lines)
-    if reports.note:
-        messages.note("codixr-bench", reports.note)
-    if parsed.compare is not None:
-        return _compare(parsed, reports)
-    labeler = load_labeler(parsed.labeler, parsed.home, parsed.python)
-    check(labeler)
+    with _ended_by_signals():
+        try:
+            return _compare(parsed) if parsed.compare is not None else _label(parsed)
+        except KeyboardInterrupt:
+            kept = "what was printed is not all" if parsed.output is None else "no file was written"
+            messages.say(_PROGRAM, f"interrupted: {kept}")
+            return 130
+
+
+# What goes together
+
+
+def _refuse_what_does_not_go_together(parsed: argparse.Namespace) -> None:
+    """InputError for an option that would have no effect."""
+    given = {
+        "REPORTS": parsed.reports is not None,
+        "-o": parsed.output is not None,
+        "--column": parsed.column is not None,
+        "--id": parsed.id is not None,
+        "--delimiter": parsed.delimiter is not None,
+        "--lines": parsed.lines,
+        "--sections": parsed.sections is not None,
+        "--require-section": parsed.require_section,
+        "--text": parsed.text is not None,
+        "--safe-csv": parsed.safe_csv,
+        "--workers": parsed.workers > 1,
+        "--labeler": parsed.labeler != DEFAULT,
+        "--home": parsed.home is not None,
+        "--python": parsed.python is not None,
+        "--reading": parsed.reading != "original",
+        "--compare": parsed.compare is not None,
+        "--ids": parsed.ids,
+        "--json": parsed.json,
+    }
+    if parsed.explain is not None:
+        _refuse(given, "--explain, which takes a text", set(given) - {"--reading", "--labeler"})
+    elif parsed.compare is not None:
+        _refuse(
+            given,
+            "--compare",
+            {"-o", "--text", "--safe-csv", "--workers", "--labeler", "--reading"},
+        )
+        if all(map(_is_file, parsed.compare)):
+            told = {"--ids", "--json", "--compare"}
+            _refuse(given, "two files of labels, compared as they are", set(given) - told)
+    else:
+        _refuse(given, "labelling: they are for --compare", {"--ids", "--json"})
+        if parsed.reports is None:
+            raise InputError("no reports: name a file or folder, or - for standard input")
+    if parsed.require_section and parsed.sections is None:
+        raise InputError("--require-section needs --sections: which ones?")
+    if parsed.reading != "original" and parsed.labeler != DEFAULT:
+        raise InputError(f"--reading is of {DEFAULT}; leave out --labeler {parsed.labeler}")
+    if parsed.labeler != DEFAULT and parsed.workers > 1:
+        raise InputError(f"--workers is for {DEFAULT}: other labelers have their own ways")
+
+
+def _refuse(given: dict[str, bool], what: str, options: set[str]) -> None:
+    wrong = [name for name, is_given in given.items() if is_given and name in options]
+    if wrong:
+        raise InputError(f"{', '.join(wrong)} doesn't go with {what}")
+
+
+def _delimiter(text: str | None) -> str | None:
+    if text is None:
+        return None
+    one = SEPARATORS.get(text, text)
+    if len(one) != 1 or one in '"\r\n':
+        raise InputError(f"--delimiter '{text}' is not one character, nor {', '.join(SEPARATORS)}")
+    return one
+
+
+def _open(parsed: argparse.Namespace) -> Reports:
+    reports = open_reports(
+        parsed.reports,
+        Reading(parsed.column, parsed.id, _delimiter(parsed.delimiter), parsed.lines),
+    )
+    for note in reports.notes:
+        messages.note(_PROGRAM, note)
+    return reports
+
+
+def _cutter(parsed: argparse.Namespace) -> SectionCutter | None:
+    if parsed.sections is None:
+        return None
+    return SectionCutter(parsed.sections, required=parsed.require_section)
+
+
+# Labelling
+
+
+@dataclass
+class _Counts:
+    """What the reports were like."""
+
+    reports: int = 0
+    empty: int = 0
+    missing: int = 0
+    other: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def add(self, report: str, labels: Labels) -> None:
+        self.reports += 1
+        if not report.strip():
+            self.empty += 1
+        elif is_missing(report):
+            self.missing += 1
+        elif not is_report(report, labels):
+            self.other += 1
+
+    def tell(self, labeler: Labeler) -> None:
+        """Say how many reports were labelled, and what to know about them."""
+        seconds = time.monotonic() - self.began
+        messages.say(
+            _PROGRAM,
+            f"{self.reports:,} reports labelled by {signature(labeler)} in {seconds:.1f} s",
+        )
+        alike = "No Finding, as for any text without a mention"
+        if self.empty:
+            messages.note(_PROGRAM, f"{self.empty:,} of them are empty: {alike}")
+        if self.missing:
+            messages.note(
+                _PROGRAM,
+                f"{self.missing:,} of them say nan, None or the like: a missing value that a "
+                f"program wrote out; {alike}",
+            )
+        if self.other:
+            messages.note(
+                _PROGRAM,
+                f"{self.other:,} of them don't read like a chest report in English: their labels "
+                "mean nothing",
+            )
+
+
+def _label(parsed: argparse.Namespace) -> int:
+    reports = _open(parsed)
+    cutter = _cutter(parsed)
+    labeler = _labeler(parsed)
     with_text = reports.with_text if parsed.text is None else parsed.text
     # The original's format has nothing but the text; otherwise a name has to stand there.
     identity = reports.identity if not (with_text and reports.identity == "row") else None
-    began = time.monotonic()
-    count = empty = 0
-    with open_output(parsed.output) as file:
-        writer = LabelWriter(file, identity, with_text=with_text)
-        for (name, report), labels in _labelled(parsed, reports, labeler):
+    counts = _Counts()
+    with (
+        open_output(parsed.output, at_once=cutter is not None) as file,
+        Progress("labelling", unit="reports") as bar,
+    ):
+        writer = LabelWriter(file, identity, with_text=with_text, safe=parsed.safe_csv)
+        for (name, report), labels in label_stream(
+            reports.rows, labeler, workers=parsed.workers, cutter=cutter
+        ):
             writer.write(name, report, labels)
-            count += 1
-            empty += not report.strip()
-    seconds = time.monotonic() - began
-    messages.say(
-        "codixr-bench", f"{count:,} reports labelled by {signature(labeler)} in {seconds:.1f} s"
-    )
-    if empty:
-        messages.note(
-            "codixr-bench",
-            f"{empty:,} of them are empty: No Finding, as for any text without a mention",
-        )
+            counts.add(report, labels)
+            if counts.reports % 500 == 0:
+                bar.advance(500)
+        _finish(counts.reports, cutter)
+    counts.tell(labeler)
     return 0
 
 
-def _labelled(
-    parsed: argparse.Namespace, reports: "Reports", labeler: "Labeler"
-) -> "Iterator[tuple[Named, Labels]]":
-    from codixr_bench.labeler.stream import label_stream
+def _finish(count: int, cutter: SectionCutter | None) -> None:
+    """InputError where there was nothing to label; a note on reports without the sections."""
+    if cutter is not None:
+        cutter.finish()
+        if without := cutter.counts.without:
+            done = "left out" if cutter.required else "read whole, as the original does"
+            names = ", ".join(cutter.wanted)
+            messages.note(_PROGRAM, f"{without:,} reports have no section {names}: {done}")
+    if not count and (cutter is None or not cutter.counts.reports):
+        raise InputError("there is a header, and no report under it")
 
-    sections = tuple(s.strip().lower() for s in (parsed.sections or "").split(",") if s.strip())
-    external = parsed.labeler != DEFAULT
-    if external and parsed.workers > 1:
-        raise InputError(f"--workers is for {DEFAULT}: other labelers have their own ways")
-    with Progress("labelling", 0, unit="reports") as bar:
-        for done, row in enumerate(
-            label_stream(reports.read(), labeler, workers=parsed.workers, sections=sections), 1
-        ):
-            yield row
-            if done % 500 == 0:
-                bar.advance(500)
+
+def _labeler(parsed: argparse.Namespace) -> Labeler:
+    name = READINGS[parsed.reading] if parsed.labeler == DEFAULT else parsed.labeler
+    labeler = load_labeler(name, parsed.home, parsed.python)
+    check(labeler)
+    return labeler
 
 
 def _explain(parsed: argparse.Namespace) -> int:
@@ -141,120 +304,90 @@ def _explain(parsed: argparse.Namespace) -> int:
     if parsed.labeler != DEFAULT:
         raise InputError(f"--explain knows the rules of {DEFAULT} only")
     text = sys.stdin.read() if parsed.explain == "-" else parsed.explain
-    print_explanation(text)
+    print_explanation(text, reading=parsed.reading)
     return 0
 
 
-def _compare(parsed: argparse.Namespace, reports: "Reports") -> int:
-    from codixr_bench.labeler.agreement import Tally
-    from codixr_bench.labeler.stream import chunks
+# Comparing
 
-    first, second = (_side(name, parsed) for name in parsed.compare)
-    tally = Tally()
-    with Progress("comparing", 0, unit="reports") as bar:
-        for chunk in chunks(reports.read()):
-            one, other = first(chunk), second(chunk)
-            for (identity, _), a, b in zip(chunk, one, other, strict=True):
-                tally.add(identity, a, b)
-            bar.advance(len(chunk))
-    for name, side in zip(parsed.compare, (first, second), strict=True):
-        if isinstance(side, _File):
-            side.finish(name)
-    found = tally.agreements()
-    if parsed.json:
-        differ = tally.differing
-        rows = [{**asdict(one), "differ": differ.get(one.observation, [])} for one in found]
-        print(json.dumps({"a": parsed.compare[0], "b": parsed.compare[1], "by": rows}, indent=2))
+
+def _is_file(name: str) -> bool:
+    return name.endswith(_FILES) or Path(name).is_file()
+
+
+def _compare(parsed: argparse.Namespace) -> int:
+    from codixr_bench.labeler.comparing import as_json, match, print_comparison
+    from codixr_bench.labeler.label_files import open_labels, shared_name
+
+    names: tuple[str, str] = tuple(parsed.compare)
+    one, other = (open_labels(Path(name)) if _is_file(name) else None for name in names)
+    if one is not None and other is not None:
+        by = shared_name(one, other)
+        found = match(names, one.rows(by), other.rows(by), by)
     else:
-        _print_agreements(found, tally)
+        if parsed.reports is None:
+            raise InputError("no reports: a labeler needs some; name a file or folder, or -")
+        labelers = [_side(name, parsed) for name in names if not _is_file(name)]
+        reports, cutter = _open(parsed), _cutter(parsed)
+        file = one or other
+        if file is None:
+            found = match(names, *_both(reports, cutter, *labelers), None)
+        else:
+            by = reports.identity if reports.identity in file.names else None
+            labelled = _named(label_stream(reports.rows, labelers[0], cutter=cutter))
+            sides = (file.rows(by), labelled) if one is not None else (labelled, file.rows(by))
+            found = match(names, *sides, by)
+        _finish(found.matched, cutter)
+    if parsed.json:
+        print(as_json(found, ids=parsed.ids))
+    else:
+        print_comparison(found, ids=parsed.ids)
     return 0
 
 
-class _File:
-    """A CSV of labels as one side of a comparison, read beside the reports."""
-
-    def __init__(self, path: Path) -> None:
-        self._rows = read_labels(path)
-
-    def __call__(self, chunk: "list[Named]") -> "list[Labels]":
-        labels = [labels for _, labels in zip(chunk, self._rows, strict=False)]
-        if len(labels) != len(chunk):
-            raise InputError("the CSV of labels has fewer rows than there are reports")
-        return labels
-
-    def finish(self, name: str) -> None:
-        if next(self._rows, None) is not None:
-            raise InputError(f"'{name}' has more rows than there are reports")
-
-
-def _side(name: str, parsed: argparse.Namespace) -> "Callable[[list[Named]], list[Labels]]":
-    """A labeler by name, or a CSV of labels by path."""
-    from codixr_bench.labeler.canary import check
-    from codixr_bench.labeler.interface import load_labeler
-
-    if name.endswith(".csv"):
-        return _File(Path(name))
+def _side(name: str, parsed: argparse.Namespace) -> Labeler:
+    if "original" not in parsed.compare and (parsed.home or parsed.python):
+        raise InputError("--home and --python belong to the labeler original")
     is_original = name == "original"
     labeler = load_labeler(
         name, parsed.home if is_original else None, parsed.python if is_original else None
     )
     check(labeler)
-    return lambda chunk: labeler.label([report for _, report in chunk])
+    return labeler
 
 
-def read_labels(path: Path) -> "Iterator[Labels]":
-    """The labels of a CSV with a column an observation, as this command and the original write it.
-
-    InputError names the file, and the row or the column that is wrong.
-    """
-    import csv
-
-    from codixr.data.labels import OBSERVATIONS
-
-    csv.field_size_limit(1 << 30)
-    values = {"": None, "1": 1, "0": 0, "-1": -1, "1.0": 1, "0.0": 0, "-1.0": -1}
-    try:
-        file = path.open(newline="", encoding="utf-8-sig", errors="surrogateescape")
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
-    with file:
-        rows = csv.DictReader(file)
-        for name in OBSERVATIONS:
-            if name not in (rows.fieldnames or ()):
-                raise InputError(f"'{path}' has no column '{name}': it holds no CheXpert labels")
-        for number, row in enumerate(rows, 1):
-            cells = [row[name] for name in OBSERVATIONS]
-            if not all(cell in values for cell in cells):
-                raise InputError(f"'{path}', row {number}: a label is none of 1, 0, -1 and blank")
-            yield tuple(values[cell] for cell in cells)
-
-
-def _print_agreements(found: "list[Agreement]", tally: "Tally") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from codixr_bench.labeler.agreement import CLASSES
-
-    console = Console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("observation")
-    for head in ("same", "mentioned", "kappa", *CLASSES):
-        table.add_column(head, justify="right")
-    for one in found:
-        cells = [one.agreement, one.mentioned, one.kappa, *one.by_class.values()]
-        table.add_row(one.observation, *(_shown(cell) for cell in cells))
-    console.print(table)
-    console.print()
-    console.print(
-        f"{found[0].n:,} reports; same: equal labels; mentioned: equal where either mentions it; "
-        "kappa: Cohen's over the four classes, then of each class against the rest",
-        highlight=False,
+def _both(
+    reports: Reports, cutter: SectionCutter | None, first: Labeler, second: Labeler
+) -> tuple[Iterator[tuple[str, Labels]], Iterator[tuple[str, Labels]]]:
+    """What two labelers say of the same reports, which are read once."""
+    one, other = tee(reports.rows)
+    again = (
+        None if cutter is None else SectionCutter(",".join(cutter.wanted), required=cutter.required)
     )
-    for name, rows in tally.differing.items():
-        more = f", and {len(rows) - _SHOWN_ROWS:,} more" if len(rows) > _SHOWN_ROWS else ""
-        shown = ", ".join(rows[:_SHOWN_ROWS])
-        console.print(f"{name}: differs in {shown}{more}", markup=False, highlight=False)
+    return (
+        _named(label_stream(one, first, cutter=cutter)),
+        _named(label_stream(other, second, cutter=again)),
+    )
 
 
-def _shown(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _named(rows: Iterator[tuple[Named, Labels]]) -> Iterator[tuple[str, Labels]]:
+    return ((name, labels) for (name, _), labels in rows)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let a signal that ends the process tidy up first, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(one, end) for one in signals]
+    try:
+        yield
+    finally:
+        for one, handler in zip(signals, before, strict=True):
+            signal.signal(one, handler)

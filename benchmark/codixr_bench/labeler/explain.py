@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from codixr.data.labels import OBSERVATIONS
 from codixr_bench.labeler.cues import DECIDES_NOTHING
 from codixr_bench.labeler.graph import Graph
-from codixr_bench.labeler.labels import ABSENT, PRESENT
+from codixr_bench.labeler.labels import ABSENT, PRESENT, Labels
 from codixr_bench.labeler.rules import Found, explain_sentence, label_report
 from codixr_bench.labeler.sentences import clean, split
 
@@ -20,13 +20,26 @@ STYLES = {1: "bold red", 0: "green", -1: "yellow"}
 NAMES = {1: "present", 0: "absent", -1: "uncertain"}
 
 
-def print_explanation(text: str, console: "Console | None" = None) -> None:
-    """Print the text as the labeler reads it, each mention's label and rule, and the result."""
+def print_explanation(
+    text: str, console: "Console | None" = None, *, reading: str = "original"
+) -> None:
+    """Print the text as the labeler reads it, each mention's label and rule, and the result.
+
+    ``reading``: of ``READINGS`` in ``interface.py``.
+    """
     from rich.console import Console
+
+    console = console or Console(highlight=False)
+    if reading == "clinical":
+        _print_clinical(text, console)
+    else:
+        _print_original(text, console)
+
+
+def _print_original(text: str, console: "Console") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = console or Console(highlight=False)
     sentences = split(clean(text))
     found = [(sentence, explain_sentence(sentence)) for sentence in sentences]
     shown = Text()
@@ -49,24 +62,58 @@ def print_explanation(text: str, console: "Console | None" = None) -> None:
         console.print()
     for surprise in dict.fromkeys(s for sentence, of in found for s in _surprises(sentence, of)):
         console.print(f"note: {surprise}", style="dim", markup=False)
-    labels = [
-        f"{name} {label}"
-        for name, label in zip(OBSERVATIONS, label_report(text), strict=True)
-        if label is not None
-    ]
-    console.print("; ".join(labels) or "all blank", style="bold", markup=False)
+    _print_labels(label_report(text), console)
+
+
+def _print_clinical(text: str, console: "Console") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from codixr_bench.labeler import clinical
+    from codixr_bench.labeler.clinical_text import sentences
+
+    shown = Text()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("mention", "observation", "label", "cue"):
+        table.add_column(head, overflow="fold")
+    for sentence in sentences(text):
+        part = Text(sentence)
+        for mention, label, why in clinical.read_sentence(sentence):
+            style = "dim" if label is None else STYLES[label]
+            part.stylize(style, mention.start, mention.end)
+            table.add_row(
+                Text(mention.phrase.text.strip(), style=style),
+                _observation(mention.observation),
+                Text("not a finding" if label is None else NAMES[label], style=style),
+                why or "none: present",
+            )
+        shown.append_text(part)
+        shown.append(". ")
+    console.print(shown)
+    console.print()
+    if table.row_count:
+        console.print(table)
+        console.print()
+    _print_labels(clinical.label_report(text), console)
+
+
+def _print_labels(labels: Labels, console: "Console") -> None:
+    named = zip(OBSERVATIONS, labels, strict=True)
+    shown = [f"{name} {label}" for name, label in named if label is not None]
+    console.print("; ".join(shown) or "all blank", style="bold", markup=False)
+
+
+def _observation(name: str) -> str:
+    return "(not No Finding)" if name == "No Finding" else name
 
 
 def _row(found: Found, sentence: str) -> list["str | Text"]:
     from rich.text import Text
 
     mention, label = found.mention, found.label
-    observation = mention.observation
-    if observation == "No Finding":
-        observation = "(not No Finding)"
     cells: list[str | Text] = [
         Text(mention.phrase.text.strip(), style=STYLES[label]),
-        observation,
+        _observation(mention.observation),
         Text(NAMES[label], style=STYLES[label]),
     ]
     if not found.decisions:

@@ -1,6 +1,7 @@
 """What a labeler is, and which there are.
 
-``chexpert-rules`` is the default; ``original`` runs a chexpert-labeler installation, ``chexbert``
+``chexpert-rules`` is the default; ``chexpert-clinical`` has its words and a radiologist's logic;
+``original`` runs a chexpert-labeler installation, ``chexbert``
 the package radeval's CheXbert; ``package.module:Class`` is your own.
 """
 
@@ -9,16 +10,19 @@ from pathlib import Path
 from typing import Protocol
 
 from codixr.errors import InputError
-from codixr_bench.labeler import DEFAULT
+from codixr_bench.labeler import CLINICAL, DEFAULT
 from codixr_bench.labeler.labels import Labels
 from codixr_bench.registry import load_object, unknown
 
 LABELERS: dict[str, str] = {
     DEFAULT: "codixr_bench.labeler.rules:ChexpertRules",
+    CLINICAL: "codixr_bench.labeler.clinical:ClinicalReading",
     "original": "codixr_bench.labeler.original:OriginalLabeler",
     "chexbert": "codixr_bench.labeler.chexbert:ChexbertLabeler",
 }
 """Name -> module:Class."""
+READINGS = {"original": DEFAULT, "clinical": CLINICAL}
+"""How the rules may read -> the labeler's name."""
 
 
 class Labeler(Protocol):

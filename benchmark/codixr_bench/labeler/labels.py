@@ -40,29 +40,35 @@ class Evidence(NamedTuple):
     """Whether it forbids the label No Finding."""
 
 
-def evidence(mentions: list[tuple[str, str, int]]) -> Evidence:
-    """Sum up (observation, phrase, label) of a sentence's mentions."""
+def evidence(mentions: list[tuple[str, str, int]], *, failure: bool = True) -> Evidence:
+    """Sum up (observation, phrase, label) of a sentence's mentions.
+
+    ``failure``: heart failure makes the heart's size uncertain, as in the original.
+    """
     bits: dict[int, int] = {}
     finding = False
     for observation, phrase, label in mentions:
         index = OBSERVATIONS.index(observation)
         if label != ABSENT:
             finding = finding or index != _SUPPORT_DEVICES
-            if phrase in _FAILURE:
+            if failure and phrase in _FAILURE:
                 bits[_CARDIOMEGALY] = bits.get(_CARDIOMEGALY, 0) | _BITS[UNCERTAIN]
         if index != _NO_FINDING:
             bits[index] = bits.get(index, 0) | _BITS[label]
     return Evidence(tuple(bits.items()), finding)
 
 
-def aggregate(sentences: list[Evidence]) -> Labels:
-    """The report's labels."""
+def aggregate(sentences: list[Evidence], *, quirk: bool = True) -> Labels:
+    """The report's labels.
+
+    ``quirk``: absent beside uncertain makes uncertain even where it is present too.
+    """
     total = [0] * len(OBSERVATIONS)
     finding = False
     for sentence in sentences:
         finding = finding or sentence.finding
         for index, bits in sentence.bits:
             total[index] |= bits
-    labels = [_OF_BITS[bits] for bits in total]
+    labels = [_OF_BITS[bits] if quirk or bits != ALL_BITS else PRESENT for bits in total]
     labels[_NO_FINDING] = None if finding else PRESENT
     return tuple(labels)

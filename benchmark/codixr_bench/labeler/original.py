@@ -20,20 +20,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from codixr.data.labels import OBSERVATIONS
 from codixr.errors import InputError
+from codixr_bench.labeler.label_files import open_labels
 from codixr_bench.labeler.labels import Labels
 
 _RULES = ("phrases", "patterns", "stages", "loader")
-_VALUES: dict[str, int | None] = {
-    "": None,
-    "1.0": 1,
-    "0.0": 0,
-    "-1.0": -1,
-    "1": 1,
-    "0": 0,
-    "-1": -1,
-}
 
 
 class OriginalLabeler:
@@ -104,21 +95,10 @@ def _fingerprint(home: Path) -> str:
 
 
 def _read(path: Path, expected: int) -> list[Labels]:
-    csv.field_size_limit(1 << 30)
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        rows = csv.DictReader(file)
-        missing = [name for name in OBSERVATIONS if name not in (rows.fieldnames or ())]
-        if missing:
-            raise InputError(f"the original labeler's output lacks the column '{missing[0]}'")
-        labels: list[Labels] = []
-        for row in rows:
-            values = [row[name] for name in OBSERVATIONS]
-            wrong = [value for value in values if value not in _VALUES]
-            if wrong:
-                raise InputError(
-                    f"row {len(labels) + 1} of the original labeler's output holds no label"
-                )
-            labels.append(tuple(_VALUES[value] for value in values))
+    try:
+        labels = [labels for _, labels in open_labels(path).rows()]
+    except InputError as error:
+        raise InputError(f"the original labeler's output cannot be read: {error}") from error
     if len(labels) != expected:
         raise InputError(f"the original labeler gave {len(labels)} rows for {expected} reports")
     return labels

@@ -1,17 +1,16 @@
 """Many reports through a labeler: in chunks, in one process or several, in constant memory."""
 
+import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 
-from codixr.data.report import split_sections
 from codixr_bench.labeler.interface import Labeler
 from codixr_bench.labeler.labels import Labels
+from codixr_bench.labeler.tables import Named
 
 CHUNK = 1000
-Named = tuple[str, str]
-"""Identity and report."""
 
 
 def label_stream(
@@ -19,7 +18,7 @@ def label_stream(
     labeler: Labeler,
     *,
     workers: int = 1,
-    sections: tuple[str, ...] = (),
+    cutter: Callable[[str], str | None] | None = None,
     chunk: int = CHUNK,
 ) -> Iterator[tuple[Named, Labels]]:
     """Each report with its labels, in order.
@@ -28,44 +27,53 @@ def label_stream(
         reports: identity and text.
         labeler: what reads them; it is sent to the workers.
         workers: processes; 1 uses this one.
-        sections: read these sections only, where a report has any of them.
+        cutter: the part of a report that is read; None leaves the report out.
         chunk: reports a call of the labeler.
     """
-    parts = chunks(reports, chunk)
+    parts = _chunks(_cut(reports, cutter), chunk)
     if workers == 1:
-        for part in parts:
-            yield from zip(part, _label(labeler, part, sections), strict=True)
+        for named, texts in parts:
+            yield from zip(named, labeler.label(texts), strict=True)
         return
     waiting: deque[tuple[list[Named], Future[list[Labels]]]] = deque()
-    with ProcessPoolExecutor(workers) as pool:
-        for part in parts:
-            waiting.append((part, pool.submit(_label, labeler, part, sections)))
-            if len(waiting) > 2 * workers:
+    with ProcessPoolExecutor(workers, initializer=_leave_signals) as pool:
+        try:
+            for named, texts in parts:
+                waiting.append((named, pool.submit(labeler.label, texts)))
+                if len(waiting) > 2 * workers:
+                    yield from _next(waiting)
+            while waiting:
                 yield from _next(waiting)
-        while waiting:
-            yield from _next(waiting)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def cut(report: str, sections: tuple[str, ...]) -> str:
-    """The named sections of a report; all of it where it has none of them, as in the original."""
-    found = [s.text for s in split_sections(report) if s.name in sections]
-    return "\n".join(found) if found else report
+def _cut(
+    reports: Iterable[Named], cutter: Callable[[str], str | None] | None
+) -> Iterator[tuple[Named, str]]:
+    for named in reports:
+        text = named[1] if cutter is None else cutter(named[1])
+        if text is not None:
+            yield named, text
+
+
+def _chunks(
+    reports: Iterator[tuple[Named, str]], size: int
+) -> Iterator[tuple[list[Named], list[str]]]:
+    while part := list(islice(reports, size)):
+        yield [named for named, _ in part], [text for _, text in part]
 
 
 def _next(
     waiting: deque[tuple[list[Named], "Future[list[Labels]]"]],
 ) -> Iterator[tuple[Named, Labels]]:
-    part, done = waiting.popleft()
-    yield from zip(part, done.result(), strict=True)
+    named, done = waiting.popleft()
+    yield from zip(named, done.result(), strict=True)
 
 
-def chunks(reports: Iterable[Named], size: int = CHUNK) -> Iterator[list[Named]]:
-    """The reports in lists of ``size``."""
-    source = iter(reports)
-    while part := list(islice(source, size)):
-        yield part
-
-
-def _label(labeler: Labeler, part: list[Named], sections: tuple[str, ...]) -> list[Labels]:
-    texts = [cut(report, sections) if sections else report for _, report in part]
-    return labeler.label(texts)
+def _leave_signals() -> None:
+    """Ctrl-C is the parent's to answer; it ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, signal.SIG_DFL)

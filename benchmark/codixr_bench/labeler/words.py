@@ -132,6 +132,11 @@ def read_word(word: str) -> tuple[str, str]:
     return _kind_of(word), _LEMMA.get(word, word)
 
 
+def in_lexicon(word: str) -> bool:
+    """Whether the lexicon has this word of lower case."""
+    return word in _KIND
+
+
 def _kind_of(word: str) -> str:
     if (kind := _KIND.get(word)) is not None:
         return kind

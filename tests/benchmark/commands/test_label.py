@@ -179,12 +179,12 @@ def test_compare_gives_kappa_by_observation_and_the_rows_that_differ(tmp_path, c
         csv.writer(file).writerows(rows)
     capsys.readouterr()
     compared = ["label", str(source), "--compare", str(labels), "chexpert-rules"]
-    assert main([*compared, "--json"]) == 0
+    assert main([*compared, "--json", "--ids"]) == 0
     by = {one["observation"]: one for one in json.loads(capsys.readouterr().out)["by"]}
     assert by["Edema"]["differ"] == ["2"]
     assert by["Edema"]["agreement"] == pytest.approx(0.8)
     assert by["Lung Lesion"]["kappa"] == 1.0
-    assert main(compared) == 0
+    assert main([*compared, "--ids"]) == 0
     assert "Edema: differs in 2" in capsys.readouterr().out
 
 

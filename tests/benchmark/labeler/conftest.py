@@ -26,19 +26,26 @@ def shared(name: str) -> Path:
 
 
 @lru_cache(maxsize=1)
+def openi_roots() -> dict[str, ElementTree.Element]:
+    """Report id -> its file's tree."""
+    found = {}
+    with tarfile.open(find_archive()) as archive:
+        for member in archive:
+            if member.name.endswith(".xml"):
+                root = ElementTree.fromstring(archive.extractfile(member).read())
+                found[root.find("uId").get("id")] = root
+    return found
+
+
+@lru_cache(maxsize=1)
 def openi_sections() -> dict[str, dict[str, str]]:
     """Section -> report id -> text."""
     found: dict[str, dict[str, str]] = {"impression": {}, "findings": {}}
-    with tarfile.open(find_archive()) as archive:
-        for member in archive:
-            if not member.name.endswith(".xml"):
-                continue
-            root = ElementTree.fromstring(archive.extractfile(member).read())
-            name = root.find("uId").get("id")
-            for section in root.iter("AbstractText"):
-                kind = section.get("Label").lower()
-                if kind in found and section.text and section.text.strip():
-                    found[kind][name] = section.text
+    for name, root in openi_roots().items():
+        for section in root.iter("AbstractText"):
+            kind = section.get("Label").lower()
+            if kind in found and section.text and section.text.strip():
+                found[kind][name] = section.text
     return found
 
 

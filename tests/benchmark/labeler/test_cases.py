@@ -3,25 +3,30 @@
 import csv
 from collections import Counter
 
+import pytest
+
 from codixr.data.labels import OBSERVATIONS
-from codixr_bench.labeler.rules import label_report
+from codixr_bench.labeler import clinical, rules
 
 from .conftest import TABLE, cells, shared
 
 ENOUGH = 0.95
 
 
-def test_every_kind_of_sentence_agrees_with_the_original():
-    counts: Counter = Counter()
-    kinds: dict[str, None] = {}
+@pytest.mark.parametrize(
+    ("column", "label"),
+    [("original", rules.label_report), ("clinical", clinical.label_report)],
+    ids=["original", "clinical"],
+)
+def test_every_kind_of_sentence_agrees(column, label):
+    same: Counter = Counter()
+    total: Counter = Counter()
     with (shared("labeler-cases") / "cases.csv").open(newline="") as file:
         for row in csv.DictReader(file):
-            kinds[row["kind"]] = None
             place = OBSERVATIONS.index(row["observation"])
-            counts[row["kind"]] += 1
-            (original,) = cells([row["original"]])
-            counts[row["kind"], "original"] += label_report(row["sentence"])[place] == original
-    for kind in kinds:
-        share = counts[kind, "original"] / counts[kind]
-        TABLE.append(f"cases      {kind:22} original {share:.3f} ({counts[kind]})")
-        assert share >= ENOUGH
+            (wanted,) = cells([row[column]])
+            total[row["kind"]] += 1
+            same[row["kind"]] += label(row["sentence"])[place] == wanted
+    for kind, count in total.items():
+        TABLE.append(f"cases, {column:9} {kind:22} {same[kind] / count:.3f} ({count})")
+    assert all(same[kind] / count >= ENOUGH for kind, count in total.items())

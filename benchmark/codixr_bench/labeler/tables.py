@@ -1,0 +1,216 @@
+"""Tables of reports: CSV with any separator, JSON lines, Parquet.
+
+A CSV without a header is the original's: one column of reports. A first row of names that reports
+and their columns usually have is a header, and never a report.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+from codixr.errors import InputError
+from codixr_bench.labeler.text_files import Source, unharmed
+
+Named = tuple[str, str]
+"""Identity and report."""
+
+SEPARATORS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+"""Words for ``--delimiter``; one character stands for itself."""
+_TRIED = ",;\t|"
+_REPORTS = frozenset(
+    (
+        "report", "reports", "text", "texts", "impression", "impressions", "finding", "findings",
+        "report text", "report impression", "report findings", "section impression",
+        "section findings", "radiology report", "full report", "note", "note text", "full text",
+        "findings and impression", "findings impression", "report body", "clean report",
+    )
+)  # fmt: skip
+_IDENTITIES = frozenset(
+    ("study id", "id", "subject id", "dicom id", "image id", "patient id", "uid", "file", "path")
+)
+_ROWS = 1024
+
+
+class Columns:
+    """Which column holds the reports, and which their names."""
+
+    def __init__(
+        self, what: str, names: Sequence[str], column: str | None, identity: str | None
+    ) -> None:
+        seen = [name for name in names if name.strip()]
+        for name in seen:
+            if seen.count(name) > 1:
+                raise InputError(f"{what} has {seen.count(name)} columns called '{name}'")
+        self.report = _only_reports(what, names) if column is None else column
+        self.found = column is None
+        """Whether the column was found by its name, not asked for."""
+        for wanted in (self.report, identity):
+            if wanted is not None and wanted not in names:
+                raise InputError(f"{what} has no column '{wanted}'; it has: {_listed(names)}")
+        self.identity = identity
+
+
+def _only_reports(what: str, names: Sequence[str]) -> str:
+    likely = [name for name in names if _plain(name) in _REPORTS]
+    if len(likely) == 1:
+        return likely[0]
+    why = "more than one column of text" if likely else "no column that is known to hold reports"
+    raise InputError(f"{what} has {why}: choose with --column; it has: {_listed(names)}")
+
+
+def is_header(cells: Sequence[str]) -> bool:
+    """Whether a first row names columns."""
+    return any(_plain(cell) in _REPORTS or _plain(cell) in _IDENTITIES for cell in cells)
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.strip().strip(":").lower().replace("_", " ").replace("-", " ").split())
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return ", ".join(names[:12]) + more if names else "none"
+
+
+# CSV
+
+
+def separator_of(source: Source, column: str | None) -> str:
+    """The separator under which the first row has the column, or a name that reports have."""
+    for separator in _TRIED:
+        first, second = first_rows(source, separator)
+        if column is not None:
+            if column in first:
+                return separator
+        elif len(first) == len(second) > 1 and is_header(first):
+            return separator
+    return ","
+
+
+def first_rows(source: Source, separator: str) -> tuple[list[str], list[str]]:
+    """The cells of the first two rows that are not blank."""
+    beginning = io.StringIO(source.head, newline="")
+    try:
+        rows = [*islice(filter(None, csv.reader(beginning, delimiter=separator)), 2), [], []]
+    except csv.Error:
+        return [], []
+    return rows[0], rows[1]
+
+
+def csv_rows(file: IO[str], what: str, separator: str) -> Iterator[list[str]]:
+    """The rows of a CSV, blank ones too; InputError names the row after which it is broken."""
+    csv.field_size_limit(1 << 30)
+    rows = csv.reader(file, delimiter=separator)
+    number = 0
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise InputError(f"{what}, after row {number}: broken CSV: {error}") from None
+        number += 1
+        yield row
+
+
+def one_column(source: Source, separator: str, *, header: bool) -> Iterator[Named]:
+    """Reports of a CSV with one column."""
+    number = -1 if header else 0
+    for row in _rows(source, separator):
+        number += 1
+        if len(row) != 1:
+            raise InputError(
+                f"{source.what}, row {number}: {len(row)} columns where one is expected; quote "
+                "reports that hold commas, or name the reports' column with --column, or read one "
+                "report a line with --lines"
+            )
+        if number:
+            yield str(number), row[0]
+
+
+def named_columns(source: Source, separator: str, columns: Columns) -> Iterator[Named]:
+    """Reports of a CSV with a header."""
+    rows = _rows(source, separator)
+    header = next(rows)
+    report = header.index(columns.report)
+    identity = None if columns.identity is None else header.index(columns.identity)
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(header):
+            raise InputError(
+                f"{source.what}, row {number}: {len(row)} columns under a header of "
+                f"{len(header)}; quote reports that hold the separator"
+            )
+        yield str(number) if identity is None else row[identity], row[report]
+
+
+def _rows(source: Source, separator: str) -> Iterator[list[str]]:
+    with source.text() as file, unharmed(source.what):
+        # A blank line is none of the original's rows either.
+        yield from filter(None, csv_rows(file, source.what, separator))
+
+
+# JSON lines and Parquet
+
+
+def json_lines(source: Source, columns: Columns) -> Iterator[Named]:
+    """Reports of JSON objects, one a line."""
+    with source.text() as file, unharmed(source.what):
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            row = _object(source.what, number, line)
+            missing = {columns.report, columns.identity or columns.report} - row.keys()
+            if missing:
+                raise InputError(f"{source.what}, line {number}: no field '{min(missing)}'")
+            named = str(number) if columns.identity is None else _word(row[columns.identity])
+            yield named, _word(row[columns.report])
+
+
+def json_fields(source: Source) -> list[str]:
+    """The fields of the first object."""
+    return list(_object(source.what, 1, source.head.lstrip().partition("\n")[0]))
+
+
+def _object(what: str, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        raise InputError(f"{what}, line {number}: not a JSON object; each line must hold one")
+    return row
+
+
+def parquet(what: str, files: Sequence[Path | BinaryIO], columns: Columns) -> Iterator[Named]:
+    """Reports of Parquet files."""
+    wanted = [name for name in (columns.identity, columns.report) if name is not None]
+    number = 0
+    for file in files:
+        opened = open_parquet(what, file)
+        if missing := set(wanted) - set(opened.schema_arrow.names):
+            raise InputError(f"'{file}' has no column '{min(missing)}'")
+        for batch in opened.iter_batches(_ROWS, columns=wanted):
+            rows: Mapping[str, list[Any]] = batch.to_pydict()
+            names = rows[columns.identity] if columns.identity is not None else None
+            for i, report in enumerate(rows[columns.report]):
+                number += 1
+                yield str(number) if names is None else _word(names[i]), _word(report)
+
+
+def open_parquet(what: str, file: Path | BinaryIO) -> Any:
+    """A ``pyarrow.parquet.ParquetFile``; InputError where it is broken."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{what} is a broken Parquet file ({type(error).__name__})") from error
+
+
+def _word(value: object) -> str:
+    return "" if value is None else str(value)
