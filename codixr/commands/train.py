@@ -165,7 +165,7 @@ def _run_stages(
     for name, config in stages.items():
         run_stage(folder, name, config, preview=request.preview or request.data == "phantom")
     made = [request.out]
-    if request.stage == "all" and folder.state.is_main_process:
+    if request.stage == "all" and folder.disk.writes:
         made = [export(folder, request.out / "model")]
     folder.state.wait_for_everyone()
     return made
@@ -208,7 +208,7 @@ def _model_settings(settings: Mapping[str, str]) -> dict[str, Any]:
     from codixr.model.presets import DiffusionConfig
     from codixr.training.recipes import parse
 
-    hints = typing.get_type_hints(DiffusionConfig)
+    hints = typing.get_type_hints(DiffusionConfig) | {"lower_case": bool}
     return {name: parse(name, text, hints[name]) for name, text in settings.items()}
 
 

@@ -88,6 +88,8 @@ class Conditioning:
         """Unit vectors [B, D] of contents of one modality."""
         if m is Modality.T:
             limit = self.preset.prompt.max_tokens
+            if self.preset.tokenizers.lower_case:
+                contents = [report.lower() for report in contents]
             reports = fit_reports(self.tokenizer, contents, limit, strict=strict_length)
             ids, mask = encode(self.tokenizer, reports, limit)
             return self.encoder.encode_text(ids.to(self.device), mask.to(self.device))

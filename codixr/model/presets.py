@@ -106,6 +106,8 @@ class TokenizerConfig:
     prompt: str = "tokenizer"
     report_encoder: str = "tokenizer"
     report_decoder: str = "tokenizer"
+    lower_case: bool = False
+    """Reports are lower-cased first, in training and as prompts (XGeM's code, for every stage)."""
 
     def folders(self) -> tuple[str, str, str]:
         """The three, in this order."""
@@ -391,7 +393,9 @@ def paper() -> Preset:
         ),
         report_environment=_PAPER_ENVIRONMENT,
         tokenizers=TokenizerConfig(
-            report_encoder="report_encoder_tokenizer", report_decoder="report_decoder_tokenizer"
+            report_encoder="report_encoder_tokenizer",
+            report_decoder="report_decoder_tokenizer",
+            lower_case=True,
         ),
     )
 

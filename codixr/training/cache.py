@@ -1,4 +1,4 @@
-"""What frozen encoders make of every study, computed once and read through a memory map.
+"""What is made of every study, decoded pictures and encoders' vectors: computed once, then mapped.
 
 Notable: a file's name ends in a hash of everything that it depends on (the encoder's weights, the
 data, the tokens), so an older encoder's values are never taken for the present one's.
@@ -6,17 +6,21 @@ data, the tokens), so an older encoder's values are never taken for the present 
 
 import hashlib
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import PartialState
+from accelerate.utils import gather_object
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codixr.atomic import new_array
 from codixr.progress import track
+from codixr.training.disk import ALONE, Disk
 
 
 def hash_weights(module: nn.Module, prefix: str = "") -> str:
@@ -33,25 +37,30 @@ def hash_weights(module: nn.Module, prefix: str = "") -> str:
 def frozen_table(
     folder: Path,
     name: str,
-    depends_on: dict[str, str | int],
+    depends_on: Mapping[str, str | int],
     count: int,
     chunk: int,
     compute: Callable[[slice], Tensor],
-) -> NDArray[np.float32]:
-    """float32 [count, ...]: ``compute`` of every chunk of rows, from ``folder`` where it is there.
+    disk: Disk = ALONE,
+    *,
+    dtype: type[np.float32] | type[np.uint8] = np.float32,
+    before: Callable[[], object] = lambda: None,
+) -> NDArray[Any]:
+    """``dtype`` [count, ...]: ``compute`` of every chunk of rows, from ``folder`` if it is there.
 
-    The processes of a run share the work. The chunks are the same whatever their number, and so
-    are the values. Older tables of that name are removed.
+    The processes that see ``disk`` share the work, so all of a run must ask at the same time. The
+    chunks are the same whatever the number of processes, and so are the values. ``before`` is
+    called in each of them where there is work to do. Older tables of that name are removed.
     """
     key = hashlib.sha256(json.dumps([depends_on, count, chunk], sort_keys=True).encode())
     path = folder / f"{name}-{key.hexdigest()[:16]}.npy"
     state = PartialState()
     state.wait_for_everyone()
-    there = path.exists()
-    state.wait_for_everyone()
-    if not there:
-        _build(path, name, count, chunk, compute, state)
-    table: NDArray[np.float32] = np.load(path, mmap_mode="r")
+    missing = any(gather_object([not path.exists()]))
+    if missing:
+        before()
+        _build(path, name, count, chunk, compute, disk, dtype)
+    table: NDArray[Any] = np.load(path, mmap_mode="r")
     return table
 
 
@@ -61,24 +70,31 @@ def _build(
     count: int,
     chunk: int,
     compute: Callable[[slice], Tensor],
-    state: PartialState,
+    disk: Disk,
+    dtype: type[np.float32] | type[np.uint8],
 ) -> None:
+    state = PartialState()
     part = path.with_name(f".{path.name}.part")
-    if state.is_main_process:
+    if disk.writes:
         path.parent.mkdir(parents=True, exist_ok=True)
         for old in (*path.parent.glob(f"{name}-*.npy"), *path.parent.glob(f".{name}-*.part")):
             old.unlink(missing_ok=True)
         shape = (count, *compute(slice(0, 1)).shape[1:])
-        new_array(part, np.float32, shape).flush()
+        new_array(part, dtype, shape).flush()
     state.wait_for_everyone()
-    table = np.lib.format.open_memmap(part, mode="r+")
-    own = range(state.process_index * chunk, count, state.num_processes * chunk)
-    for start in track(own, f"caching {name}", "chunks"):
-        rows = slice(start, min(start + chunk, count))
-        table[rows] = compute(rows).float().cpu().numpy()
-    table.flush()
+    table = np.load(part, mmap_mode="r")
+    at, row = table.offset, table.nbytes // max(count, 1)
+    own = range(disk.index * chunk, count, disk.count * chunk)
+    # Written, not mapped: what two machines map they write by whole pages, each over the other's.
+    with part.open("r+b") as file:
+        for start in track(own, f"caching {name}", "chunks"):
+            rows = slice(start, min(start + chunk, count))
+            file.seek(at + start * row)
+            file.write(compute(rows).cpu().numpy().astype(dtype).tobytes())
+        file.flush()
+        os.fsync(file.fileno())
     del table
     state.wait_for_everyone()
-    if state.is_main_process:
+    if disk.writes:
         part.replace(path)
     state.wait_for_everyone()

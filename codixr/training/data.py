@@ -5,21 +5,24 @@ phantom keeps its own), so that a step reads pixels rather than PNGs.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from numpy.typing import NDArray
 from torch import Tensor
 
-from codixr.atomic import new_array
 from codixr.data.dataset import StudyDataset
 from codixr.data.study import Split
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.training.cache import frozen_table
+from codixr.training.disk import ALONE, Disk
 
+DECODED_AT_ONCE = 256
 OpenData = Callable[[Split], StudyDataset | None]
 
 
@@ -59,9 +62,11 @@ class TrainingStudies:
     ``folder`` is where pictures are kept when the dataset has no array of them itself.
     """
 
-    def __init__(self, dataset: StudyDataset, image_size: int, folder: Path) -> None:
+    def __init__(
+        self, dataset: StudyDataset, image_size: int, folder: Path, disk: Disk = ALONE
+    ) -> None:
         self.dataset, self.split = dataset, dataset.split
-        self.image_size, self._folder = image_size, folder
+        self.image_size, self._folder, self._disk = image_size, folder, disk
         self._views: dict[Modality, NDArray[np.uint8]] = {}
         self._reports: list[str] | None = None
 
@@ -91,14 +96,21 @@ class TrainingStudies:
         """Which studies have ``modality``, bool [n]."""
         if modality is Modality.T:
             return np.array([bool(report.strip()) for report in self.reports])
-        if modality in self.dataset.modalities:
-            return np.ones(len(self), bool)
-        manifest: Any = getattr(self.dataset, "manifest", None)
-        if manifest is not None and not manifest.splits[self.split].modalities.get(modality, 0):
-            return np.zeros(len(self), bool)
+        if (all_have := self.all_have(modality)) is not None:
+            return np.full(len(self), all_have)
         # An all-black picture stands where a study has none.
-        pictures = self._pictures(modality)
-        return np.array([bool(pictures[i].any()) for i in range(len(self))])
+        return np.array(
+            [bool(self._pixels(modality, slice(i, i + 1)).any()) for i in range(len(self))]
+        )
+
+    def all_have(self, view: Modality) -> bool | None:
+        """Whether all studies have a view, or none has; None where only the pictures tell."""
+        if view in self.dataset.modalities:
+            return True
+        manifest: Any = getattr(self.dataset, "manifest", None)
+        if manifest is not None and not manifest.splits[self.split].modalities.get(view, 0):
+            return False
+        return None
 
     def labels(self, names: Sequence[str]) -> NDArray[np.int8]:
         """int8 [n, k]: 1 present, 0 absent, below 0 uncertain or unknown.
@@ -117,46 +129,56 @@ class TrainingStudies:
     def images(self, view: Modality, rows: Tensor | slice) -> Tensor:
         """Pictures [B, 1, H, W], float32 in [0, 1]."""
         chosen = rows.numpy() if isinstance(rows, Tensor) else rows
-        pixels = self._pictures(view)[chosen]
+        pixels = self._pixels(view, chosen)
         return torch.from_numpy(pixels.astype(np.float32) / 255.0)[:, None]
 
-    def _pictures(self, view: Modality) -> NDArray[np.uint8]:
-        if view not in self._views:
-            offer: Any = getattr(self.dataset, "images", None)
-            array: Any = None if offer is None else offer(view)
-            if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
-                array = self._decoded(view)
-            if array.shape[1:] != (self.image_size, self.image_size):
-                raise InputError(
-                    f"--data: its pictures are {array.shape[2]} x {array.shape[1]}, the preset's "
-                    f"{self.image_size} x {self.image_size}; prepare the data at that size"
-                )
-            self._views[view] = array
-        return self._views[view]
+    def decode_together(self, view: Modality) -> None:
+        """Decode a view's pictures into one file, the work shared by all processes of a run.
 
-    def _decoded(self, view: Modality) -> NDArray[np.uint8]:
-        key = hashlib.sha256(f"{self.fingerprint} {len(self)} {self.image_size}".encode())
-        path = self._folder / f"pictures-{view}-{self.split}-{key.hexdigest()[:16]}.npy"
-        if not path.exists():
-            self._decode(view, path)
-        array: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-        return array
+        All of them must ask at the same time. Afterwards ``images`` reads that file.
+        """
+        if view in self._views:
+            return
+        offer: Any = getattr(self.dataset, "images", None)
+        array: Any = None if offer is None else offer(view)
+        if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+            array = frozen_table(
+                self._folder,
+                f"pictures-{view}-{self.split}",
+                {"data": self.fingerprint, "size": self.image_size},
+                len(self),
+                DECODED_AT_ONCE,
+                lambda rows: torch.from_numpy(self._decoded(view, range(len(self))[rows])),
+                self._disk,
+                dtype=np.uint8,
+            )
+        if array.shape[1:] != (self.image_size, self.image_size):
+            raise InputError(
+                f"--data: its pictures are {array.shape[2]} x {array.shape[1]}, the preset's "
+                f"{self.image_size} x {self.image_size}; prepare the data at that size"
+            )
+        self._views[view] = array
 
-    def _decode(self, view: Modality, path: Path) -> None:
-        from codixr.progress import track
+    def _pixels(self, view: Modality, rows: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
+        if PartialState().num_processes == 1:
+            self.decode_together(view)
+        if view in self._views:
+            return self._views[view][rows]
+        # One of several processes, alone with its question: a few rows, e.g. of a preview.
+        return self._decoded(view, np.arange(len(self))[rows])
 
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
+    def _decoded(self, view: Modality, rows: Iterable[int]) -> NDArray[np.uint8]:
+        """Pictures of some rows, uint8 [B, S, S]; black where a study has none."""
         side = self.image_size
-        array = new_array(part, np.uint8, (len(self), side, side))
-        for i in track(range(len(self)), f"reading pictures ({view}, {self.split})", "studies"):
-            picture = self.dataset[i].get(view)
-            if isinstance(picture, np.ndarray):
-                if picture.shape != (1, side, side):
-                    raise InputError(
-                        f"--data: the {view} of study {i} has the shape {picture.shape}, the "
-                        f"preset's is (1, {side}, {side}); prepare the data at that size"
-                    )
-                array[i] = (picture[0] * 255).round().clip(0, 255).astype(np.uint8)
-        array.flush()
-        part.replace(path)
+        pictures = []
+        for i in rows:
+            picture = self.dataset[int(i)].get(view)
+            if not isinstance(picture, np.ndarray):
+                picture = np.zeros((1, side, side), np.float32)
+            if picture.shape != (1, side, side):
+                raise InputError(
+                    f"--data: the {view} of study {i} has the shape {picture.shape}, the "
+                    f"preset's is (1, {side}, {side}); prepare the data at that size"
+                )
+            pictures.append((picture[0] * 255).round().clip(0, 255).astype(np.uint8))
+        return np.stack(pictures)

@@ -12,6 +12,7 @@ from codixr.data.study import Split
 from codixr.modality import Modality
 from codixr.model.tokenizer import encode
 from codixr.training.cache import frozen_table
+from codixr.training.data import TrainingStudies
 from codixr.training.folder import TrainingFolder
 
 
@@ -37,8 +38,7 @@ def prompts(
             return encoder.module.encode_text(ids[rows].to(device), mask[rows].to(device))
         return encoder.module.encode_image(studies.images(modality, rows).to(device))
 
-    name = f"prompt-{modality}-{split}"
-    return _table(folder, name, depends, len(studies), compute)
+    return _table(folder, f"prompt-{modality}-{split}", modality, studies, depends, compute)
 
 
 def latents(
@@ -65,13 +65,27 @@ def latents(
         shift, scale = vae.module.statistics(mean)
         return torch.stack([(mean - shift) / scale, (0.5 * logvar).exp() / scale], 1)
 
-    return _table(folder, f"latent-{modality}-{split}", depends, len(studies), compute)
+    return _table(folder, f"latent-{modality}-{split}", modality, studies, depends, compute)
 
 
 def _table(
-    folder: TrainingFolder, name: str, depends: dict[str, Any], count: int, compute: Any
+    folder: TrainingFolder,
+    name: str,
+    modality: Modality,
+    studies: TrainingStudies,
+    depends: dict[str, Any],
+    compute: Any,
 ) -> NDArray[np.float32]:
-    return frozen_table(folder.out / "cache", name, depends, count, _chunk(folder), compute)
+    return frozen_table(
+        folder.out / "cache",
+        name,
+        depends,
+        len(studies),
+        _chunk(folder),
+        compute,
+        folder.disk,
+        before=lambda: studies.decode_together(modality) if modality.is_image else None,
+    )
 
 
 @torch.no_grad()

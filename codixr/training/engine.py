@@ -271,7 +271,7 @@ class Engine:
         averaged, optimizer = self.average.whole(), self.optimizer.state_dict()
         if self.sharded:  # gathered in every process, written by the first
             parameters, optimizer = map(sharding.whole_state, (parameters, optimizer))
-        if not self.accelerator.is_main_process:
+        if not self.stage.folder.disk.writes:
             return
         scaler = self.accelerator.scaler
         self.checkpoints.save(

@@ -30,6 +30,7 @@ from codixr.model.tokenizer import (
 )
 from codixr.training.cache import hash_weights
 from codixr.training.data import OpenData, TrainingStudies
+from codixr.training.disk import disk_of
 from codixr.training.processes import join_processes
 from codixr.training.recipes import StageConfig
 
@@ -71,13 +72,14 @@ class TrainingFolder:
         self._studies: dict[Split, TrainingStudies | None] = {}
         self._frozen: dict[str, Frozen] = {}
         self.state = join_processes()
+        self.disk = disk_of(out, self.state)
         index = out / components.INDEX
         there = index.exists()
         self.state.wait_for_everyone()
-        if self.state.is_main_process and not there:
+        if self.disk.writes and not there:
             self._found(preset, init, dict(model_settings or {}))
         self.state.wait_for_everyone()
-        self.preset = components.load_preset(out)
+        self.preset = self._with_its_case(components.load_preset(out))
         self._check(preset, init, dict(model_settings or {}))
         self.tokenizers = load_tokenizers(self.preset.tokenizers, out)
 
@@ -94,7 +96,12 @@ class TrainingFolder:
                 f"--preset {name} starts from pretrained parts: give the folder of a converted "
                 "checkpoint with --init"
             )
-        preset = replace(preset, diffusion=replace(preset.diffusion, **settings))
+        lower_case = settings.pop("lower_case", name == "paper" or preset.tokenizers.lower_case)
+        preset = replace(
+            preset,
+            diffusion=replace(preset.diffusion, **settings),
+            tokenizers=replace(preset.tokenizers, lower_case=lower_case),
+        )
         save_tokenizers(tokenizers, preset.tokenizers, self.out)
         note = {
             "data": self.data,
@@ -103,6 +110,20 @@ class TrainingFolder:
         }
         self.write("training.json", note)
         components.save_preset(preset, self.out)
+
+    def _with_its_case(self, preset: Preset) -> Preset:
+        """A folder from when only the report VAE could be lower-cased goes on as it was begun.
+
+        Its index says nothing of the case. Reports are lower-cased if its report VAE's were, unless
+        a report LDM has begun on latents of reports that were not.
+        """
+        config = self.stage_folder("report-vae") / "config.json"
+        says = json.loads((self.out / components.INDEX).read_text())["tokenizers"]
+        if "lower_case" in says or not config.exists():
+            return preset
+        before = bool(json.loads(config.read_text()).get("lower_case", False))
+        lower_case = before and not self.stage_folder("report-ldm").exists()
+        return replace(preset, tokenizers=replace(preset.tokenizers, lower_case=lower_case))
 
     def _check(self, name: str, init: Path | None, settings: dict[str, Any]) -> None:
         """InputError where the command contradicts the folder."""
@@ -127,7 +148,8 @@ class TrainingFolder:
             )
         self.init = None if saved["init"] is None else Path(saved["init"])
         for field_name, value in settings.items():
-            there = getattr(self.preset.diffusion, field_name)
+            owner = self.preset.tokenizers if field_name == "lower_case" else self.preset.diffusion
+            there = getattr(owner, field_name)
             if there != value:
                 raise InputError(
                     f"{field_name}: --out {self.out} has {there}, the command says {value}: give "
@@ -160,7 +182,7 @@ class TrainingFolder:
     def reload(self) -> None:
         """Forget what was loaded: a stage has changed the folder."""
         self._frozen.clear()
-        self.preset = components.load_preset(self.out)
+        self.preset = self._with_its_case(components.load_preset(self.out))
 
     def studies(self, split: Split) -> TrainingStudies:
         """The studies of one split; InputError when the data has none."""
@@ -176,7 +198,7 @@ class TrainingFolder:
             self._studies[split] = (
                 None
                 if dataset is None
-                else TrainingStudies(dataset, self._image_size, self.out / "cache")
+                else TrainingStudies(dataset, self._image_size, self.out / "cache", self.disk)
             )
         return self._studies[split]
 
@@ -185,8 +207,10 @@ class TrainingFolder:
         studies = self.studies_or_none(split)
         if studies is None:
             return torch.empty(0, dtype=torch.long)
-        with self.state.main_process_first():
-            have = {m: studies.has(m) for m in sorted(needed)}
+        for m in sorted(needed):
+            if m.is_image and studies.all_have(m) is None:
+                studies.decode_together(m)
+        have = {m: studies.has(m) for m in sorted(needed)}
         for m, has in have.items():
             if split == "train" and not has.any():
                 raise InputError(
@@ -220,7 +244,7 @@ class TrainingFolder:
             return components.load_component(self.preset, name, self.out)
         if self.init is not None and (self.init / name).is_dir():
             module = components.load_component(self.preset, name, self.init)
-            if self.state.is_main_process and not (self.out / name).is_dir():
+            if self.disk.writes and not (self.out / name).is_dir():
                 components.save_component(module, self.out / name)
             return module
         command = stage_command(maker, self.preset.name, self.data, self.out)
@@ -238,14 +262,15 @@ class TrainingFolder:
         self.preset = preset
         components.save_preset(preset, self.out)
 
-    def tokens(self, kind: str, split: Split, *, lower: bool = False) -> tuple[Tensor, Tensor]:
+    def tokens(self, kind: str, split: Split) -> tuple[Tensor, Tensor]:
         """Token ids and masks of every report by one tokenizer: int64 [n, N].
 
-        ``kind`` is prompt, report_encoder or report_decoder.
+        ``kind`` is prompt, report_encoder or report_decoder. Every stage reads reports in the same
+        case: what one learns from is what the next one sees.
         """
         limit = (self.preset.prompt if kind == "prompt" else self.preset.report_vae).max_tokens
         reports = self.studies(split).reports
-        if lower:
+        if self.preset.tokenizers.lower_case:
             reports = [report.lower() for report in reports]
         return encode(getattr(self.tokenizers, kind), reports, limit)
 
@@ -261,5 +286,5 @@ def stage_command(stage: str, preset: str, data: str, out: Path) -> str:
     return f"`codixr train {words.get(stage, stage)} --preset {preset} --data {data} --out {out}`"
 
 
-MODEL_FIELDS = frozenset(f.name for f in fields(DiffusionConfig))
+MODEL_FIELDS = frozenset(f.name for f in fields(DiffusionConfig)) | {"lower_case"}
 """The model's own settings, e.g. ``condition_fusion``."""

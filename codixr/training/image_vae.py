@@ -56,7 +56,7 @@ class ImageVAEStage(Stage):
     """Both views through one autoencoder."""
 
     def __init__(self, folder: TrainingFolder, name: str, config: ImageVAETraining) -> None:
-        super().__init__(folder, name, frozenset({F, L}))
+        super().__init__(folder, name, frozenset({F, L}), pictures=frozenset({F, L}))
         self.vae: Any = folder.start("image_vae", config)
 
     def read(self, rows: Tensor, split: Split) -> Batch:

@@ -54,7 +54,9 @@ class LatentStage(Stage):
         *,
         cache: bool,
     ) -> None:
-        super().__init__(folder, name, frozenset((*made, *conditions.given)))
+        needed = frozenset((*made, *conditions.given))
+        views = frozenset() if cache else frozenset(m for m in needed if m.is_image)
+        super().__init__(folder, name, needed, pictures=views)
         self.made, self.conditions, self.spreads = made, conditions, spreads
         vaes = dict.fromkeys("image_vae" if m.is_image else "report_vae" for m in made)
         for part in (*vaes, "prompt_encoder"):

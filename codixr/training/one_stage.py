@@ -38,7 +38,7 @@ def run_stage(
     accelerator = make_accelerator(config, folder.out / "logs")
     stage = build(folder, name, config)
     config = stage.config
-    if folder.state.is_main_process:
+    if folder.disk.writes:
         folder.write(f"stages/{name}/config.json", {"stage": name, **asdict(config)})
     usable = {split: len(rows) for split, rows in stage.rows.items()}
     say(
@@ -48,14 +48,14 @@ def run_stage(
     samples = folder.out / "samples"
 
     def look(step: int) -> None:
-        if preview and folder.state.is_main_process:
+        if preview and folder.disk.writes:
             write_preview(stage, samples, step)
 
     engine = Engine(stage, config, place, accelerator)
     outcome = engine.run(look)
     if engine.sharded:
         stage = whole_stage(folder, name, config, engine.average.whole())
-    if folder.state.is_main_process:
+    if folder.disk.writes:
         stage.finish()
         look(config.total_steps)
         folder.finish(

@@ -22,7 +22,7 @@ class PromptStage(Stage):
     """Contrast of pairs."""
 
     def __init__(self, folder: TrainingFolder, name: str, config: PromptTraining) -> None:
-        super().__init__(folder, name, frozenset(Modality))
+        super().__init__(folder, name, frozenset(Modality), pictures=frozenset({F, L}))
         weights = {"TF": config.weight_tf, "TL": config.weight_tl, "FL": config.weight_fl}
         if not any(weights.values()):
             raise InputError(f"{name}: weight_tf, weight_tl and weight_fl are all 0")

@@ -148,7 +148,6 @@ class ReportVAETraining(StageConfig):
     """The decoder's dropped words in the first half of the steps, and in the second."""
     refine_beta: float = 0.0
     refine_word_drop: float = 0.0
-    lower_case: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,10 +248,10 @@ PAPER: dict[str, StageConfig] = {
     # XGeM's released code: 30 epochs, batch 512, 5e-5, 1e-4. Pairs: the paper, section III-A.
     "prompt-encoders": PromptTraining(epochs=30, batch=512, learning_rate=5e-5, **_XGEM),
     # XGeM: 100 epochs, batch 256, one beta cycle (half 0, a quarter rising to 1, a quarter at 1),
-    # free bits once beta > 0, clip 1.0, text in lower case. Its rate is that of its report LDM;
+    # free bits once beta > 0, clip 1.0. Its rate is that of its report LDM;
     # the number of free bits is Optimus' usual one.
     "report-vae": ReportVAETraining(
-        epochs=100, batch=256, learning_rate=5e-5, free_bits=0.5, lower_case=True, **_XGEM
+        epochs=100, batch=256, learning_rate=5e-5, free_bits=0.5, **_XGEM
     ),
     # The paper, section III-B: batch 512, 5e-5, 1e-4, 100 epochs, AdamW; T is the condition.
     "image-ldm-F": DenoiserTraining(batch=512, learning_rate=5e-5, **_LDM),

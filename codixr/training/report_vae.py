@@ -71,12 +71,8 @@ class ReportVAEStage(Stage):
     def __init__(self, folder: TrainingFolder, name: str, config: ReportVAETraining) -> None:
         super().__init__(folder, name, frozenset({Modality.T}))
         self.vae: Any = folder.start("report_vae", config)
-        lower = config.lower_case
         self.tokens = {
-            split: [
-                folder.tokens(kind, split, lower=lower)
-                for kind in ("report_encoder", "report_decoder")
-            ]
+            split: [folder.tokens(kind, split) for kind in ("report_encoder", "report_decoder")]
             for split, rows in self.rows.items()
             if len(rows)
         }

@@ -25,11 +25,22 @@ class Stage(nn.Module, ABC):
     inputs: dict[str, str]
     """Frozen component -> hash of its weights: what the stage's result belongs to."""
 
-    def __init__(self, folder: TrainingFolder, name: str, needed: frozenset[Modality]) -> None:
+    def __init__(
+        self,
+        folder: TrainingFolder,
+        name: str,
+        needed: frozenset[Modality],
+        pictures: frozenset[Modality] = frozenset(),
+    ) -> None:
+        """``needed`` are the modalities that a usable study has, ``pictures`` the views read."""
         super().__init__()
         self.folder, self.name, self.inputs = folder, name, {}
         splits: tuple[Split, ...] = ("train", "val")
         self.rows = {split: folder.rows(name, split, needed) for split in splits}
+        for split in splits:
+            for view in sorted(pictures):
+                if len(self.rows[split]):
+                    folder.studies(split).decode_together(view)
 
     def fetch(self, places: Tensor, split: Split) -> Batch:
         """The batch of studies at ``places`` among the usable ones of a split, on the CPU."""

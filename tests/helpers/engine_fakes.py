@@ -1,5 +1,6 @@
 """What the engine's tests train, on numbers in memory: a stage of one line, and prompt encoders."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from codixr.data.labels import PATHOLOGIES
 from codixr.model.presets import tiny
 from codixr.model.prompt_encoder import PromptEncoder
 from codixr.training.contrastive import info_nce
+from codixr.training.disk import Disk
 from codixr.training.draw import Draw
 from codixr.training.engine import Engine, Outcome
 from codixr.training.processes import make_accelerator
@@ -20,6 +22,11 @@ from codixr.training.recipes import PromptTraining, StageConfig
 from codixr.training.stage import Stage
 
 STUDIES = 40
+
+
+def disk_of_all() -> Disk:
+    """One disk that all processes of a test see."""
+    return Disk(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
 
 def config(**changes: Any) -> StageConfig:
@@ -45,7 +52,8 @@ class LineStage(Stage):
         nn.Module.__init__(self)
         self.name, self.inputs, self.config = "line", {"image_vae": "aaaa"}, config
         studies = SimpleNamespace(fingerprint="of-the-data")
-        self.folder = SimpleNamespace(studies=lambda split: studies)  # type: ignore[assignment]
+        here: Any = SimpleNamespace(studies=lambda split: studies, disk=disk_of_all())
+        self.folder = here
         self.rows = {"train": torch.arange(STUDIES), "val": torch.arange(16)}
         self.data = torch.randn(STUDIES, 3, generator=torch.Generator().manual_seed(9))
         torch.manual_seed(3)
@@ -82,6 +90,7 @@ def prompt_stage() -> PromptStage:
     labels[::2, 1:] = -1
     studies = SimpleNamespace(
         fingerprint="of-the-data",
+        decode_together=lambda view: None,
         labels=lambda names: labels.numpy(),
         images=lambda view, rows: pictures["FL".index(view)][rows],
     )
@@ -89,6 +98,7 @@ def prompt_stage() -> PromptStage:
     encoder = PromptEncoder(tiny(30).prompt)
     assert encoder.stem_norms(), "tiny's stem has batch norms, which must agree over processes"
     folder: Any = SimpleNamespace(
+        disk=disk_of_all(),
         studies=lambda split: studies,
         rows=lambda stage, split, needed: torch.arange(16 if split == "train" else 8),
         start=lambda name, config: encoder,

@@ -21,16 +21,25 @@ FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
 
 
 def killed(work: Callable[..., Any], *arguments: Any, sign: Path, delay: float) -> None:
-    """Start ``work(*arguments)``; kill it by -9 ``delay`` seconds after ``sign`` is there."""
-    process = FORK.Process(target=work, args=arguments)
+    """Start ``work(*arguments)``; kill it by -9 ``delay`` seconds after ``sign`` is there.
+
+    What it started is killed with it.
+    """
+    process = FORK.Process(target=_in_own_group, args=(work, *arguments))
     process.start()
     while not sign.exists():
         assert process.is_alive(), f"it ended before {sign} was there"
         time.sleep(0.001)
     time.sleep(delay)
-    os.kill(process.pid or 0, signal.SIGKILL)
+    assert process.pid is not None
+    os.killpg(process.pid, signal.SIGKILL)
     process.join()
     assert process.exitcode == -signal.SIGKILL
+
+
+def _in_own_group(work: Callable[..., Any], *arguments: Any) -> None:
+    os.setpgid(0, 0)
+    work(*arguments)
 
 
 def in_two(work: Callable[..., Any], *arguments: Any, **environment: str) -> list[Any]:

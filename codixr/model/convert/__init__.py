@@ -5,7 +5,7 @@ One component at a time, its weights mapped from the source's file: what is in m
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -91,7 +91,6 @@ def convert(
     ``preset`` None is the paper's; ``dtype`` None keeps the source's. Raises InputError when a
     file cannot be read, a weight is missing, or ``folder`` is not empty; nothing is usable then.
     """
-    preset = paper() if preset is None else preset
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"--to {folder}: is there already; give a new folder")
     source = read(sources)
@@ -100,6 +99,7 @@ def convert(
         raise InputError(
             "no UNet among the weights: give CoDi's three files or XGeM's one, or say --kind"
         )
+    preset = _as_released(kind) if preset is None else preset
     wanted = {name: take_component(source, name, preset, kind) for name in components.BUILDERS}
     if tokenizers is None:
         tokenizers = released_tokenizers(TOKENIZERS, preset)
@@ -121,6 +121,13 @@ def convert(
     write_card(preset, modules, folder)
     components.save_preset(preset, folder)
     return record
+
+
+def _as_released(kind: Kind) -> Preset:
+    """The paper's preset with what a release was trained with: XGeM lower-cased every report."""
+    preset = paper()
+    tokenizers = replace(preset.tokenizers, lower_case=kind == "xgem")
+    return replace(preset, tokenizers=tokenizers)
 
 
 def take_component(

@@ -1,15 +1,20 @@
 """Training on a folder that ``codixr prepare`` made: what real data looks like."""
 
 import json
+import os
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from codixr.commands.train import Request, train
 from codixr.data.phantom.phantom_plan import plan_phantom
 from codixr.data.shards import Outcome, prepare
 from codixr.errors import InputError
+from helpers.processes import in_two, killed
 
 QUICK = {
     "steps": "2",
@@ -79,3 +84,109 @@ def test_every_stage_trains_on_prepared_studies(folder: Path, tmp_path: Path) ->
     ]
     assert len(losses) == 8
     assert all(0 < loss < 1e4 for loss in losses)
+
+
+def learnt(out: Path) -> dict[str, np.ndarray]:
+    """Every weight of the finished parts."""
+    files = [p for p in sorted(out.glob("*/**/*.safetensors")) if "model" not in p.parts]
+    return {
+        f"{path.relative_to(out)}:{name}": weight
+        for path in files
+        for name, weight in load_file(path).items()
+    }
+
+
+def in_folder(out: Path, data: Path, stage: str, steps: str, **changes: str) -> None:
+    settings = QUICK | {"steps": steps} | changes
+    train(replace(request(out, data, stage), settings=settings))
+
+
+def on_its_own_disk(out: Path, data: Path) -> None:
+    """One process a node, each node with a disk of its own: the folder is another in each."""
+    rank = os.environ["RANK"]
+    os.environ |= {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    in_folder(out / f"node-{rank}", data, "prompt-encoders", "2")
+
+
+def test_two_processes_decode_the_pictures_once_and_together(folder: Path, tmp_path: Path) -> None:
+    in_two(in_folder, tmp_path / "two", folder / "whole", "prompt-encoders", "2")
+    in_folder(tmp_path / "one", folder / "whole", "prompt-encoders", "2")
+    ours, theirs = (sorted((tmp_path / n / "cache").iterdir()) for n in ("two", "one"))
+    assert [p.name for p in ours] == [p.name for p in theirs]
+    assert [p.read_bytes() for p in ours] == [p.read_bytes() for p in theirs]
+    assert not [p for p in (tmp_path / "two").rglob(".*") if p.is_file()]
+
+
+def test_nodes_with_a_disk_each_write_the_same_folder_each(folder: Path, tmp_path: Path) -> None:
+    in_two(on_its_own_disk, tmp_path, folder / "whole")
+    first, second = (learnt(tmp_path / f"node-{rank}") for rank in (0, 1))
+    assert first.keys() == second.keys()
+    assert first
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert (tmp_path / "node-1" / "stages" / "prompt-encoders" / "done.json").exists()
+    assert len(list((tmp_path / "node-1" / "cache").glob("pictures-*.npy"))) == 4
+
+
+EACH = (
+    ("image-vae", {}),
+    ("prompt-encoders", {}),
+    ("report-vae", {}),
+    ("image-ldm", {"view": "F"}),
+    ("image-ldm", {"view": "L"}),
+    ("report-ldm", {}),
+    ("alignment", {"pair": "F+L"}),
+    ("alignment", {"pair": "F+T"}),
+)
+
+
+def one_stage(out: Path, data: Path, stage: str, chosen: dict[str, str]) -> None:
+    settings = QUICK | {"steps": "20"}
+    train(replace(request(out, data, stage), settings=settings, **chosen))  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_two_processes_end_every_stage_with_the_weights_of_one(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Each stage from the same folder, in one process and in two."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for stage, chosen in EACH:
+        if one.exists():
+            shutil.rmtree(two)
+            shutil.copytree(one, two)
+        in_two(one_stage, two, folder / "whole", stage, chosen)
+        one_stage(one, folder / "whole", stage, chosen)
+        ours, theirs = learnt(two), learnt(one)
+        assert ours.keys() == theirs.keys()
+        largest = 0.0
+        for name, wanted in theirs.items():
+            # A bias that began at 0 is tiny after 20 steps: it is held to a weight's usual size.
+            size = max(np.linalg.norm(wanted), 0.01 * wanted.size**0.5)
+            difference = np.linalg.norm(ours[name] - wanted) / size
+            largest = max(largest, difference)
+            assert difference < 1e-3, (stage, name)
+        print(f"{stage}: {len(theirs)} weights, the largest relative difference {largest:.2g}")
+
+
+def saved_at_every_step(out: Path, data: Path) -> None:
+    in_folder(out, data, "prompt-encoders", "8", save_every="0")
+
+
+def two_in_one(out: Path, data: Path) -> None:
+    in_two(saved_at_every_step, out, data)
+
+
+@pytest.mark.slow
+def test_two_processes_that_were_killed_end_with_the_bits_of_two_that_were_not(
+    folder: Path, tmp_path: Path
+) -> None:
+    two_in_one(tmp_path / "whole", folder / "whole")
+    out = tmp_path / "killed"
+    for step in (2, 5):
+        checkpoints = out / "stages" / "prompt-encoders" / "checkpoints"
+        sign = checkpoints / f"step-{step:08d}.pt"
+        killed(two_in_one, out, folder / "whole", sign=sign, delay=0.0)
+    two_in_one(out, folder / "whole")
+    ours, theirs = learnt(out), learnt(tmp_path / "whole")
+    assert ours.keys() == theirs.keys()
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
