@@ -12,7 +12,7 @@ from codixr.modality import Modality
 from codixr.model.noise import draw
 from codixr.model.prompts import Prompt
 from codixr.model.sampling import AttendTo, Flow, Latents, StepCallback, sample
-from codixr.model.schedulers import make_scheduler
+from codixr.model.schedulers import check, make_scheduler
 from codixr.model.tokenizer import decode, ends
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ def latents_of(
 def chosen_scheduler(pipe: "CoDiXRPipeline", wanted: Any) -> Any:
     """A scheduler by name or as it is; None is the pipeline's own."""
     if wanted is None:
-        return pipe.scheduler
+        wanted = pipe.scheduler
     if isinstance(wanted, str):
         return make_scheduler(pipe.preset.diffusion, 1, wanted)
-    return wanted
+    return check(pipe.preset.diffusion, wanted)
 
 
 @torch.no_grad()

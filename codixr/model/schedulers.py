@@ -17,6 +17,18 @@ from codixr.model.presets import DiffusionConfig
 
 _NEEDED = {"beta_start", "beta_end", "beta_schedule", "prediction_type"}
 _ENDINGS = ("", "Scheduler", "DiscreteScheduler", "MultistepScheduler")
+_DECISIVE = (
+    "num_train_timesteps",
+    "beta_start",
+    "beta_end",
+    "beta_schedule",
+    "prediction_type",
+    "trained_betas",
+    "clip_sample",
+    "thresholding",
+    "rescale_betas_zero_snr",
+)
+"""Settings with which another value makes noise of every sample."""
 _REFUSED = {
     "CogVideoXDDIMScheduler": "it shifts the noise schedule for video models",
     "CogVideoXDPMScheduler": "it shifts the noise schedule for video models",
@@ -33,20 +45,47 @@ def make_scheduler(config: DiffusionConfig, steps: int, name: str | None = None)
 
     Raises InputError for an unknown or unfit scheduler, or steps outside 1 .. train_steps.
     """
-    kind = _kind(name or config.scheduler)
-    wanted = {
+    return for_steps(_kind(name or config.scheduler).from_config(_settings(config)), steps)
+
+
+def check(config: DiffusionConfig, scheduler: Any) -> Any:
+    """A scheduler object, if it fits as one that is given by name must; InputError otherwise.
+
+    The betas of another model, or clipped samples, would run and give noise.
+    """
+    kind = type(scheduler)
+    if (reason := _reason(kind)) is not None:
+        raise InputError(f"{kind.__name__} does not fit this model: {reason}")
+    own, wanted = dict(scheduler.config), _settings(config)
+    for key in _DECISIVE:
+        if key in own and own[key] != wanted[key]:
+            raise InputError(
+                f"{kind.__name__} has {key}={own[key]}, and this model needs {wanted[key]}: build "
+                f"it by {kind.__name__}.from_config(pipe.scheduler.config)"
+            )
+    return scheduler
+
+
+def _settings(config: DiffusionConfig) -> dict[str, Any]:
+    """What any scheduler needs to know of the model.
+
+    ``from_config`` keeps in a scheduler's own config what its class has no name for, so that the
+    next class, built from that config, finds it.
+    """
+    return {
         "num_train_timesteps": config.train_steps,
         "beta_start": config.beta_start,
         "beta_end": config.beta_end,
         "beta_schedule": "scaled_linear",
         "prediction_type": "epsilon",
+        "trained_betas": None,
         "clip_sample": False,
+        "thresholding": False,
+        "rescale_betas_zero_snr": False,
         "set_alpha_to_one": False,
         "skip_prk_steps": True,
         "steps_offset": 1,
     }
-    known = inspect.signature(kind.__init__).parameters
-    return for_steps(kind(**{k: v for k, v in wanted.items() if k in known}), steps)
 
 
 def for_steps(scheduler: Any, steps: int, device: torch.device | str | None = None) -> Any:
@@ -54,11 +93,6 @@ def for_steps(scheduler: Any, steps: int, device: torch.device | str | None = No
     most = scheduler.config.num_train_timesteps
     if not 1 <= steps <= most:
         raise InputError(f"{steps} sampling steps: give 1 to {most}")
-    if scheduler.config.prediction_type != "epsilon":
-        raise InputError(
-            f"{type(scheduler).__name__} is set to {scheduler.config.prediction_type}; these "
-            "denoisers predict noise: build it from pipe.scheduler.config"
-        )
     fresh = type(scheduler).from_config(scheduler.config)
     fresh.set_timesteps(steps, device=device)
     return fresh
@@ -104,10 +138,15 @@ def _kind(name: str) -> Any:
 
 
 def _unfit(name: str) -> str | None:
-    """Why a scheduler cannot be used; None when it can."""
-    if name in _REFUSED:
-        return _REFUSED[name]
-    kind: Any = getattr(diffusers, name)
+    """Why the scheduler of that name cannot be used; None when it can."""
+    return _reason(getattr(diffusers, name))
+
+
+def _reason(kind: Any) -> str | None:
+    """Why a class of schedulers cannot be used, a user's own too; None when it can."""
+    for ancestor in kind.__mro__:
+        if ancestor.__name__ in _REFUSED:
+            return _REFUSED[ancestor.__name__]
     if missing := vars(kind).get("_backends"):  # a stand-in for what is not installed
         return f"it needs {' and '.join(missing)}, not all of which is installed"
     if not hasattr(kind, "set_timesteps") or not hasattr(kind, "step"):

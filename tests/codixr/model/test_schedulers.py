@@ -111,8 +111,8 @@ REFUSED = {
     "DDIMInverseScheduler": "from pictures to noise",
     "LCMScheduler": "distilled",
     "CogVideoXDDIMScheduler": "video",
-    "UNet2DConditionModel": "no scheduler",
-    "Nonsense": "no scheduler",
+    "UNet2DConditionModel": "not a scheduler",
+    "Nonsense": "not a scheduler",
 }
 
 
@@ -178,10 +178,59 @@ def test_eta_is_ddim_s_and_makes_its_steps_random() -> None:
         sample({F: flow}, euler, 5, eta=0.5)
 
 
-def test_a_scheduler_object_for_another_prediction_is_refused() -> None:
-    other = diffusers.DDIMScheduler(prediction_type="v_prediction")
-    with pytest.raises(InputError, match="v_prediction"):
-        draw(other, 5, [0])
+@pytest.mark.parametrize("steps", [1, 3, 20])
+@pytest.mark.parametrize("name", schedulers.names())
+def test_a_swap_by_from_config_equals_the_scheduler_by_name(name: str, steps: int) -> None:
+    """``pipe.scheduler = X.from_config(pipe.scheduler.config)``, from whichever was there."""
+    by_name = draw(make_scheduler(CONFIG, steps, name), steps, [0, 1])
+    for first in ("DPMSolverMultistep", "DDIM", "PNDM"):
+        own = make_scheduler(CONFIG, 6, first)
+        swapped = getattr(diffusers, name).from_config(own.config)
+        assert torch.equal(draw(schedulers.check(CONFIG, swapped), steps, [0, 1]), by_name)
+
+
+class OwnInverse(diffusers.DDIMInverseScheduler):
+    """A user's own class is judged by what it is made of."""
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "reason"),
+    [
+        (diffusers.DDIMScheduler(), "beta_start=0.0001, and this model needs 0.00085"),
+        (diffusers.DDIMInverseScheduler(), "it runs from pictures to noise"),
+        (OwnInverse(), "it runs from pictures to noise"),
+        (diffusers.LCMScheduler(), "distilled"),
+        (diffusers.TCDScheduler(), "distilled"),
+        (diffusers.FlowMatchEulerDiscreteScheduler(), "not for models that predict noise"),
+        (diffusers.EDMEulerScheduler(), "not for models that predict noise"),
+        (diffusers.IPNDMScheduler(), "not for models that predict noise"),
+        (nn.Identity(), "it has no steps to take"),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_a_scheduler_object_passes_the_check_of_names(scheduler: object, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        schedulers.check(CONFIG, scheduler)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prediction_type": "v_prediction"},
+        {"clip_sample": True},
+        {"thresholding": True},
+        {"rescale_betas_zero_snr": True},
+        {"beta_schedule": "linear"},
+        {"num_train_timesteps": 500},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_scheduler_object_whose_numbers_make_noise_is_refused(change: dict[str, object]) -> None:
+    own = make_scheduler(CONFIG, 5, "DDIM").config
+    other = diffusers.DDIMScheduler.from_config(own, **change)
+    key, value = next(iter(change.items()))
+    with pytest.raises(InputError, match=f"DDIMScheduler has {key}={value}, and this model needs"):
+        schedulers.check(CONFIG, other)
 
 
 def test_guidance_pushes_away_from_the_unconditional_noise() -> None:

@@ -127,6 +127,9 @@ def test_nodes_with_a_disk_each_write_the_same_folder_each(folder: Path, tmp_pat
     assert len(list((tmp_path / "node-1" / "cache").glob("pictures-*.npy"))) == 4
 
 
+KEY_BIASES = ("k_proj.bias", "key.bias", "c_attn.bias")
+"""What a softmax does not see: their gradient is rounding alone, and AdamW takes its sign."""
+
 EACH = (
     ("image-vae", {}),
     ("prompt-encoders", {}),
@@ -160,6 +163,8 @@ def test_two_processes_end_every_stage_with_the_weights_of_one(
         assert ours.keys() == theirs.keys()
         largest = 0.0
         for name, wanted in theirs.items():
+            if name.endswith(KEY_BIASES):
+                continue
             # A bias that began at 0 is tiny after 20 steps: it is held to a weight's usual size.
             size = max(np.linalg.norm(wanted), 0.01 * wanted.size**0.5)
             difference = np.linalg.norm(ours[name] - wanted) / size
