@@ -12,7 +12,7 @@ checker who has no data must know of the test split: ``n``, ``fingerprint``, ``l
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -71,6 +71,8 @@ class Track:
     """Modality -> the names of its scores to look at first."""
     prepared: str | None = None
     """The recipe that holds when ``--data`` is a prepared folder, where it is another one."""
+    labeler_home: Path | None = None
+    """Where the original labeler is installed, if it reads the reports."""
     submissions: Submissions = Submissions()
 
     @classmethod
@@ -155,6 +157,16 @@ class Track:
         if self.prepared is None or data_dir is None or not (data_dir / "manifest.json").is_file():
             return self
         return self.read(_manifest(self.prepared))
+
+    def with_labeler(self, name: str | None, home: Path | None) -> Self:
+        """The track with another labeler of reports; ``home`` is where the original is installed.
+
+        The scores' signatures say who read.
+        """
+        if name is None:
+            return self
+        backbones = MappingProxyType({**self.backbones, "report_labels": name})
+        return replace(self, backbones=backbones, labeler_home=home)
 
     def dataset(
         self, split: str, limit: int | None = None, data_dir: Path | None = None

@@ -1,16 +1,12 @@
 """``codixr-bench label``: reports in, CheXpert's labels out; or why; or how far two agree."""
 
 import argparse
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import tee
 from pathlib import Path
-from types import FrameType
 
 from codixr import messages
 from codixr.arguments import positive
@@ -27,6 +23,7 @@ from codixr_bench.labeler.sections import SectionCutter
 from codixr_bench.labeler.stream import label_stream
 from codixr_bench.labeler.tables import SEPARATORS, Named
 from codixr_bench.labeler.writing import LabelWriter, open_output
+from codixr_bench.runs.supervision import Interrupted, interruptible
 
 _PROGRAM = "codixr-bench"
 _FILES = (".csv", ".csv.gz")
@@ -120,13 +117,13 @@ def main(parsed: argparse.Namespace) -> int:
     _refuse_what_does_not_go_together(parsed)
     if parsed.explain is not None:
         return _explain(parsed)
-    with _ended_by_signals():
+    with interruptible():
         try:
             return _compare(parsed) if parsed.compare is not None else _label(parsed)
-        except KeyboardInterrupt:
+        except Interrupted as interruption:
             kept = "what was printed is not all" if parsed.output is None else "no file was written"
             messages.say(_PROGRAM, f"interrupted: {kept}")
-            return 130
+            return interruption.exit_code
 
 
 # What goes together
@@ -372,22 +369,3 @@ def _both(
 
 def _named(rows: Iterator[tuple[Named, Labels]]) -> Iterator[tuple[str, Labels]]:
     return ((name, labels) for (name, _), labels in rows)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let a signal that ends the process tidy up first, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signals = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(one, end) for one in signals]
-    try:
-        yield
-    finally:
-        for one, handler in zip(signals, before, strict=True):
-            signal.signal(one, handler)

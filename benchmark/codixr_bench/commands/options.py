@@ -58,7 +58,7 @@ def add_generation(parser: argparse.ArgumentParser) -> None:
 
 
 def add_scoring(parser: argparse.ArgumentParser) -> None:
-    """How they are scored: ``--metrics``, ``--show-content``, ``--json``."""
+    """How they are scored: ``--metrics``, ``--labeler``, ``--show-content``, ``--json``."""
     parser.add_argument(
         "--metrics", metavar="A,B", help="only these (see `codixr-bench metrics`); default: all"
     )
@@ -66,6 +66,18 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
         "--show-content",
         action="store_true",
         help="draw grid.png on a track of real patients too",
+    )
+    parser.add_argument(
+        "--labeler",
+        metavar="NAME",
+        help="what reads reports for label F1: chexpert-rules (as the tracks have it), original, "
+        "chexbert, chexpert-clinical, or package.module:Class",
+    )
+    parser.add_argument(
+        "--labeler-home",
+        type=Path,
+        metavar="DIR",
+        help="with --labeler original: where it is installed",
     )
     add_json(parser)
 
@@ -114,5 +126,20 @@ def run_options(parsed: argparse.Namespace) -> "RunOptions":
         out=given["out"],
         overwrite=given.get("overwrite", usual.overwrite),
         show_content=given.get("show_content", usual.show_content),
+        labeler=_labeler(given.get("labeler"), given.get("labeler_home")),
         cross_check=given.get("cross_check", usual.cross_check),
     )
+
+
+def _labeler(name: str | None, home: Path | None) -> tuple[str | None, Path | None]:
+    from codixr_bench.labeler.interface import LABELERS
+    from codixr_bench.registry import unknown
+
+    if name is not None and name not in LABELERS and ":" not in name:
+        raise unknown("labeler", name, LABELERS, " (or write package.module:Class)")
+    if (name == "original") != (home is not None):
+        raise InputError(
+            "--labeler original runs an installation, and no other labeler does: say where with "
+            "--labeler-home DIR"
+        )
+    return name, home

@@ -55,7 +55,7 @@ def load_labeler(name: str, home: Path | None = None, python: Path | None = None
             raise InputError("--labeler original runs an installation: say where with --home DIR")
         return OriginalLabeler(home, python)
     if home is not None or python is not None:
-        raise InputError("--home and --python belong to --labeler original")
+        raise InputError("an installation (--home, --python) belongs to --labeler original")
     if name not in LABELERS and ":" not in name:
         raise unknown("labeler", name, LABELERS, " (or write package.module:Class)")
     build = load_object(LABELERS.get(name, name), "labeler")

@@ -32,6 +32,8 @@ class OriginalLabeler:
 
     name = "chexpert-original"
     tells_absent = True
+    starts_slowly = True
+    """Its parser takes many seconds to load: it is given all reports at once."""
 
     def __init__(self, home: Path, python: Path | None = None) -> None:
         self.home = home.resolve()

@@ -89,6 +89,8 @@ class ReportLabelsMetric:
         self.labeler = labeler
         self.uncertain = uncertain
         self._rows = Rows()
+        self._unread: list[tuple[tuple[int, ...], list[tuple[str, str]]]] = []
+        """Positions, and (real, generated) reports that a slow starter reads at the end."""
         self._checked = False
 
     def applies_to(self, task: Task) -> bool:
@@ -105,24 +107,37 @@ class ReportLabelsMetric:
         if not self._checked:
             check(self.labeler)
             self._checked = True
-        pairs = list(report_pairs(positions, studies, samples))
-        made = [generated for _, generated in pairs]
-        real = [reference for reference, _ in pairs]
+        self._unread.append((tuple(positions), list(report_pairs(positions, studies, samples))))
+        if not getattr(self.labeler, "starts_slowly", False):
+            self._label()
+
+    def _label(self) -> None:
+        """Have the labeler read what waits for it, all at once."""
+        if not self._unread:
+            return
+        positions = [position for part, _ in self._unread for position in part]
+        pairs = [pair for _, part in self._unread for pair in part]
+        self._unread.clear()
+        labels = _stored(
+            self.labeler.label([made for _, made in pairs] + [true for true, _ in pairs])
+        )
         self._rows.add(
             positions,
             {
-                "hypothesis": _stored(self.labeler.label(made)),
-                "reference": _stored(self.labeler.label(real)),
-                "report": np.array([is_report(report) for report in made], dtype=np.bool_),
+                "hypothesis": labels[: len(pairs)],
+                "reference": labels[len(pairs) :],
+                "report": np.array([is_report(made) for _, made in pairs], dtype=np.bool_),
             },
         )
 
     def merge(self, other: Self) -> None:
         """Add another shard."""
+        self._unread += other._unread
         self._rows.merge(other._rows)
 
     def compute(self) -> list[Score]:
         """Label F1 micro, macro and weighted, then the share of non-reports."""
+        self._label()
         n = len(self._rows)
         if n == 0:
             names = [f"label_f1_{average}" for average in AVERAGES]
@@ -148,6 +163,7 @@ class ReportLabelsMetric:
     def _by_library(self) -> list[PeerScore]:
         from sklearn.metrics import f1_score
 
+        self._label()
         if not len(self._rows):
             return []
         predicted, labels, _ = self._read()
@@ -159,6 +175,7 @@ class ReportLabelsMetric:
         Also ``report_labels.is_report``, and ``label_f1_….influence``: what each study does to a
         score, which depends on the policy.
         """
+        self._label()
         columns = self._rows.columns()
         if not columns:
             return {}
@@ -260,7 +277,8 @@ class ReportLabels(Family):
         """One, where ``task`` makes reports."""
         if Modality.T not in task.outputs:
             return []
-        labeler = load_labeler(track.backbones.get("report_labels", DEFAULT))
+        named = track.backbones.get("report_labels", DEFAULT)
+        labeler = load_labeler(named, track.labeler_home)
         return [ReportLabelsMetric(labeler, track.backbones.get("uncertain", POLICIES[0]))]
 
     def influences(self, columns: Columns) -> dict[str, Influence]:

@@ -62,6 +62,7 @@ def _score_store(folder: Path, claims: Claims, options: RunOptions) -> ScoredRun
                 "leave the option out"
             )
     track = Track.load(record.track).with_data(options.data_dir)
+    track = track.with_labeler(*options.labeler)
     dataset = track.dataset(record.split, record.n, options.data_dir)
     if dataset.fingerprint != record.track_fingerprint:
         raise InputError(
@@ -85,6 +86,7 @@ def _score_folder(samples: Path, claims: Claims, options: RunOptions) -> ScoredR
     if len(tasks) != 1:
         raise InputError(f"--samples holds one task's samples: '{claims.task}' is a group")
     track = Track.load(claims.track or "phantom").with_data(options.data_dir)
+    track = track.with_labeler(*options.labeler)
     track.check(tasks[0])
     metrics = track.metrics(tasks[0], options.metrics)
     name = claims.model or samples.resolve().name or "samples"

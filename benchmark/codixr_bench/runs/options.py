@@ -26,6 +26,8 @@ class RunOptions:
     """The run's folder; None for the usual one (``run_folder``)."""
     overwrite: bool = False
     show_content: bool = False
+    labeler: tuple[str | None, Path | None] = (None, None)
+    """What reads reports for label F1 instead of the track's labeler, and where it is installed."""
     cross_check: bool = False
     """Whether libraries compute the scores too."""
     progress: bool = True

@@ -43,6 +43,7 @@ def open_request(
     """
     tasks = parse_tasks(task)
     track = Track.load(track_name or "phantom").with_data(options.data_dir)
+    track = track.with_labeler(*options.labeler)
     faults: list[InputError] = []
 
     def runs(task: Task, model: GenerativeModel | None = None) -> bool:

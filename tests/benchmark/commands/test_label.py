@@ -209,3 +209,47 @@ def test_explain_shows_cue_rule_place_and_surprise(capsys):
     out = capsys.readouterr().out
     for part in ("no new", "DOUBTS_FIRST 2", "endplate", "'unlikely' decides nothing", "Edema"):
         assert part in out
+
+
+@pytest.fixture(scope="module")
+def phantom_reports(tmp_path_factory):
+    """Samples of the constant model: one report for all."""
+    out = tmp_path_factory.mktemp("run")
+    made = ["run", "--task", "F->T", "--model", "constant", "--limit", "8", "--out", str(out)]
+    assert main([*made, "--metrics", "bleu"]) == 0
+    return out
+
+
+def test_a_run_is_scored_with_the_original_itself(phantom_reports, tmp_path, capsys):
+    home = installation(tmp_path / "home")
+    scored = ["score", "--samples", str(phantom_reports), "--metrics", "report_labels", "--json"]
+    capsys.readouterr()
+    found = {}
+    for name, own in (
+        ("rules", []),
+        ("original", ["--labeler", "original", "--labeler-home", str(home)]),
+        ("clinical", ["--labeler", "chexpert-clinical"]),
+    ):
+        assert main([*scored, *own, "--out", str(tmp_path / name)]) == 0
+        capsys.readouterr()
+        result = json.loads((tmp_path / name / "result.json").read_text())
+        (found[name],) = (s for s in result["scores"] if s["name"] == "label_f1_micro")
+    version = load_labeler("original", home).version
+    assert f"labeler:chexpert-original@{version}" in found["original"]["signature"].split("|")
+    assert "labeler:chexpert-rules@" in found["rules"]["signature"]
+    assert "labeler:chexpert-clinical@" in found["clinical"]["signature"]
+    assert found["original"]["value"] == found["rules"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--labeler", "orginal"], "did you mean 'original'"),
+        (["--labeler", "original"], "--labeler-home DIR"),
+        (["--labeler-home", "x"], "--labeler-home DIR"),
+        (["--labeler", "original", "--labeler-home", "nowhere"], "has no label.py"),
+    ],
+)
+def test_a_labeler_that_cannot_score_is_refused(phantom_reports, capsys, arguments, message):
+    assert main(["score", "--samples", str(phantom_reports), *arguments]) == 2
+    assert message in capsys.readouterr().err
