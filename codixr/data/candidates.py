@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codixr.data.picture import fit_file
+from codixr.data.plain_picture import KINDS
+from codixr.data.radiograph import check_file
 from codixr.data.shards import Reject, reject_reason
 from codixr.data.study import Image
 from codixr.errors import InputError
@@ -37,6 +39,7 @@ def read_views(candidates: Mapping[str, Iterable[Candidate]], size: int) -> Read
     for view, files in candidates.items():
         for name, path in files:
             try:
+                check_file(path, KINDS)
                 content = path.read_bytes()
                 fitted = fit_file(path, size, content)
             except (InputError, OSError) as error:

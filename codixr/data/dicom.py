@@ -1,14 +1,16 @@
 """One DICOM radiograph → pixels in [0, 1], by the paper's steps (section II).
 
-1. decode; 2. resample to 0.139 mm; 3. invert MONOCHROME1; 4. divide by 2^BitsStored − 1.
-Padding to a square and resizing follow in ``picture.py``, as for every other kind of file;
-``fit_dicom`` does all steps at once, for whole archives.
+1. decode; 2. resample to 0.139 mm; 3. invert what is stored inverted; 4. divide by
+2^BitsStored − 1. Padding to a square and resizing follow in ``picture.py``, as for every other kind
+of file; ``fit_dicom`` does all steps at once, for whole archives.
 
 Notable:
-- BitsStored scales, not BitsAllocated, and not the picture's own maximum.
+- BitsStored scales, not BitsAllocated, and not the picture's own maximum. This is the rule that
+  recipes call ``paper``.
 - Signed values are moved up by half the range. A rescale (m = slope·x + intercept) is linear, so it
   takes the range of stored values to a range of output values: after division by that range only
-  the slope's sign is left, and a negative slope inverts.
+  the slope's sign is left, and a negative slope inverts. A Modality LUT is applied.
+- What else the header says of the pixels is read in ``dicom_header.py``.
 - All steps are linear, so ``fit_dicom`` applies them as two narrow matrices to the stored values:
   the same numbers as step by step (a tenth of a 16-bit level), without the pictures in between.
 - Compressed pixels are decoded in another process (``codec.py``): decoders loop and abort.
@@ -18,10 +20,12 @@ Notable:
 
 import io
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,106 +40,100 @@ from pydicom.uid import (
 )
 
 from codixr.data.codec import CodecError, decode_apart
+from codixr.data.dicom_header import REEXPORT, TARGET_SPACING, Meaning, Turn, read_meaning
+from codixr.data.radiograph import (
+    MAX_PIXELS,
+    Fitted,
+    PictureError,
+    Radiograph,
+    check_radiograph,
+    range_notes,
+)
 from codixr.data.resize import fit_matrix
-from codixr.data.study import Image
-from codixr.errors import InputError
 
-TARGET_SPACING = 0.139
-"""Millimetres a pixel (paper, section II)."""
-PLAUSIBLE_SPACING = (0.05, 1.0)
-MIN_SIDE = 16
-"""Pixels; a smaller picture is an icon or a mistake."""
-MAX_PIXELS = 100_000_000
-"""Larger pictures are refused before they are decoded (a 43 cm film at 0.05 mm: 74 million)."""
-
-_REEXPORT = "export it again from the archive, or give a PNG"
+_MARK = b"DICM"
+_PIXEL_DATA = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
+_LARGEST_FILE = 8 * MAX_PIXELS
+"""Bytes that a deflated file may unpack to."""
+_NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+_UNCOMPRESSED = (*_NATIVE, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 
 
-@dataclass(frozen=True, slots=True)
-class Radiograph:
-    """Pixels, float32 [H, W] in [0, 1], air dark; and what a reader should know about them."""
+def is_dicom(content: bytes) -> bool:
+    """Whether a file has DICOM's mark after its preamble, or begins with a DICOM element.
 
-    pixels: NDArray[np.float32]
-    notes: tuple[str, ...] = ()
+    Old archives wrote no preamble: such a file begins with an element of group 2 or 8.
+    """
+    if content[128:132] == _MARK:
+        return True
+    if content[:2] not in (b"\x02\0", b"\x08\0") or content[3:4] != b"\0":
+        return False
+    explicit = content[4:6].isalpha() and content[4:6].isupper()
+    return explicit or 0 < int.from_bytes(content[4:8], "little") <= 1024
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether the file has DICOM's mark after its preamble."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
-def read_dicom(path: Path) -> Radiograph:
+def read_dicom(path: Path, content: bytes | None = None) -> Radiograph:
     """Read one grey single-frame radiograph.
 
-    InputError for a file without pixels, with several frames, in colour, truncated or corrupt.
+    ``content``: the file's bytes, where they have been read already. PictureError for a file
+    without pixels, with several frames, in colour, truncated or corrupt.
     """
-    found = _read(path, path)
+    found = _read(path, content)
     values = found.stored.astype(np.float32)
+    if found.padded is not None:
+        values[found.padded] = found.black
     values += np.float32(found.offset)
-    (height, width), notes = _target_size(values.shape, found.spacing)
+    (height, width), notes = _target_size(values.shape, found.meaning)
     if (height, width) != values.shape:
         picture = PILImage.fromarray(values)
         resized = picture.resize((width, height), PILImage.Resampling.BILINEAR)
         values = np.asarray(resized, dtype=np.float32)
     largest = np.float32(found.largest)
-    if found.inverted:
+    if found.meaning.inverted:
         values = largest - values
-    return Radiograph(np.clip(values / largest, 0, 1), notes)
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A picture as it is kept, float32 [1, S, S] in [0, 1]; and what a reader should know of it."""
-
-    image: Image
-    notes: tuple[str, ...] = ()
+    return Radiograph(np.clip(values / largest, 0, 1), notes + found.notes)
 
 
 def fit_dicom(path: Path, size: int, content: bytes | None = None) -> Fitted:
     """``read_dicom`` and ``fit_square`` in one step: several times faster on a large film.
 
-    ``content``: the file's bytes, where they have been read already. InputError as ``read_dicom``,
-    and for a picture of one shade, or under 16 pixels wide or high.
+    PictureError as ``read_dicom``, and for a picture of one shade, or under 16 pixels wide or high.
     """
-    found = _read(path, path if content is None else io.BytesIO(content))
+    found = _read(path, content)
     stored = found.stored
-    if min(stored.shape) < MIN_SIDE:
-        raise InputError(
-            f"{path}: {stored.shape[1]}×{stored.shape[0]} pixels; "
-            f"at least {MIN_SIDE}×{MIN_SIDE} are needed"
-        )
-    if stored.min() == stored.max():
-        raise InputError(f"{path}: every pixel has the same value, so it shows nothing")
-    target, notes = _target_size(stored.shape, found.spacing)
+    check_radiograph(path, stored)
+    target, notes = _target_size(stored.shape, found.meaning)
     down, across = (
         fit_matrix(length, resampled, max(target), size)
         for length, resampled in zip(stored.shape, target, strict=True)
     )
-    fitted = across.weights @ np.ascontiguousarray((down.weights @ stored.astype(np.float32)).T)
+    values = stored.astype(np.float32)
+    if found.padded is not None:
+        values[found.padded] = found.black
+    fitted = across.weights @ np.ascontiguousarray((down.weights @ values).T)
     # How much of each pixel lies on the film, not on the border: black in every photometry.
     film = np.outer(down.inside, across.inside)
     values = fitted.T + np.float32(found.offset) * film
-    if found.inverted:
+    if found.meaning.inverted:
         values = np.float32(found.largest) * film - values
     image = np.clip(values / np.float32(found.largest), 0, 1)
-    return Fitted(image[None].astype(np.float32), notes)
+    return Fitted(image[None].astype(np.float32), notes + found.notes)
 
 
 def read_header(path: Path) -> dict[str, str]:
     """Photometry, bits, spacing and compression, in words; no pixel is read.
 
-    InputError for a header that ``read_dicom`` would refuse.
+    PictureError for a header that ``read_dicom`` would refuse.
     """
     with _guarded(path):
-        dataset = _parse(path, path, without_pixels=True)
-        bits, _ = _check_header(dataset, path, without_pixels=True)
+        dataset = _parse(path, None, without_pixels=True)
+        meaning = read_meaning(dataset, path)
         syntax = dataset.file_meta.get("TransferSyntaxUID")
-        spacing = _spacing(dataset)
+        spacing = meaning.spacing
         standard = spacing and all(abs(side - TARGET_SPACING) <= 1e-3 for side in spacing)
         return {
             "photometric": str(dataset.PhotometricInterpretation),
-            "bits stored": str(bits),
+            "bits stored": str(meaning.bits),
             "spacing": "unusable" if spacing is None else "0.139" if standard else "other",
             "compression": syntax.name if syntax and syntax.is_transfer_syntax else "unknown",
         }
@@ -143,22 +141,43 @@ def read_header(path: Path) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """Stored values [H, W]; value + ``offset`` is in 0 … ``largest``."""
+    """Stored values [H, W], upright; value + ``offset`` is in 0 … ``largest``."""
 
-    stored: NDArray[np.generic]
+    stored: NDArray[Any]
     offset: int
     largest: int
-    inverted: bool
-    spacing: tuple[float, float] | None
+    meaning: Meaning
+    padded: NDArray[np.bool_] | None
+    """Where there is no film, if anywhere."""
+    notes: tuple[str, ...]
+
+    @property
+    def black(self) -> int:
+        """The stored value that becomes black."""
+        return self.largest - self.offset if self.meaning.inverted else -self.offset
 
 
-def _read(path: Path, source: Path | io.BytesIO) -> _Stored:
+def _read(path: Path, content: bytes | None) -> _Stored:
     with _guarded(path):
-        dataset = _parse(path, source)
-        bits, inverted = _check_header(dataset, path)
-        stored = _decode(dataset, path, source, bits)
-        offset = 2 ** (bits - 1) if dataset.get("PixelRepresentation", 0) == 1 else 0
-        return _Stored(stored, offset, 2**bits - 1, inverted, _spacing(dataset))
+        dataset = _parse(path, content)
+        _check_pixel_data(dataset, path, content)
+        meaning = read_meaning(dataset, path)
+        stored, greatest = _decode(dataset, path, content, meaning)
+        padded = None
+        if meaning.padding is not None:
+            low, high = meaning.padding
+            found = (stored >= low) & (stored <= high)
+            padded = found if found.any() and not found.all() else None
+        if dataset.get("ModalityLUTSequence"):
+            stored, meaning = _through_lut(dataset, stored, meaning)
+            greatest = int(stored.max())
+        offset = 2 ** (meaning.bits - 1) if meaning.signed else 0
+        largest = 2**meaning.bits - 1
+        notes = meaning.notes + range_notes(greatest + offset, largest)
+        if meaning.turn:
+            stored = _turned(stored, meaning.turn)
+            padded = None if padded is None else _turned(padded, meaning.turn)
+        return _Stored(stored, offset, largest, meaning, padded, notes)
 
 
 @contextmanager
@@ -168,104 +187,101 @@ def _guarded(path: Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except InputError:
+    except PictureError:
         raise
     except Exception as error:
-        raise InputError(f"{path}: corrupt DICOM ({type(error).__name__}); {_REEXPORT}") from None
+        raise PictureError(f"{path}: corrupt DICOM ({type(error).__name__}); {REEXPORT}") from None
 
 
-def _parse(path: Path, source: Path | io.BytesIO, *, without_pixels: bool = False) -> Dataset:
+def _parse(path: Path, content: bytes | None, *, without_pixels: bool = False) -> Dataset:
+    """The dataset, with a transfer syntax; a file without preamble too."""
     try:
-        return dcmread(source, stop_before_pixels=without_pixels)
+        if content is None:
+            with path.open("rb") as file:
+                head = file.read(512)
+        else:
+            head = content[:512]
+        _check_inflated(path, content, head)
+        bare = head[128:132] != _MARK and is_dicom(head)
+        source = path if content is None else io.BytesIO(content)
+        dataset = dcmread(source, stop_before_pixels=without_pixels, force=bare)
+    except PictureError:
+        raise
     except InvalidDicomError:
-        raise InputError(f"{path}: not a DICOM file (no DICM mark); {_REEXPORT}") from None
+        raise PictureError(f"{path}: not a DICOM file (no DICM mark); {REEXPORT}") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or 'corrupt'})") from None
+        raise PictureError(f"{path}: cannot be read ({error.strerror or 'corrupt'})") from None
     except Exception as error:  # pydicom raises anything on broken files, and quotes them
-        raise InputError(f"{path}: corrupt DICOM ({type(error).__name__}); {_REEXPORT}") from None
+        raise PictureError(f"{path}: corrupt DICOM ({type(error).__name__}); {REEXPORT}") from None
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = (
+            ImplicitVRLittleEndian
+            if implicit
+            else ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        )  # fmt: skip
+    return dataset
 
 
-def _check_header(
-    dataset: Dataset, path: Path, *, without_pixels: bool = False
-) -> tuple[int, bool]:
-    """BitsStored, and whether the values have to be inverted."""
-    if "PixelData" not in dataset and not without_pixels:
-        raise InputError(f"{path}: this DICOM file holds no picture (no Pixel Data)")
-    rows, columns = _integer(dataset, "Rows", path), _integer(dataset, "Columns", path)
-    if not 0 < rows * columns <= MAX_PIXELS:
-        raise InputError(
-            f"{path}: {columns}×{rows} pixels; at most {MAX_PIXELS // 10**6} million are read"
+def _check_inflated(path: Path, content: bytes | None, head: bytes) -> None:
+    """PictureError for a deflated file that unpacks to more than any radiograph; pydicom unpacks
+    whatever there is."""
+    if DeflatedExplicitVRLittleEndian.encode() + b"\0" not in head.replace(b" ", b"\0"):
+        return
+    start = 144 + int.from_bytes(head[140:144], "little")
+    packed = (path.read_bytes() if content is None else content)[start:]
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    total = len(unpacker.decompress(packed, 1 << 20))
+    while unpacker.unconsumed_tail and total <= _LARGEST_FILE:
+        total += len(unpacker.decompress(unpacker.unconsumed_tail, 1 << 20))
+    if total > _LARGEST_FILE:
+        raise PictureError(f"{path}: unpacks to more than any radiograph holds", "too large")
+
+
+def _check_pixel_data(dataset: Dataset, path: Path, content: bytes | None) -> None:
+    if "PixelData" in dataset:
+        return
+    if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
+        raise PictureError(
+            f"{path}: floating point pixels, whose white is unknown; {REEXPORT}", "of unknown white"
         )
-    frames = _integer(dataset, "NumberOfFrames", path, default=1)
-    if frames != 1:
-        raise InputError(f"{path}: {frames} frames; a radiograph has one: export the one you mean")
-    photometric = str(dataset.get("PhotometricInterpretation", "missing"))
-    if photometric not in ("MONOCHROME1", "MONOCHROME2") or dataset.get("SamplesPerPixel", 1) != 1:
-        kind = photometric if photometric in _COLOUR else "unknown"
-        raise InputError(
-            f"{path}: a colour DICOM (Photometric Interpretation {kind}); "
-            "only MONOCHROME1 and MONOCHROME2 are radiographs"
-        )
-    allocated, bits = (
-        _integer(dataset, "BitsAllocated", path),
-        _integer(dataset, "BitsStored", path),
-    )
-    high_bit = _integer(dataset, "HighBit", path, default=bits - 1)
-    if not 1 <= bits <= allocated <= 32 or high_bit != bits - 1:
-        raise InputError(
-            f"{path}: Bits Stored {bits} of {allocated} with High Bit {high_bit} "
-            f"cannot be read; {_REEXPORT}"
-        )
-    return bits, (photometric == "MONOCHROME1") != (_slope(dataset) < 0)
-
-
-_COLOUR = ("RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "missing")
-
-
-def _integer(dataset: Dataset, keyword: str, path: Path, default: int | None = None) -> int:
-    try:
-        value = dataset.get(keyword)
-        return default if value is None and default is not None else int(value)
-    except (TypeError, ValueError, AttributeError):
-        raise InputError(
-            f"{path}: corrupt DICOM ({keyword} is missing or not a number); {_REEXPORT}"
-        ) from None
-
-
-def _slope(dataset: Dataset) -> float:
-    try:
-        return float(dataset.get("RescaleSlope", 1.0))
-    except (TypeError, ValueError):
-        return 1.0
+    whole = path.read_bytes() if content is None else content
+    if any(tag in whole for tag in _PIXEL_DATA):
+        raise PictureError(f"{path}: truncated inside of its pixels; copy it again")
+    raise PictureError(f"{path}: this DICOM file holds no picture (no Pixel Data)")
 
 
 def _decode(
-    dataset: Dataset, path: Path, source: Path | io.BytesIO, bits: int
-) -> NDArray[np.generic]:
-    """Stored values [H, W], unused high bits removed."""
-    plain = _plain(dataset, bits)
+    dataset: Dataset, path: Path, content: bytes | None, meaning: Meaning
+) -> tuple[NDArray[Any], int]:
+    """Stored values [H, W], unused high bits removed; and the greatest of them."""
+    plain = _plain(dataset)
     if plain is not None:
-        return plain
+        greatest = int(plain.max())
+        if greatest >> meaning.bits:
+            plain = plain & np.uint16(2**meaning.bits - 1)
+            greatest = int(plain.max())
+        return plain, greatest
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     try:
         if syntax in _UNCOMPRESSED:
-            stored: NDArray[np.generic] = dataset.pixel_array
+            stored: NDArray[Any] = dataset.pixel_array
         else:
-            content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
-            stored = decode_apart(content, dataset.Rows * dataset.Columns // 10**6 + 1)
+            whole = path.read_bytes() if content is None else content
+            stored = decode_apart(whole, dataset.Rows * dataset.Columns // 10**6 + 1)
     except Exception as error:  # pydicom raises anything on broken files
         kind = str(error) if isinstance(error, CodecError) else type(error).__name__
         how = f", {syntax.name}" if syntax and syntax.name != str(syntax) else ""
-        raise InputError(
+        raise PictureError(
             f"{path}: its pixels cannot be decoded ({kind}{how}): "
-            f"truncated, corrupt or an unknown codec; {_REEXPORT}"
+            f"truncated, corrupt or an unknown codec; {REEXPORT}"
         ) from None
     if stored.shape != (dataset.Rows, dataset.Columns):
-        raise InputError(f"{path}: its pixels are not as many as its header says; {_REEXPORT}")
-    return stored
+        raise PictureError(f"{path}: its pixels are not as many as its header says; {REEXPORT}")
+    return stored, int(stored.max())
 
 
-def _plain(dataset: Dataset, bits: int) -> NDArray[np.uint16] | None:
+def _plain(dataset: Dataset) -> NDArray[np.uint16] | None:
     """Uncompressed unsigned 16-bit values without a copy of them, or None for anything else."""
     count = dataset.Rows * dataset.Columns
     if (
@@ -276,35 +292,39 @@ def _plain(dataset: Dataset, bits: int) -> NDArray[np.uint16] | None:
     ):
         return None
     stored: NDArray[np.uint16] = np.frombuffer(dataset.PixelData, "<u2", count)
-    if bits < 16 and stored.max() >> bits:
-        stored = stored & np.uint16(2**bits - 1)
     return stored.reshape(dataset.Rows, dataset.Columns)
 
 
-_NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
-_UNCOMPRESSED = (*_NATIVE, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
+def _through_lut(
+    dataset: Dataset, stored: NDArray[Any], meaning: Meaning
+) -> tuple[NDArray[Any], Meaning]:
+    """The values after the Modality LUT, which are unsigned and have bits of their own."""
+    from pydicom.pixels.processing import apply_modality_lut
+
+    bits = int(dataset.ModalityLUTSequence[0].LUTDescriptor[2])
+    values: NDArray[Any] = apply_modality_lut(stored, dataset)
+    return values, replace(meaning, bits=bits, signed=False)
 
 
-def _spacing(dataset: Dataset) -> tuple[float, float] | None:
-    """Millimetres between rows and between columns, or None when absent or absurd."""
-    low, high = PLAUSIBLE_SPACING
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
-        try:
-            row, column = (float(value) for value in dataset.get(keyword) or ())
-        except (TypeError, ValueError):
-            continue
-        if low <= row <= high and low <= column <= high:
-            return row, column
-    return None
+def _turned(values: NDArray[Any], turn: Turn) -> NDArray[Any]:
+    if turn.transposed:
+        values = values.T
+    return values[:: -1 if turn.upside_down else 1, :: -1 if turn.mirrored else 1]
 
 
 def _target_size(
-    shape: tuple[int, ...], spacing: tuple[float, float] | None
+    shape: tuple[int, ...], meaning: Meaning
 ) -> tuple[tuple[int, int], tuple[str, ...]]:
     """Height and width at the paper's spacing, and notes for the reader."""
     grid = (shape[0], shape[1])
+    spacing, aspect = meaning.spacing, meaning.aspect
+    if meaning.turn.transposed:
+        spacing, aspect = (spacing[1], spacing[0]) if spacing else None, 1 / aspect
     if spacing is None:
-        return grid, ("no usable pixel spacing: the grid was kept",)
+        if aspect == 1.0:
+            return grid, ("no usable pixel spacing: the grid was kept",)
+        height, width = round(grid[0] * max(aspect, 1)), round(grid[1] * max(1 / aspect, 1))
+        return (height, width), ("no usable pixel spacing: its aspect ratio was applied",)
     if all(abs(side - TARGET_SPACING) <= 1e-3 for side in spacing):
         return grid, ()
     height, width = (

@@ -366,6 +366,8 @@ def _write_rejects(folder: Path, rejects: Iterable[Reject]) -> str:
 
 def reject_reason(error: Exception, path: Path) -> str:
     """What went wrong with a file, without its path, which may name a patient."""
+    if getattr(error, "fault", None) in ("missing", "broken-link"):
+        return "file missing"
     if isinstance(error, OSError):
         return "file missing" if isinstance(error, FileNotFoundError) else "file cannot be read"
     return str(error).removeprefix(f"{path}: ")

@@ -5,30 +5,27 @@ Layouts, both accepted, per output modality F or L; the number is the study's po
 
     DIR/F/00000.png   DIR/L/00000.png      DIR/00000_F.png   DIR/00000_L.png      DIR/reports.csv
 
-Pictures: PNG, TIFF or JPEG (8 or 16 bits a pixel, or float TIFF in [0, 1]) and ``.npy`` (float in
-[0, 1], uint8 or uint16; [S, S] or [1, S, S]). ``reports.csv`` has the columns ``position,report``.
-Nothing is dropped, resized or replaced: whatever is wrong is counted, named by its position, and
-refused.
+Other names are told by a CSV (``names``) with the columns ``position`` and F or L, or both: a
+picture's path under DIR. Pictures are read by the rules of ``codixr.data.picture``, as everywhere.
+``reports.csv`` has the columns ``position,report``. Nothing is dropped or replaced, and nothing
+resized unless asked for: whatever is wrong is counted, named by its position, and refused.
 """
 
 import csv
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image as PILImage
-
+from codixr.data.picture import SUFFIXES, fit_square, read_pixels
+from codixr.data.radiograph import PictureError
 from codixr.data.study import Image
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.model import Content, Sample
 from codixr_bench.task import Task
 
-SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy")
 REPORTS_NAME = "reports.csv"
 _SHOWN = 5
 _BATCH = 64
@@ -69,25 +66,44 @@ class ExternalSamples:
         task: its outputs have to be there.
         n: studies evaluated: positions 0 to n - 1.
         image_size: side of the track's square pictures.
+        resize: pad pictures of another size to a square and resize them, as ``prepare`` does.
+        names: CSV of the pictures' names, where they aren't positions.
 
     Raises:
         InputError: one line with the count and first positions of each kind: missing, extra,
-            corrupt, wrong-sized, all-black, with NaN or infinite values, outside [0, 1], coloured.
+            broken link, corrupt, of several frames, wrong-sized, all-black, with NaN or infinite
+            values, outside [0, 1].
     """
 
-    def __init__(self, folder: Path, task: Task, n: int, image_size: int | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        task: Task,
+        n: int,
+        image_size: int | None,
+        *,
+        resize: bool = False,
+        names: Path | None = None,
+    ) -> None:
         if not folder.is_dir():
             raise InputError(f"--samples: '{folder}' is not a folder")
         self.folder = folder
         self.task = task
         self._n = n
         self._size = image_size
+        self._resize = resize
+        self.notes: Counter[str] = Counter()
+        """What the reader noted -> how many pictures."""
         problems = _Problems()
         self._paths: dict[Modality, dict[int, Path]] = {}
         self._reports: dict[int, str] = {}
         for modality in task.outputs:
             if modality.is_image:
-                self._paths[modality] = self._find(modality, problems)
+                self._paths[modality] = (
+                    self._find(modality, problems)
+                    if names is None
+                    else self._named(names, modality, problems)
+                )
                 self._check_pictures(modality, problems)
             else:
                 self._reports = self._read_reports(problems)
@@ -106,7 +122,7 @@ class ExternalSamples:
         sample: dict[Modality, Content] = {}
         for modality in self.task.outputs:
             if modality.is_image:
-                sample[modality] = read_picture(self._paths[modality][position])
+                sample[modality], _ = self._read(self._paths[modality][position])
             else:
                 sample[modality] = self._reports[position]
         return sample
@@ -136,42 +152,54 @@ class ExternalSamples:
                 problems.add(f"missing {modality}", position)
         return paths
 
+    def _named(self, table: Path, modality: Modality, problems: _Problems) -> dict[int, Path]:
+        """Position → the path that the CSV of names gives."""
+        paths: dict[int, Path] = {}
+        for row in _rows(table, {"position", modality.value}):
+            digits, name = (row["position"] or "").strip(), (row[modality.value] or "").strip()
+            if not (digits.isascii() and digits.isdigit()):
+                problems.add(f"{modality} whose position is not a number", None)
+            elif int(digits) >= self._n or int(digits) in paths:
+                problems.add(f"extra {modality}", int(digits))
+            elif name:
+                paths[int(digits)] = self.folder / name
+        for position in range(self._n):
+            if position not in paths:
+                problems.add(f"missing {modality}", position)
+        return paths
+
     def _check_pictures(self, modality: Modality, problems: _Problems) -> None:
         for position, path in sorted(self._paths[modality].items()):
             try:
-                picture = read_picture(path)
-            except ValueError as error:
-                problems.add(f"{error} {modality}", position)
+                picture, notes = self._read(path)
+            except PictureError as error:
+                problems.add(f"{error.fault} {modality}", position)
                 continue
+            self.notes.update(notes)
             if fault := self._fault(picture):
                 problems.add(f"{fault} {modality}", position)
+
+    def _read(self, path: Path) -> tuple[Image, tuple[str, ...]]:
+        """One picture, float32 [1, S, S], and the reader's notes."""
+        found = read_pixels(path)
+        if self._resize and self._size is not None:
+            return fit_square(found.pixels, self._size), found.notes
+        return found.pixels[None], found.notes
 
     def _fault(self, picture: Image) -> str | None:
         _, height, width = picture.shape
         side = self._size or height
         if (height, width) != (side, side):
-            return f"wrong-sized (not {side}×{side})"
-        if not np.isfinite(picture).all():
-            return "NaN or infinite"
-        if picture.min() < 0 or picture.max() > 1:
-            return "out of range (not in [0, 1])"
+            return f"wrong-sized (not {side}×{side}; --resize makes them so)"
         return "all-black" if picture.max() == 0 else None
 
     def _read_reports(self, problems: _Problems) -> dict[int, str]:
         path = self.folder / REPORTS_NAME
         if not path.is_file():
             raise InputError(f"'{path}' is missing. {_CURE}")
-        csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
         reports: dict[int, str] = {}
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                rows = csv.DictReader(file)
-                if not {"position", "report"} <= set(rows.fieldnames or ()):
-                    raise InputError(f"'{path}' lacks the columns position,report")
-                for row in rows:
-                    self._take_report(row, reports, problems)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"'{path}' cannot be read as a UTF-8 CSV: {error}") from error
+        for row in _rows(path, {"position", "report"}):
+            self._take_report(row, reports, problems)
         for position in range(self._n):
             if position not in reports:
                 problems.add("missing T", position)
@@ -193,53 +221,15 @@ class ExternalSamples:
             reports[int(digits)] = report
 
 
-def read_picture(path: Path) -> Image:
-    """A picture file -> float32 [1, H, W], integers divided by their greatest value.
-
-    Raises ValueError ("corrupt" or "coloured") for what cannot be read as one grey picture.
-    """
+def _rows(path: Path, columns: set[str]) -> Iterator[dict[str, str | None]]:
+    """The rows of a UTF-8 CSV that has ``columns``; InputError where it can't be read."""
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     try:
-        pixels = _read_pixels(path)
-    except _ColouredError:
-        raise ValueError("coloured") from None
-    except (OSError, ValueError, SyntaxError, EOFError, PILImage.DecompressionBombError) as error:
-        raise ValueError("corrupt") from error
-    if pixels.dtype == np.bool_:
-        pixels = pixels.astype(np.float32)
-    greatest = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}.get(pixels.dtype)
-    if greatest is not None:
-        return (pixels.astype(np.float32) / np.float32(greatest))[None]
-    if not np.issubdtype(pixels.dtype, np.floating):
-        raise ValueError("corrupt")
-    with np.errstate(over="ignore"):
-        return pixels.astype(np.float32)[None]
-
-
-class _ColouredError(Exception):
-    """A picture whose channels differ."""
-
-
-def _read_pixels(path: Path) -> NDArray[np.generic]:
-    """[H, W], as stored."""
-    if path.suffix.lower() == ".npy":
-        pixels: NDArray[np.generic] = np.load(path, allow_pickle=False)
-        pixels = pixels[0] if pixels.ndim == 3 and len(pixels) == 1 else pixels
-    else:
-        with PILImage.open(path) as opened:
-            opened.load()
-            picture = opened.convert("RGB") if opened.mode == "P" else opened
-            if picture.mode == "I":
-                levels = np.asarray(picture)
-                if levels.min() < 0 or levels.max() > 65535:
-                    raise ValueError("not 16-bit")
-                return levels.astype(np.uint16)
-            pixels = np.asarray(picture)
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 3, 4):
-        grey = pixels[..., 0]
-        shades = pixels[..., : 1 if pixels.shape[2] == 2 else 3]
-        if not (shades == grey[..., None]).all():
-            raise _ColouredError
-        pixels = grey
-    if pixels.ndim != 2 or 0 in pixels.shape:
-        raise ValueError("not a picture")
-    return pixels
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            if not columns <= set(rows.fieldnames or ()):
+                raise InputError(f"'{path}' lacks the columns {','.join(sorted(columns))}")
+            yield from rows
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        kind = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise InputError(f"'{path}' cannot be read as a UTF-8 CSV: {kind}") from error

@@ -1,33 +1,47 @@
-"""One side of a distance: a folder of pictures, a Parquet of samples, or cached statistics.
+"""One side of a distance: pictures of any kind that people have, or cached statistics.
 
-A folder holds pictures as ``external.read_picture`` takes them (PNG, JPEG, TIFF, BMP, one-frame
-GIF, ``.npy``; grey, 8 or 16 bits), under any names. Hidden files such as ``.DS_Store`` are passed
-over, other files are noted, and a picture that cannot be read is an error that names it. Parquet:
-a run's folder, its ``samples``, or one file with a column of PNG bytes. Statistics: an ``.npz``
-with ``mu`` and ``sigma``, and ``n`` where its maker wrote it.
+- a folder of pictures, read by the rules of ``codixr.data.picture`` (PNG, JPEG, TIFF, BMP, GIF,
+  ``.npy``, DICOM with or without a suffix), under any names; of F and L side by side (``F/`` and
+  ``L/``, or ``00000_F.png``) the view that is asked for; folders in it (one a class, say) are read
+  where it holds no pictures itself;
+- a folder of ``codixr prepare`` (a split and a view of it), or one of its Parquet files;
+- a run's folder, its ``samples``, or any Parquet file with a column of PNG bytes;
+- statistics: an ``.npz`` with ``mu`` and ``sigma``, and ``n`` where its maker wrote it.
+
+Hidden files such as ``.DS_Store`` are passed over, other files are noted, and a picture that can't
+be read is an error that names it.
 """
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PILImage
 
-from codixr import messages
-from codixr.data.study import Image
+from codixr.data.dicom import is_dicom
+from codixr.data.picture import SUFFIXES, read_pixels
+from codixr.data.png import from_levels
+from codixr.data.prepared import PreparedDataset, is_prepared
+from codixr.data.study import SPLITS, Image, Split
 from codixr.errors import InputError
+from codixr.messages import note
 from codixr.modality import Modality
 from codixr.progress import Progress
 from codixr_bench.backbones.backbone import Backbone
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.metrics.frechet import FeatureStatistics
-from codixr_bench.runs.external import SUFFIXES, read_picture
 
-PICTURES = (*SUFFIXES, ".bmp", ".gif")
 _BATCH = 32
 _SHOWN = 3
+_COLUMNS = {Modality.F: ("F", "frontal"), Modality.L: ("L", "lateral")}
+"""Of samples, and of prepared data."""
+_KINDS = (
+    "give a folder of pictures, a folder of `codixr prepare`, a run, a .parquet with pictures or "
+    "an .npz of statistics"
+)
 
 
 @dataclass(frozen=True)
@@ -35,25 +49,17 @@ class PictureSet:
     """Pictures of one side, read as they are asked for."""
 
     source: Path
-    files: tuple[Path, ...]
-    """Pictures, or Parquet files with a column of them."""
-    column: str | None = None
-    """F or L of Parquet files."""
+    n: int
+    read: Callable[[], Iterator[tuple[str, Image]]]
+    notes: Counter[str] = field(default_factory=Counter)
+    """What the reader noted -> how many pictures; filled while they are read."""
 
     def pictures(self) -> Iterator[tuple[str, Image]]:
         """(its name in messages, float32 [1, H, W] in [0, 1]); InputError names a wrong one."""
-        for path in self.files:
-            if self.column is not None:
-                yield from _from_parquet(path, self.column)
-            else:
-                yield f"'{path}'", _picture(path)
+        return self.read()
 
     def __len__(self) -> int:
-        if self.column is None:
-            return len(self.files)
-        import pyarrow.parquet as pq
-
-        return sum(pq.read_metadata(path).num_rows for path in self.files)
+        return self.n
 
 
 @dataclass
@@ -71,23 +77,30 @@ class Side:
     sizes: set[tuple[int, int]] = field(default_factory=set)
 
 
-def open_side(source: Path, view: Modality) -> PictureSet | Side:
-    """What lies at ``source``; InputError for nothing that can be compared."""
+def open_side(source: Path, view: Modality, split: str | None = None) -> PictureSet | Side:
+    """What lies at ``source``; InputError, which names the way, for nothing that can be compared.
+
+    ``split``: of a prepared folder (default: test).
+    """
+    if not source.exists():
+        link = " (a broken link)" if source.is_symlink() else ""
+        raise InputError(f"'{source}' does not exist{link}: {_KINDS}")
+    prepared = source.is_dir() and is_prepared(source)
+    if split is not None and not prepared:
+        raise InputError(
+            f"--split {split}: '{source}' is not a folder of `codixr prepare`: leave it out"
+        )
+    if prepared:
+        return _prepared(source, view, split or "test")
     if source.is_dir():
         chunks = sorted(source.glob("chunk-*.parquet"))
         chunks = chunks or sorted(source.glob("samples/chunk-*.parquet"))
-        if chunks:
-            return _parquet(source, chunks, view)
-        return _folder(source)
-    if not source.exists():
-        raise InputError(f"'{source}' does not exist: give a folder of pictures, .npz or .parquet")
+        return _parquet(source, chunks, view) if chunks else _folder(source, view)
     if source.suffix == ".npz":
         return _cached(source)
     if source.suffix == ".parquet":
         return _parquet(source, [source], view)
-    raise InputError(
-        f"'{source}' is not a folder of pictures, .npz of statistics or .parquet of samples"
-    )
+    raise InputError(f"'{source}' is a single file of another kind: {_KINDS}")
 
 
 def side_of(pictures: PictureSet, backbone: Backbone, title: str) -> Side:
@@ -122,45 +135,97 @@ def side_of(pictures: PictureSet, backbone: Backbone, title: str) -> Side:
             side.sizes.add((picture.shape[1], picture.shape[2]))
         if held:
             flush()
+    for text, n in pictures.notes.items():
+        note("codixr-bench", f"'{pictures.source}': {n:,} of {len(pictures):,} pictures: {text}")
     return side
 
 
-def _folder(folder: Path) -> PictureSet:
-    visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    files = [path for path in visible if path.is_file()]
-    pictures = tuple(path for path in files if path.suffix.lower() in PICTURES)
-    folders = [path.name for path in visible if path.is_dir()]
+def _prepared(folder: Path, view: Modality, split: str) -> PictureSet:
+    if split not in SPLITS:
+        raise InputError(f"--split {split}: use one of {', '.join(SPLITS)}")
+    chosen: Split = SPLITS[SPLITS.index(split)]
+    dataset = PreparedDataset(folder, chosen)
+    pictures = dataset.images(view)
+
+    def read() -> Iterator[tuple[str, Image]]:
+        for row in range(len(dataset)):
+            yield f"'{folder}', {split} study {row}", from_levels(pictures[row])
+
+    return PictureSet(folder, len(dataset), read)
+
+
+def _folder(folder: Path, view: Modality) -> PictureSet:
+    """The pictures of a folder: its own, those of one view, or those of the folders in it."""
+    nested = folder / view.value
+    if nested.is_dir():
+        return _files(folder, *_pictures_in(nested))
+    pictures, others = _pictures_in(folder)
+    folders = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not pictures and folders:
+        found = [_pictures_in(inner) for inner in [*folders, *_deeper(folders)]]
+        pictures = sorted(path for here, _ in found for path in here)
+        if pictures:
+            note(
+                "codixr-bench",
+                f"'{folder}': {len(pictures):,} pictures in the folders inside of it were read",
+            )
+        return _files(folder, pictures, [path for _, there in found for path in there])
+    of_views = [re.fullmatch(r"\d+_([FL])", path.stem) for path in pictures]
+    if pictures and all(of_views):
+        pairs = zip(pictures, of_views, strict=True)
+        pictures = [path for path, of in pairs if of is not None and of[1] == view.value]
+        if not pictures:
+            raise InputError(f"'{folder}' holds no pictures of {view}: choose with --view")
+    return _files(folder, pictures, others + folders)
+
+
+def _deeper(folders: Sequence[Path]) -> Iterator[Path]:
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_dir() and not any(part.startswith(".") for part in path.parts):
+                yield path
+
+
+def _pictures_in(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The pictures directly in a folder, and the files that aren't; hidden ones are passed over."""
+    pictures: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.is_dir():
+            continue
+        known = path.suffix.lower() in SUFFIXES or _holds_dicom(path)
+        (pictures if known else others).append(path)
+    return pictures, others
+
+
+def _holds_dicom(path: Path) -> bool:
+    """DICOM files often have a number for a name."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(132)
+    return head[128:] == b"DICM" or (not path.suffix and is_dicom(head))
+
+
+def _files(source: Path, pictures: Sequence[Path], others: Sequence[Path]) -> PictureSet:
     if not pictures:
-        hint = f"; it has the folders {', '.join(folders[:_SHOWN])}: give one" if folders else ""
-        raise InputError(f"'{folder}' holds no pictures ({', '.join(PICTURES)}){hint}")
-    others = [path.name for path in files if path.suffix.lower() not in PICTURES] + folders
+        raise InputError(f"'{source}' holds no pictures ({', '.join(SUFFIXES)}): {_KINDS}")
     if others:
-        messages.note(
+        names = ", ".join(path.name for path in others[:_SHOWN])
+        more = ", …" if len(others) > _SHOWN else ""
+        note(
             "codixr-bench",
-            f"'{folder}': {len(others)} not read, whose names aren't those of pictures: "
-            f"{', '.join(others[:_SHOWN])}{', …' if len(others) > _SHOWN else ''}",
+            f"'{source}': {len(others)} not read, whose names aren't those of pictures: {names}{more}",
         )
-    return PictureSet(folder, pictures)
+    notes: Counter[str] = Counter()
 
+    def read() -> Iterator[tuple[str, Image]]:
+        for path in pictures:
+            found = read_pixels(path)
+            notes.update(found.notes)
+            yield f"'{path}'", found.pixels[None]
 
-def _picture(path: Path) -> Image:
-    if path.suffix.lower() != ".npy":
-        try:
-            with PILImage.open(path) as opened:
-                frames = getattr(opened, "n_frames", 1)
-        except (OSError, ValueError, SyntaxError, PILImage.DecompressionBombError) as error:
-            raise InputError(
-                f"'{path}' cannot be read as a picture; replace it or take it out"
-            ) from error
-        if frames > 1:
-            raise InputError(f"'{path}' has {frames} frames: give each as a picture of its own")
-    try:
-        return read_picture(path)
-    except ValueError as error:
-        cure = {
-            "coloured": "has colours: the backbones take grey X-rays; convert it to grey",
-        }.get(str(error), "cannot be read as a picture; replace it or take it out")
-        raise InputError(f"'{path}' {cure}") from error
+    return PictureSet(source, len(pictures), read, notes)
 
 
 def _check_values(name: str, picture: Image) -> None:
@@ -171,21 +236,32 @@ def _check_values(name: str, picture: Image) -> None:
         raise InputError(f"{name} ranges from {least:.4g} to {most:.4g}, not from 0 to 1")
 
 
-def _parquet(source: Path, files: list[Path], view: Modality) -> PictureSet:
+def _parquet(source: Path, files: Sequence[Path], view: Modality) -> PictureSet:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    columns: dict[Path, str] = {}
+    n = 0
     for path in files:
         try:
-            names = pq.read_schema(path).names
+            metadata = pq.read_metadata(path)
+            names = metadata.schema.to_arrow_schema().names
         except (OSError, pa.ArrowInvalid) as error:
             raise InputError(f"'{path}' cannot be read as Parquet") from error
-        if view.value not in names:
+        known = [name for name in _COLUMNS[view] if name in names]
+        if not known:
             raise InputError(
-                f"'{path}' has no column {view.value} of pictures: it has {', '.join(names)}; "
-                "choose with --view"
+                f"'{path}' has no column {' or '.join(_COLUMNS[view])} of pictures: it has "
+                f"{', '.join(names)}; choose with --view"
             )
-    return PictureSet(source, tuple(files), view.value)
+        columns[path] = known[0]
+        n += metadata.num_rows
+
+    def read() -> Iterator[tuple[str, Image]]:
+        for path, column in columns.items():
+            yield from _from_parquet(path, column)
+
+    return PictureSet(source, n, read)
 
 
 def _from_parquet(path: Path, column: str) -> Iterator[tuple[str, Image]]:
@@ -195,8 +271,9 @@ def _from_parquet(path: Path, column: str) -> Iterator[tuple[str, Image]]:
 
     row = 0
     for batch in pq.ParquetFile(path).iter_batches(_BATCH, columns=[column]):
-        for content in batch.column(0).to_pylist():
+        for cell in batch.column(0).to_pylist():
             name = f"'{path}', row {row}"
+            content = cell.get("bytes") if isinstance(cell, dict) else cell
             if not isinstance(content, bytes):
                 raise InputError(f"{name}: no picture in column {column}")
             try:

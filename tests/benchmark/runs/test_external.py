@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from codixr.data.picture import read_pixels
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.runs.external import ExternalSamples, read_picture
+from codixr_bench.runs.external import ExternalSamples
 from codixr_bench.task import Task
 
 N = 4
@@ -15,7 +16,7 @@ SIDE = 8
 TASK = Task.parse("L->F+T")
 
 
-def grey(seed: int, side: int = SIDE) -> Image.Image:
+def gray(seed: int, side: int = SIDE) -> Image.Image:
     levels = np.random.default_rng(seed).integers(1, 256, size=(side, side), dtype=np.uint8)
     return Image.fromarray(levels)
 
@@ -25,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     """A whole and correct folder of four samples."""
     (tmp_path / "F").mkdir()
     for position in range(N):
-        grey(position).save(tmp_path / "F" / f"{position:05d}.png")
+        gray(position).save(tmp_path / "F" / f"{position:05d}.png")
     rows = "\n".join(f'{p},"no effusion, study {p}"' for p in range(N))
     (tmp_path / "reports.csv").write_text(f"position,report\n{rows}\n")
     return tmp_path
@@ -39,14 +40,14 @@ def test_a_whole_folder_is_read_by_position(folder: Path) -> None:
     ((positions, batch),) = opened(folder).batches()
     assert positions == range(N)
     assert batch[2][Modality.T] == "no effusion, study 2"
-    expected = np.asarray(grey(2), dtype=np.float32)[None] / np.float32(255)
+    expected = np.asarray(gray(2), dtype=np.float32)[None] / np.float32(255)
     assert (batch[2][Modality.F] == expected).all()
 
 
 def test_the_flat_layout_holds_both_views(tmp_path: Path) -> None:
     for position in range(N):
-        grey(position).save(tmp_path / f"{position}_F.png")
-        grey(position + 10).save(tmp_path / f"{position}_L.png")
+        gray(position).save(tmp_path / f"{position}_F.png")
+        gray(position + 10).save(tmp_path / f"{position}_L.png")
     ((_, batch),) = opened(tmp_path, Task.parse("T->F+L")).batches()
     assert not (batch[1][Modality.F] == batch[1][Modality.L]).all()
 
@@ -89,24 +90,33 @@ def _black(folder: Path) -> None:
         Image.new("L", (SIDE, SIDE)).save(folder / "F" / f"{position:05d}.png")
 
 
-def _coloured(folder: Path) -> None:
-    Image.new("RGB", (SIDE, SIDE), (200, 10, 10)).save(folder / "F" / "00003.png")
+def _broken_link(folder: Path) -> None:
+    (folder / "F" / "00003.png").unlink()
+    (folder / "F" / "00003.png").symlink_to("gone.png")
+
+
+def _moving(folder: Path) -> None:
+    gray(3).save(folder / "F" / "00003.png", save_all=True, append_images=[gray(4)])
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda f: (f / "F" / "00001.png").unlink(), r"1 missing F \(position 1\)"),
-    "extra": (lambda f: grey(9).save(f / "F" / "00009.png"), r"1 extra F \(position 9\)"),
-    "twice": (lambda f: grey(9).save(f / "F" / "1.png"), r"1 extra F \(position 1\)"),
-    "unnamed": (lambda f: grey(9).save(f / "F" / "p10032.x.png"), "1 F whose names hold no pos"),
+    "extra": (lambda f: gray(9).save(f / "F" / "00009.png"), r"1 extra F \(position 9\)"),
+    "twice": (lambda f: gray(9).save(f / "F" / "1.png"), r"1 extra F \(position 1\)"),
+    "unnamed": (lambda f: gray(9).save(f / "F" / "p10032.x.png"), "1 F whose names hold no pos"),
     "corrupt": (_truncate, r"1 corrupt F \(position 2\)"),
     "not a picture": (lambda f: (f / "F/00002.png").write_text("hi"), r"1 corrupt F \(position 2"),
-    "wrong-sized": (lambda f: grey(1, 9).save(f / "F" / "00001.png"), r"1 wrong-sized \(not 8×8\)"),
+    "wrong-sized": (
+        lambda f: gray(1, 9).save(f / "F" / "00001.png"),
+        r"1 wrong-sized \(not 8×8;",
+    ),
     "black": (_black, r"2 all-black F \(positions 0, 3\)"),
     "nan": (_float_with_nan, r"1 NaN or infinite F \(position 1\)"),
     "infinite": (_npy_with_infinity, r"1 NaN or infinite F \(position 1\)"),
     "range": (_npy_out_of_range, r"1 out of range .* F \(position 1\)"),
     "pickle": (_npy_of_objects, r"1 corrupt F \(position 1\)"),
-    "colour": (_coloured, r"1 coloured F \(position 3\)"),
+    "link": (_broken_link, r"1 broken-link F \(position 3\)"),
+    "frames": (_moving, r"1 of several frames F \(position 3\)"),
     "no report": (
         lambda f: (f / "reports.csv").write_text("position,report\n0,a\n3,b\n"),
         r"2 missing T \(positions 1, 2\)",
@@ -152,11 +162,45 @@ def test_a_folder_that_is_none_is_an_input_error(tmp_path: Path) -> None:
         opened(tmp_path / "nowhere")
 
 
+def test_pictures_in_colours_are_read_by_their_luminance_and_counted(folder: Path) -> None:
+    Image.new("RGB", (SIDE, SIDE), (200, 10, 10)).save(folder / "F" / "00003.png")
+    samples = opened(folder)
+    assert samples.notes == {"is in colours: its luminance is taken": 1}
+
+
+def test_other_sizes_are_resized_when_asked(folder: Path) -> None:
+    gray(1, 16).save(folder / "F" / "00001.png")
+    with pytest.raises(InputError, match="--resize"):
+        opened(folder)
+    ((_, batch),) = ExternalSamples(folder, TASK, N, SIDE, resize=True).batches()
+    assert batch[1][Modality.F].shape == (1, SIDE, SIDE)
+    expected = np.asarray(gray(2), dtype=np.float32)[None] / np.float32(255)
+    assert (batch[2][Modality.F] == expected).all()  # the right size stays as it is
+
+
+def test_a_csv_names_pictures_that_have_other_names(folder: Path, tmp_path: Path) -> None:
+    for position in range(N):
+        (folder / "F" / f"{position:05d}.png").rename(folder / f"scan-{position}.png")
+    table = tmp_path / "names.csv"
+    lines = [f"{position},scan-{position}.png" for position in range(N)]
+    table.write_text("\n".join(["position,F", *lines]))
+    ((_, batch),) = ExternalSamples(folder, TASK, N, SIDE, names=table).batches()
+    assert (batch[2][Modality.F] == np.asarray(gray(2), np.float32) / np.float32(255)).all()
+    table.write_text("\n".join(["position,F", *lines[1:]]))
+    with pytest.raises(InputError, match=r"1 missing F \(position 0\)"):
+        ExternalSamples(folder, TASK, N, SIDE, names=table)
+    table.write_text("position,name\n")
+    with pytest.raises(InputError, match="lacks the columns F,position"):
+        ExternalSamples(folder, TASK, N, SIDE, names=table)
+
+
 def test_16_bit_palette_and_gray_rgb_pictures_are_read_as_gray(tmp_path: Path) -> None:
     levels = np.array([[0, 65535], [257, 514]], dtype=np.uint16)
     Image.fromarray(levels).save(tmp_path / "a.png")
-    assert (read_picture(tmp_path / "a.png")[0] == levels.astype(np.float32) / 65535).all()
+    assert (read_pixels(tmp_path / "a.png").pixels == levels.astype(np.float32) / 65535).all()
     eight = np.array([[0, 255], [1, 2]], dtype=np.uint8)
     for mode in ("RGB", "P", "LA"):
         Image.fromarray(eight).convert(mode).save(tmp_path / "b.png")
-        assert (read_picture(tmp_path / "b.png")[0] == eight.astype(np.float32) / 255).all(), mode
+        assert (read_pixels(tmp_path / "b.png").pixels == eight.astype(np.float32) / 255).all(), (
+            mode
+        )
