@@ -6,6 +6,7 @@ message: it might be a patient's.
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -106,7 +107,9 @@ def _words(result: Result) -> Iterator[Problem]:
     for where, text in _strings(content):
         if _DIGEST.fullmatch(text):
             continue
-        if _MARKUP.search(text):
+        if problem := letters_problem(text):
+            yield Problem(where, problem)
+        elif _MARKUP.search(text):
             yield Problem(where, "markup, a link or a quoting character in a name")
         elif _PATH.search(text):
             yield Problem(where, "a path; give a name")
@@ -123,6 +126,14 @@ def _words(result: Result) -> Iterator[Problem]:
             break
     if any(not re.fullmatch(r"[a-z_]{1,30}", name) for name in result.timings):
         yield Problem("timings", "names of parts are small letters and _")
+
+
+def letters_problem(name: str) -> str | None:
+    """Why a name's letters are refused: only Latin ones can't be mistaken by a reader."""
+    for character in name:
+        if not character.isascii() and not unicodedata.name(character, "").startswith("LATIN "):
+            return "a letter that is not Latin, or an invisible one"
+    return None
 
 
 def _strings(content: Any, where: str = "") -> Iterator[tuple[str, str]]:

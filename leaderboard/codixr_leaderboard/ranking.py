@@ -19,10 +19,9 @@ from codixr_bench.result import Result, TrackInfo
 from codixr_bench.score import Score
 from codixr_bench.task import GROUPS, Task
 from codixr_leaderboard.accepted import columns, tracks
+from codixr_leaderboard.ownership import REFERENCES
 from codixr_leaderboard.submission import Submission, slug
 
-REFERENCES = frozenset({"real", "retrieval", "classifier", "constant", "noise"})
-"""Built-in models that nobody trained to generate: shown in their place, not ranked."""
 _ORDER = [task.name for task in GROUPS["all"]]
 
 

@@ -24,9 +24,16 @@ from codixr_bench.show.number import interval, number
 from codixr_bench.task import GROUPS
 from codixr_leaderboard import table
 from codixr_leaderboard.accepted import tracks
+from codixr_leaderboard.ownership import together_problems
 from codixr_leaderboard.printed import MARK, PrintedRows, is_printed, read_printed
 from codixr_leaderboard.ranking import Board, Row, boards, measured
-from codixr_leaderboard.submission import Submission, read_submission, results_below, slug
+from codixr_leaderboard.submission import (
+    RefusedError,
+    Submission,
+    read_submission,
+    results_below,
+    slug,
+)
 
 _HERE = Path(__file__).parent
 _STATIC = ("style.css", "sort.js")
@@ -43,6 +50,8 @@ def read_results(root: Path) -> tuple[list[Submission], dict[str, list[PrintedRo
             printed.setdefault(file.parent.name, []).append(read_printed(file))
         else:
             submissions.append(read_submission(file))
+    for row, problem in together_problems(submissions):
+        raise RefusedError(f"the row '{row.model}' of {row.track}", [problem])
     return submissions, printed
 
 

@@ -8,18 +8,15 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
-from codixr_bench.registry import family_of
 from codixr_bench.result import Name, Result
 from codixr_bench.result_files import (
-    LARGEST,
     WrongFieldsError,
     parse,
     read_bytes,
@@ -29,10 +26,14 @@ from codixr_bench.result_files import (
 from codixr_leaderboard.checks import Problem, result_problems
 
 RESULTS = Path("leaderboard/results")
+BEGUN = date(2026, 1, 1)
+"""No row is older."""
 MOST_PROBLEMS = 12
 """Shown of one file."""
 MOST_EARLIER = 48
 """Results of earlier versions in one file; older ones go."""
+Owner = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}$")]
+"""An account's name: letters, digits and hyphens."""
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -46,6 +47,8 @@ class Submission(BaseModel):
     """As the table shows it; the name in each of the results."""
     submitted: date
     """Breaks ties: who was first."""
+    owner: Owner | None = None
+    """Whose row it is: the account that may change it. None: the project's."""
     results: tuple[Result, ...] = Field(min_length=1, max_length=24)
     """The newest version's, one a task: what the tables show."""
     earlier: tuple[Result, ...] = Field(default=(), max_length=MOST_EARLIER)
@@ -104,7 +107,7 @@ def read_result(path: Path) -> Result:
     file = result_file(path)
     what = f"'{file}'"
     raw = read_strict(read_bytes(file, what), what)
-    with _refused(what):
+    with refused(what):
         return parse(Result, raw, what)
 
 
@@ -119,11 +122,22 @@ def read_submission(path: Path) -> Submission:
 
     Raises RefusedError with every problem: its form, its place, and each of its results.
     """
+    return submission_of(read_bytes(path, f"'{path}'"), path)
+
+
+def submission_of(content: bytes, path: Path, *, checked: bool = True) -> Submission:
+    """A results file from its content; ``path`` is where it lies, or would lie.
+
+    Raises RefusedError as ``read_submission``; without ``checked`` only for what doesn't fit the
+    schema.
+    """
     what = f"'{path}'"
-    raw = read_strict(read_bytes(path, what), what)
-    with _refused(what):
+    raw = read_strict(content, what)
+    with refused(what):
         submission = parse(Submission, raw, what)
-    problems = list(_whole(submission))
+    if not checked:
+        return submission
+    problems = list(problems_of(submission))
     if path.name != f"{slug(submission.model)}.json":
         problems.append(Problem("model", f"the file of it is {slug(submission.model)}.json"))
     if path.absolute().parent.name != submission.track:
@@ -131,59 +145,6 @@ def read_submission(path: Path) -> Submission:
     if problems:
         raise RefusedError(what, problems)
     return submission
-
-
-def submit(
-    files: Sequence[Path], root: Path, *, model: str | None = None, today: date | None = None
-) -> list[Path]:
-    """Check run results and merge them into ``root/<track>/<model>.json``; returns those files.
-
-    Args:
-        files: ``result.json`` files, or runs' folders, of one model.
-        root: the folder of the leaderboard's results.
-        model: the name to show instead of the results' own.
-        today: the date of submission; today by default.
-
-    Raises:
-        RefusedError: nothing is written then.
-    """
-    by_track: dict[str, list[Result]] = {}
-    for file in files:
-        result = read_result(file)
-        if model is not None:
-            result = _renamed(result, model)
-        result = _scored(result)
-        check_result(result, f"'{file}'")
-        by_track.setdefault(result.track.name, []).append(result)
-    names = sorted({result.model.name for results in by_track.values() for result in results})
-    if len(names) > 1:
-        raise InputError(f"results of several models: {', '.join(names)}; give one name: --model")
-    written: list[tuple[Path, Submission]] = []
-    for track, results in sorted(by_track.items()):
-        if twice := sorted(
-            {r.task for r in results if [x.task for x in results].count(r.task) > 1}
-        ):
-            raise InputError(f"two results of {', '.join(twice)}: submit one a task")
-        path = root / track / f"{slug(names[0])}.json"
-        fresh = Submission(
-            model=names[0],
-            submitted=today or date.today(),
-            results=tuple(sorted(results, key=lambda r: r.task)),
-        )
-        if path.exists():
-            before = read_submission(path)
-            if before.model != names[0]:
-                raise InputError(f"'{path}' holds the model '{before.model}': use another --model")
-            fresh = before.merged(results).model_copy(update={"submitted": fresh.submitted})
-            while fresh.earlier and len(fresh.to_json()) > LARGEST:
-                fresh = fresh.model_copy(update={"earlier": fresh.earlier[1:]})
-        if problems := list(_whole(fresh)):
-            raise RefusedError(f"'{path}'", problems)
-        written.append((path, fresh))
-    for path, submission in written:
-        make_folder(path.parent)
-        write_atomically(path, submission.to_json())
-    return [path for path, _ in written]
 
 
 def results_below(path: Path) -> list[Path]:
@@ -202,13 +163,17 @@ def results_below(path: Path) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
-def _whole(submission: Submission) -> Iterator[Problem]:
+def problems_of(submission: Submission) -> Iterator[Problem]:
     """What no result shows on its own."""
     tasks = [result.task for result in submission.results]
     if len(set(tasks)) != len(tasks):
         yield Problem("results", "a task more than once")
     if not _SLUG.fullmatch(slug(submission.model)):
         yield Problem("model", "it has no letter or digit of ASCII to name the file by")
+    if submission.submitted > date.today() + timedelta(days=1):
+        yield Problem("submitted", "a date to come")
+    elif submission.submitted < BEGUN:
+        yield Problem("submitted", "before there was a leaderboard")
     versions = [(result.task, result.model.version) for result in submission.earlier]
     newest = [(result.task, result.model.version) for result in submission.results]
     if len({*versions, *newest}) != len(versions) + len(newest):
@@ -230,27 +195,8 @@ def _same_version(one: Result, other: Result) -> bool:
     return (one.task, one.model.version) == (other.task, other.model.version)
 
 
-def _renamed(result: Result, name: str) -> Result:
-    model = result.model_copy(
-        update={"model": result.model.model_copy(update={"name": name})}
-    ).model_dump(mode="json")
-    what = f"--model '{name}'"
-    with _refused(what):
-        return parse(Result, model, what)
-
-
-def _scored(result: Result) -> Result:
-    """Without scores that are null for a reason of the sender's machine, e.g. absent weights."""
-    kept = []
-    for score in result.scores:
-        family = family_of(score.name)
-        if score.value is not None or family is None or family.knows_reason(score.reason or ""):
-            kept.append(score)
-    return result.model_copy(update={"scores": tuple(kept)})
-
-
 @contextmanager
-def _refused(what: str) -> Iterator[None]:
+def refused(what: str) -> Iterator[None]:
     """Turns fields that don't fit the schema into a refusal that lists them all."""
     try:
         yield

@@ -26,13 +26,13 @@ from codixr_bench.track import Track
 from codixr_leaderboard.checks import result_problems
 from codixr_leaderboard.printed import TRACK, printed_rows
 from codixr_leaderboard.schema import schemas
+from codixr_leaderboard.sending import submit
 from codixr_leaderboard.submission import (
     RefusedError,
     check_result,
     read_result,
     read_submission,
     slug,
-    submit,
 )
 from helpers.submission_fakes import Json, a_result, result_json
 
@@ -293,16 +293,19 @@ def test_submit_merges_the_tasks_of_a_model_into_one_file(tmp_path):
     root = tmp_path / "results"
     first = write(tmp_path, result_json("T->F"), "a.json")
     second = write(tmp_path, result_json("F->T"), "b.json")
-    assert submit([first], root, today=DAY) == [root / "phantom" / "my-model.json"]
-    (path,) = submit([second], root, today=DAY)
+    mine = {"owner": "me", "today": DAY}
+    assert submit([first], root, **mine) == [root / "phantom" / "my-model.json"]
+    (path,) = submit([second], root, **mine)
     assert [result.task for result in read_submission(path).results] == ["F->T", "T->F"]
     better = write(tmp_path, result_json("T->F", quality=0.8), "c.json")
-    submit([better], root, today=DAY)
+    with pytest.raises(InputError, match=r"has results of T->F already: --replace"):
+        submit([better], root, **mine)
+    submit([better], root, replace=True, **mine)
     merged = read_submission(path).results
     assert [result.task for result in merged] == ["F->T", "T->F"]
     assert merged[1] == a_result(quality=0.8)
     before = path.read_bytes()
-    submit([better], root, today=DAY)
+    submit([better], root, replace=True, **mine)
     assert path.read_bytes() == before
 
 
@@ -315,7 +318,8 @@ def a_version(version: str, quality: float) -> dict:
 def test_the_result_of_an_earlier_version_is_kept(tmp_path):
     root = tmp_path / "results"
     for version, quality in (("1", 0.6), ("2", 0.7), ("2", 0.8), ("3", 0.75)):
-        (path,) = submit([write(tmp_path, a_version(version, quality), "a.json")], root, today=DAY)
+        sent = write(tmp_path, a_version(version, quality), "a.json")
+        (path,) = submit([sent], root, owner="me", replace=True, today=DAY)
     kept = read_submission(path)
     assert [(r.model.version, r.score("fid_phantom").value) for r in kept.versions("T->F")] == [
         ("1", pytest.approx(16.0)),
@@ -328,7 +332,8 @@ def test_the_result_of_an_earlier_version_is_kept(tmp_path):
 def test_an_edited_score_of_an_earlier_version_is_refused(tmp_path):
     root = tmp_path / "results"
     for version in ("1", "2"):
-        (path,) = submit([write(tmp_path, a_version(version, 0.7), "a.json")], root, today=DAY)
+        sent = write(tmp_path, a_version(version, 0.7), "a.json")
+        (path,) = submit([sent], root, owner="me", replace=True, today=DAY)
     content = json.loads(path.read_text())
     score = next(s for s in content["earlier"][0]["scores"] if s["name"] == "f1_micro")
     score["value"], score["ci95"] = 0.99, [0.9, 1.0]

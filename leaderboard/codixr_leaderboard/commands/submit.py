@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from codixr import messages
-from codixr_leaderboard.submission import RESULTS, submit
+from codixr_leaderboard.sending import submit
+from codixr_leaderboard.submission import RESULTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,13 +15,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", metavar="NAME", help="the name to show; default: the results'")
     parser.add_argument(
+        "--owner", metavar="ACCOUNT", help="whose row it is: the account that opens the request"
+    )
+    parser.add_argument(
+        "--replace", action="store_true", help="put results in the place of your earlier ones"
+    )
+    parser.add_argument(
         "--to", type=Path, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}"
     )
 
 
 def main(parsed: argparse.Namespace) -> int:
     """Check and merge results; prints the files that hold them now."""
-    for path in submit(parsed.files, parsed.to, model=parsed.model):
+    written = submit(
+        parsed.files, parsed.to, model=parsed.model, owner=parsed.owner, replace=parsed.replace
+    )
+    for path in written:
         print(path)
+    if parsed.owner is None:
+        messages.note(
+            "codixr-bench", "no --owner: a pull request needs one, and only it can change the row"
+        )
     messages.say("codixr-bench", "checked and written; commit it and open a pull request")
     return 0

@@ -1,44 +1,64 @@
 """``codixr-bench verify DIR|FILE…``: check results as the leaderboard does; exit code 0 or 1."""
 
 import argparse
+import json
+from datetime import date
 from pathlib import Path
 
 from codixr import messages
+from codixr.atomic import write_atomically
 from codixr.errors import InputError
-from codixr_bench.result_files import LARGEST, RESULT_NAME, read_strict
+from codixr_bench.result_files import RESULT_NAME, read_bytes, read_strict
+from codixr_leaderboard.ownership import together_problems
 from codixr_leaderboard.printed import is_printed, read_printed
+from codixr_leaderboard.request import Request, check_request
 from codixr_leaderboard.submission import (
     RefusedError,
+    Submission,
     check_result,
     read_result,
     read_submission,
     results_below,
+    submission_of,
 )
+
+PROGRAM = "codixr-bench"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``verify``."""
-    parser.add_argument("paths", nargs="+", type=Path, metavar="DIR|FILE", help="what to check")
+    parser.add_argument("paths", nargs="*", type=Path, metavar="DIR|FILE", help="what to check")
+    request = parser.add_argument_group(
+        "a pull request", "checked as data, against the branch that it is to be merged into"
+    )
+    request.add_argument("--request", metavar="BASE..HEAD", help="two revisions of this repository")
+    request.add_argument("--author", metavar="ACCOUNT", help="who opened it")
+    request.add_argument("--opened", metavar="DATE", help="when it was opened: 2026-11-28, or more")
+    request.add_argument(
+        "--report", type=Path, metavar="FILE", help="write what changes, and what is wrong, as JSON"
+    )
 
 
 def main(parsed: argparse.Namespace) -> int:
-    """Check every results file at or below a path; exit code 1 when one is refused."""
+    """Check every results file at or below a path, or a request; exit code 1 for a refusal."""
+    if parsed.request is not None:
+        return _request(parsed)
+    if not parsed.paths:
+        raise InputError("verify what? give a folder, files, or --request BASE..HEAD")
     refused = 0
     files = [file for path in parsed.paths for file in _files(path)]
     for file in files:
         try:
-            _verify(file)
+            row = _verify(file)
+            if row is not None:
+                _verify_beside(file, row)
         except InputError as error:
             refused += 1
-            text = (
-                str(error)
-                if isinstance(error, RefusedError)
-                else f"'{file}' is refused:\n  {error}"
-            )
-            print(text)
+            is_told = isinstance(error, RefusedError)
+            print(str(error) if is_told else f"'{file}' is refused:\n  {error}")
         else:
             print(f"'{file}' is fine")
-    messages.say("codixr-bench", f"{len(files)} checked, {refused} refused")
+    messages.say(PROGRAM, f"{len(files)} checked, {refused} refused")
     return 1 if refused else 0
 
 
@@ -49,14 +69,54 @@ def _files(path: Path) -> list[Path]:
     return results_below(path)
 
 
-def _verify(file: Path) -> None:
-    content = file.read_bytes() if file.stat().st_size < LARGEST else None
-    if content is not None:
-        raw = read_strict(content, f"'{file}'")
-        if isinstance(raw, dict) and "results" not in raw and not is_printed(raw):
-            check_result(read_result(file), f"'{file}'")
-            return
-        if is_printed(raw):
-            read_printed(file)
-            return
-    read_submission(file)
+def _verify(file: Path) -> Submission | None:
+    """Check one file; its rows, where it holds a submission."""
+    raw = read_strict(read_bytes(file, f"'{file}'"), f"'{file}'")
+    if is_printed(raw):
+        read_printed(file)
+        return None
+    if isinstance(raw, dict) and "results" not in raw:
+        check_result(read_result(file), f"'{file}'")
+        return None
+    return read_submission(file)
+
+
+def _verify_beside(file: Path, row: Submission) -> None:
+    """RefusedError for a copy of another row of its folder, or a name that looks like another's."""
+    beside = [row]
+    for other in sorted(file.parent.glob("*.json")):
+        if other != file and not other.is_symlink():
+            try:
+                content = read_bytes(other, f"'{other}'")
+                beside.append(submission_of(content, other, checked=False))
+            except InputError:
+                continue
+    problems = [problem for one, problem in together_problems(beside) if one is row]
+    if problems:
+        raise RefusedError(f"'{file}'", problems)
+
+
+def _request(parsed: argparse.Namespace) -> int:
+    base, dots, head = parsed.request.partition("..")
+    if not (dots and parsed.author and parsed.opened):
+        raise InputError("--request BASE..HEAD needs --author ACCOUNT and --opened DATE too")
+    try:
+        opened = date.fromisoformat(parsed.opened[:10])
+    except ValueError:
+        raise InputError("--opened: write a date, e.g. 2026-11-28") from None
+    report = check_request(Path.cwd(), Request(base, head, parsed.author, opened))
+    for line in report.changes:
+        print(line)
+    for where, problem in report.problems:
+        print(f"{where}: {problem}")
+    if parsed.report is not None:
+        content = {
+            "fine": not report.problems,
+            "changes": report.changes,
+            "problems": [f"{where}: {problem}" for where, problem in report.problems],
+        }
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(parsed.report, text.encode())
+    said = f"{len(report.changes)} changes, {len(report.problems)} problems"
+    messages.say(PROGRAM, said)
+    return 1 if report.problems else 0

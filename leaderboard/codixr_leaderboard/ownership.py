@@ -1,0 +1,95 @@
+"""Whose a row is, which names are taken, and whether two rows are one.
+
+A row belongs to the owner that its file declares, e.g. an account's name. Reference points and the
+paper's rows are the project's (``MAINTAINERS``). A name that only looks like another one is that
+other one.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from codixr_bench.paper import printed as paper
+from codixr_bench.registry import facts_of
+from codixr_bench.result import Result
+from codixr_leaderboard.checks import Problem
+from codixr_leaderboard.submission import Submission, slug
+
+MAINTAINERS = "codixr"
+"""The owner of rows without one, and of the reserved names."""
+REFERENCES = frozenset({"real", "retrieval", "classifier", "constant", "noise"})
+"""Built-in models that were not trained to generate: shown in their place, not ranked."""
+_PAPER = (paper.CODI, paper.CODI_XR, paper.REAL)
+RESERVED = (*sorted(REFERENCES), *_PAPER, *(f"{name} (paper)" for name in _PAPER))
+_FEWEST = 3
+"""Scores that have to be equal before two results are called one."""
+_LOOKS = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "8": "b"})
+_PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
+
+
+def skeleton(name: str) -> str:
+    """What is left of a name once everything that can be mistaken for another is one.
+
+    Accents, case, signs and spaces go; ``0`` is ``o``, ``1`` and ``i`` are ``l``, ``rn`` is ``m``.
+    """
+    plain = unicodedata.normalize("NFKD", name).casefold()
+    plain = "".join(c for c in plain if c.isalnum() and not unicodedata.combining(c))
+    for pair, one in _PAIRS:
+        plain = plain.replace(pair, one)
+    return plain.translate(_LOOKS)
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name is, or looks like, a reference point's or a row of the paper."""
+    return slug(name).startswith("paper-") or skeleton(name) in map(skeleton, RESERVED)
+
+
+def may_change(before: Submission, owner: str | None) -> bool:
+    """Whether ``owner`` may change a row: its own owner, or the project where it has none."""
+    return owner is not None and owner == (before.owner or MAINTAINERS)
+
+
+def taken_name(name: str, owner: str | None, others: Sequence[str]) -> str | None:
+    """Why a new row can't have this name; None where it can."""
+    if is_reserved(name) and owner != MAINTAINERS:
+        return "the name of a reference point or of a row of the paper: use another one"
+    own = skeleton(name)
+    if own in (skeleton(other) for other in others if other != name):
+        return "it looks like the name of another row: use one that can be told apart"
+    return None
+
+
+def together_problems(submissions: Sequence[Submission]) -> Iterator[tuple[Submission, Problem]]:
+    """What is wrong between the rows of one track: names that look alike, results that are copies.
+
+    Of two rows the one that was submitted later is told; on one day the later name.
+    """
+    ordered = sorted(submissions, key=lambda s: (not is_reserved(s.model), s.submitted, s.model))
+    for i, one in enumerate(ordered):
+        for other in ordered[:i]:
+            if one.track != other.track:
+                continue
+            if skeleton(one.model) == skeleton(other.model):
+                yield one, Problem("model", "it looks like the name of another row")
+            for number, result in enumerate(one.results):
+                twin = next((r for r in other.results if r.task == result.task), None)
+                if twin is not None and is_copy(result, twin):
+                    said = "every score that isn't at an end equals another row's: a copy"
+                    yield one, Problem(f"results.{number}.scores", said)
+
+
+def is_copy(one: Result, other: Result) -> bool:
+    """Whether all scores of two results that say anything are equal."""
+    values = [_telling(result) for result in (one, other)]
+    both = values[0].keys() & values[1].keys()
+    return len(both) >= _FEWEST and all(values[0][name] == values[1][name] for name in both)
+
+
+def _telling(result: Result) -> dict[str, float]:
+    """The values that are not at an end of their range, nor a classifier's that knows nothing."""
+    found = {}
+    for score in result.scores:
+        facts = facts_of(score.name)
+        ends = {0.0, 0.5} | ({facts.lowest, facts.highest} if facts else set())
+        if score.value is not None and score.value not in ends:
+            found[score.name] = score.value
+    return found

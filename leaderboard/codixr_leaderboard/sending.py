@@ -1,0 +1,137 @@
+"""From a run's results to a row: ``codixr-bench submit``."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from codixr.atomic import make_folder, write_atomically
+from codixr.errors import InputError
+from codixr_bench.registry import family_of
+from codixr_bench.result import Result
+from codixr_bench.result_files import LARGEST, parse
+from codixr_leaderboard.ownership import may_change, taken_name
+from codixr_leaderboard.submission import (
+    RefusedError,
+    Submission,
+    check_result,
+    problems_of,
+    read_result,
+    read_submission,
+    refused,
+    results_below,
+    slug,
+)
+
+
+def submit(
+    files: Sequence[Path],
+    root: Path,
+    *,
+    model: str | None = None,
+    owner: str | None = None,
+    replace: bool = False,
+    today: date | None = None,
+) -> list[Path]:
+    """Check run results and merge them into ``root/<track>/<model>.json``; returns those files.
+
+    Args:
+        files: ``result.json`` files, or runs' folders, of one model.
+        root: the folder of the leaderboard's results.
+        model: the name to show instead of the results' own.
+        owner: the account whose row it is.
+        replace: whether results of the row's tasks may give way.
+        today: the date of submission; today by default.
+
+    Raises:
+        InputError: another owner's row or name, or a task that would be replaced unasked.
+        RefusedError: a result that fails the check. Nothing is written in either case.
+    """
+    by_track: dict[str, list[Result]] = {}
+    for file in files:
+        result = read_result(file)
+        if model is not None:
+            result = _renamed(result, model)
+        result = _scored(result)
+        check_result(result, f"'{file}'")
+        by_track.setdefault(result.track.name, []).append(result)
+    names = sorted({result.model.name for results in by_track.values() for result in results})
+    if len(names) > 1:
+        raise InputError(f"results of several models: {', '.join(names)}; give one name: --model")
+    written: list[tuple[Path, Submission]] = []
+    for track, results in sorted(by_track.items()):
+        if twice := sorted(
+            {r.task for r in results if [x.task for x in results].count(r.task) > 1}
+        ):
+            raise InputError(f"two results of {', '.join(twice)}: submit one a task")
+        path = root / track / f"{slug(names[0])}.json"
+        fresh = Submission(
+            model=names[0],
+            submitted=today or date.today(),
+            owner=owner,
+            results=tuple(sorted(results, key=lambda r: r.task)),
+        )
+        if path.exists():
+            fresh = _merged(path, fresh, replace=replace)
+        elif reason := taken_name(names[0], owner, _models(path.parent)):
+            raise InputError(f"--model '{names[0]}': {reason}")
+        if problems := list(problems_of(fresh)):
+            raise RefusedError(f"'{path}'", problems)
+        written.append((path, fresh))
+    for path, submission in written:
+        make_folder(path.parent)
+        write_atomically(path, submission.to_json())
+    return [path for path, _ in written]
+
+
+def _merged(path: Path, fresh: Submission, *, replace: bool) -> Submission:
+    """A row with new results in it; InputError where that isn't allowed."""
+    before = read_submission(path)
+    if before.model != fresh.model:
+        raise InputError(f"'{path}' holds the model '{before.model}': use another --model")
+    if not may_change(before, fresh.owner):
+        whose = f"'{before.owner}'" if before.owner else "the project"
+        raise InputError(
+            f"'{path}' is a row of {whose}: use another --model, or --owner if it is yours"
+        )
+    there = {result.task for result in before.results}
+    again = sorted(result.task for result in fresh.results if result.task in there)
+    if again and not replace:
+        raise InputError(
+            f"'{path}' has results of {', '.join(again)} already: --replace puts yours there"
+        )
+    merged = before.merged(fresh.results).model_copy(
+        update={"submitted": fresh.submitted, "owner": fresh.owner}
+    )
+    while merged.earlier and len(merged.to_json()) > LARGEST:
+        merged = merged.model_copy(update={"earlier": merged.earlier[1:]})
+    return merged
+
+
+def _models(folder: Path) -> list[str]:
+    """The names in a track's folder, by their files where one can't be read."""
+    found = []
+    for path in results_below(folder) if folder.is_dir() else []:
+        try:
+            found.append(read_submission(path).model)
+        except InputError:
+            found.append(path.stem)
+    return found
+
+
+def _renamed(result: Result, name: str) -> Result:
+    model = result.model_copy(
+        update={"model": result.model.model_copy(update={"name": name})}
+    ).model_dump(mode="json")
+    what = f"--model '{name}'"
+    with refused(what):
+        return parse(Result, model, what)
+
+
+def _scored(result: Result) -> Result:
+    """Without scores that are null for a reason of the sender's machine, e.g. absent weights."""
+    kept = []
+    for score in result.scores:
+        family = family_of(score.name)
+        if score.value is not None or family is None or family.knows_reason(score.reason or ""):
+            kept.append(score)
+    return result.model_copy(update={"scores": tuple(kept)})
