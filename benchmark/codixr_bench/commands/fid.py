@@ -17,15 +17,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``fid``."""
-    parser.add_argument(
-        "a", type=Path, metavar="A", help="what was made: a folder of pictures, ..."
-    )
+    parser.add_argument("a", type=Path, metavar="A", help="what was made: anything that B may be")
     parser.add_argument(
         "b",
         type=Path,
         metavar="B",
-        help="what is real: a folder of pictures, a run or Parquet of samples, or statistics "
-        "(.npz with mu and sigma)",
+        help="what is real: a folder of pictures (DICOM too, and folders of them), a folder of "
+        "`codixr prepare`, a run, a Parquet with pictures, or statistics (.npz with mu and sigma)",
     )
     parser.add_argument(
         "--backbone",
@@ -51,17 +49,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Modality.F.value,
         help="of samples that hold both views, and of the phantom's backbone (default: F)",
     )
+    parser.add_argument(
+        "--split",
+        choices=("train", "val", "test"),
+        help="of a side that is a folder of `codixr prepare` (default: test)",
+    )
     add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
     """Print the distances between two sets; exit code 0."""
     from codixr_bench.runs.picture_distance import open_backbone, set_distances
-    from codixr_bench.runs.picture_sets import PictureSet, open_side, side_of
+    from codixr_bench.runs.picture_sets import PictureSet, open_sides, side_of
 
     kinds = _kinds(parsed.metrics)
     view = Modality(parsed.view)
-    opened = [open_side(path, view) for path in (parsed.a, parsed.b)]
+    opened = open_sides(parsed.a, parsed.b, view, parsed.split)
     backbone = open_backbone(parsed.backbone, view, parsed.weights, allow=parsed.allow_unpinned)
     _ = backbone.signature
     a, b = (

@@ -3,22 +3,32 @@
 import json
 from collections.abc import Sequence
 
+from codixr import messages
 from codixr_bench.result import Result
 from codixr_bench.runs.finish import ScoredRun
 from codixr_bench.show.number import MISSING
 from codixr_bench.show.table import print_summary, print_table
 
 
-def print_runs(runs: Sequence[ScoredRun], *, as_json: bool, group: bool = False) -> None:
-    """A table a task, and a summary of a group; or JSON: one object, a list of them for a group."""
+def print_runs(runs: Sequence[ScoredRun], *, as_json: bool, group: bool = False) -> int:
+    """A table a task, and a summary of a group; or JSON: one object, a list of them for a group.
+
+    The exit code: 1 when no score of any run has a value, as when the weights are absent; else 0.
+    """
+    scored = any(score.value is not None for run in runs for score in run.result.scores)
+    if not scored:
+        messages.failure(
+            "codixr-bench", "no score has a value: each one's reason stands in the result"
+        )
     if as_json:
         found = [run.result.model_dump(mode="json") for run in runs]
         print(json.dumps(found if group else found[0], indent=2))
-        return
+        return int(not scored)
     for run in runs:
         print_table(run.result, run.scale)
     if group:
         print_summary([run.result for run in runs], [r for run in runs for r in run.scale])
+    return int(not scored)
 
 
 def print_cross_check(result: Result) -> None:

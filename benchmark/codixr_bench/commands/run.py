@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(parsed: argparse.Namespace) -> int:
-    """Run one task, or every task of a group that can run; exit code 0."""
+    """Run one task, or every task of a group that can run; 1 when no score has a value."""
     from codixr_bench.commands import score
     from codixr_bench.commands.printing import print_runs
     from codixr_bench.models.samples import folder_of
@@ -41,5 +41,5 @@ def main(parsed: argparse.Namespace) -> int:
             messages.say("codixr-bench", f"{task}: results in {folder}")
     processes.close()
     if processes.leads:
-        print_runs(scored, as_json=parsed.json, group=request.is_group)
+        return print_runs(scored, as_json=parsed.json, group=request.is_group)
     return 0

@@ -17,6 +17,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a run's folder, or pictures F/00000.png or 00000_F.png and reports.csv "
         "(position,report); the number is the position in the split, from 0",
     )
+    parser.add_argument(
+        "--names",
+        type=Path,
+        metavar="CSV",
+        help="where pictures have other names: columns position and F or L, a path under DIR each",
+    )
+    parser.add_argument(
+        "--resize",
+        action="store_true",
+        help="pad pictures of another size to a square and resize them to the track's",
+    )
     options.add_task(parser, required=False)
     parser.add_argument("--model", metavar="NAME", help="what to call the maker of the samples")
     parser.add_argument(
@@ -31,17 +42,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(parsed: argparse.Namespace) -> int:
-    """Score the samples and print the table; exit code 1 when a library gives another value."""
+    """Score the samples and print the table; 1 when a library differs, or nothing has a value."""
     from codixr_bench.commands.printing import print_cross_check, print_runs
     from codixr_bench.runs.existing import Claims, score_existing
 
     claims = Claims(parsed.task, parsed.track, parsed.split, parsed.limit, parsed.model)
-    scored = score_existing(parsed.samples, claims, options.run_options(parsed))
+    scored = score_existing(
+        parsed.samples,
+        claims,
+        options.run_options(parsed),
+        resize=getattr(parsed, "resize", False),  # `run --model samples:DIR` has neither
+        names=getattr(parsed, "names", None),
+    )
     messages.say("codixr-bench", f"{scored.result.task}: results in {scored.folder}")
-    print_runs([scored], as_json=parsed.json)
+    code = print_runs([scored], as_json=parsed.json)
     differ = [one.name for one in scored.result.cross_check if one.agrees is False]
     if parsed.cross_check and not parsed.json:
         print_cross_check(scored.result)
     if differ:
         messages.failure("codixr-bench", f"the libraries give another value of {', '.join(differ)}")
-    return 1 if differ else 0
+    return 1 if differ else code

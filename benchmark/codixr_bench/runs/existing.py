@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from codixr import messages
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr_bench.metric import Metric
@@ -30,8 +31,17 @@ class Claims:
     model: str | None = None
 
 
-def score_existing(samples: Path, claims: Claims, options: RunOptions) -> ScoredRun:
+def score_existing(
+    samples: Path,
+    claims: Claims,
+    options: RunOptions,
+    *,
+    resize: bool = False,
+    names: Path | None = None,
+) -> ScoredRun:
     """Score a run's folder, its ``samples``, or a folder as ``external.py`` describes it.
+
+    ``resize`` and ``names`` are ``ExternalSamples``'; a run's own samples need neither.
 
     Raises InputError for claims that a run's record contradicts, a folder that is neither, and
     whatever ``ExternalSamples`` and ``finish`` refuse.
@@ -40,8 +50,12 @@ def score_existing(samples: Path, claims: Claims, options: RunOptions) -> Scored
         raise InputError("score runs in one process: start it without torchrun")
     for folder in (samples, samples / SAMPLES):
         if (folder / RECORD_NAME).is_file():
+            if resize or names is not None:
+                raise InputError(
+                    f"'{folder}' holds a run of codixr-bench: leave --resize and --names out"
+                )
             return _score_store(folder, claims, options)
-    return _score_folder(samples, claims, options)
+    return _score_folder(samples, claims, options, resize, names)
 
 
 def _score_store(folder: Path, claims: Claims, options: RunOptions) -> ScoredRun:
@@ -75,7 +89,9 @@ def _score_store(folder: Path, claims: Claims, options: RunOptions) -> ScoredRun
     return _finish(store, dataset, track, metrics, Maker.of(record), options.out or home, options)
 
 
-def _score_folder(samples: Path, claims: Claims, options: RunOptions) -> ScoredRun:
+def _score_folder(
+    samples: Path, claims: Claims, options: RunOptions, resize: bool, names: Path | None
+) -> ScoredRun:
     """Score pictures and reports that another program made."""
     if claims.task is None:
         raise InputError(
@@ -92,7 +108,11 @@ def _score_folder(samples: Path, claims: Claims, options: RunOptions) -> ScoredR
     name = claims.model or samples.resolve().name or "samples"
     maker = Maker(model_info(name, "external"))
     dataset = track.dataset(options.split, options.limit, options.data_dir)
-    source = ExternalSamples(samples, tasks[0], len(dataset), track.image_size)
+    source = ExternalSamples(
+        samples, tasks[0], len(dataset), track.image_size, resize=resize, names=names
+    )
+    for text, n in source.notes.items():
+        messages.note("codixr-bench", f"'{samples}': {n:,} pictures: {text}")
     render(dataset, tasks[0])
     folder = run_folder(track, tasks[0], name, options)
     if (folder / SAMPLES / RECORD_NAME).exists():

@@ -77,6 +77,19 @@ class Side:
     sizes: set[tuple[int, int]] = field(default_factory=set)
 
 
+def open_sides(
+    a: Path, b: Path, view: Modality, split: str | None = None
+) -> list[PictureSet | Side]:
+    """Both sides; ``split`` is that of each which is a prepared folder, and of one at least."""
+    prepared = [is_prepared(source) for source in (a, b)]
+    if split is not None and not any(prepared):
+        raise InputError(
+            f"--split {split}: neither '{a}' nor '{b}' is a folder of `codixr prepare`"
+        )
+    pairs = zip((a, b), prepared, strict=True)
+    return [open_side(source, view, split if of else None) for source, of in pairs]
+
+
 def open_side(source: Path, view: Modality, split: str | None = None) -> PictureSet | Side:
     """What lies at ``source``; InputError, which names the way, for nothing that can be compared.
 
@@ -213,10 +226,8 @@ def _files(source: Path, pictures: Sequence[Path], others: Sequence[Path]) -> Pi
     if others:
         names = ", ".join(path.name for path in others[:_SHOWN])
         more = ", …" if len(others) > _SHOWN else ""
-        note(
-            "codixr-bench",
-            f"'{source}': {len(others)} not read, whose names aren't those of pictures: {names}{more}",
-        )
+        left = f"{len(others)} not read, whose names aren't those of pictures: {names}{more}"
+        note("codixr-bench", f"'{source}': {left}")
     notes: Counter[str] = Counter()
 
     def read() -> Iterator[tuple[str, Image]]:
