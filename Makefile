@@ -48,7 +48,7 @@ perf: setup ## measure start-up, the main job, the phantom and the generator; pr
 	$(BIN)/python tests/perf/frechet.py
 
 site: setup ## build the leaderboard's static pages: site/index.html
-	$(BIN)/python -m codixr_leaderboard.site leaderboard/results site
+	$(BIN)/codixr-bench site leaderboard/results site
 
 docs-outputs: setup ## write what commands print into README and docs anew
 	$(BIN)/python docs/outputs.py

@@ -67,6 +67,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "codixr_leaderboard.commands.verify",
         "check results as the leaderboard does; exit code 0 or 1",
     ),
+    "site": ("codixr_leaderboard.commands.site", "the leaderboard's static pages"),
     "plot": (
         "codixr_bench.commands.plot",
         "draw one score of several results, with intervals, as SVG",

@@ -1,21 +1,16 @@
-"""``make site``: static pages from the results files, byte for byte the same each time.
-
-    python -m codixr_leaderboard.site leaderboard/results site
+"""``codixr-bench site``: static pages from the results files, byte for byte the same each time.
 
 Pages hold no date of building and load nothing from elsewhere; a plain script adds sorting, and
 without it every table is complete and in order. A file that fails the check stops the build.
 """
 
-import argparse
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from codixr import messages
 from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
 from codixr_bench.result_files import read_strict
@@ -180,22 +175,3 @@ def _clear(out: Path) -> None:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode())
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Build; exit code 0, or 2 for bad input."""
-    parser = argparse.ArgumentParser(description="Build the leaderboard's static pages.")
-    parser.add_argument("results", type=Path, metavar="RESULTS")
-    parser.add_argument("out", type=Path, metavar="OUT")
-    parsed = parser.parse_args(argv)
-    try:
-        pages = build(parsed.results, parsed.out)
-    except InputError as error:
-        messages.error("codixr-bench site", str(error))
-        return 2
-    print(f"{parsed.out / 'index.html'}: {pages} pages")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -28,7 +28,7 @@ from codixr_bench.result import Result
 from codixr_leaderboard.accepted import tracks
 from codixr_leaderboard.printed import MARK, TRACK, printed_rows
 from codixr_leaderboard.ranking import Board, boards
-from codixr_leaderboard.site import build, build_pages, main
+from codixr_leaderboard.site import build, build_pages
 from codixr_leaderboard.submission import Submission
 from codixr_leaderboard.table import DOWNLOADS
 from helpers.submission_fakes import a_result, result_json
@@ -247,7 +247,7 @@ def test_a_refused_file_stops_the_build_and_a_strange_folder_is_left_alone(tmp_p
     bad = tmp_path / "results" / "phantom" / "x.json"
     bad.parent.mkdir(parents=True)
     bad.write_text("{}")
-    assert main([str(tmp_path / "results"), str(tmp_path / "site")]) == 2
+    assert bench(["site", str(tmp_path / "results"), str(tmp_path / "site")]) == 2
     assert not (tmp_path / "site").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -271,8 +271,8 @@ def test_a_site_of_500_models_builds_in_ten_seconds(tmp_path):
 def test_building_imports_no_torch(tmp_path):
     (tmp_path / "results").mkdir()
     code = (
-        "import sys; from codixr_leaderboard.site import main\n"
-        f"assert main([{str(tmp_path / 'results')!r}, {str(tmp_path / 'site')!r}]) == 0\n"
+        "import sys; from codixr_bench.cli import main\n"
+        f"assert main(['site', {str(tmp_path / 'results')!r}, {str(tmp_path / 'site')!r}]) == 0\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
@@ -406,6 +406,6 @@ def test_three_commands_lead_from_a_folder_of_pictures_to_a_row(tmp_path, monkey
     pinned = replace(known.submissions, n=24, fingerprint=result.track.fingerprint)
     monkeypatch.setitem(tracks(), "phantom", replace(known, submissions=pinned))
     assert bench(["submit", "scored", "--model", "Their model"]) == 0
-    assert main(["leaderboard/results", "site"]) == 0
+    assert bench(["site", "leaderboard/results", "site"]) == 0
     page = (tmp_path / "site" / "phantom-lt-to-f.html").read_text()
     assert "Their model</a>" in page

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -434,11 +435,43 @@ def test_the_actions_check_fails_the_job_where_the_candidate_is_worse(
 def test_the_workflow_hands_the_action_what_it_takes() -> None:
     action = yaml.safe_load((GITHUB / "actions" / "check" / "action.yml").read_text())
     workflow = yaml.safe_load((GITHUB / "workflows" / "check-checkpoint.yml").read_text())
-    (used,) = [s for s in workflow["jobs"]["check"]["steps"] if s.get("uses", "").startswith("./")]
-    assert used["uses"] == "./.github/actions/check"
+    steps = workflow["jobs"]["check"]["steps"]
+    (used,) = [s for s in steps if s.get("uses", "").startswith("./")]
+    assert used["uses"] == "./.codixr/.github/actions/check"
+    (fetched,) = [s for s in steps if s.get("with", {}).get("path") == ".codixr"]
+    repository = fetched["with"]["repository"]
     assert set(used["with"]) <= set(action["inputs"])
     # PyYAML reads the key `on` as True.
     for trigger in workflow[True].values():
-        assert {f"${{{{ inputs.{name} }}}}" for name in trigger["inputs"]} == set(
-            used["with"].values()
-        )
+        given = {f"${{{{ inputs.{name} }}}}" for name in trigger["inputs"] if name != "codixr"}
+        assert given == set(used["with"].values())
+        assert repository == "${{ inputs.codixr || github.repository }}"
+        # A model that says one sentence is no baseline for a checkpoint.
+        assert trigger["inputs"]["against"]["default"].endswith("result.json")
+
+
+def test_a_baseline_that_is_missing_is_named_as_a_path(tmp_path: Path) -> None:
+    step = steps()["Run what it is held against, unless it is a result"]["run"]
+    variables = {
+        "AGAINST": "baseline/result.json",
+        "OUT": "x",
+        "LIMIT": "",
+        "TASK": "",
+        "TRACK": "",
+    }
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", step],
+        env=environment() | variables, cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "no such file or folder: baseline/result.json" in done.stderr
+
+
+def test_every_action_of_others_is_pinned_to_a_commit() -> None:
+    found = []
+    for path in [*GITHUB.glob("workflows/*.yml"), *GITHUB.glob("actions/*/action.yml")]:
+        found += re.findall(r"uses: *([^ \n]+)", path.read_text())
+    foreign = [used for used in found if not used.startswith("./")]
+    assert len(foreign) >= 8
+    for used in foreign:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", used), used

@@ -1,0 +1,25 @@
+"""``codixr-bench site RESULTS OUT``: static pages from results files."""
+
+import argparse
+from pathlib import Path
+
+from codixr_leaderboard.site import build
+from codixr_leaderboard.submission import RESULTS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``site``."""
+    parser.add_argument(
+        "results", nargs="?", type=Path, default=RESULTS, metavar="RESULTS",
+        help=f"a folder TRACK/MODEL.json (default: {RESULTS})",
+    )  # fmt: skip
+    parser.add_argument(
+        "out", nargs="?", type=Path, default=Path("site"), metavar="OUT", help="default: site"
+    )
+
+
+def main(parsed: argparse.Namespace) -> int:
+    """Build the pages and print the first one's path."""
+    pages = build(parsed.results, parsed.out)
+    print(f"{parsed.out / 'index.html'}: {pages} pages")
+    return 0
