@@ -151,6 +151,10 @@ def _main(arguments: list[str]) -> int:
         else:
             code = _without_command(arguments)
         sys.stdout.flush()
+    except SystemExit as done:
+        # argparse's, after --help: a command's own is told in `_call`.
+        sys.stdout.flush()
+        code = done.code if isinstance(done.code, int) else 0
     except InputError as error:
         messages.error(PROGRAM, str(error))
         code = 2
