@@ -103,12 +103,12 @@ def _read(stream: IO[bytes], count: int) -> bytes:
 def _serve() -> None:
     """Answer one request after another until the input ends."""
     import resource
-    import signal
 
     from pydicom import dcmread
 
-    # A terminal's Ctrl-C is for the parent, which closes the input when it goes.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from codixr.workers import end_with_parent
+
+    end_with_parent()  # a decoder that loops reads no end of its input
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
     warnings.simplefilter("ignore")

@@ -46,6 +46,7 @@ from codixr.data.study import SPLITS, Split
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.progress import Progress
+from codixr.workers import end_with_parent
 
 SHARD_SIZE = 128
 """Studies: about 34 MB at 256×256; an interrupted worker loses at most one shard."""
@@ -256,7 +257,7 @@ def _run(jobs: Sequence[_Job], workers: int, engine: Engine) -> Iterator[tuple[s
 def _run_pool(jobs: Sequence[_Job], workers: int) -> Iterator[tuple[str, str]]:
     # spawn: a fork would copy the locks of pyarrow's threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, end_with_parent) as pool:
         try:
             for future in as_completed([pool.submit(make_shard, job) for job in jobs]):
                 yield future.result()

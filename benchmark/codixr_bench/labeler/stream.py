@@ -1,11 +1,11 @@
 """Many reports through a labeler: in chunks, in one process or several, in constant memory."""
 
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 
+from codixr.workers import end_with_parent
 from codixr_bench.labeler.interface import Labeler
 from codixr_bench.labeler.labels import Labels
 from codixr_bench.labeler.tables import Named
@@ -36,7 +36,7 @@ def label_stream(
             yield from zip(named, labeler.label(texts), strict=True)
         return
     waiting: deque[tuple[list[Named], Future[list[Labels]]]] = deque()
-    with ProcessPoolExecutor(workers, initializer=_leave_signals) as pool:
+    with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
         try:
             for named, texts in parts:
                 waiting.append((named, pool.submit(labeler.label, texts)))
@@ -70,10 +70,3 @@ def _next(
 ) -> Iterator[tuple[Named, Labels]]:
     named, done = waiting.popleft()
     yield from zip(named, done.result(), strict=True)
-
-
-def _leave_signals() -> None:
-    """Ctrl-C is the parent's to answer; it ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for one in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(one, signal.SIG_DFL)

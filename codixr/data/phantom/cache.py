@@ -16,6 +16,7 @@ from codixr.atomic import new_array
 from codixr.data.phantom.render import render_views
 from codixr.modality import Modality
 from codixr.progress import Progress
+from codixr.workers import end_with_parent
 
 VIEWS = (Modality.F, Modality.L)
 CHUNK = 32
@@ -44,7 +45,7 @@ def _chunks(seed: int, start: int, n: int, size: int) -> Iterator[tuple[int, NDA
         return
     # A fork needs no importable __main__; the children use numpy only.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, end_with_parent) as pool:
         jobs = [
             (o, pool.submit(_render_chunk, seed, start + o, min(CHUNK, n - o), size))
             for o in offsets
