@@ -148,6 +148,14 @@ class HasPeer(Protocol):
         ...
 
 
+def has_skill(metric: Metric) -> bool:
+    """False for a metric that declares ``has_skill = False``: its scores get no ``skill``.
+
+    Because references would say nothing (near copies), or cost too much (a language model).
+    """
+    return bool(getattr(metric, "has_skill", True))
+
+
 class About(StrEnum):
     """What a score judges."""
 

@@ -1,6 +1,18 @@
 """One number, with everything a reader needs to judge it."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
+
+NoSkill = Literal[
+    "constant and the ceiling differ by less than three standard errors",
+    "the statistics hold nothing to pair",
+    "the track has nothing to make a constant of",
+]
+TOO_ALIKE: NoSkill = "constant and the ceiling differ by less than three standard errors"
+NOT_PAIRED: NoSkill = "the statistics hold nothing to pair"
+NO_CONSTANT: NoSkill = "the track has nothing to make a constant of"
+Ceiling = Literal["real", "classifier"]
 
 
 class ClassScore(BaseModel):
@@ -18,6 +30,45 @@ class ClassScore(BaseModel):
     """Studies with a known label; None where they are too few to be shown (``aggregates.py``)."""
     counts: dict[str, int] | None = None
     """``tp``, ``fp``, ``fn``, ``tn``; None for scores without predictions, and for small cells."""
+
+
+class Unrelated(BaseModel):
+    """The same distance between real pictures of unrelated studies: a scale, not a floor.
+
+    A model is compared with pictures of its own studies and shares their sampling error, so a value
+    below this one is no merit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    value: float
+    """The mean over ``draws``."""
+    ci95: tuple[float, float]
+    """Where 95 % of the draws lie."""
+    n: int = Field(ge=1)
+    """Pictures a side."""
+    draws: int = Field(ge=1)
+    extrapolated: bool
+    """Whether it is of halves, and carried over to ``n`` as 1/n: too few other pictures."""
+
+
+class Skill(BaseModel):
+    """(value - constant) / (ceiling - constant), all three of the same studies.
+
+    0 is one answer to everything, 1 the ceiling; no prevalence flatters it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    value: float | None
+    reason: NoSkill | None = None
+    ci95: tuple[float, float] | None = None
+    """95 %, paired over the studies."""
+    constant: float | None = None
+    """The score of the model ``constant``."""
+    ceiling: float | None = None
+    """The score of the model that ``of`` names."""
+    of: Ceiling = "real"
 
 
 class Score(BaseModel):
@@ -38,6 +89,10 @@ class Score(BaseModel):
     counts: dict[str, int] = Field(default_factory=dict)
     """Of BLEU: ``hyp_len``, ``ref_len``, ``match_k``, ``total_k``, summed over the studies."""
     floor: float | None = None
-    """For distances: the same distance between two disjoint sets of real studies, at equal n."""
+    """Of results before version 0.2, in the place of ``unrelated``: of one draw."""
+    unrelated: Unrelated | None = None
+    """Of Fréchet distances; None where there are too few real pictures."""
+    skill: Skill | None = None
+    """None where no skill is asked for, e.g. of near copies."""
     signature: str
     """How the number was made, e.g. ``bleu|tok:wordpunct|case:lc|smooth:none|n:2000``."""

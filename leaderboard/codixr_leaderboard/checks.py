@@ -37,6 +37,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 """A sha256, e.g. of a training set's recipe: digits, and no identifier."""
 PLUGGED_IN = "a score of a plugged-in metric, which nobody else can check; send the others"
 _DISTANCE_SLACK = 1e-3
+_SKILL_SLACK = 1e-6
 _WORDS = 5
 _SETTINGS = 40
 _BIGGEST = 10_000_000
@@ -193,6 +194,7 @@ def _score(
     yield from _value(where, score.value, score.ci95, facts)
     if score.value is not None and score.ci95 is None:
         yield Problem(f"{where}.ci95", "a value needs its interval")
+    yield from _skill(where, score)
     if score.floor is not None and not -1.0 <= score.floor <= _BIGGEST:
         yield Problem(f"{where}.floor", "out of a distance's range")
     yield from _signature(f"{where}.signature", score, family, output, track)
@@ -214,6 +216,21 @@ def _score(
             yield Problem(f"{inner}.n_pos", "a count below 0")
         if one.counts is not None and set(one.counts) != _CLASS_COUNTS:
             yield Problem(f"{inner}.counts", "they are tp, fp, fn and tn")
+
+
+def _skill(where: str, score: Score) -> Iterator[Problem]:
+    """A skill follows from the score, the constant's and the ceiling's."""
+    one = score.skill
+    if one is None or one.value is None:
+        return
+    if score.value is None or one.constant is None or one.ceiling is None:
+        yield Problem(f"{where}.skill", "a skill needs the values it is of")
+    elif one.ceiling == one.constant:
+        yield Problem(f"{where}.skill", "the constant is the ceiling")
+    else:
+        value = (score.value - one.constant) / (one.ceiling - one.constant)
+        if abs(value - one.value) > _SKILL_SLACK * max(1.0, abs(value)):
+            yield Problem(f"{where}.skill", f"{one.value:.4f}, and its values give {value:.4f}")
 
 
 def _value(

@@ -53,7 +53,7 @@ def saved(tmp_path):
 
 def test_what_is_saved_is_loaded(saved):
     assert Result.load(saved) == result()
-    assert Result.load(saved).score("fid_phantom").floor == 8.9
+    assert Result.load(saved).score("fid_phantom").unrelated.value == 8.9
     assert Result.load(saved).score("nothing") is None
     assert list(saved.parent.iterdir()) == [saved]
 

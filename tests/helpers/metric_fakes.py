@@ -11,9 +11,10 @@ from codixr.data.labels import PATHOLOGIES
 from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.model import Sample
-from codixr_bench.score import ClassScore, Score
+from codixr_bench.score import ClassScore, Score, Unrelated
 
 SIDE = 4
+UNRELATED = Unrelated(value=8.9, ci95=(7.5, 10.5), n=20, draws=20, extrapolated=False)
 
 
 class PixelBackbone:
@@ -112,7 +113,7 @@ def example_scores(task_makes_text: bool = False, value: float = 0.9) -> list[Sc
     )
     return [
         Score(name="fid_phantom", value=35.25, ci95=(31.0, 40.0), n=20, higher_is_better=False,
-              floor=8.9, signature="fid|n:20"),
+              unrelated=UNRELATED, signature="fid|n:20"),
         Score(name="auroc_macro", value=value, ci95=(0.88, 0.93), n=20, higher_is_better=True,
               per_class=classes, signature="auroc|n:20"),
     ]  # fmt: skip

@@ -76,16 +76,27 @@ class RealFeatures:
 
 def features_of_dataset(dataset: StudyDataset, view: Modality, backbone: Backbone) -> Features:
     """Features of a dataset's real pictures, [n, d]; kept where the backbone is worth it."""
-    kept = RealFeatures(dataset, view, backbone) if getattr(backbone, "keeps", False) else None
-    if kept is not None:
-        found = kept.rows(range(len(dataset)))
-        if found is not None:
-            return found
+    return rows_of_dataset(dataset, view, backbone, range(len(dataset))).all()
+
+
+def rows_of_dataset(
+    dataset: StudyDataset, view: Modality, backbone: Backbone, wanted: range
+) -> FeatureRows:
+    """Features of the real pictures at ``wanted`` positions, as rows from 0 on.
+
+    Those of a whole dataset are kept where the backbone is worth it.
+    """
+    whole = wanted == range(len(dataset))
+    keeps = whole and getattr(backbone, "keeps", False)
+    kept = RealFeatures(dataset, view, backbone) if keeps else None
     rows = FeatureRows()
-    for first in range(0, len(dataset), _BATCH):
-        positions = range(first, min(first + _BATCH, len(dataset)))
-        studies = [dataset[position] for position in positions]
-        rows.add(positions, backbone.features(real_images(positions, studies, view)))
+    for first in range(0, len(wanted), _BATCH):
+        batch = wanted[first : first + _BATCH]
+        found = None if kept is None else kept.rows(batch)
+        if found is None:
+            studies = [dataset[position] for position in batch]
+            found = backbone.features(real_images(batch, studies, view))
+        rows.add(range(first, first + len(batch)), found)
     if kept is not None:
         kept.keep(rows)
-    return rows.all()
+    return rows

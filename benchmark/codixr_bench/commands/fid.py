@@ -114,7 +114,10 @@ def _print(sides: "list[Side]", scores: "list[Score]") -> None:
             print(f"{score.name:<22} –  {score.reason}")
             continue
         ci95 = "" if score.ci95 is None else f"  [{score.ci95[0]:.5g}, {score.ci95[1]:.5g}]"
-        floor = "" if score.floor is None else f"  floor {score.floor:.5g}"
-        print(f"{score.name:<22} {score.value:.5g}{ci95}{floor}")
+        print(f"{score.name:<22} {score.value:.5g}{ci95}")
+        if (within := score.unrelated) is not None:
+            ends = ", ".join(f"{end:.5g}" for end in within.ci95)
+            how = "halves carried over" if within.extrapolated else "same n"
+            print(f"  unrelated pictures of B, {how}: {within.value:.5g} [{ends}]")
     for score in scores:
         print(score.signature)

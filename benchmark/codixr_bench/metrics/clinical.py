@@ -43,6 +43,9 @@ class ClinicalMetric:
         scores: which.
     """
 
+    has_skill = False
+    """Its models would have to read two more sets of reports."""
+
     def __init__(self, name: str, scores: Sequence[str]) -> None:
         self.name = name
         self.scores = tuple(scores)

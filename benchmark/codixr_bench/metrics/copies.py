@@ -58,6 +58,7 @@ class _Copies(ABC):
     """The share of near copies among what was made, and among what is real."""
 
     name = "near_copy"
+    has_skill = False
 
     def __init__(self) -> None:
         self.absent: str | None = NO_TRAINING

@@ -1,4 +1,4 @@
-"""From two stored sets of features to scores: values, intervals, floors, signatures, reasons."""
+"""From stored sets of features to scores: values, intervals, scales, signatures, reasons."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from codixr_bench.metrics.fid_infinity import extrapolated_distance
 from codixr_bench.metrics.frechet import Influences, frechet_of_rows
 from codixr_bench.metrics.kid import kernel_distance, paired_kernel_distance
 from codixr_bench.metrics.precision_recall import K_DENSITY, K_PRECISION, manifolds
-from codixr_bench.score import ClassScore, Score
+from codixr_bench.score import ClassScore, Score, Unrelated
 from codixr_bench.statistics.bootstrap import Interval
 from codixr_bench.statistics.half_samples import Halved, Splits
 from codixr_bench.statistics.influence_interval import (
@@ -27,6 +27,8 @@ _SHARE = Facts(higher_is_better=True, about=About.PICTURE, lowest=0.0, highest=1
 _DISTANCE = Facts(higher_is_better=False, about=About.PICTURE, lowest=0.0, decimals=2)
 FACTS: dict[str, Facts] = {
     "fid": replace(_DISTANCE, primary=True),
+    "fid_other": _DISTANCE,
+    "fid_other_real": _DISTANCE,
     "kid": replace(_DISTANCE, lowest=-np.inf, decimals=4),
     "precision": _SHARE,
     "recall": _SHARE,
@@ -35,10 +37,11 @@ FACTS: dict[str, Facts] = {
     "fid_inf": replace(_DISTANCE, lowest=-np.inf),
     "fid_by_class": replace(_DISTANCE, title="Fréchet distance", only_classes=True),
 }
-"""What can be asked for; a score's name is the kind, then the backbone."""
+"""What can be asked for; see ``score_name``."""
 KINDS = tuple(FACTS)
 TOO_FEW = "a distance needs two studies or more"
 TOO_FEW_TO_COVER = "the coverage of other studies needs 14 studies or more"
+NO_OTHERS = "too few real pictures of other studies at hand"
 NO_LABELS = "the pictures come without labels"
 LEAST_OF_CLASS = 50
 """Studies with a pathology, for its own distance."""
@@ -48,6 +51,8 @@ _NORMAL = 1.959964
 """Half of a 95 % interval, in standard errors."""
 _MANIFOLDS = {"precision", "recall", "density", "coverage"}
 """Higher is better; the interval comes from halves of the studies."""
+_OTHER = {"fid_other", "fid_other_real"}
+"""Against real pictures of other studies."""
 
 Vector = NDArray[np.float64]
 
@@ -64,8 +69,11 @@ class Asked:
     reference: str
     """``same-studies``: the sides are paired, row by row; anything else: they are independent."""
     suffix: str = ""
-    floor: float | None = None
-    floor_n: int = 0
+    unrelated: Unrelated | None = None
+    others: FeatureRows | None = None
+    """Real pictures of n other studies."""
+    others_from: str = "none"
+    """Where they are from: ``train``, or ``test-rest``, the evaluated split's other studies."""
     patients: list[str] | None = None
     """A patient a study, where patients have several."""
     labels: NDArray[np.int8] | None = None
@@ -98,8 +106,9 @@ class Scored:
 
 
 def score_name(kind: str, backbone: str, suffix: str = "") -> str:
-    """E.g. ``fid_inception[F]``."""
-    return f"{kind}_{backbone}{suffix}"
+    """E.g. ``fid_inception[F]``, ``fid_inception_other``."""
+    base, other, more = kind.partition("_other")
+    return f"{base}_{backbone}{other}{more}{suffix}"
 
 
 def distance_scores(generated: FeatureRows, real: FeatureRows, asked: Asked) -> list[Scored]:
@@ -121,6 +130,9 @@ def distance_scores(generated: FeatureRows, real: FeatureRows, asked: Asked) -> 
             continue
         if kind in _MANIFOLDS:
             scored.append(of_manifolds[kind])
+            continue
+        if kind in _OTHER:
+            scored.append(_to_others(kind, real if kind.endswith("real") else generated, asked))
             continue
         try:
             scored.append(_scored(kind, computations[kind](), asked))
@@ -157,10 +169,31 @@ def _scored(kind: str, found: Influences, asked: Asked) -> Scored:
         ci95=interval(kind, found, asked),
         n=asked.n,
         higher_is_better=False,
-        floor=asked.floor if kind == "fid" else None,
+        unrelated=asked.unrelated if kind == "fid" else None,
         signature=_signature(kind, asked, "influence-score" if kind == "kid" else "influence"),
     )
     return Scored(score, found.first + found.second if asked.paired else None)
+
+
+def _to_others(kind: str, rows: FeatureRows, asked: Asked) -> Scored:
+    """The distance of the generated pictures, or the real ones, to those of other studies.
+
+    The sides are independent, and the other studies the same for every model.
+    """
+    if asked.others is None:
+        return _null(kind, asked, NO_OTHERS)
+    found = frechet_of_rows(rows, asked.others)
+    errors = (standard_error(found.first, asked.patients), standard_error(found.second))
+    half = _NORMAL * math.hypot(*(error for error, _ in errors))
+    score = Score(
+        name=score_name(kind, asked.backbone, asked.suffix),
+        value=found.value,
+        ci95=(max(0.0, found.value - half), found.value + half),
+        n=asked.n,
+        higher_is_better=False,
+        signature=_signature(kind, asked, "influence"),
+    )
+    return Scored(score, found.first)
 
 
 def _of_manifolds(generated: FeatureRows, real: FeatureRows, asked: Asked) -> dict[str, Scored]:
@@ -217,11 +250,11 @@ def _signature(kind: str, asked: Asked, ci: str | None) -> str:
         "fid_by_class": f"|least:{LEAST_OF_CLASS}",
     }.get(kind, "")
     backbone = asked.signature or asked.backbone
-    parts = f"{kind}|backbone:{backbone}{how}|ref:{asked.reference}|n:{asked.n}"
+    reference = asked.others_from if kind in _OTHER else asked.reference
+    name = kind.partition("_other")[0]
+    parts = f"{name}|backbone:{backbone}{how}|ref:{reference}|n:{asked.n}"
     if ci is not None:
         parts += f"|ci:{ci}" + (",by-patient" if asked.patients is not None else "")
-        if kind == "fid" and asked.floor is not None:
-            parts += f"|floor-n:{asked.floor_n}"
     return parts
 
 

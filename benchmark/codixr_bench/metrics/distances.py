@@ -1,7 +1,8 @@
 """Distances between generated and real pictures of one view: Fréchet, kernel, manifolds, by class.
 
-All from one pass over the pictures; ``fid_<backbone>`` alone unless others are asked for by name.
-The reference set is the real pictures of the same evaluated studies, so both sides have the same n.
+All from one pass over the pictures; ``fid_<backbone>`` and its ``_other`` alone unless others are
+asked for by name. The reference set is the real pictures of the same evaluated studies, so both
+sides have the same n.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ from codixr_bench.backbones.backbone import (
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.backbones.published import SCORE_NAMES, load_or_note, published
-from codixr_bench.backbones.real_features import RealFeatures, features_of_dataset
+from codixr_bench.backbones.real_features import RealFeatures
 from codixr_bench.metric import Column, Columns, Family, Peer, PeerScore
 from codixr_bench.metrics.distance_peers import distance_peers
 from codixr_bench.metrics.distance_scores import (
@@ -33,18 +34,23 @@ from codixr_bench.metrics.distance_scores import (
     KINDS,
     NO_CLASS,
     NO_LABELS,
+    NO_OTHERS,
     TOO_FEW,
     TOO_FEW_TO_COVER,
     Asked,
     distance_scores,
     score_name,
 )
-from codixr_bench.metrics.frechet import FeatureStatistics, distance_between, frechet_distance
+from codixr_bench.metrics.other_pictures import first_rows, other_pictures
 from codixr_bench.metrics.peers import StatePeer
+from codixr_bench.metrics.unrelated import unrelated_distance
 from codixr_bench.model import Sample
-from codixr_bench.score import Score
+from codixr_bench.score import Score, Unrelated
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
+
+USUAL = ("fid", "fid_other", "fid_other_real")
+"""What is made unasked: the protocol's distance, and the pair that can be read side by side."""
 
 
 class PictureDistances:
@@ -54,8 +60,9 @@ class PictureDistances:
         backbone: the feature extractor.
         view: F or L.
         task: the task being scored; names get ``[F]`` or ``[L]`` where it makes both views.
-        floor_features: features [m, d] of real studies disjoint from the evaluated ones, for
-            ``Score.floor``; the first min(m, n) of each side are compared.
+        others: features of real pictures of other studies, for ``fid_<backbone>_other`` and
+            ``Score.unrelated``.
+        others_from: where they are from, as the signature says it.
     """
 
     def __init__(
@@ -63,14 +70,16 @@ class PictureDistances:
         backbone: Backbone,
         view: Modality,
         task: Task | None = None,
-        floor_features: Features | None = None,
+        others: FeatureRows | None = None,
+        others_from: str = "train",
     ) -> None:
         self.backbone = backbone
         self.view = view
         self.suffix = suffix_of(task, view)
         self.name = score_name("fid", backbone.name, self.suffix)
-        self.kinds: tuple[str, ...] = ("fid",)
-        self.floor_features = floor_features
+        self.kinds: tuple[str, ...] = USUAL
+        self.others = others
+        self.others_from = others_from
         self.real_features: RealFeatures | None = None
         """Features of the real pictures from an earlier run; see ``real_features.py``."""
         self._generated = FeatureRows()
@@ -85,10 +94,12 @@ class PictureDistances:
         return tuple(score_name(kind, self.backbone.name) for kind in KINDS)
 
     def choose(self, wanted: Sequence[str]) -> None:
-        """Make those of ``wanted`` that are offered; ``fid`` where none is."""
+        """Make those of ``wanted`` that are offered; ``USUAL`` where none is, or ``fid``."""
         asked = {name.partition("[")[0] for name in wanted}
-        kinds = [kind for kind in KINDS if score_name(kind, self.backbone.name) in asked]
-        self.kinds = tuple(kinds) or ("fid",)
+        kinds = {kind for kind in KINDS if score_name(kind, self.backbone.name) in asked}
+        if not kinds or "fid" in kinds:
+            kinds |= set(USUAL)
+        self.kinds = tuple(kind for kind in KINDS if kind in kinds)
 
     @property
     def absent(self) -> str | None:
@@ -137,29 +148,14 @@ class PictureDistances:
         load_or_note(self.backbone, self.name)
 
     def prepare(self, evaluation: Evaluation) -> None:
-        """Load the backbone, find kept features, and the disjoint real studies of the floor.
-
-        The floor's studies, as many as are evaluated, come from the validation split where it is
-        large enough, else from the training split, as many as there are; a track that has neither
-        gets none.
-        """
+        """Load the backbone, find kept features, and real pictures of other studies."""
         self.load()
         if self.absent:
             return
-        dataset, track = evaluation.dataset, evaluation.track
         if getattr(self.backbone, "keeps", False):
-            self.real_features = RealFeatures(dataset, self.view, self.backbone)
-        n = len(dataset)
-        splits = [split for split in ("val", "train") if split in track.splits]
-        if self.floor_features is not None or not splits or n < 2:
-            return
-        enough = [split for split in splits if track.splits[split] >= n]
-        split = enough[0] if enough else max(splits, key=lambda name: track.splits[name])
-        other = evaluation.split(split, min(n, track.splits[split]))
-        images = getattr(other, "images", None)
-        if callable(images):
-            images(self.view)
-        self.floor_features = features_of_dataset(other, self.view, self.backbone)
+            self.real_features = RealFeatures(evaluation.dataset, self.view, self.backbone)
+        if self.others is None and "fid" in self.kinds:
+            self.others, self.others_from = other_pictures(evaluation, self.view, self.backbone)
 
     def peer(self) -> Peer:
         """torch-fidelity and prdc, on the same features."""
@@ -195,15 +191,16 @@ class PictureDistances:
             if self.real_features is not None:
                 self.real_features.keep(self._real)
         patients = [self._patients[position] for position in order]
-        floor, floor_n = self._floor()
+        few = self.others is None or len(self.others) < n
         asked = Asked(
             backbone=self.backbone.name,
             signature="" if self.absent else self.backbone.signature,
             suffix=self.suffix,
             kinds=self.kinds,
             reference="same-studies",
-            floor=floor,
-            floor_n=floor_n,
+            unrelated=self._unrelated(n),
+            others=None if few or self.others is None else first_rows(self.others, n),
+            others_from=self.others_from,
             patients=patients if len(set(patients)) < len(patients) else None,
             labels=np.stack([self._labels[p] for p in order]) if self._labels else None,
             absent=self.absent,
@@ -217,17 +214,10 @@ class PictureDistances:
         }
         return [one.score for one in scored], statistics
 
-    def _floor(self) -> tuple[float | None, int]:
-        floor = self.floor_features
-        if floor is None or len(floor) < 2 or len(self._real) < 2:
-            return None, 0
-        m = min(len(self._real), len(floor))
-        if m < floor.shape[1]:
-            return distance_between(self._real.all(np.arange(m)), np.asarray(floor[:m])), m
-        own = FeatureStatistics.of(self._real.read(np.arange(m)))
-        other = FeatureStatistics.of(floor[i : min(i + 1024, m)] for i in range(0, m, 1024))
-        value = frechet_distance(own.mean, own.covariance, other.mean, other.covariance)
-        return value, m
+    def _unrelated(self, n: int) -> Unrelated | None:
+        if "fid" not in self.kinds or len(self._real) < 2:
+            return None
+        return unrelated_distance(self._real, n, self.others)
 
     def _finite(self, positions: Sequence[int], features: Features) -> Features:
         bad = ~np.isfinite(features).all(axis=1)
@@ -268,6 +258,7 @@ class Distances(Family):
         TOO_FEW,
         TOO_FEW_TO_COVER,
         NO_LABELS,
+        NO_OTHERS,
         NO_CLASS,
         r"fewer than \d+ studies show it",
         r"an extrapolation in \d+ features needs [\d,]+ studies",

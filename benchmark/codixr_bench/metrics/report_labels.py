@@ -262,7 +262,7 @@ class ReportLabels(Family):
             lowest=0.0,
             highest=1.0,
             primary=average == "macro",
-            place=40 if average == "micro" else None,
+            place=40 if average == "macro" else None,
             title="label F1" if average == "macro" else "",
             pin="label_f1",
         )

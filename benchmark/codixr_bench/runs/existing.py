@@ -139,4 +139,5 @@ def _finish(
         data_dir=options.data_dir,
         show_content=options.show_content,
         with_peers=options.cross_check,
+        wanted=options.metrics,
     )

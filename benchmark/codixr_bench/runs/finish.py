@@ -26,6 +26,7 @@ from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.runs.cross_check import cross_check, peers_of
 from codixr_bench.runs.grid import ROWS, save_grid
 from codixr_bench.runs.record import RunRecord
+from codixr_bench.runs.references import metrics_of, references
 from codixr_bench.runs.scoring import SampleSource, prepare_metrics, score_samples
 from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.statistics.influence import as_pseudovalues
@@ -104,8 +105,11 @@ def finish(
     show_content: bool = False,
     timings: Mapping[str, float] | None = None,
     with_peers: bool = False,
+    wanted: tuple[str, ...] = (),
 ) -> ScoredRun:
     """Score all samples and write the files, ``result.json`` last.
+
+    ``wanted`` are the names that ``metrics`` were asked for by.
 
     ``with_peers`` has each score computed by a library too, for ``Result.cross_check``.
 
@@ -113,9 +117,12 @@ def finish(
     """
     messages.say("codixr-bench", f"scoring {len(dataset):,} samples")
     began = time.perf_counter()
-    prepare_metrics(metrics, Evaluation(track, dataset, data_dir))
+    evaluation = Evaluation(track, dataset, data_dir)
+    prepare_metrics(metrics, evaluation)
+    held = references(source.task, evaluation, wanted)
+    prepare_metrics(metrics_of(held), evaluation)
     peers = peers_of(metrics) if with_peers else []
-    scored = score_samples(source, dataset, metrics, peers)
+    scored = score_samples(source, dataset, metrics, peers, held)
     seconds = time.perf_counter() - began
     checked = cross_check(scored.scores, peers) if with_peers else ()
     result = make_result(

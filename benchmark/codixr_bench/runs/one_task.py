@@ -173,6 +173,7 @@ def run_task(
             data_dir=options.data_dir,
             show_content=options.show_content,
             timings={"generate": round(generated.seconds, 3)},
+            wanted=options.metrics,
         )
     finally:
         store.close()

@@ -1,7 +1,7 @@
 """The distance between any two sets of pictures, outside of any track.
 
 A is what was made, B what is real. The sides are independent: no picture of A belongs to one of B.
-Beside the distance stands its floor, two disjoint halves of B, and a note on whatever makes the
+Beside the distance stands that of two disjoint parts of B, and a note on whatever makes the
 number hard to read: few pictures, unequal numbers, pictures that are on both sides.
 """
 
@@ -21,14 +21,13 @@ from codixr_bench.metrics.distance_scores import (
     score_name,
 )
 from codixr_bench.metrics.frechet import (
-    FeatureStatistics,
     FrechetDerivative,
     Influences,
-    distance_between,
     frechet_distance,
 )
+from codixr_bench.metrics.unrelated import unrelated_distance
 from codixr_bench.runs.picture_sets import Side
-from codixr_bench.score import Score
+from codixr_bench.score import Score, Unrelated
 from codixr_bench.statistics.influence_interval import influence_interval
 
 METRICS = tuple(kind for kind in KINDS if kind != "fid_by_class")
@@ -45,8 +44,8 @@ def set_distances(
     Raises InputError for sides of other features, or of a single picture.
     """
     notes = _notes(a, b, backbone)
-    scores, floor_notes = _scores(a, b, backbone, kinds)
-    return scores, notes + floor_notes
+    scores, more = _scores(a, b, backbone, kinds)
+    return scores, notes + more
 
 
 def open_backbone(named: str, view: Modality, weights: Path | None, *, allow: bool) -> Backbone:
@@ -86,15 +85,14 @@ def _scores(
     for side in (a, b):
         if side.statistics.n < 2:
             raise InputError(f"'{side.source}' holds one picture: a distance needs two or more")
-    floor, floor_n, notes = _floor(a, b)
+    unrelated, notes = _unrelated(a, b)
     asked = Asked(
         backbone=backbone.name,
         signature=backbone.signature,
         kinds=kinds,
         n=a.n or 0,
         reference=f"independent:{b.n or 'unknown'}",
-        floor=floor,
-        floor_n=floor_n,
+        unrelated=unrelated,
     )
     if a.rows is not None and b.rows is not None:
         return [one.score for one in distance_scores(a.rows, b.rows, asked)], notes
@@ -128,8 +126,6 @@ def distance_scores_without_rows(a: Side, b: Side, asked: Asked) -> list[Score]:
             influence = found.first if a.rows is not None else found.second
             ci95 = influence_interval(found.value, influence, lowest=0.0)
             signature += f"|ci:influence,{sampled}-alone"
-        if asked.floor is not None:
-            signature += f"|floor-n:{asked.floor_n}"
         scores.append(
             Score(
                 name=name,
@@ -137,7 +133,7 @@ def distance_scores_without_rows(a: Side, b: Side, asked: Asked) -> list[Score]:
                 ci95=ci95,
                 n=asked.n,
                 higher_is_better=False,
-                floor=asked.floor,
+                unrelated=asked.unrelated,
                 signature=signature,
             )
         )
@@ -159,27 +155,19 @@ def _against_statistics(a: Side, b: Side) -> tuple[Influences, str]:
     return Influences(derivative.value, none, second - second.mean()), "B"
 
 
-def _floor(a: Side, b: Side) -> tuple[float | None, int, list[str]]:
-    """The distance between two disjoint parts of B, of as many pictures as A where B has them."""
+def _unrelated(a: Side, b: Side) -> tuple[Unrelated | None, list[str]]:
+    """The distance between two disjoint parts of B, of as many pictures as A."""
     if b.rows is None:
-        return None, 0, ["B is cached statistics: a floor needs pictures"]
-    m = min(len(b.rows) // 2, a.n or len(b.rows))
-    if m < 2:
-        return None, 0, ["B has fewer than four pictures: too few for a floor"]
-    order = np.random.default_rng(_SEED).permutation(len(b.rows))
-    parts = [np.sort(order[:m]), np.sort(order[m : 2 * m])]
-    if m < b.rows.dimensions:
-        value = distance_between(*(b.rows.all(part) for part in parts))
-    else:
-        one, two = (FeatureStatistics.of(b.rows.read(part)) for part in parts)
-        value = frechet_distance(one.mean, one.covariance, two.mean, two.covariance)
-    notes = []
-    if a.n is not None and m < a.n:
-        notes = [
-            f"the floor is of {m:,} pictures a side, the distance of {a.n:,}: "
-            "a floor of fewer pictures lies higher"
+        return None, ["B is cached statistics: a distance within B needs pictures"]
+    found = unrelated_distance(b.rows, a.n or len(b.rows))
+    if found is None:
+        return None, ["B has fewer than four pictures: too few for a distance within B"]
+    if found.extrapolated:
+        half = len(b.rows) // 2
+        return found, [
+            f"the distance within B is of {half:,} pictures a side, carried over to {found.n:,}"
         ]
-    return value, m, notes
+    return found, []
 
 
 def _notes(a: Side, b: Side, backbone: Backbone) -> list[str]:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
-from codixr_bench.metric import LoadsNetworks, Metric, Peer, Prepares
+from codixr_bench.metric import LoadsNetworks, Metric, Peer, Prepares, has_skill
 from codixr_bench.model import Sample
+from codixr_bench.runs.references import Reference, measured, with_skill
 from codixr_bench.score import Score
 from codixr_bench.statistics.bootstrap import patient_numbers, resampling_patients
 from codixr_bench.task import Task
@@ -64,8 +65,11 @@ def score_samples(
     dataset: StudyDataset,
     metrics: Sequence[Metric],
     peers: Sequence[Peer] = (),
+    references: Sequence[Reference] | None = None,
 ) -> Scored:
     """Score every sample against its study; nothing is dropped. ``peers`` see the same samples.
+
+    ``references``, constant and ceiling, give each score its ``skill``; None for no skill at all.
 
     Intervals resample patients. Where some have several studies, the statistics' column ``patient``
     numbers them by first appearance.
@@ -82,6 +86,8 @@ def score_samples(
             metric.update(positions, studies, samples)
         for peer in peers:
             peer.update(positions, studies, samples)
+        for reference in references or ():
+            reference.update(positions, studies)
         n += len(positions)
         patients += [study.subject_id for study in studies]
     if n != len(dataset):
@@ -92,8 +98,12 @@ def score_samples(
         numbers = patient_numbers()
         if numbers is not None and count < n:
             statistics["patient"] = numbers
+        held = [(one.name, one.measured()) for one in references or ()]
         for metric in metrics:
-            scores += metric.compute()
+            own = metric.compute()
+            if references is not None and has_skill(metric):
+                own = with_skill(own, measured(own, metric), held, statistics.get("patient"))
+            scores += own
             for name, values in metric.statistics().items():
                 statistics[name if name not in statistics else f"{metric.name}.{name}"] = values
     return Scored(scores, statistics, n, count)

@@ -270,5 +270,12 @@ def decode_png(content: bytes) -> Image:
     return (levels.astype(np.float32) / _LEVELS)[None]
 
 
+def as_stored(image: Image) -> Image:
+    """A picture as it comes back from the store: rounded to 16 bits."""
+    levels = np.rint(image * _LEVELS).astype(np.uint16)
+    stored: Image = levels.astype(np.float32) / _LEVELS
+    return stored
+
+
 def _encode(content: Content) -> Content | bytes:
     return content if isinstance(content, str) else encode_png(content)

@@ -86,13 +86,17 @@ def print_summary(
 
 
 def _scores_table(result: Result, scale: Sequence[Result]) -> Columns:
+    with_skill = any(score.skill is not None for score in result.scores)
+    # n stands in the heading too: it gives way to the skill where all scores have the same.
+    with_n = not with_skill or any(score.n != result.track.n for score in result.scores)
     table = Columns(
         [
             Column("score", cut=True),
             Column(""),
             Column("value", "right"),
             Column("95 % interval", "center"),
-            Column("n", "right"),
+            *([Column("skill", "right")] if with_skill else []),
+            *([Column("n", "right")] if with_n else []),
             *(Column(other.model.name, "right", cut=True, dim=True) for other in scale),
         ]
     )
@@ -104,13 +108,16 @@ def _scores_table(result: Result, scale: Sequence[Result]) -> Columns:
                 _arrow(score),
                 _whole(score),
                 "" if _only_classes(score) else interval(score, " – "),
-                f"{score.n:,}",
+                *([_skill(score)] if with_skill else []),
+                *([f"{score.n:,}"] if with_n else []),
                 *(_whole(other) if other else MISSING for other in beside),
             ]
         )
-        if score.floor is not None:
-            floor = number(score.name, score.floor)
-            table.row(["  real against real", "", floor, "", "", *("" for _ in scale)], dim=True)
+        if (unrelated := score.unrelated) is not None:
+            shown = [number(score.name, v) for v in (unrelated.value, *unrelated.ci95)]
+            how = "1/n" if unrelated.extrapolated else "same n"
+            row = [f"  unrelated real, {how}", "", shown[0], f"{shown[1]} – {shown[2]}"]
+            table.row([*row, *("" for _ in range(with_skill + with_n + len(scale)))], dim=True)
     return table
 
 
@@ -133,6 +140,13 @@ def _class_table(view: str, results: Sequence[Result]) -> Columns:
             table.row([name, *cells], dim=one is not result)
         table.end_section()
     return table
+
+
+def _skill(score: Score) -> str:
+    """0.00 for one answer to everything, 1.00 for the ceiling; a dash where it has no meaning."""
+    if score.skill is None or score.skill.value is None or _only_classes(score):
+        return MISSING
+    return f"{score.skill.value:.2f}"
 
 
 def _whole(score: Score) -> str:

@@ -82,33 +82,33 @@ def features(pictures):
     return Blocks().features((pictures[:, None] / np.float32(255)).astype("f4"))
 
 
-def test_two_folders_have_the_distance_of_their_features_and_a_floor(a, b, capsys):
+def test_two_folders_have_the_distance_of_their_features_and_one_within_b(a, b, capsys):
     answer = scored(capsys, a, b)
     (score,) = answer["scores"]
     x, y = features(levels(40, 0, shift=25)), features(levels(40, 1))
     assert score["value"] == pytest.approx(distance_between(x, y), rel=1e-6)
     assert 0 < score["ci95"][0] < score["value"] < score["ci95"][1]
-    assert 0 < score["floor"] < score["value"]
+    within = score["unrelated"]
+    assert 0 < within["ci95"][0] < within["value"] < within["ci95"][1] < score["value"]
+    assert (within["n"], within["draws"], within["extrapolated"]) == (40, 20, True)
     assert score["signature"] == (
-        "fid|backbone:blocks|weights:none|ref:independent:40|n:40|ci:influence|floor-n:20"
+        "fid|backbone:blocks|weights:none|ref:independent:40|n:40|ci:influence"
     )
     assert answer["rankable"]
-    assert answer["notes"] == [
-        "the floor is of 20 pictures a side, the distance of 40: a floor of fewer pictures lies "
-        "higher"
-    ]
+    assert answer["notes"] == ["the distance within B is of 20 pictures a side, carried over to 40"]
 
 
 def test_the_table_alone_is_on_stdout(a, b, capsys):
     assert run(a, b, "--metrics", "fid,kid,coverage") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "A 40 pictures · B 40 pictures"
-    assert [line.split()[0] for line in lines[1:4]] == [
+    assert [line.split()[0] for line in lines[1:5]] == [
         "fid_phantom",
+        "unrelated",
         "kid_phantom",
         "coverage_phantom",
     ]
-    assert "floor" in lines[1]
+    assert lines[2].startswith("  unrelated pictures of B, halves carried over: ")
 
 
 def test_cached_statistics_stand_for_pictures(a, b, tmp_path, capsys):
@@ -120,7 +120,7 @@ def test_cached_statistics_stand_for_pictures(a, b, tmp_path, capsys):
     assert fid["value"] == pytest.approx(expected["value"], rel=1e-6)
     assert fid["ci95"][0] < fid["value"] < fid["ci95"][1]
     assert "ci:influence,A-alone" in fid["signature"]
-    assert (kid["value"], fid["floor"]) == (None, None)
+    assert (kid["value"], fid["unrelated"]) == (None, None)
     assert "no single pictures" in kid["reason"]
     assert answer["b"]["n"] is None
     assert not answer["rankable"]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.feature_rows import FeatureRows
+from codixr_bench.metrics.distance_scores import NO_OTHERS
 from codixr_bench.metrics.distances import PictureDistances
 from codixr_bench.metrics.frechet import (
     FeatureStatistics,
@@ -23,8 +24,8 @@ from helpers.metric_fakes import PixelBackbone, scored_in, shards, studies_and_s
 STUDIES, SAMPLES = studies_and_samples(40)
 
 
-def metric(task=None, floor=None):
-    return PictureDistances(PixelBackbone(), Modality.F, task, floor)
+def metric(task=None, others=None):
+    return PictureDistances(PixelBackbone(), Modality.F, task, others)
 
 
 def features(n, d, seed, shift=0.0):
@@ -167,31 +168,39 @@ def test_any_split_into_shards_gives_the_same_score(split):
         np.testing.assert_array_equal(merged.statistics()[name], column)
 
 
-def test_the_score_says_how_it_was_made_and_stands_beside_its_floor():
-    other, _ = studies_and_samples(60, seed=9)
-    floor = pixels(other)
-    scored = metric(floor=floor)
+def test_the_score_says_how_it_was_made_and_stands_beside_unrelated_real_pictures():
+    other, _ = studies_and_samples(80, seed=9)
+    scored = metric(others=rows_of(pixels(other)))
     scored.update(range(len(STUDIES)), STUDIES, SAMPLES)
-    (score,) = pickle.loads(pickle.dumps(scored)).compute()
+    score, to_others, real_to_others = pickle.loads(pickle.dumps(scored)).compute()
     real = pixels(STUDIES)
     assert score.name == "fid_pixels"
     assert not score.higher_is_better
-    assert score.floor == pytest.approx(distance_between(real, floor[:40]))
     assert score.ci95[0] <= score.value <= score.ci95[1]
     assert score.signature == (
-        "fid|backbone:pixels|weights:none|ref:same-studies|n:40|ci:influence|floor-n:40"
+        "fid|backbone:pixels|weights:none|ref:same-studies|n:40|ci:influence"
     )
-    (influence,) = scored.statistics().values()
-    assert set(scored.statistics()) == {"fid_pixels.influence"}
-    assert influence.shape == (40,)
-    assert influence.mean() == pytest.approx(0, abs=1e-12)
+    scale = score.unrelated
+    assert (scale.n, scale.draws, scale.extrapolated) == (40, 20, False)
+    assert scale.ci95[0] < scale.value < scale.ci95[1]
+    assert to_others.name == "fid_pixels_other"
+    made = PixelBackbone().features(np.stack([sample[Modality.F] for sample in SAMPLES]))
+    assert to_others.value == pytest.approx(distance_between(made, pixels(other)[:40]))
+    assert real_to_others.value == pytest.approx(distance_between(real, pixels(other)[:40]))
+    assert to_others.signature == ("fid|backbone:pixels|weights:none|ref:train|n:40|ci:influence")
+    names = ["fid_pixels", "fid_pixels_other", "fid_pixels_other_real"]
+    assert list(scored.statistics()) == [f"{name}.influence" for name in names]
+    for influence in scored.statistics().values():
+        assert influence.shape == (40,)
+        assert influence.mean() == pytest.approx(0, abs=1e-12)
 
 
 def test_real_pictures_against_themselves_are_at_0():
     scored = metric()
     scored.update(range(40), STUDIES, [{Modality.F: study.frontal} for study in STUDIES])
-    (score,) = scored.compute()
+    score, *others = scored.compute()
     assert score.value == pytest.approx(0, abs=1e-9)
+    assert {one.reason for one in others} == {NO_OTHERS}
     assert score.ci95 == pytest.approx((0, 0), abs=1e-9)
 
 
@@ -205,9 +214,9 @@ def test_a_suffix_tells_two_views_apart():
 def test_one_study_has_no_distance_and_the_score_says_why():
     one = metric()
     one.update([0], STUDIES[:1], SAMPLES[:1])
-    (score,) = one.compute()
-    assert (score.value, score.ci95, score.n) == (None, None, 1)
-    assert "two studies" in score.reason
+    for score in one.compute():
+        assert (score.value, score.ci95, score.n) == (None, None, 1)
+        assert "two studies" in score.reason
     assert metric().compute()[0].value is None
 
 
