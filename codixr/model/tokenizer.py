@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PAD, BOS, EOS, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"
 SPECIAL = (PAD, BOS, EOS, UNKNOWN)
+CONTINUES = "##"
+"""Begins a piece that is not a word's first."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,62 @@ def word_tokenizer(reports: Iterable[str]) -> "PreTrainedTokenizerBase":
         single=f"{BOS} $A {EOS}", special_tokens=[(BOS, 1), (EOS, 2)]
     )
     core.decoder = decoders.WordPiece(cleanup=True)  # joins words, and glues "." and "," on
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token=PAD, bos_token=BOS, eos_token=EOS, unk_token=UNKNOWN
+    )
+
+
+def piece_tokenizer(
+    texts: Iterable[str], least: int = 2, pieces: int = 200
+) -> "PreTrainedTokenizerBase":
+    """A tokenizer that knows every word that ``texts`` have ``least`` times, and cuts up others.
+
+    WordPiece over lower-case letters, digits and ASCII's signs: a word that is not in the
+    vocabulary becomes pieces of known words, at worst letters, so that none is lost. ``pieces`` is
+    the number of those pieces. A letter of another script is unknown.
+    """
+    from collections import Counter
+
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from tokenizers.processors import TemplateProcessing
+    from tokenizers.trainers import WordPieceTrainer
+    from transformers import PreTrainedTokenizerFast
+
+    normalizer = normalizers.Sequence(
+        [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
+    )
+    splitter = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex(r"[^a-z0-9]"), "isolated")]
+    )
+    counts = Counter(
+        word
+        for text in texts
+        for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))
+    )
+    words = sorted(word for word, count in counts.items() if count >= least and word.isascii())
+    signs = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
+    letters = [sign for sign in signs if sign.isalnum()]
+    trainer = WordPieceTrainer(
+        vocab_size=len(signs) + len(letters) + pieces,
+        initial_alphabet=signs,
+        continuing_subword_prefix=CONTINUES,
+        special_tokens=[],
+        show_progress=False,
+    )
+    learner = Tokenizer(models.WordPiece({}, unk_token=UNKNOWN))
+    learner.pre_tokenizer = splitter
+    learner.train_from_iterator((word for word in words for _ in range(1)), trainer)
+    learnt = [token for token in learner.get_vocab() if token.startswith(CONTINUES)]
+    parts = {*signs, *(CONTINUES + letter for letter in letters), *learnt}
+    vocabulary = {word: i for i, word in enumerate((*SPECIAL, *sorted({*words, *parts})))}
+    core = Tokenizer(
+        models.WordPiece(vocabulary, unk_token=UNKNOWN, continuing_subword_prefix=CONTINUES)
+    )
+    core.normalizer, core.pre_tokenizer = normalizer, splitter
+    core.post_processor = TemplateProcessing(
+        single=f"{BOS} $A {EOS}", special_tokens=[(BOS, 1), (EOS, 2)]
+    )
+    core.decoder = decoders.WordPiece(prefix=CONTINUES, cleanup=True)
     return PreTrainedTokenizerFast(
         tokenizer_object=core, pad_token=PAD, bos_token=BOS, eos_token=EOS, unk_token=UNKNOWN
     )
