@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PAD, BOS, EOS, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"
 SPECIAL = (PAD, BOS, EOS, UNKNOWN)
+DE_IDENTIFIED = r"_{2,}|\bx{3,}\b"
+"""What collections of reports put for a name or a date: no word."""
 CONTINUES = "##"
 """Begins a piece that is not a word's first."""
 
@@ -163,7 +165,12 @@ def piece_tokenizer(
     from transformers import PreTrainedTokenizerFast
 
     normalizer = normalizers.Sequence(
-        [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
+        [
+            normalizers.NFKD(),
+            normalizers.StripAccents(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(DE_IDENTIFIED), " "),
+        ]
     )
     splitter = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex(r"[^a-z0-9]"), "isolated")]

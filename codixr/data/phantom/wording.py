@@ -7,6 +7,7 @@ stay those of ``grammar``. Labels are known by construction; texts with abbrevia
 marked.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +26,7 @@ from codixr.data.phantom.case import (
 )
 from codixr.data.phantom.wording_findings import Noun
 from codixr.data.phantom.wording_places import one_of, place_of, side_alone
-from codixr.data.phantom.wording_style import draw_look, lay_out
+from codixr.data.phantom.wording_style import ABBREVIATIONS, draw_look, lay_out
 
 GRADES = (0.15, 0.5, 0.85)
 """A severity of each third: small or mild, moderate, large or severe."""
@@ -102,6 +103,17 @@ def _single(rng: np.random.Generator) -> Mention:
     return Mention(name, grade, side, zone, certain)
 
 
+def _either(rng: np.random.Generator) -> Meaning:
+    """One of two findings at one place, nobody knows which."""
+    names = (("Atelectasis", "Lung Opacity"), ("Atelectasis", "Pneumonia"))
+    sides: tuple[Side | None, ...] = ("left", "right", "bilateral", None)
+    side = sides[int(rng.integers(4))]
+    zone: Zone | None = "lower" if _chance(rng, 0.7) else None
+    return Meaning(
+        tuple(Mention(n, None, side, zone, certain=False) for n in names[int(rng.integers(2))])
+    )
+
+
 def sample_meaning(rng: np.random.Generator) -> Meaning:
     """What a text is to say: nothing, one finding, some or all of a simulated study's."""
     kind = rng.random()
@@ -110,6 +122,8 @@ def sample_meaning(rng: np.random.Generator) -> Meaning:
     if kind < 0.16:
         failure = Mention("Edema", int(rng.integers(3)) if _chance(rng, 0.4) else None)
         return Meaning((Mention("Cardiomegaly", certain=False), failure))
+    if kind < 0.18:
+        return _either(rng)
     if kind < 0.48:
         return Meaning((_blurred(_single(rng), rng, 0.4),))
     case = sample_case(int(rng.integers(2**31)), 0)
@@ -144,6 +158,8 @@ def case_of(meaning: Meaning, rng: np.random.Generator) -> Case:
                 continue
             certain = True
         grades = USUAL_GRADES.get(m.observation, (1, 2)) if m.grade is None else (m.grade,)
+        if m.observation == "Enlarged Cardiomediastinum" and m.grade == 2:
+            grades = (1, 2)  # the widest of all crowd the lungs: drawn alone, they look collapsed
         severity = GRADES[grades[int(rng.integers(len(grades)))]]
         made.append(_placed(m, severity, certain, rng))
     sided = ("central line", "pacemaker")
@@ -240,6 +256,22 @@ CONGESTION = (
     "vascular prominence",
 )
 """Edema in doubt, as CheXpert's rules count it."""
+EITHER = (
+    "{np} {or} {other}",
+    "{np} {or} {other}",
+    "possible {np} {or} {other}",
+    "this may represent {np} {or} {other}",
+    "findings may represent {np} {or} {other}",
+)
+WITHOUT = (
+    "{text} without {denied}",
+    "{text} without {denied}",
+    "{text} without evidence of {denied}",
+    "{text} with no {denied}",
+    "{text}, no {denied}",
+    "{text} but no {denied}",
+)
+"""A finding, and an absent one behind it."""
 CAUSES = (
     "{np} consistent with {other}",
     "{np} compatible with {other}",
@@ -373,6 +405,27 @@ class _Writer:
         text = one_of(frames, self.rng).format(np=words, other=other)
         self.say(text, {opacity.observation: 1, cause.observation: 1 if cause.certain else -1})
 
+    def either(self, first: Mention, second: Mention) -> None:
+        """One of two findings at one place."""
+        words, _ = self.noun(first)
+        nouns = {"Lung Opacity": ("infiltrate", "airspace disease"), "Pneumonia": ("pneumonia",)}
+        other = one_of(nouns[second.observation], self.rng)
+        joined = one_of(("or", "versus", "or"), self.rng)
+        text = one_of(EITHER, self.rng).format_map({"np": words, "or": joined, "other": other})
+        self.say(text, {first.observation: -1, second.observation: -1})
+
+    def without(self, absent: set[str]) -> None:
+        """Behind the last sentence, one or two absent findings."""
+        names = [name for name in normal.DENIABLE if name in absent]
+        if not names or any(mark in self.sentences[-1] for mark in (",", " no ", "without")):
+            return
+        weights = np.array([normal.DENIED_OFTEN[name] for name in names])
+        order = np.argsort(self.rng.exponential(size=len(names)) / weights)
+        chosen = [names[i] for i in order[: 1 + int(self.rng.random() < 0.3)]]
+        denied = " or ".join(one_of(normal.DENIABLE[name], self.rng) for name in chosen)
+        text = one_of(WITHOUT, self.rng).format(text=self.sentences.pop(), denied=denied)
+        self.say(text, dict.fromkeys(chosen, 0))
+
     def line(self, lines: tuple[normal.Line, ...], absent: set[str]) -> None:
         """One of the lines that agrees with what is absent, if there is one."""
         line = lines[int(self.rng.integers(len(lines)))]
@@ -432,6 +485,10 @@ def _together(w: _Writer, rng: np.random.Generator) -> None:
         if same and (not cause.certain or _chance(rng, 0.6)):
             w.cause(opacity, cause)
             rest = [m for m in rest if m not in (opacity, cause)]
+    doubts = [m for m in rest if not m.certain]
+    if len(doubts) == 2 and doubts[0].observation == "Atelectasis" and opacity in (None, doubts[1]):
+        w.either(*doubts)
+        rest = [m for m in rest if m not in doubts]
     while rest:
         m = rest.pop(0)
         if rest and m.certain and rest[0].certain and _chance(rng, 0.3):
@@ -462,7 +519,7 @@ def _beside(w: _Writer, absent: set[str], rng: np.random.Generator) -> None:
             w.line(normal.NORMAL_MEDIASTINUM if which == 6 else normal.NORMAL_BOTH, absent)
 
 
-def _aside(w: _Writer, rng: np.random.Generator) -> None:
+def _aside(w: _Writer, rng: np.random.Generator, odd: float) -> None:
     """Things that the phantom does not draw, and remarks."""
     if _chance(rng, 0.22):
         for _ in range(1 + int(rng.random() < 0.3)):
@@ -471,14 +528,15 @@ def _aside(w: _Writer, rng: np.random.Generator) -> None:
             w.blocked = w.blocked or other.blocks
     if _chance(rng, 0.12):
         w.say(one_of(normal.REMARKS, rng), {}, reports=False)
-    if _chance(rng, 0.06):
+    if _chance(rng, 0.6 * odd):
         w.say(normal.made_up(rng), {}, reports=False)
 
 
 def word(meaning: Meaning, rng: np.random.Generator, odd: float = 0.1) -> Wording:
     """A text that says ``meaning`` and no other finding.
 
-    ``odd`` is the share of texts with abbreviations or typos; 0 for references.
+    ``odd`` is the share of texts with abbreviations or typos; 0 for references. Some have a
+    sentence of made-up words then, too.
     """
     w = _Writer(meaning, rng)
     _together(w, rng)
@@ -486,12 +544,14 @@ def word(meaning: Meaning, rng: np.random.Generator, odd: float = 0.1) -> Wordin
         side = f"{device.side} " if device.side else ""
         w.say(one_of(normal.DEVICES[device.kind], rng).format(side=side), {"Support Devices": 1})
     absent = set(PATHOLOGIES) - {m.observation for m in meaning.mentions} - set(w.labels)
+    if meaning.mentions and all(m.certain for m in meaning.mentions) and _chance(rng, 0.12):
+        w.without(absent)
     if not meaning.mentions and _chance(rng, 0.55):
         w.say(one_of(normal.NORMAL_CHEST, rng), {})
-    elif meaning.mentions and _chance(rng, 0.06):
+    elif meaning.mentions and _chance(rng, 0.14):
         w.say(one_of(normal.ACUTE_ONLY, rng), {})
     _beside(w, absent, rng)
-    _aside(w, rng)
+    _aside(w, rng, odd)
     if not w.reports:
         w.say(one_of(normal.NORMAL_CHEST, rng), {})
     sentences = w.sentences
@@ -502,3 +562,12 @@ def word(meaning: Meaning, rng: np.random.Generator, odd: float = 0.1) -> Wordin
     if not (found or w.blocked):
         w.labels["No Finding"] = 1
     return Wording(lay_out(sentences, look, rng), w.labels, look.odd)
+
+
+def words_of(texts: int, seed: int) -> Iterator[str]:
+    """Texts that hold the words of this wording, its abbreviations too, for a vocabulary."""
+    rng = np.random.default_rng(seed)
+    for _ in range(texts):
+        yield word(sample_meaning(rng), rng, odd=0.0).text
+    for _ in range(2):
+        yield " ".join(short for _, short in ABBREVIATIONS)

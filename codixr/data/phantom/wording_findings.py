@@ -274,6 +274,13 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "heart size {adv}enlarged",
         "the cardiac shadow is {adv}enlarged",
         "the heart is {adv}increased in size",
+        "stable {sev}cardiomegaly",
+        "{sev}cardiomegaly is unchanged",
+        "chronic {sev}cardiomegaly",
+        "{sev}cardiomegaly again noted",
+        "cardiomegaly which is {adv}increased",
+        "{sev}cardiomegaly accentuated by technique",
+        "heart size is {adv}enlarged and stable",
     ),
     "Enlarged Cardiomediastinum": (
         "the mediastinum is {adv}widened",

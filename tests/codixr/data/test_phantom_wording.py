@@ -1,0 +1,110 @@
+"""Many wordings of the phantom's findings: labels by construction, and what a text stands for."""
+
+import re
+
+import numpy as np
+import pytest
+
+from codixr.data.labels import OBSERVATIONS, PATHOLOGIES
+from codixr.data.phantom import labels_from_report
+from codixr.data.phantom.grammar import write_report
+from codixr.data.phantom.wording import Meaning, Mention, case_of, sample_meaning, word
+from codixr_bench.labeler import DEFAULT
+from codixr_bench.labeler.interface import load_labeler
+
+
+def _texts(count, odd, seed=0):
+    rng = np.random.default_rng(seed)
+    meanings = [sample_meaning(rng) for _ in range(count)]
+    return meanings, [word(meaning, rng, odd) for meaning in meanings]
+
+
+def test_our_labeler_reads_99_percent_of_the_labels_that_a_text_was_written_for():
+    _, wordings = _texts(2500, odd=0.0)
+    read = load_labeler(DEFAULT).label([w.text for w in wordings])
+    cells = [
+        (name, w.labels.get(name) == label)
+        for w, row in zip(wordings, read, strict=True)
+        for name, label in zip(OBSERVATIONS, row, strict=True)
+    ]
+    assert np.mean([same for _, same in cells]) >= 0.99
+    for name in OBSERVATIONS:
+        assert np.mean([same for of, same in cells if of == name]) >= 0.985, name
+
+
+def test_a_tenth_of_the_texts_has_abbreviations_or_typos_and_references_have_none():
+    assert 0.07 <= np.mean([w.odd for w in _texts(2000, odd=0.1)[1]]) <= 0.13
+    assert not any(w.odd for w in _texts(200, odd=0.0)[1])
+
+
+def test_the_same_stream_gives_the_same_text():
+    assert _texts(20, 0.1, seed=3) == _texts(20, 0.1, seed=3)
+
+
+def test_there_are_many_ways_to_say_one_thing():
+    rng = np.random.default_rng(0)
+    meaning = Meaning((Mention("Pleural Effusion", 0, "left"),))
+    assert len({word(meaning, rng).text for _ in range(300)}) > 250
+
+
+@pytest.mark.parametrize("name", PATHOLOGIES)
+def test_a_text_with_one_finding_stands_for_that_finding_and_nothing_else(name):
+    rng = np.random.default_rng(1)
+    meaning = Meaning((Mention(name),))
+    allowed = {name, "Lung Opacity"} if name == "Pneumonia" else {name}
+    for _ in range(40):
+        said = {k for k, v in word(meaning, rng, 0.0).labels.items() if v == 1}
+        assert name in said
+        told = labels_from_report(write_report(case_of(meaning, rng), rng))
+        assert {k for k in PATHOLOGIES if told[k] == 1} - allowed == set()
+        assert told[name] == 1
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize(
+    "name", ["Pleural Effusion", "Pneumothorax", "Consolidation", "Lung Lesion", "Atelectasis"]
+)
+def test_a_side_is_told_and_drawn(name, side):
+    rng = np.random.default_rng(2)
+    zone = None if name in ("Pleural Effusion", "Pneumothorax") else "lower"
+    meaning = Meaning((Mention(name, 1, side, zone),))
+    other = "left" if side == "right" else "right"
+    for _ in range(60):
+        text = word(meaning, rng, 0.0).text.lower()
+        # Of the other side nothing is said but that it is free, and of bones and belly.
+        about = [s for s in re.split(r"[.;\n]", text) if any(k in s for k in _WORDS[name])]
+        assert any(side in s or "lingula" in s for s in about), text
+        assert not any(other in s and "no " not in s for s in about), text
+        assert {f.side for f in case_of(meaning, rng).findings} == {side}
+
+
+_WORDS = {
+    "Pleural Effusion": ("effusion", "fluid"),
+    "Pneumothorax": ("pneumothorax",),
+    "Consolidation": ("consolidati",),
+    "Lung Lesion": ("nodul", "mass", "tumor", "lesion"),
+    "Atelectasis": ("atelecta", "collapse"),
+}
+
+
+def test_what_is_left_open_is_filled_in_by_one_usual_value():
+    rng = np.random.default_rng(3)
+    cases = [case_of(Meaning((Mention("Consolidation"),)), rng) for _ in range(50)]
+    found = [case.findings[0] for case in cases]
+    assert {(f.side, f.zone) for f in found} == {("right", "lower")}
+    assert {f.severity for f in found} == {0.5, 0.85}
+
+
+def test_a_doubt_stays_one_where_the_grammar_has_it_and_is_there_half_the_time_elsewhere():
+    rng = np.random.default_rng(4)
+    hedged = case_of(Meaning((Mention("Pleural Effusion", 0, "left", certain=False),)), rng)
+    assert [f.certain for f in hedged.findings] == [False]
+    edema = Meaning((Mention("Edema", certain=False),))
+    assert 0.35 < np.mean([bool(case_of(edema, rng).findings) for _ in range(200)]) < 0.65
+
+
+def test_normal_texts_name_no_finding():
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        labels = word(Meaning(), rng, 0.0).labels
+        assert not any(labels.get(name, 0) for name in PATHOLOGIES if name != "Pneumonia"), labels

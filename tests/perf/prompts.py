@@ -1,0 +1,184 @@
+"""Does a picture show what its prompt asks for, and nothing else? Prints a table, prompt by prompt.
+
+    python tests/perf/prompts.py FILE.csv [--checkpoint DIR] [--samples 16] [--reports]
+
+FILE has the columns prompt, asked (an observation, several with "+", empty for a normal chest) and
+side (left, right or empty). Each prompt makes --samples pairs, sample k with the seed k; the
+shipped judges read every picture at their own thresholds. Unasked is a finding that is neither
+asked nor implied by CheXpert's hierarchy (a pneumonia is a consolidation and an opacity). The side is where a
+picture differs most from the same seed's normal one. --reports has the model write a report of
+each frontal view too, and reads its side.
+"""
+
+import argparse
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from codixr import CoDiXRPipeline
+from codixr.data.labels import PATHOLOGIES
+from codixr.data.phantom.grammar import KEYWORDS
+from codixr.data.phantom.judge import CLASSES, load_judge
+from codixr.modality import Modality
+
+VIEWS = (Modality.F, Modality.L)
+PARENTS = {
+    "Pneumonia": ("Consolidation", "Lung Opacity"),
+    "Consolidation": ("Lung Opacity",),
+    "Edema": ("Lung Opacity",),
+    "Atelectasis": ("Lung Opacity",),
+    "Lung Lesion": ("Lung Opacity",),
+    "Cardiomegaly": ("Enlarged Cardiomediastinum",),
+}
+"""CheXpert's hierarchy: what a finding is one of."""
+PLAIN = "No acute cardiopulmonary abnormality."
+FINDINGS = [CLASSES.index(name) for name in PATHOLOGIES]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One row of the file."""
+
+    prompt: str
+    findings: tuple[str, ...]
+    side: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the pictures of one prompt show, as shares of all pictures of both views."""
+
+    asked: float
+    """With every asked finding; NaN where none is asked."""
+    unasked: float
+    """With any finding that is neither asked nor implied."""
+    side: float
+    """Of the frontal views, on the asked side; NaN without a side."""
+    report_side: float
+    """Of the reports of these, that name the asked side and not the other; NaN where none is made."""
+    others: dict[str, float]
+    """Each unasked finding that any picture shows."""
+
+    @property
+    def good(self) -> bool:
+        """Asked in 9 of 10 pictures, unasked in 1 of 10 at the most."""
+        return not self.asked < 0.9 and self.unasked <= 0.1
+
+
+def read(path: Path) -> list[Asked]:
+    """The rows of FILE; SystemExit for one that names an observation that there is not."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [
+            Asked(row["prompt"], tuple(filter(None, row["asked"].split("+"))), row["side"] or "")
+            for row in csv.DictReader(file)
+        ]
+    for row in rows:
+        if unknown := set(row.findings) - set(PATHOLOGIES):
+            raise SystemExit(f"{path}: '{', '.join(unknown)}' is none of {', '.join(PATHOLOGIES)}")
+    return rows
+
+
+@torch.no_grad()
+def shown(pictures: Tensor, view: Modality) -> Tensor:
+    """Which of the judges' classes each picture [N, 1, S, S] shows: bool [N, k]."""
+    judge = load_judge(view)
+    limits = torch.tensor([judge.thresholds[name] for name in CLASSES])
+    return torch.sigmoid(judge.model(pictures.float())) >= limits
+
+
+def answer(pipe: CoDiXRPipeline, row: Asked, plain: Tensor, *, reports: bool) -> Answer:
+    """The pictures of one prompt, read; ``plain``: the normal frontal views of the same seeds."""
+    count = len(plain)
+    made = pipe(
+        {"T": row.prompt}, "F+L", num_images=count, seed=0, output_type="pt", batch_size=count
+    ).images
+    seen = torch.cat([shown(made[view], view) for view in VIEWS])
+    asked = [CLASSES.index(name) for name in row.findings]
+    implied = {CLASSES.index(p) for name in row.findings for p in PARENTS.get(name, ())}
+    rest = [i for i in FINDINGS if i not in {*asked, *implied}]
+    shares = {CLASSES[i]: float(seen[:, i].float().mean()) for i in rest}
+    nan = float("nan")
+    written = nan
+    if reports and row.side:
+        texts = pipe({"F": list(made[Modality.F])}, "T", seed=0).reports
+        written = sum(_tells(text, row) for text in texts) / count
+    return Answer(
+        asked=float(seen[:, asked].all(1).float().mean()) if asked else nan,
+        unasked=float(seen[:, rest].any(1).float().mean()),
+        side=_on_side(made[Modality.F] - plain, row.side) if row.side else nan,
+        report_side=written,
+        others={name: share for name, share in shares.items() if share},
+    )
+
+
+def _on_side(change: Tensor, side: str) -> float:
+    """The share of frontal views [N, 1, S, S] that changed more on the patient's ``side``."""
+    half = change.shape[-1] // 2
+    left, right = (
+        part.square().sum((1, 2, 3)) for part in (change[..., half:], change[..., :half])
+    )
+    return float((left > right if side == "left" else right > left).float().mean())
+
+
+def _tells(report: str, row: Asked) -> bool:
+    """Whether the report's sentences on the asked findings name their side and not the other."""
+    other = "right" if row.side == "left" else "left"
+    words = [word for word, name in KEYWORDS if name in row.findings]
+    told = [
+        s
+        for s in report.split(".")
+        if any(w in s for w in words) and not s.strip().startswith("no ")
+    ]
+    places = " ".join(told).replace("lingula", "left")
+    return row.side in places and other not in places
+
+
+def mean(values: list[float]) -> float:
+    """Of those that are numbers; NaN for none."""
+    known = [value for value in values if value == value]
+    return sum(known) / len(known) if known else float("nan")
+
+
+def main() -> None:
+    """Print a line a prompt, and the totals."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--checkpoint", help="default: the embedded one")
+    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--reports", action="store_true", help="F->T of each frontal view as well")
+    options = parser.parse_args()
+    rows = read(options.file)
+    pipe = CoDiXRPipeline.from_pretrained(options.checkpoint)
+    pipe.set_progress_bar_config(disable=True)
+    normal: Any = pipe(
+        {"T": PLAIN}, "F+L", num_images=options.samples, seed=0, output_type="pt"
+    ).images
+    answers = []
+    print(f"{'prompt':68}{'asked':>6}{'other':>6}{'side':>6}{'report':>7}")
+    for row in rows:
+        a = answer(pipe, row, normal[Modality.F], reports=options.reports)
+        answers.append(a)
+        numbers = [
+            f"{x:.2f}" if x == x else "-" for x in (a.asked, a.unasked, a.side, a.report_side)
+        ]
+        others = ", ".join(f"{name} {share:.2f}" for name, share in a.others.items())
+        print(
+            f"{row.prompt[:66]:68}{numbers[0]:>6}{numbers[1]:>6}{numbers[2]:>6}{numbers[3]:>7}  {others}",
+            flush=True,
+        )
+    print(
+        f"\n{len(rows)} prompts x {options.samples} samples x 2 views: "
+        f"asked {mean([a.asked for a in answers]):.3f}, "
+        f"unasked {mean([a.unasked for a in answers]):.3f}, "
+        f"good {mean([float(a.good) for a in answers]):.3f}, "
+        f"side {mean([a.side for a in answers]):.3f}, "
+        f"side of the report {mean([a.report_side for a in answers]):.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
