@@ -6,7 +6,9 @@ Heavy imports wait until there is something to generate.
 import argparse
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -234,24 +236,42 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
     }
     if report is not None:
         inputs[Modality.T] = report
-    made = pipeline(
-        inputs=inputs,
-        outputs="+".join(request.outputs),
-        seed=request.seed,
-        num_inference_steps=request.steps,
-        guidance_scale=request.guidance,
-        num_images=request.num,
-        weights=request.weights,
-        scheduler=request.scheduler,
-        eta=request.eta,
-        batch_size=request.batch_size,
-        strict_length=request.strict_length,
-    )
+    with _noting_doubts(note):
+        made = pipeline(
+            inputs=inputs,
+            outputs="+".join(request.outputs),
+            seed=request.seed,
+            num_inference_steps=request.steps,
+            guidance_scale=request.guidance,
+            num_images=request.num,
+            weights=request.weights,
+            scheduler=request.scheduler,
+            eta=request.eta,
+            batch_size=request.batch_size,
+            strict_length=request.strict_length,
+        )
     files: dict[str, Image | str] = {}
     for modality, names in names_of.items():
         contents = made.images[modality] if modality.is_image else made.reports
         files.update(zip(names, contents or (), strict=True))
     return write_all(request.folder, files)
+
+
+@contextmanager
+def _noting_doubts(note: Callable[[str], None]) -> Iterator[None]:
+    """What the pipeline warns of, an input unlike its training, becomes a line for the user."""
+    from codixr.model.familiarity import OutsideTrainingWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", OutsideTrainingWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, OutsideTrainingWarning):
+            note(str(warning.message))
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
 
 
 def _device(name: str) -> "torch.device":

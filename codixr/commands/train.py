@@ -37,12 +37,17 @@ VOCABULARY = 300
 STAGE_NAMES = (
     "image-vae",
     "prompt-encoders",
+    "prompt-wording",
     "report-vae",
     "image-ldm",
     "report-ldm",
     "alignment",
     "all",
 )
+
+
+STAGE_FAMILIES = ("image-ldm", "alignment")
+"""Names of several stages."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +93,16 @@ def chosen_stages(request: Request) -> list[str]:
         if value is not None and request.stage != owner:
             raise InputError(f"{option} {value} belongs to {owner}; leave it out")
     if request.stage == "all":
-        return stages
+        # Only the phantom's findings have wordings of ours.
+        return [s for s in stages if s != "prompt-wording" or request.data in (None, "phantom")]
     if request.stage == "image-vae" and "image-vae" not in stages:
         raise InputError(
             f"--preset {request.preset} keeps Stable Diffusion's image VAE, frozen, as the paper "
             "does: there is nothing to train; bring it in with --init FOLDER"
+        )
+    if request.stage not in STAGE_FAMILIES and request.stage not in stages:
+        raise InputError(
+            f"--preset {request.preset} has no stage {request.stage}; it has {', '.join(stages)}"
         )
     if request.stage == "image-ldm":
         return [f"image-ldm-{v}" for v in ("F", "L") if request.view in (None, v)]

@@ -11,6 +11,7 @@ from torch import Tensor
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model.attention import log_weights
+from codixr.model.familiarity import Doubts, Familiarity, picture_doubts, text_doubts
 from codixr.model.presets import Preset
 from codixr.model.prompt_encoder import PromptEncoder, interpolate
 from codixr.model.prompts import Prompt, as_image, fit_reports, shares
@@ -25,9 +26,15 @@ class Conditioning:
     """The prompt encoder at work; it keeps the unconditional vectors, so its weights must stay."""
 
     def __init__(
-        self, preset: Preset, encoder: PromptEncoder, tokenizer: "PreTrainedTokenizerBase"
+        self,
+        preset: Preset,
+        encoder: PromptEncoder,
+        tokenizer: "PreTrainedTokenizerBase",
+        familiarity: Familiarity | None = None,
+        doubts: Doubts | None = None,
     ) -> None:
         self.preset, self.encoder, self.tokenizer = preset, encoder, tokenizer
+        self.familiarity, self.doubts = familiarity, doubts or Doubts()
         weight = next(encoder.parameters())
         self.device, self.dtype = weight.device, weight.dtype
 
@@ -90,13 +97,16 @@ class Conditioning:
             limit = self.preset.prompt.max_tokens
             if self.preset.tokenizers.lower_case:
                 contents = [report.lower() for report in contents]
+            self.doubts.tell(m, text_doubts(self.tokenizer, contents))
             reports = fit_reports(self.tokenizer, contents, limit, strict=strict_length)
             ids, mask = encode(self.tokenizer, reports, limit)
             return self.encoder.encode_text(ids.to(self.device), mask.to(self.device))
         size = self.preset.image_size
         images = np.stack([as_image(image, m, size) for image in contents])
         pixels = torch.from_numpy(images).to(self.device, self.dtype)
-        return self.encoder.encode_image(pixels)
+        vectors = self.encoder.encode_image(pixels)
+        self.doubts.tell(m, picture_doubts(self.familiarity, m, vectors))
+        return vectors
 
     @cached_property
     def nulls(self) -> dict[bool, Tensor]:

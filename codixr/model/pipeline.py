@@ -22,6 +22,7 @@ from codixr.modality import Modality
 from codixr.model import pretrained
 from codixr.model.checkpoint_info import checkpoint_sha256
 from codixr.model.conditioning import Conditioning
+from codixr.model.familiarity import Doubts, Familiarity, refuse_unknown
 from codixr.model.generation import (
     Generation,
     OutputType,
@@ -70,6 +71,9 @@ class CoDiXRPipeline:
         self.scheduler = make_scheduler(preset.diffusion, preset.diffusion.steps)
         self._progress_bar: dict[str, Any] = {}
         self._conditioning: Conditioning | None = None
+        self.familiarity: Familiarity | None = None
+        """What its training pictures are like; None where the checkpoint does not say."""
+        self._doubts = Doubts()
 
     @classmethod
     def from_pretrained(
@@ -90,9 +94,11 @@ class CoDiXRPipeline:
         folder, as a start for training). Raises InputError for a missing, damaged or half-written
         folder, and for a hub that cannot be reached.
         """
-        return cls(
-            *pretrained.load(folder, revision=revision, dtype=torch_dtype, others=components)
-        )
+        parts = pretrained.load(folder, revision=revision, dtype=torch_dtype, others=components)
+        pipe = cls(*parts)
+        if "prompt_encoder" not in (components or {}):
+            pipe.familiarity = Familiarity.load(parts[-1])
+        return pipe
 
     def save_pretrained(
         self,
@@ -105,6 +111,8 @@ class CoDiXRPipeline:
         pretrained.save(
             self.preset, self.modules, self.tokenizers, folder, torch_dtype, max_shard_size
         )
+        if self.familiarity is not None:
+            self.familiarity.save(Path(folder))
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move every component to a device, a dtype, or both, as torch's ``Module.to`` does."""
@@ -153,7 +161,9 @@ class CoDiXRPipeline:
     @property
     def conditioning(self) -> Conditioning:
         """Kept, with its unconditional vectors, until the encoder moves or is another."""
-        now = Conditioning(self.preset, self.prompt_encoder, self.tokenizer)
+        now = Conditioning(
+            self.preset, self.prompt_encoder, self.tokenizer, self.familiarity, self._doubts
+        )
         if self._conditioning is None or not now.like(self._conditioning):
             self._conditioning = now
         return self._conditioning
@@ -223,12 +233,20 @@ class CoDiXRPipeline:
             attend_to: "own" for CoDi's released behaviour with joint outputs.
 
         Raises:
-            InputError: an output that is also an input, or an input or number that does not fit.
+            InputError: an output that is also an input, an input or number that does not fit, or a
+                text without a known word.
+
+        Warns:
+            OutsideTrainingWarning: once for each modality, of a text with unknown words, and of a
+                picture unlike the checkpoint's training pictures.
         """
         wanted = modalities(outputs)
         each = _positive("num_images", num_images)
         prompts = [prompt for prompt in checked(inputs, self.size) for _ in range(each)]
         _check(prompts, wanted, output_type, callback_on_step_end_tensor_inputs)
+        refuse_unknown(
+            self.tokenizer, [str(p[Modality.T]) for p in prompts[::each] if Modality.T in p]
+        )
         generators = sample_generators(generator, seed, len(prompts), wanted)
         settings = Settings(
             num_inference_steps, guidance_scale, weights, scheduler, eta, attend_to, strict_length

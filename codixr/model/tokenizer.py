@@ -144,7 +144,12 @@ def word_tokenizer(reports: Iterable[str]) -> "PreTrainedTokenizerBase":
     )
     core.decoder = decoders.WordPiece(cleanup=True)  # joins words, and glues "." and "," on
     return PreTrainedTokenizerFast(
-        tokenizer_object=core, pad_token=PAD, bos_token=BOS, eos_token=EOS, unk_token=UNKNOWN
+        tokenizer_object=core,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=EOS,
+        unk_token=UNKNOWN,
+        whole_words=True,
     )
 
 
@@ -205,7 +210,12 @@ def piece_tokenizer(
     )
     core.decoder = decoders.WordPiece(prefix=CONTINUES, cleanup=True)
     return PreTrainedTokenizerFast(
-        tokenizer_object=core, pad_token=PAD, bos_token=BOS, eos_token=EOS, unk_token=UNKNOWN
+        tokenizer_object=core,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=EOS,
+        unk_token=UNKNOWN,
+        whole_words=True,  # kept in its folder: a word that is no token is one it does not know
     )
 
 

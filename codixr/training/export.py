@@ -7,6 +7,7 @@ import torch
 
 from codixr.model import components, pretrained
 from codixr.model.card import CARD
+from codixr.model.familiarity import Familiarity
 from codixr.model.tokenizer import load_tokenizers
 from codixr.training.folder import TrainingFolder
 from codixr.training.recipes import STAGES
@@ -25,6 +26,8 @@ def export(folder: TrainingFolder, to: Path) -> Path:
     # Read anew: a tokenizer that was used saves other bits, as it keeps how it padded.
     tokenizers = load_tokenizers(folder.preset.tokenizers, folder.out)
     pretrained.save(folder.preset, modules, tokenizers, to, torch.float16)
+    if (familiarity := Familiarity.load(folder.out)) is not None:
+        familiarity.save(to)
     return to
 
 

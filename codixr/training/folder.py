@@ -183,6 +183,7 @@ class TrainingFolder:
         """Forget what was loaded: a stage has changed the folder."""
         self._frozen.clear()
         self.preset = self._with_its_case(components.load_preset(self.out))
+        self.tokenizers = load_tokenizers(self.preset.tokenizers, self.out)
 
     def studies(self, split: Split) -> TrainingStudies:
         """The studies of one split; InputError when the data has none."""
@@ -261,6 +262,11 @@ class TrainingFolder:
         """Write a changed preset."""
         self.preset = preset
         components.save_preset(preset, self.out)
+
+    def save_tokenizers(self, tokenizers: Tokenizers, preset: Preset) -> None:
+        """Write the tokenizers to the folders that ``preset`` names."""
+        self.tokenizers = tokenizers
+        save_tokenizers(tokenizers, preset.tokenizers, self.out)
 
     def tokens(self, kind: str, split: Split) -> tuple[Tensor, Tensor]:
         """Token ids and masks of every report by one tokenizer: int64 [n, N].

@@ -175,6 +175,10 @@ def _built(preset: Preset, stage: str) -> tuple[nn.Module, Callable[[], Tensor]]
             return vision.sum() + text.sum()
 
         return encoder, contrast
+    if stage == "prompt-wording":
+        text: Any = components.BUILDERS["prompt_encoder"](preset).train()
+        text.vision.requires_grad_(False)
+        return text, lambda: text.text(input_ids=ids(preset.prompt.max_tokens)).text_embeds.sum()
     if stage == "image-vae":
         vae: Any = components.BUILDERS["image_vae"](preset).train()
 

@@ -9,6 +9,7 @@ from codixr.data.labels import PATHOLOGIES
 from codixr.data.study import Split
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.model.familiarity import Familiarity
 from codixr.training import contrastive
 from codixr.training.draw import Draw
 from codixr.training.folder import TrainingFolder
@@ -16,6 +17,7 @@ from codixr.training.recipes import PromptTraining
 from codixr.training.stage import Batch, Stage
 
 F, L = Modality.F, Modality.L
+SPLITS_MEASURED: tuple[Split, ...] = ("train", "val")
 
 
 class PromptStage(Stage):
@@ -70,10 +72,29 @@ class PromptStage(Stage):
         return self.contrast(*views, batch["ids"], batch["mask"], batch.get("labels"))
 
     def finish(self) -> None:
-        """Measure what the stem's norms need, and write the two towers."""
+        """Measure the stem's norms and what training pictures are like; write the two towers."""
         studies, device = self.folder.studies("train"), self.folder.state.device
         some = self.rows["train"][:2000].split(self.config.batch)
         encoder = self.contrast.encoder
         both = (torch.cat([studies.images(v, part) for v in (F, L)]) for part in some)
         encoder.measure_statistics(pictures.to(device) for pictures in both)
         self.folder.save("prompt_encoder", encoder)
+        self._measure_familiarity()
+
+    @torch.no_grad()
+    def _measure_familiarity(self) -> None:
+        """Needs validation studies for the limit; without them no picture is ever doubted."""
+        if not len(self.rows["val"]):
+            return
+        encoder, device = self.contrast.encoder.eval(), self.folder.state.device
+        training, held_out = (
+            torch.cat(
+                [
+                    encoder.encode_image(self.folder.studies(split).images(v, part).to(device))
+                    for v in (F, L)
+                    for part in self.rows[split][:2000].split(128)
+                ]
+            ).cpu()
+            for split in SPLITS_MEASURED
+        )
+        Familiarity.measure(training, held_out).save(self.folder.out)

@@ -122,6 +122,20 @@ class PromptTraining(StageConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WordingTraining(StageConfig):
+    """Stage 1b, ``tiny`` with the phantom only."""
+
+    meanings: int = 24_000
+    """Different things that texts say; each is said in new words at every step."""
+    own_share: float = 0.16
+    """Share of the texts that are the studies' own reports."""
+    odd: float = 0.1
+    """Share of the other texts with abbreviations or typos."""
+    vocabulary_texts: int = 16_000
+    """Texts whose words make the tokenizer's vocabulary."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DenoiserTraining(StageConfig):
     """Stages 2a and 2b: a latent diffusion model of one modality."""
 
@@ -186,6 +200,15 @@ TINY: dict[str, StageConfig] = {
         label_weight=1.0,
         noise=0.04,
         shift=2,
+        **_SHARED,
+    ),
+    "prompt-wording": WordingTraining(
+        steps=3600,
+        batch=125,
+        learning_rate=1.6e-3,
+        refine_steps=900,
+        refine_learning_rate=1e-3,
+        ema=0.995,
         **_SHARED,
     ),
     "report-vae": ReportVAETraining(

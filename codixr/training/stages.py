@@ -9,6 +9,7 @@ from codixr.training.folder import TrainingFolder
 from codixr.training.image_vae import ImageVAEStage
 from codixr.training.latent_diffusion import DenoiserStage
 from codixr.training.prompt_encoders import PromptStage
+from codixr.training.prompt_wording import WordingStage
 from codixr.training.recipes import StageConfig, resolved
 from codixr.training.report_vae import ReportVAEStage
 from codixr.training.stage import Stage
@@ -21,6 +22,7 @@ def build(folder: TrainingFolder, name: str, config: StageConfig) -> Stage:
     builders: dict[str, Callable[..., Stage]] = {
         "image-vae": ImageVAEStage,
         "prompt-encoders": PromptStage,
+        "prompt-wording": WordingStage,
         "report-vae": ReportVAEStage,
         "image-ldm-F": partial(DenoiserStage, made=F),
         "image-ldm-L": partial(DenoiserStage, made=L),

@@ -108,8 +108,8 @@ def place_of(side: str | None, zone: str | None, rng: np.random.Generator) -> Pl
     if side is None:
         assert zone is not None
         if first:
-            words = tuple(w for w in ZONES[zone] if w not in ("apex", "base"))
-            return Place(before=one_of(words, rng))
+            adjectives = tuple(w for w in ZONES[zone] if w not in ("apex", "base"))
+            return Place(before=one_of(adjectives, rng))
         return Place(behind=one_of(ZONE_BEHIND[zone], rng))
     if zone is None:
         if first:

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("train")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CODIXR_CACHE", str(base / "cache"))
-        before = train(request(base / "run"))
+        few = QUICK | {"vocabulary_texts": "300"}
+        before = train(request(base / "run", settings=few))
         assert before == [base / "run" / "model"]
     return base / "run"
 
@@ -134,6 +136,62 @@ def test_without_a_cache_the_loss_is_the_same(run: Path) -> None:
             batch = stage.fetch(torch.arange(4), "train")
             losses.append(stage(batch, Draw(0, 0, 4), 0)["loss"].item())
     assert losses[:2] == pytest.approx(losses[2:], rel=1e-4)
+
+
+def test_the_wording_stage_replaces_the_text_tower_and_its_tokenizer_alone(run: Path) -> None:
+    preset = components.load_preset(run)
+    teacher = run / "stages" / "prompt-wording" / "teacher"
+    before = components.load_preset(teacher)
+    old = components.load_component(before, "prompt_encoder", teacher).state_dict()
+    new = state(run, "prompt_encoder")
+    vision = [key for key in old if key.startswith("vision.")]
+    assert vision
+    assert all(torch.equal(old[key], new[key]) for key in vision)
+    assert preset.tokenizers.folders() == ("prompt_tokenizer", "tokenizer", "tokenizer")
+    assert before.tokenizers.prompt == "tokenizer"
+    assert preset.prompt.text["vocab_size"] > before.prompt.text["vocab_size"]
+    assert replace(preset, prompt=before.prompt, tokenizers=before.tokenizers) == replace(
+        before, image_vae=preset.image_vae
+    )
+
+
+def test_a_text_is_taught_the_teacher_s_vector_of_the_whole_report(run: Path) -> None:
+    from codixr.data.phantom.grammar import write_report
+    from codixr.data.phantom.wording import case_of, sample_meaning
+    from codixr.training.data import open_training_data
+    from codixr.training.draw import Draw
+    from codixr.training.folder import TrainingFolder
+    from codixr.training.recipes import TINY, override
+    from codixr.training.stages import build
+
+    few = QUICK | {"vocabulary_texts": "300"}
+    configs, _ = override({"prompt-wording": TINY["prompt-wording"]}, few, frozenset())
+    folder = TrainingFolder(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
+    stage = build(folder, "prompt-wording", configs["prompt-wording"])
+    texts, wanted = stage.texts([3] * 40, list(range(40)), "train")
+    own = folder.studies("train").reports[3]
+    assert {own} < set(texts)
+    taught = stage._taught([own], torch.device("cpu"))[0]
+    torch.testing.assert_close(wanted[texts.index(own)], taught)
+    rng = stage._stream(5, "train")
+    whole = write_report(case_of(sample_meaning(rng), rng), rng)
+    taught = torch.from_numpy(stage.targets["train"][12 + 5])
+    torch.testing.assert_close(taught, stage._taught([whole], torch.device("cpu"))[0])
+    batch = stage.fetch(torch.arange(4), "train")
+    losses = [stage(batch, Draw(0, step, 4), step)["loss"].item() for step in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_only_the_phantom_has_wordings_of_ours(tmp_path: Path) -> None:
+    from codixr.commands.train import chosen_stages
+    from codixr.training.prompt_wording import check_data
+
+    assert "prompt-wording" in chosen_stages(request(tmp_path))
+    assert "prompt-wording" not in chosen_stages(request(tmp_path, data="prepared"))
+    with pytest.raises(InputError, match="give --data phantom"):
+        check_data("prompt-wording", "prepared")
+    with pytest.raises(InputError, match="--preset paper has no stage prompt-wording"):
+        chosen_stages(Request(stage="prompt-wording", preset="paper"))
 
 
 @pytest.mark.parametrize("name", ["prompt-encoders", "report-vae", "image-ldm-F", "alignment-F+L"])

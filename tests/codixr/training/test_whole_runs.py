@@ -21,7 +21,14 @@ IMPORTED = (export, one_stage)
 """All that a training needs: forked processes find it here, and need not import it again."""
 
 STEPS = 4
-SETTINGS = (f"steps={STEPS}", "batch=4", "refine_steps=0", "validate_every=2", "save_every=0")
+SETTINGS = (
+    f"steps={STEPS}",
+    "batch=4",
+    "refine_steps=0",
+    "validate_every=2",
+    "save_every=0",
+    "vocabulary_texts=300",
+)
 
 pytestmark = pytest.mark.slow
 

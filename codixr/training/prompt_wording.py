@@ -1,0 +1,193 @@
+"""Stage 1b: the text tower learns how radiologists write (the phantom's data only).
+
+The tower of stage 1 knows the phantom's own grammar. A new one, with a tokenizer that loses no
+word, learns to give for any wording of some findings the vector that the old tower, the teacher,
+gives a whole report of them: what a text does not mention is absent. The vision tower stays, and so
+does what the denoisers know, whichever tower they were trained on.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codixr.data.phantom.grammar import write_report
+from codixr.data.phantom.wording import case_of, sample_meaning, word, words_of
+from codixr.data.study import Split
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr.model import components, presets
+from codixr.model.tokenizer import Tokenizers, encode, load_tokenizers, piece_tokenizer
+from codixr.training.cache import frozen_table, hash_weights
+from codixr.training.draw import Draw
+from codixr.training.folder import TrainingFolder
+from codixr.training.recipes import WordingTraining
+from codixr.training.stage import Batch, Stage
+
+CHUNK = 128
+"""Reports that the teacher sees at once."""
+PARTS = 4
+"""A batch's texts are encoded in so many parts, the short ones together: less padding."""
+MEANINGS, WORDS = 7, 11
+"""Streams of randomness: what texts are to say, and how they say it."""
+
+
+def check_data(name: str, data: str) -> None:
+    """InputError where ``data`` has no wording of ours."""
+    if data != "phantom":
+        raise InputError(
+            f"{name} teaches the wording of the phantom's findings: give --data phantom; reports "
+            "of other data are their own wording, and prompt-encoders learns them"
+        )
+
+
+class WordingStage(Stage):
+    """A new text tower after the old one's vectors."""
+
+    null: Tensor
+
+    def __init__(self, folder: TrainingFolder, name: str, config: WordingTraining) -> None:
+        check_data(name, folder.data)
+        super().__init__(folder, name, frozenset({Modality.T}))
+        self.config = config
+        self.teacher, self.reader = _teacher(folder, name)
+        reports = folder.studies("train").reports
+        self.tokenizer = piece_tokenizer([*words_of(config.vocabulary_texts, 0), *reports])
+        self.preset = presets.with_prompt_tokens(folder.preset, len(self.tokenizer))
+        torch.manual_seed(config.seed)
+        encoder: Any = components.BUILDERS["prompt_encoder"](self.preset)
+        encoder.vision.load_state_dict(self.teacher.vision.state_dict())
+        encoder.vision.requires_grad_(False)
+        _start_from(encoder.text, self.teacher.text, self.tokenizer, self.reader)
+        self.encoder = encoder
+        device = folder.state.device
+        self.targets = {
+            split: self._targets(split, device) for split, rows in self.rows.items() if len(rows)
+        }
+        self.register_buffer("null", self._taught([""], device)[0], persistent=False)
+
+    def _count(self, split: Split) -> int:
+        """Meanings that a split's texts are drawn from."""
+        if split == "val":
+            return len(self.rows["val"])
+        steps = self.config.total_steps if self.config.steps else self.config.meanings
+        return min(self.config.meanings, steps * self.config.batch)
+
+    def _targets(self, split: Split, device: torch.device) -> Any:
+        """The teacher's vectors: of the split's own reports, then of its meanings; [n, D]."""
+        reports = self.folder.studies(split).reports
+        count = len(reports) + self._count(split)
+
+        def compute(rows: slice) -> Tensor:
+            texts = [
+                reports[i] if i < len(reports) else self._whole(i - len(reports), split)
+                for i in range(rows.start, rows.stop)
+            ]
+            return self._taught(texts, device)
+
+        depends: dict[str, str | int] = {
+            "weights": hash_weights(self.teacher),
+            "data": self.folder.studies(split).fingerprint,
+            "seed": self.config.seed,
+        }
+        cache = self.folder.out / "cache"
+        return frozen_table(cache, f"wording-{split}", depends, count, CHUNK, compute)
+
+    @torch.no_grad()
+    def _taught(self, texts: list[str], device: torch.device) -> Tensor:
+        ids, mask = encode(self.reader, texts, self.teacher.config.max_tokens)
+        teacher = self.teacher.to(device)
+        vectors: Tensor = teacher.encode_text(ids.to(device), mask.to(device))
+        return vectors
+
+    def _stream(self, number: int, split: Split) -> np.random.Generator:
+        return np.random.default_rng((self.config.seed, MEANINGS, split == "val", number))
+
+    def _whole(self, number: int, split: Split) -> str:
+        """The whole report of a meaning, in the phantom's grammar."""
+        rng = self._stream(number, split)
+        return write_report(case_of(sample_meaning(rng), rng), rng)
+
+    def read(self, rows: Tensor, split: Split) -> Batch:
+        """The rows themselves: texts are written anew at every step."""
+        return {"rows": rows, "val": torch.full_like(rows, split == "val")}
+
+    def texts(self, rows: list[int], seeds: list[int], split: Split) -> tuple[list[str], Tensor]:
+        """A text a row, and the vectors [B, D] that they are to have.
+
+        One in ``own_share`` is the row's own report; the others are wordings of any meaning.
+        """
+        own, count = len(self.folder.studies(split).reports), self._count(split)
+        texts, places = [], []
+        for row, seed in zip(rows, seeds, strict=True):
+            rng = np.random.default_rng((self.config.seed, WORDS, seed))
+            if rng.random() < self.config.own_share:
+                texts.append(self.folder.studies(split).reports[row])
+                places.append(row)
+                continue
+            number = int(rng.integers(count))
+            meaning = sample_meaning(self._stream(number, split))
+            texts.append(word(meaning, rng, self.config.odd).text)
+            places.append(own + number)
+        return texts, torch.from_numpy(np.asarray(self.targets[split][places]))
+
+    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+        """Squared distance to the teacher's vectors; that of the empty text stays, too."""
+        split: Split = "val" if bool(batch["val"].any()) else "train"
+        seeds = draw.integers(2**31 - 1).tolist()
+        texts, wanted = self.texts(batch["rows"].tolist(), seeds, split)
+        device = self.null.device
+        ids, mask = encode(self.tokenizer, [*texts, ""], self.preset.prompt.max_tokens)
+        wanted = torch.cat([wanted.to(device), self.null[None]])
+        losses = []
+        for part in mask.sum(1).argsort().chunk(PARTS):
+            width = int(mask[part].sum(1).max())
+            found = self.encoder.encode_text(
+                ids[part, :width].to(device), mask[part, :width].to(device)
+            )
+            losses.append((found - wanted[part.to(device)]).square().sum(1))
+        return {"loss": torch.cat(losses).sum() / (len(texts) + 1)}
+
+    def finish(self) -> None:
+        """Write the tokenizer, both towers, and the preset that they belong to."""
+        folder = self.folder
+        old = folder.tokenizers
+        folder.save_tokenizers(
+            Tokenizers(self.tokenizer, old.report_encoder, old.report_decoder), self.preset
+        )
+        folder.save("prompt_encoder", self.encoder)
+        folder.save_preset(self.preset)
+
+
+def _teacher(folder: TrainingFolder, name: str) -> tuple[Any, Any]:
+    """Stage 1's prompt encoder and its tokenizer, kept aside: the stage replaces both."""
+    place = folder.stage_folder(name) / "teacher"
+    if folder.state.is_main_process and not (place / components.INDEX).exists():
+        encoder = folder.component("prompt_encoder", name).module
+        components.save_component(encoder, place / "prompt_encoder")
+        folder.tokenizers.prompt.save_pretrained(place / folder.preset.tokenizers.prompt)
+        components.save_preset(folder.preset, place)
+    folder.state.wait_for_everyone()
+    preset = components.load_preset(place)
+    own = presets.TokenizerConfig(*[preset.tokenizers.prompt] * 3)
+    encoder = components.load_component(preset, "prompt_encoder", place).requires_grad_(False)
+    return encoder, load_tokenizers(own, place).prompt
+
+
+@torch.no_grad()
+def _start_from(new: Any, old: Any, tokenizer: Any, reader: Any) -> None:
+    """The word vectors, places and projection that both towers have begin as the teacher's."""
+    words, known = tokenizer.get_vocab(), reader.get_vocab()
+    ours, theirs = (t.get_input_embeddings().weight for t in (new, old))
+    if ours.shape[1] != theirs.shape[1]:
+        return
+    for token, number in words.items():
+        if token in known:
+            ours[number] = theirs[known[token]]
+    new.text_projection.weight.copy_(old.text_projection.weight)
+    places = dict(old.named_parameters())
+    for key, tensor in new.named_parameters():
+        if "position_embedding" in key:
+            count = min(len(tensor), len(places[key]))
+            tensor[:count] = places[key][:count]

@@ -1,0 +1,135 @@
+"""What a checkpoint says of inputs that are unlike its training: a warning, or a refusal."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from codixr.data.phantom import PhantomDataset
+from codixr.data.phantom.wording import words_of
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr.model.familiarity import (
+    DIRECTIONS,
+    Doubts,
+    Familiarity,
+    OutsideTrainingWarning,
+    picture_doubts,
+    refuse_unknown,
+    text_doubts,
+    unknown_words,
+)
+from codixr.model.pipeline import CoDiXRPipeline
+from codixr.model.tokenizer import piece_tokenizer, word_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return piece_tokenizer(words_of(1500, 0))
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    pipe = CoDiXRPipeline.from_pretrained()
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def _cloud(n, seed, rank=40, width=256):
+    """Vectors near a subspace of ``rank`` dimensions."""
+    basis = torch.randn(rank, width, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(seed)
+    noise = 0.01 * torch.randn(n, width, generator=generator)
+    return torch.randn(n, rank, generator=generator) @ basis + noise
+
+
+def test_words_are_counted_without_signs_and_numbers(tokenizer):
+    texts = ["Small left effusion, 3.5 cm!", "banana smoothie.", "left banana", "..."]
+    assert unknown_words(tokenizer, texts) == [(0, 4), (2, 2), (1, 2), (0, 0)]
+
+
+def test_the_embedded_model_s_first_tokenizer_counts_too():
+    words = word_tokenizer(["no effusion."])
+    assert unknown_words(words, ["No banana."]) == [(1, 2)]
+
+
+@pytest.mark.parametrize("text", ["banana", "banana smoothie.", "胸部", "..."])
+def test_a_text_without_a_known_word_is_refused(tokenizer, text):
+    with pytest.raises(
+        InputError, match="has no word that this checkpoint was trained on"
+    ) as error:
+        refuse_unknown(tokenizer, [text])
+    assert text not in str(error.value)
+
+
+def test_a_text_with_unknown_words_is_doubted_and_not_quoted(tokenizer):
+    assert text_doubts(tokenizer, ["No effusion.", "small left effusion"]) == []
+    (line,) = text_doubts(tokenizer, ["No effusion.", "left banana", "right banana banana"])
+    assert line.startswith("T: text 1 of 3 (and 1 more) has words")
+    assert "1 of 2" in line
+    assert "banana" not in line
+
+
+def test_false_alarms_are_as_often_as_it_says(tmp_path):
+    familiarity = Familiarity.measure(_cloud(3000, 1), _cloud(2000, 2))
+    assert familiarity.directions.shape == (256, DIRECTIONS)
+    familiarity.save(tmp_path)
+    again = Familiarity.load(tmp_path)
+    assert again is not None
+    beyond = (again.distances(_cloud(4000, 3)) > 1).float().mean()
+    assert 0.001 < float(beyond) < 0.012
+    strange = torch.randn(50, 256, generator=torch.Generator().manual_seed(4))
+    assert (again.distances(strange) > 1).all()
+
+
+def test_a_checkpoint_without_it_doubts_no_picture_and_a_damaged_one_is_refused(tmp_path):
+    assert Familiarity.load(tmp_path) is None
+    assert picture_doubts(None, Modality.F, torch.zeros(1, 4)) == []
+    (tmp_path / "familiarity.safetensors").write_bytes(b"no")
+    with pytest.raises(InputError, match="damaged"):
+        Familiarity.load(tmp_path)
+
+
+def test_each_kind_is_told_once():
+    doubts = Doubts()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        doubts.tell("T", [])
+        for kind in ("T", "T", "F"):
+            doubts.tell(kind, [f"{kind}: strange"])
+    assert [str(w.message) for w in caught] == ["T: strange", "F: strange"]
+    assert all(w.category is OutsideTrainingWarning for w in caught)
+
+
+def test_the_embedded_checkpoint_refuses_and_warns(pipe):
+    with pytest.raises(InputError, match="no word that this checkpoint was trained on"):
+        pipe({"T": "banana smoothie."}, "F", num_inference_steps=1)
+    with pytest.warns(OutsideTrainingWarning, match="1 of 3"):
+        pipe({"T": "left pleural banana"}, "F", num_inference_steps=1, seed=0)
+
+
+def test_the_embedded_checkpoint_knows_its_own_pictures(pipe):
+    pictures = PhantomDataset("test", limit=300).images(Modality.F)
+    pixels = torch.from_numpy(pictures[:300].astype(np.float32) / 255)[:, None]
+    with torch.no_grad():
+        distances = pipe.familiarity.distances(pipe.prompt_encoder.encode_image(pixels))
+    assert float((distances > 1).float().mean()) < 0.03
+
+
+def test_a_real_film_is_none_of_them(pipe):
+    data_store = pytest.importorskip("data_store", reason="pydicom-data is not installed")
+    from codixr.data.picture import fit_square, read_radiograph
+
+    path = Path(data_store.__file__).parent / "data" / "RG1_UNCR.dcm"
+    film = fit_square(read_radiograph(path).pixels, pipe.size)
+    with pytest.warns(OutsideTrainingWarning, match="F: the picture does not look like"):
+        pipe({"F": film}, "T", num_inference_steps=1, seed=0)
+
+
+def test_a_saved_checkpoint_keeps_it(pipe, tmp_path):
+    pipe.save_pretrained(tmp_path)
+    again = CoDiXRPipeline.from_pretrained(tmp_path)
+    assert again.familiarity is not None
+    assert again.familiarity.limit == pipe.familiarity.limit
