@@ -120,7 +120,7 @@ def refuse_unknown(tokenizer: "PreTrainedTokenizerBase", reports: Sequence[str])
     for i, (lost, words) in enumerate(unknown_words(tokenizer, reports) or []):
         if lost == words:
             raise InputError(
-                f"T: {_which(i, reports)} has no word that this checkpoint was trained on: write "
+                f"T: {_which(i, reports)} has no word that the checkpoint was trained on: write "
                 "it in radiology's English, or load a checkpoint that was trained on such text"
             )
 

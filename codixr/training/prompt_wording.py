@@ -170,7 +170,8 @@ def _teacher(folder: TrainingFolder, name: str) -> tuple[Any, Any]:
         components.save_preset(folder.preset, place)
     folder.state.wait_for_everyone()
     preset = components.load_preset(place)
-    own = presets.TokenizerConfig(*[preset.tokenizers.prompt] * 3)
+    name = preset.tokenizers.prompt
+    own = presets.TokenizerConfig(name, name, name)
     encoder = components.load_component(preset, "prompt_encoder", place).requires_grad_(False)
     return encoder, load_tokenizers(own, place).prompt
 

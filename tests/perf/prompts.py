@@ -5,9 +5,9 @@
 FILE has the columns prompt, asked (an observation, several with "+", empty for a normal chest) and
 side (left, right or empty). Each prompt makes --samples pairs, sample k with the seed k; the
 shipped judges read every picture at their own thresholds. Unasked is a finding that is neither
-asked nor implied by CheXpert's hierarchy (a pneumonia is a consolidation and an opacity). The side is where a
-picture differs most from the same seed's normal one. --reports has the model write a report of
-each frontal view too, and reads its side.
+asked nor implied by CheXpert's hierarchy (a pneumonia is a consolidation and an opacity). The side
+is where a picture differs most from the same seed's normal one. --reports has the model write a
+report of each frontal view too, and reads its side.
 """
 
 import argparse
@@ -59,7 +59,7 @@ class Answer:
     side: float
     """Of the frontal views, on the asked side; NaN without a side."""
     report_side: float
-    """Of the reports of these, that name the asked side and not the other; NaN where none is made."""
+    """Of the reports of these, that name the asked side alone; NaN where none is made."""
     others: dict[str, float]
     """Each unasked finding that any picture shows."""
 
@@ -167,7 +167,8 @@ def main() -> None:
         ]
         others = ", ".join(f"{name} {share:.2f}" for name, share in a.others.items())
         print(
-            f"{row.prompt[:66]:68}{numbers[0]:>6}{numbers[1]:>6}{numbers[2]:>6}{numbers[3]:>7}  {others}",
+            f"{row.prompt[:66]:68}{numbers[0]:>6}{numbers[1]:>6}{numbers[2]:>6}{numbers[3]:>7}"
+            f"  {others}",
             flush=True,
         )
     print(

@@ -58,7 +58,7 @@ def test_the_embedded_model_s_first_tokenizer_counts_too():
 @pytest.mark.parametrize("text", ["banana", "banana smoothie.", "胸部", "..."])
 def test_a_text_without_a_known_word_is_refused(tokenizer, text):
     with pytest.raises(
-        InputError, match="has no word that this checkpoint was trained on"
+        InputError, match="has no word that the checkpoint was trained on"
     ) as error:
         refuse_unknown(tokenizer, [text])
     assert text not in str(error.value)
@@ -104,7 +104,7 @@ def test_each_kind_is_told_once():
 
 
 def test_the_embedded_checkpoint_refuses_and_warns(pipe):
-    with pytest.raises(InputError, match="no word that this checkpoint was trained on"):
+    with pytest.raises(InputError, match="no word that the checkpoint was trained on"):
         pipe({"T": "banana smoothie."}, "F", num_inference_steps=1)
     with pytest.warns(OutsideTrainingWarning, match="1 of 3"):
         pipe({"T": "left pleural banana"}, "F", num_inference_steps=1, seed=0)
