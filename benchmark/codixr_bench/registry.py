@@ -42,6 +42,7 @@ METRICS: dict[str, str] = {
     "bleu": "codixr_bench.metrics.bleu:BLEU",
     "report_labels": "codixr_bench.metrics.report_labels:REPORT_LABELS",
     "rouge": "codixr_bench.metrics.rouge:ROUGE",
+    "bleu_coco": "codixr_bench.metrics.bleu_coco:BLEU_COCO",
     "consistency": "codixr_bench.metrics.consistency:CONSISTENCY",
     "near_copy_image": "codixr_bench.metrics.copies:NEAR_COPY_IMAGE",
     "near_copy_report": "codixr_bench.metrics.copies:NEAR_COPY_REPORT",
