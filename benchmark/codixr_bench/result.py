@@ -117,6 +117,18 @@ class CrossCheck(_Part):
     reason: Value | None = None
 
 
+class Spread(_Part):
+    """How much a score varies with the model's own noise, where a study has several samples."""
+
+    name: Value
+    """Of the score."""
+    within_study: Annotated[float, Field(ge=0)] | None = None
+    """Standard deviation of a study's share of the score between its samples (root mean square
+    over the studies); None where the score doesn't say what a study does to it."""
+    between_seeds: Annotated[float, Field(ge=0)] | None = None
+    """Standard deviation of the whole score between the sets of first, second, … samples."""
+
+
 class Code(_Part):
     """What ran."""
 
@@ -142,6 +154,8 @@ class Result(_Part):
     timings: dict[Name, Seconds]
     """Seconds of each part, e.g. ``generate``, ``score``; every time of the run is here."""
     code: Code
+    spread: tuple[Spread, ...] = ()
+    """Of each score, where a study has several samples (``--samples-per-study``)."""
     cross_check: tuple[CrossCheck, ...] = ()
     """Each score beside its library's; written by ``score --cross-check`` only."""
 
@@ -170,12 +184,18 @@ class Result(_Part):
         """The score called ``name``, or None."""
         return next((score for score in self.scores if score.name == name), None)
 
-    def to_json(self, *, timings: bool = True) -> bytes:
-        """UTF-8 JSON; equal results give equal bytes. ``timings=False`` leaves them out."""
+    def content(self, *, timings: bool = True) -> dict[str, Any]:
+        """What ``result.json`` holds; optional parts only where they hold something.
+
+        ``timings=False`` leaves them out.
+        """
         left_out = set() if timings else {"timings"}
-        if not self.cross_check:
-            left_out.add("cross_check")
-        content = self.model_dump(mode="json", exclude=left_out)
+        left_out |= {part for part in ("spread", "cross_check") if not getattr(self, part)}
+        return self.model_dump(mode="json", exclude=left_out)
+
+    def to_json(self, *, timings: bool = True) -> bytes:
+        """UTF-8 JSON of ``content``; equal results give equal bytes."""
+        content = self.content(timings=timings)
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         return (text + "\n").encode()
 
@@ -245,6 +265,7 @@ def make_result(
     coverage: Coverage,
     scores: Sequence[Score],
     timings: Mapping[str, float],
+    spread: Sequence[Spread] = (),
     cross_check: Sequence[CrossCheck] = (),
 ) -> Result:
     """A result of this process: environment and code are filled in.
@@ -263,6 +284,7 @@ def make_result(
             environment=current_environment(),
             timings=dict(timings),
             code=current_code(),
+            spread=tuple(spread),
             cross_check=tuple(cross_check),
         )
     except ValidationError as error:

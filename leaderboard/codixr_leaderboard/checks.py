@@ -58,6 +58,8 @@ def result_problems(result: Result) -> list[Problem]:
     """All that is wrong with a result that fits the schema; empty when it may be submitted."""
     if result.track.name not in tracks():
         return [Problem("track.name", f"no such track here; known: {', '.join(tracks())}")]
+    if result.spread or "samples_per_study" in result.generation:
+        return [Problem("generation.samples_per_study", "the table is of one sample a study")]
     track = track_of(result)
     found = [*_track(result, track), *_words(result), *_scores(result, track)]
     return [*found, *_arithmetic(result, track)]

@@ -28,13 +28,16 @@ def main(parsed: argparse.Namespace) -> int:
     )
     for task in request.tasks:
         folder = request.folder(task)
-        store, _, _ = make_samples(
-            request.model, task, request.track, request.options, processes, folder
-        )
-        store.close()
+        count = 0
+        for sample in range(request.options.samples_per_study or 1):
+            store, _, _ = make_samples(
+                request.model, task, request.track, request.options, processes, folder, sample
+            )
+            store.close()
+            count += len(store)
         messages.say(
             "codixr-bench",
-            f"{task}: {len(store)} samples in {folder / SAMPLES}; "
+            f"{task}: {count} samples in {folder / SAMPLES}; "
             f"score them: codixr-bench score --samples {folder}",
         )
     processes.close()

@@ -44,9 +44,21 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_samples_per_study(parser: argparse.ArgumentParser, default: str) -> None:
+    """``--samples-per-study``."""
+    parser.add_argument(
+        "--samples-per-study",
+        type=positive,
+        metavar="K",
+        help="scores are the mean over K samples of each study, with the spread within a study and "
+        f"between seeds (default: {default})",
+    )
+
+
 def add_generation(parser: argparse.ArgumentParser) -> None:
     """How samples are made: ``--seed``, ``--batch-size``, ``--chunk-size``."""
     parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="default: 0")
+    add_samples_per_study(parser, "1")
     parser.add_argument("--batch-size", type=positive, default=64, metavar="N", help="default: 64")
     parser.add_argument(
         "--chunk-size",
@@ -120,6 +132,7 @@ def run_options(parsed: argparse.Namespace) -> "RunOptions":
         limit=given["limit"],
         data_dir=given["data"],
         seed=given.get("seed", usual.seed),
+        samples_per_study=given.get("samples_per_study", usual.samples_per_study),
         batch_size=given.get("batch_size", usual.batch_size),
         chunk_size=given.get("chunk_size", usual.chunk_size),
         metrics=names,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from codixr import messages
 from codixr_bench.result import Result
 from codixr_bench.runs.finish import ScoredRun
-from codixr_bench.show.number import MISSING
+from codixr_bench.show.number import MISSING, number
 from codixr_bench.show.table import print_summary, print_table
 
 
@@ -21,11 +21,13 @@ def print_runs(runs: Sequence[ScoredRun], *, as_json: bool, group: bool = False)
             "codixr-bench", "no score has a value: each one's reason stands in the result"
         )
     if as_json:
-        found = [run.result.model_dump(mode="json") for run in runs]
+        found = [run.result.content() for run in runs]
         print(json.dumps(found if group else found[0], indent=2))
         return int(not scored)
     for run in runs:
         print_table(run.result, run.scale)
+        if run.result.spread:
+            print_spread(run.result)
     if group:
         print_summary([run.result for run in runs], [r for run in runs for r in run.scale])
     return int(not scored)
@@ -50,14 +52,30 @@ def print_cross_check(result: Result) -> None:
                 f"{one.library}{says}",
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     print("cross-check: the same samples, scored by the field's libraries")
+    _print_columns(rows, left=(0, 5))
+
+
+def print_spread(result: Result) -> None:
+    """Each score's spread over a study's samples, and over the sets of them."""
+    k = result.generation.get("samples_per_study")
+    print(f"mean over {k} samples a study; standard deviations:")
+    rows = [["score", "within a study", "between seeds"]]
+    rows += [
+        [one.name, number(one.name, one.within_study), number(one.name, one.between_seeds)]
+        for one in result.spread
+    ]
+    _print_columns(rows, left=(0,))
+
+
+def _print_columns(rows: Sequence[Sequence[str]], left: Sequence[int]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        left, *middle, last = (
-            text.ljust(width) if at in (0, 5) else text.rjust(width)
+        cells = [
+            text.ljust(width) if at in left else text.rjust(width)
             for at, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        print("  ".join([left, *middle, last]).rstrip())
+        ]
+        print("  ".join(cells).rstrip())
 
 
 def _value(value: float | None) -> str:

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="pad pictures of another size to a square and resize them to the track's",
     )
+    options.add_samples_per_study(parser, "all that the run has")
     options.add_task(parser, required=False)
     parser.add_argument("--model", metavar="NAME", help="what to call the maker of the samples")
     parser.add_argument(

@@ -22,6 +22,17 @@ def cross_check(scores: Sequence[Score], peers: Sequence[Peer]) -> tuple[CrossCh
     return tuple(_checked(score, found.get(score.name)) for score in scores)
 
 
+def worst(sets: Sequence[tuple[CrossCheck, ...]]) -> tuple[CrossCheck, ...]:
+    """Of several samples a study, each score's check that comes off worst."""
+
+    def gap(one: CrossCheck) -> tuple[bool, float]:
+        ours = one.ours if one.ours_by_its_convention is None else one.ours_by_its_convention
+        known = ours is not None and one.theirs is not None
+        return one.agrees is False, abs(ours - one.theirs) if known else -1.0  # type: ignore[operator]
+
+    return tuple(max(each, key=gap) for each in zip(*sets, strict=True))
+
+
 def _checked(score: Score, peer: PeerScore | None) -> CrossCheck:
     if peer is None:
         return CrossCheck(name=score.name, ours=score.value, reason="no library computes it")

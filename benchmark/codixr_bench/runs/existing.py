@@ -1,20 +1,18 @@
 """Score samples that are there: a run's store, or a folder that another program made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codixr import messages
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
-from codixr_bench.metric import Metric
 from codixr_bench.runs.external import ExternalSamples
-from codixr_bench.runs.finish import Maker, ScoredRun, finish, model_info
-from codixr_bench.runs.one_task import SAMPLES, render
+from codixr_bench.runs.finish import Maker, SampleSet, ScoredRun, finish, model_info
+from codixr_bench.runs.one_task import SAMPLES, render, samples_folder
 from codixr_bench.runs.options import RunOptions, run_folder
 from codixr_bench.runs.processes import current_processes
-from codixr_bench.runs.record import RECORD_NAME
-from codixr_bench.runs.scoring import SampleSource
+from codixr_bench.runs.record import RECORD_NAME, RunRecord
 from codixr_bench.runs.store import SampleStore
 from codixr_bench.task import Task, parse_tasks
 from codixr_bench.track import Track
@@ -83,10 +81,30 @@ def _score_store(folder: Path, claims: Claims, options: RunOptions) -> ScoredRun
             f"the data of track '{track.name}' are not those the samples in '{folder}' were "
             f"made for: fingerprint {record.track_fingerprint[:10]}… → {dataset.fingerprint[:10]}…"
         )
-    metrics = track.metrics(store.task, options.metrics)
+    stores = [store, *_more_stores(folder, record, options.samples_per_study)]
+    sets = [(one, track.metrics(store.task, options.metrics)) for one in stores]
     render(dataset, store.task)
     home = folder.parent if folder.name == SAMPLES else folder
-    return _finish(store, dataset, track, metrics, Maker.of(record), options.out or home, options)
+    return _finish(sets, dataset, track, Maker.of(record), options.out or home, options)
+
+
+def _more_stores(folder: Path, record: RunRecord, wanted: int | None) -> list[SampleStore]:
+    """The studies' second, third, … samples: ``wanted`` less one, or all that are there."""
+    found: list[SampleStore] = []
+    if folder.name != SAMPLES:
+        return found
+    while wanted is None or len(found) + 1 < wanted:
+        place = samples_folder(folder.parent, len(found) + 1)
+        if wanted is None and not (place / RECORD_NAME).is_file():
+            break
+        store = SampleStore.open(place)
+        if differing := replace(record, sample=len(found) + 1).differences(store.record):
+            raise InputError(
+                f"'{place}' holds samples of another run ({'; '.join(differing)}): "
+                "remove it, or score with --samples-per-study 1"
+            )
+        found.append(store)
+    return found
 
 
 def _score_folder(
@@ -117,23 +135,21 @@ def _score_folder(
     folder = run_folder(track, tasks[0], name, options)
     if (folder / SAMPLES / RECORD_NAME).exists():
         raise InputError(f"'{folder}' holds a run of its own: use another --out")
-    return _finish(source, dataset, track, metrics, maker, folder, options)
+    return _finish([(source, metrics)], dataset, track, maker, folder, options)
 
 
 def _finish(
-    source: SampleSource,
+    sets: Sequence[SampleSet],
     dataset: StudyDataset,
     track: Track,
-    metrics: Sequence[Metric],
     maker: Maker,
     folder: Path,
     options: RunOptions,
 ) -> ScoredRun:
     return finish(
-        source,
+        sets,
         dataset,
         track,
-        metrics,
         maker,
         folder,
         data_dir=options.data_dir,

@@ -3,7 +3,7 @@
 import io
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -23,11 +23,12 @@ from codixr_bench.metric import Metric
 from codixr_bench.model import Sample
 from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
-from codixr_bench.runs.cross_check import cross_check, peers_of
+from codixr_bench.runs.cross_check import cross_check, peers_of, worst
 from codixr_bench.runs.grid import ROWS, save_grid
 from codixr_bench.runs.record import RunRecord
 from codixr_bench.runs.references import metrics_of, references
 from codixr_bench.runs.scoring import SampleSource, prepare_metrics, score_samples
+from codixr_bench.runs.several import combined
 from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.statistics.influence import as_pseudovalues
 from codixr_bench.task import Task
@@ -93,11 +94,14 @@ class ScoredRun:
     scale: tuple[Result, ...] = ()
 
 
+SampleSet = tuple[SampleSource, Sequence[Metric]]
+"""One sample a study, and new metrics for them."""
+
+
 def finish(
-    source: SampleSource,
+    sets: Sequence[SampleSet],
     dataset: StudyDataset,
     track: Track,
-    metrics: Sequence[Metric],
     maker: Maker,
     folder: Path,
     *,
@@ -109,22 +113,28 @@ def finish(
 ) -> ScoredRun:
     """Score all samples and write the files, ``result.json`` last.
 
-    ``wanted`` are the names that ``metrics`` were asked for by.
-
-    ``with_peers`` has each score computed by a library too, for ``Result.cross_check``.
+    Several ``sets`` are several samples a study: their scores are averaged. ``wanted`` names
+    what was asked for by --metrics. ``with_peers`` has each score computed by a library too, for
+    ``Result.cross_check``.
 
     Raises InputError when samples are missing or damaged, or the disk is full.
     """
-    messages.say("codixr-bench", f"scoring {len(dataset):,} samples")
+    k, source = len(sets), sets[0][0]
+    messages.say("codixr-bench", f"scoring {k * len(dataset):,} samples")
     began = time.perf_counter()
     evaluation = Evaluation(track, dataset, data_dir)
-    prepare_metrics(metrics, evaluation)
-    held = references(source.task, evaluation, wanted)
-    prepare_metrics(metrics_of(held), evaluation)
-    peers = peers_of(metrics) if with_peers else []
-    scored = score_samples(source, dataset, metrics, peers, held)
+    scored, checks = [], []
+    for samples, metrics in sets:
+        prepare_metrics(metrics, evaluation)
+        held = references(samples.task, evaluation, wanted)
+        prepare_metrics(metrics_of(held), evaluation)
+        peers = peers_of(metrics) if with_peers else []
+        one = score_samples(samples, dataset, metrics, peers, held)
+        checks.append(cross_check(one.scores, peers) if with_peers else ())
+        shown = with_counts(one.scores, one.statistics, real_patients=not track.simulated)
+        scored.append(replace(one, scores=shown))
+    whole, spread = combined(scored) if k > 1 else (scored[0], ())
     seconds = time.perf_counter() - began
-    checked = cross_check(scored.scores, peers) if with_peers else ()
     result = make_result(
         task=source.task,
         track=TrackInfo(
@@ -135,15 +145,16 @@ def finish(
             n=len(dataset),
         ),
         model=maker.info,
-        generation=maker.generation,
-        coverage=Coverage(expected=len(dataset), scored=scored.n),
-        scores=with_counts(scored.scores, scored.statistics, real_patients=not track.simulated),
+        generation={**maker.generation, **({"samples_per_study": k} if k > 1 else {})},
+        coverage=Coverage(expected=len(dataset), scored=whole.n),
+        scores=whole.scores,
         timings={**(timings or {}), "score": round(seconds, 3)},
-        cross_check=checked,
+        spread=spread,
+        cross_check=worst(checks),
     )
     make_folder(folder)
     values = {score.name: score.value for score in result.scores}
-    statistics = as_pseudovalues(scored.statistics, values)
+    statistics = as_pseudovalues(whole.statistics, values)
     write_atomically(folder / STATISTICS_NAME, encode_statistics(statistics, len(dataset)))
     if track.shows_content or show_content:
         _draw_grid(folder, source, dataset, result)

@@ -16,6 +16,7 @@ from codixr_bench.hooks import SeesTruth, uses_conditions
 from codixr_bench.model import GenerativeModel, Sample
 from codixr_bench.runs.crash import CRASHES, ModelError
 from codixr_bench.runs.processes import Processes
+from codixr_bench.runs.record import RunRecord
 from codixr_bench.runs.sample_check import check_sample, conditions_of
 from codixr_bench.runs.seeds import study_seed
 from codixr_bench.runs.store import SampleStore
@@ -91,7 +92,7 @@ def generate(
                             task,
                             dataset,
                             batch,
-                            store.record.seed,
+                            store.record,
                             image_size,
                             show_messages,
                         )
@@ -113,7 +114,7 @@ def _make(
     task: Task,
     dataset: StudyDataset,
     positions: range,
-    run_seed: int,
+    record: RunRecord,
     image_size: int | None,
     show_messages: bool,
 ) -> list[Sample]:
@@ -123,7 +124,7 @@ def _make(
         conditions_of(study, task, position, needed=needed)
         for position, study in zip(positions, studies, strict=True)
     ]
-    seeds = [study_seed(study.study_id, task, run_seed) for study in studies]
+    seeds = [study_seed(study.study_id, task, record.seed, record.sample) for study in studies]
 
     def call(chosen: slice) -> Sequence[Sample]:
         if isinstance(model, SeesTruth):

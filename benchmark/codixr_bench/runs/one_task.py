@@ -5,6 +5,8 @@
 there and makes the rest: the same bytes, except for the timings in ``result.json``.
 """
 
+import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 from codixr.data.dataset import StudyDataset
@@ -38,6 +40,11 @@ from codixr_bench.track import Track
 SAMPLES = "samples"
 
 
+def samples_folder(folder: Path, sample: int) -> Path:
+    """Where a run's folder has each study's first sample (0), second (1), …."""
+    return folder / (f"{SAMPLES}-{sample}" if sample else SAMPLES)
+
+
 def refuse_early(model: GenerativeModel, task: Task, track: Track) -> None:
     """InputError when the model or the track's data cannot serve the task; nothing is written."""
     track.check(task, model)
@@ -59,8 +66,11 @@ def make_samples(
     options: RunOptions,
     processes: Processes,
     folder: Path,
+    sample: int = 0,
 ) -> tuple[SampleStore, StudyDataset, Generated]:
-    """Generate what is missing in ``folder/samples``; all processes return when all is there.
+    """Generate what is missing of one sample a study; all processes return when all is there.
+
+    ``sample`` says which: the first goes to ``folder/samples``, the second to ``samples-1``.
 
     Raises InputError as ``refuse_early``, ``SampleStore.create`` and ``generate``.
     """
@@ -86,18 +96,21 @@ def make_samples(
         checkpoint_sha256=checkpoint_of(model),
         settings=settings,
         chunk_size=options.chunk_size,
+        sample=sample,
     )
     Maker.of(record)
     if not options.overwrite:
         _refuse_orphan(folder)
     store = SampleStore.create(
-        folder / SAMPLES, record, overwrite=options.overwrite, leads=processes.leads
+        samples_folder(folder, sample), record, overwrite=options.overwrite, leads=processes.leads
     )
     try:
         if processes.leads:
             if options.overwrite:
                 for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME):
                     (folder / name).unlink(missing_ok=True)
+                if sample == 0:
+                    remove_more_samples(folder)
             render(dataset, task)
         processes.barrier()
         if not processes.leads:
@@ -111,13 +124,26 @@ def make_samples(
             batch_size=options.batch_size,
             processes=processes,
             prepare=lambda: _prepare(model, train, task),
-            title=f"{task} {model.name}" if options.progress and processes.leads else None,
+            title=_title(model, task, options, sample) if processes.leads else None,
             show_messages=track.shows_content or options.show_content,
         )
     except BaseException:
         store.close()
         raise
     return store, dataset, generated
+
+
+def _title(model: GenerativeModel, task: Task, options: RunOptions, sample: int) -> str | None:
+    if not options.progress:
+        return None
+    several = (options.samples_per_study or 1) > 1
+    return f"{task} {model.name}" + (f", sample {sample + 1}" if several else "")
+
+
+def remove_more_samples(folder: Path) -> None:
+    """Remove what another run left of second, third, … samples."""
+    for record in folder.glob(f"{SAMPLES}-*/{RECORD_NAME}"):
+        shutil.rmtree(record.parent)
 
 
 def _prepare(model: GenerativeModel, train: StudyDataset | None, task: Task) -> None:
@@ -156,24 +182,29 @@ def run_task(
     Raises InputError as ``make_samples`` and ``finish``; unknown metrics
     and missing weights before anything is made.
     """
-    metrics = track.metrics(task, options.metrics)
+    k = options.samples_per_study or 1
+    metrics = [track.metrics(task, options.metrics) for _ in range(k)]
     if processes.leads:
-        load_networks(metrics)
-    store, dataset, generated = make_samples(model, task, track, options, processes, folder)
-    if not processes.leads:
-        return None
-    try:
+        load_networks(metrics[0])
+    with ExitStack() as open_stores:
+        stores, seconds = [], 0.0
+        for sample in range(k):
+            store, dataset, generated = make_samples(
+                model, task, track, options, processes, folder, sample
+            )
+            open_stores.callback(store.close)
+            stores.append(store)
+            seconds += generated.seconds
+        if not processes.leads:
+            return None
         return finish(
-            store,
+            list(zip(stores, metrics, strict=True)),
             dataset,
             track,
-            metrics,
-            Maker.of(store.record),
+            Maker.of(stores[0].record),
             folder,
             data_dir=options.data_dir,
             show_content=options.show_content,
-            timings={"generate": round(generated.seconds, 3)},
+            timings={"generate": round(seconds, 3)},
             wanted=options.metrics,
         )
-    finally:
-        store.close()

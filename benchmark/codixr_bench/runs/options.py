@@ -18,6 +18,8 @@ class RunOptions:
     limit: int | None = None
     data_dir: Path | None = None
     seed: int = 0
+    samples_per_study: int | None = None
+    """How many to make; None for one, and for all that are there where samples are scored."""
     batch_size: int = BATCH_SIZE
     chunk_size: int = CHUNK_SIZE
     metrics: tuple[str, ...] = ()

@@ -41,10 +41,16 @@ class RunRecord:
     checkpoint_sha256: str | None
     settings: Mapping[str, Setting] = field(default_factory=dict)
     chunk_size: int = 64
+    sample: int = 0
+    """Which of a study's samples: 0 is the first."""
 
     def to_json(self) -> bytes:
         """UTF-8 JSON with sorted keys: equal records, equal bytes."""
-        return (json.dumps(asdict(self), indent=2, sort_keys=True) + "\n").encode()
+        content = asdict(self)
+        if not self.sample:
+            # As before there were several: a run made then goes on now.
+            del content["sample"]
+        return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
 
     @staticmethod
     def from_json(path: Path) -> "RunRecord":
@@ -55,7 +61,7 @@ class RunRecord:
         except (OSError, ValueError) as error:
             raise InputError(f"'{path}' is not a readable run record; {cure}") from error
         names = {f.name for f in fields(RunRecord)}
-        if not isinstance(raw, dict) or set(raw) != names:
+        if not isinstance(raw, dict) or set(raw) | {"sample"} != names:
             raise InputError(f"'{path}' is a record of another version of codixr-bench; {cure}")
         return RunRecord(**raw)
 
