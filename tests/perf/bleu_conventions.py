@@ -64,7 +64,9 @@ def main() -> None:
         "split at blanks, case kept": nltk_like(texts, str.split),
     }
     counts = np.array([
-        bleu_coco.ngram_counts(bleu_coco.clean(made).split(), bleu_coco.clean(true).split())
+        ngram_counts(
+            bleu_coco.clean(made).split(), bleu_coco.clean(true).split(), at_least=0
+        )
         for made, true in texts
     ])  # fmt: skip
     rows["R2Gen's cleaning, pycocoevalcap (`bleu_coco_k`)"] = bleu_coco.coco_bleu(

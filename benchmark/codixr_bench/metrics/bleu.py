@@ -43,10 +43,12 @@ def tokenize(report: str) -> list[str]:
     return tokens
 
 
-def ngram_counts(hypothesis: Sequence[str], reference: Sequence[str]) -> list[int]:
+def ngram_counts(
+    hypothesis: Sequence[str], reference: Sequence[str], *, at_least: int = 1
+) -> list[int]:
     """A study's share in BLEU: [hypothesis tokens, reference tokens, matches 1..4, n-grams 1..4].
 
-    A hypothesis shorter than an order counts one n-gram of it, as in NLTK's
+    A hypothesis shorter than an order counts ``at_least`` n-grams of it: one, as in NLTK's
     ``modified_precision``.
     """
     matches, totals = [], []
@@ -56,7 +58,7 @@ def ngram_counts(hypothesis: Sequence[str], reference: Sequence[str]) -> list[in
             for tokens in (hypothesis, reference)
         )
         matches.append(sum(min(count, true[ngram]) for ngram, count in made.items()))
-        totals.append(max(1, made.total()))
+        totals.append(max(at_least, made.total()))
     return [len(hypothesis), len(reference), *matches, *totals]
 
 
@@ -95,7 +97,7 @@ def sacrebleu_score(counts: NDArray[np.number]) -> NDArray[np.float64]:
     return np.asarray(np.minimum(scores, 100.0), dtype=np.float64)
 
 
-def _count_names(orders: int) -> tuple[str, ...]:
+def count_names(orders: int) -> tuple[str, ...]:
     """Names of ``ngram_counts``: ``hyp_len``, ``ref_len``, ``match_1`` …, ``total_1`` …."""
     numbers = range(1, orders + 1)
     return (
@@ -128,7 +130,7 @@ class Bleu(SummedFamily):
     name = "bleu"
     card = "bleu.md"
     scores = _facts()
-    columns = (*_count_names(ORDERS), *(f"sacrebleu.{n}" for n in _count_names(_PEER_ORDERS)))
+    columns = (*count_names(ORDERS), *(f"sacrebleu.{n}" for n in count_names(_PEER_ORDERS)))
     of_studies = ("ref_len", "sacrebleu.ref_len")
 
     def rows(
@@ -145,7 +147,7 @@ class Bleu(SummedFamily):
 
     def formula(self, sums: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
         """BLEU-1 to 4, then sacrebleu."""
-        own = len(_count_names(ORDERS))
+        own = len(count_names(ORDERS))
         return np.column_stack([corpus_bleu(sums[:, :own]), sacrebleu_score(sums[:, own:])])
 
     def signature(self, name: str) -> str:
@@ -161,7 +163,7 @@ class Bleu(SummedFamily):
     def counts(self, name: str, columns: Columns) -> dict[str, int]:
         """Summed lengths, matches and n-grams of the score's orders."""
         prefix = f"{self.name}.sacrebleu" if name == "sacrebleu" else self.name
-        found = {count: columns.get(f"{prefix}.{count}") for count in _count_names(_order(name))}
+        found = {count: columns.get(f"{prefix}.{count}") for count in count_names(_order(name))}
         return {count: int(np.sum(c)) for count, c in found.items() if c is not None}
 
     def arithmetic(self, scores: Mapping[str, Score], *, simulated: bool) -> Problems:
@@ -214,7 +216,7 @@ def _recomputed(score: Score) -> Problems:
     if score.value is None:
         return
     orders = _order(score.name)
-    names = _count_names(orders)
+    names = count_names(orders)
     if set(counts) != set(names):
         yield f"{where}.counts", "missing or more than lengths, matches and n-grams of its orders"
         return

@@ -13,7 +13,6 @@ Notable:
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -22,11 +21,11 @@ from numpy.typing import NDArray
 
 from codixr.data.study import Study
 from codixr_bench.metric import About, Facts
+from codixr_bench.metrics.bleu import ORDERS, count_names, ngram_counts
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.sums import SummedFamily
 from codixr_bench.model import Sample
 
-ORDERS = 4
 BETA = 1.2
 """Of ROUGE-L: recall weighs beta squared times as much as precision."""
 _TINY, _SMALL = 1e-15, 1e-9
@@ -42,19 +41,6 @@ def clean(report: str) -> str:
             text = text.replace(f"{before}{number}. ", ". ")
     sentences = text.strip().lower().split(". ")
     return " . ".join(one.translate(_DROPPED).strip() for one in sentences) + " ."
-
-
-def ngram_counts(hypothesis: Sequence[str], reference: Sequence[str]) -> list[int]:
-    """[hypothesis tokens, reference tokens, matches 1..4, n-grams 1..4] of one study."""
-    matches, totals = [], []
-    for order in range(1, ORDERS + 1):
-        made, true = (
-            Counter(zip(*(tokens[i:] for i in range(order)), strict=False))
-            for tokens in (hypothesis, reference)
-        )
-        matches.append((made & true).total())
-        totals.append(made.total())
-    return [len(hypothesis), len(reference), *matches, *totals]
 
 
 def coco_bleu(counts: NDArray[np.number]) -> NDArray[np.float64]:
@@ -101,10 +87,7 @@ class BleuCoco(SummedFamily):
         }
     )
     columns = (
-        "hyp_len",
-        "ref_len",
-        *(f"match_{order}" for order in range(1, ORDERS + 1)),
-        *(f"total_{order}" for order in range(1, ORDERS + 1)),
+        *count_names(ORDERS),
         "rouge_l",
     )
     of_studies = ("ref_len",)
@@ -117,7 +100,8 @@ class BleuCoco(SummedFamily):
         for true, made in report_pairs(positions, studies, samples):
             hypothesis, reference = clean(made), clean(true)
             rouge = coco_rouge(hypothesis.split(" "), reference.split(" "))
-            rows.append([*ngram_counts(hypothesis.split(), reference.split()), rouge])
+            counts = ngram_counts(hypothesis.split(), reference.split(), at_least=0)
+            rows.append([*counts, rouge])
         return rows
 
     def formula(self, sums: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,8 @@ import random
 import numpy as np
 import pytest
 
-from codixr_bench.metrics.bleu_coco import clean, coco_bleu, coco_rouge, ngram_counts
+from codixr_bench.metrics.bleu import ngram_counts
+from codixr_bench.metrics.bleu_coco import clean, coco_bleu, coco_rouge
 
 
 def words(text: str) -> list[str]:
@@ -46,7 +47,7 @@ def test_bleu_equals_nltks_where_every_text_is_long_enough():
     from nltk.translate.bleu_score import corpus_bleu
 
     pairs = corpus()
-    counts = np.array([ngram_counts(made, true) for made, true in pairs]).sum(axis=0)
+    counts = np.array([ngram_counts(made, true, at_least=0) for made, true in pairs]).sum(axis=0)
     ours = coco_bleu(counts[None, :])[0]
     for order in range(1, 5):
         theirs = corpus_bleu(
@@ -56,7 +57,7 @@ def test_bleu_equals_nltks_where_every_text_is_long_enough():
 
 
 def test_an_order_without_a_match_is_almost_nothing_and_not_zero():
-    counts = np.array([ngram_counts(words("no mass"), words("no large mass"))])
+    counts = np.array([ngram_counts(words("no mass"), words("no large mass"), at_least=0)])
     one, two, three, _ = coco_bleu(counts)[0]
     assert one == pytest.approx(math.exp(1 - 3 / 2))
     assert 0 < two < 1e-6

@@ -57,9 +57,7 @@ def test_the_embedded_model_s_first_tokenizer_counts_too():
 
 @pytest.mark.parametrize("text", ["banana", "banana smoothie.", "胸部", "..."])
 def test_a_text_without_a_known_word_is_refused(tokenizer, text):
-    with pytest.raises(
-        InputError, match="has no word that the checkpoint was trained on"
-    ) as error:
+    with pytest.raises(InputError, match="has no word that the checkpoint was trained on") as error:
         refuse_unknown(tokenizer, [text])
     assert text not in str(error.value)
 
