@@ -31,7 +31,7 @@ from codixr.data.ct_tables import VOLUME_SUFFIXES, CtTables, read_tables, volume
 from codixr.data.ct_volume import dicom_files, read_ct
 from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import Step
-from codixr.data.prepared import Row
+from codixr.data.shard_file import Row
 from codixr.data.shards import Outcome, Plan, Reject, reject_reason
 from codixr.data.sizes import check_image_size
 from codixr.data.splits import holdout_split

@@ -21,7 +21,7 @@ from codixr.data.study import SPLITS, Split
 from codixr.errors import InputError
 
 MANIFEST_NAME = "manifest.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 LEAST_COMMITTED = 10
 
 

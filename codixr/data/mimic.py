@@ -30,7 +30,7 @@ from codixr.data.mimic_tables import (
     ReportStore,
     read_table,
 )
-from codixr.data.prepared import Row
+from codixr.data.shard_file import Row
 from codixr.data.shards import Outcome, Plan, Reject
 from codixr.data.sizes import check_image_size
 from codixr.data.splits import PAPER_SEED, VAL_SHARE, official_split, paper_split

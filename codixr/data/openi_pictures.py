@@ -29,7 +29,7 @@ from codixr.data.candidates import read_views
 from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import SourceFile, Step
 from codixr.data.openi import OpenIReport, find_archive, read_reports
-from codixr.data.prepared import Row
+from codixr.data.shard_file import Row
 from codixr.data.shards import Outcome, Plan
 from codixr.data.sizes import check_image_size
 from codixr.data.study import Study

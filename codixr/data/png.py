@@ -1,5 +1,4 @@
-"""16-bit grey PNG whose bytes depend on the pixels alone, and that reads back in a tenth of a
-millisecond.
+"""Grey PNG, 16 bits or 8, whose bytes depend on the pixels alone, and that reads back at once.
 
 Notable:
 - The scan lines are stored, not deflated: the low bytes of a radiograph are noise, deflating saves
@@ -39,12 +38,13 @@ def from_levels(levels: NDArray[np.uint16]) -> Image:
     return (levels.astype(np.float32) / np.float32(LEVELS))[None]
 
 
-def encode_levels(levels: NDArray[np.uint16]) -> bytes:
-    """uint16 [H, W] → a PNG file."""
+def encode_levels(levels: NDArray[np.uint16] | NDArray[np.uint8]) -> bytes:
+    """uint16 or uint8 [H, W] → a PNG file of that depth."""
     height, width = levels.shape
-    lines = np.zeros((height, 1 + 2 * width), np.uint8)  # each begins with filter type 0: none
-    lines[:, 1:] = levels.astype(">u2").view(np.uint8).reshape(height, 2 * width)
-    header = _HEADER.pack(width, height, 16, 0, 0, 0, 0)
+    size = levels.dtype.itemsize
+    lines = np.zeros((height, 1 + size * width), np.uint8)  # each begins with filter type 0: none
+    lines[:, 1:] = levels.astype(f">u{size}").view(np.uint8).reshape(height, size * width)
+    header = _HEADER.pack(width, height, 8 * size, 0, 0, 0, 0)
     body = _store(lines.tobytes())
     return b"".join([_MARK, _chunk(b"IHDR", header), _chunk(b"IDAT", body), _chunk(b"IEND", b"")])
 

@@ -1,6 +1,6 @@
 """Prepared data: Parquet shards and a manifest, written once, read by row.
 
-The format (version 1). A folder holds ``manifest.json`` (``manifest.py``), ``rejects.csv`` and
+The format (version 2). A folder holds ``manifest.json`` (``manifest.py``), ``rejects.csv`` and
 ``<split>-00000.parquet`` …, one row a study:
 
     study_id, subject_id, split   string
@@ -8,10 +8,11 @@ The format (version 1). A folder holds ``manifest.json`` (``manifest.py``), ``re
     labels                        struct of CheXpert's fourteen, int8: 1, 0, -1, null = unknown;
                                   as the labeler gave them: the policy is applied by the reader
     frontal, lateral              16-bit grey PNG, square, the manifest's image_size; or null
+    frontal_8bit, lateral_8bit    the same with 8 bits, HF datasets' Image
     sources                       struct frontal, lateral, report: sha256 of the file it came from
     notes                         string: what a reader should know about the pictures
 
-``write_shard`` writes one; ``PreparedDataset(folder, split)`` reads a split as a ``StudyDataset``
+``shard_file.py`` writes one; ``PreparedDataset(folder, split)`` reads a split as a ``StudyDataset``
 and in bulk (``images``, ``reports``, ``label_matrix``).
 
 Notable:
@@ -19,17 +20,15 @@ Notable:
   small memory-mapped read, whatever i. Nothing but the last row group and a few footers is kept.
 - Everything read is checked: a picture by its PNG's checksum, the rest by Parquet's.
 - The same rows are the same bytes: pinned writer options, no times, no paths.
-- HF datasets reads the folder too: ``load_dataset("parquet", data_files={"train":
-  "DIR/train-*.parquet"})``.
+- HF datasets reads the folder too: ``load_dataset("DIR")``.
 """
 
 import bisect
 import hashlib
-import io
 import json
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,104 +37,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from codixr.atomic import write_atomically
 from codixr.data.labels import OBSERVATIONS, label_policy
 from codixr.data.manifest import MANIFEST_NAME, Manifest
-from codixr.data.png import decode_levels, encode_levels, from_levels, to_levels
+from codixr.data.png import decode_levels, from_levels
+from codixr.data.shard_file import DEEP_COLUMNS, ROWS_A_GROUP, SCHEMA
 from codixr.data.study import Split, Study
 from codixr.errors import InputError
 from codixr.modality import Modality
 
-ROWS_A_GROUP = 4
 UNKNOWN = -2
 """In ``label_matrix``: unknown; a struct's null."""
-NOTE_KEY = b"codixr"
-"""The key of a shard's own note (a JSON object) in its Parquet metadata."""
 
 _COLUMNS = {Modality.F: "frontal", Modality.L: "lateral"}
-_SOURCES = ("frontal", "lateral", "report")
 _LIGHT = ("study_id", "subject_id", "report", "labels")
 _OPEN_SHARDS = 16
-SCHEMA = pa.schema(
-    [
-        ("study_id", pa.string()),
-        ("subject_id", pa.string()),
-        ("split", pa.string()),
-        ("report", pa.string()),
-        ("labels", pa.struct([(name, pa.int8()) for name in OBSERVATIONS])),
-        ("frontal", pa.binary()),
-        ("lateral", pa.binary()),
-        ("sources", pa.struct([(name, pa.string()) for name in _SOURCES])),
-        ("notes", pa.string()),
-    ]
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One study as it is written, and where it came from.
-
-    ``sources``: frontal, lateral, report -> sha256 of the file. ``notes`` go to the reader.
-    """
-
-    study: Study
-    sources: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-def encode_shard(rows: Sequence[Row], note: Mapping[str, Any]) -> bytes:
-    """One Parquet file; the same rows and note are the same bytes."""
-    studies = [row.study for row in rows]
-    columns = {
-        "study_id": [study.study_id for study in studies],
-        "subject_id": [study.subject_id for study in studies],
-        "split": [study.split for study in studies],
-        "report": [study.report for study in studies],
-        "labels": [{name: s.labels.get(name) for name in OBSERVATIONS} for s in studies],
-        "frontal": [_encode(study.frontal) for study in studies],
-        "lateral": [_encode(study.lateral) for study in studies],
-        "sources": [{name: row.sources.get(name) for name in _SOURCES} for row in rows],
-        "notes": ["; ".join(row.notes) for row in rows],
-    }
-    text = json.dumps(note, sort_keys=True, separators=(",", ":"))
-    table = pa.Table.from_arrays(
-        [pa.array(columns[part.name], part.type) for part in SCHEMA],
-        schema=SCHEMA.with_metadata({NOTE_KEY: text.encode()}),
-    )
-    sink = io.BytesIO()
-    pq.write_table(
-        table,
-        sink,
-        version="2.6",
-        data_page_version="1.0",
-        row_group_size=ROWS_A_GROUP,
-        compression={path: _compression(path) for path in _leaves()},
-        compression_level={path: 3 for path in _leaves() if _compression(path) == "ZSTD"},
-        use_dictionary=False,
-        write_statistics=False,
-        write_page_checksum=True,
-        store_schema=True,
-    )
-    return sink.getvalue()
-
-
-def write_shard(path: Path, rows: Sequence[Row], note: Mapping[str, Any]) -> str:
-    """Write a shard atomically; its sha256. InputError when the disk is full."""
-    content = encode_shard(rows, note)
-    write_atomically(path, content)
-    return hashlib.sha256(content).hexdigest()
-
-
-def read_note(path: Path) -> dict[str, Any]:
-    """A shard's own note; ValueError when the file isn't a whole shard."""
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-        note = json.loads(metadata[NOTE_KEY])
-    except (pa.ArrowException, OSError, KeyError, ValueError):
-        raise ValueError("not a shard") from None
-    if not isinstance(note, dict):
-        raise ValueError("not a shard")
-    return note
 
 
 class PreparedDataset:
@@ -273,7 +188,7 @@ class PreparedDataset:
     def _read_group(self, shard: int, group: int, columns: list[str]) -> pa.Table:
         opened = self._open(shard)
         # Checking four studies' pictures takes longer than reading one; PNGs check themselves.
-        file = opened.plain if set(columns) <= set(_COLUMNS.values()) else opened.checked
+        file = opened.plain if set(columns) <= set(DEEP_COLUMNS) else opened.checked
         try:
             return file.read_row_group(group, columns=columns, use_threads=False)
         except (pa.ArrowException, OSError, IndexError):
@@ -354,7 +269,7 @@ def fingerprint(manifest: Manifest, split: Split, policy: str | None = None) -> 
     """sha256 over what two sites with equal data agree on; never over a single study."""
     summary = manifest.splits[split]
     recipe = {
-        "format": manifest.format_version,
+        "format": 1,  # of the pictures' arithmetic, which the 8-bit copies didn't change
         "track": manifest.track,
         "version": manifest.track_version,
         "size": manifest.image_size,
@@ -378,21 +293,3 @@ _CURE = "finish it with the same `codixr prepare` command, or copy the folder ag
 
 def _damaged(path: Path) -> InputError:
     return InputError(f"'{path}' is damaged; {_CURE}")
-
-
-def _encode(image: NDArray[np.float32] | None) -> bytes | None:
-    return None if image is None else encode_levels(to_levels(image))
-
-
-def _leaves() -> list[str]:
-    """The Parquet paths of all columns, structs taken apart."""
-    paths = []
-    for part in SCHEMA:
-        inner = [part.type.field(i).name for i in range(part.type.num_fields)]
-        paths += [f"{part.name}.{name}" for name in inner] or [part.name]
-    return paths
-
-
-def _compression(path: str) -> str:
-    # The pictures are noise in their low bytes: compressing them costs reading time, saves little.
-    return "NONE" if path in _COLUMNS.values() else "ZSTD"

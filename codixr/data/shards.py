@@ -30,6 +30,7 @@ from typing import Any, Literal
 import pyarrow.parquet as pq
 
 from codixr.atomic import make_folder, remove_parts, write_atomically
+from codixr.data.card import write_card
 from codixr.data.labels import label_policy
 from codixr.data.manifest import (
     MANIFEST_NAME,
@@ -41,7 +42,7 @@ from codixr.data.manifest import (
     commitment,
     count_labels,
 )
-from codixr.data.prepared import Row, read_note, write_shard
+from codixr.data.shard_file import Row, read_note, write_shard
 from codixr.data.study import SPLITS, Split
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -328,6 +329,7 @@ def _finish(plan: Plan, folder: Path, jobs: Sequence[_Job], digests: Mapping[str
         rejects_sha256=rejects_sha256,
         notes=dict(sorted(notes.items())),
     )
+    write_card(folder, manifest)
     manifest.write(folder)
     return manifest
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from codixr.data.manifest import Manifest, Shard, commitment, count_labels
-from codixr.data.prepared import SCHEMA
+from codixr.data.shard_file import SCHEMA
 from codixr.data.shards import REJECTS_NAME, hash_file
 from codixr.data.study import Split
 from codixr.modality import Modality

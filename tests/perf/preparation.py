@@ -23,7 +23,8 @@ from PIL import Image
 
 from codixr.data.phantom.archive_dicom import Film, film_bytes
 from codixr.data.picture import fit_file
-from codixr.data.prepared import PreparedDataset, Row
+from codixr.data.prepared import PreparedDataset
+from codixr.data.shard_file import Row
 from codixr.data.shards import Outcome, Plan, prepare
 from codixr.data.study import Study
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from codixr.data.manifest import Step
 from codixr.data.phantom.dataset import SIZES, SPLIT_SIZES, VERSION, PhantomDataset
-from codixr.data.prepared import Row
+from codixr.data.shard_file import Row
 from codixr.data.shards import Outcome, Plan
 from codixr.data.sizes import PHANTOM_TRACKS
 from codixr.data.study import Split

@@ -22,7 +22,8 @@ from codixr.data.phantom.dataset import PhantomDataset
 from codixr.data.phantom.phantom_plan import plan_phantom
 from codixr.data.phantom.render import render_views
 from codixr.data.picture import fit_file
-from codixr.data.prepared import SCHEMA, PreparedDataset
+from codixr.data.prepared import PreparedDataset
+from codixr.data.shard_file import SCHEMA
 from codixr.data.shards import Outcome, Plan, hash_file, prepare
 from codixr.data.verify import verify
 from codixr.errors import InputError
