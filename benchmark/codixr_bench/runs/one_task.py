@@ -9,6 +9,7 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
+from codixr import messages
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr_bench.hooks import (
@@ -106,6 +107,13 @@ def make_samples(
     )
     try:
         if processes.leads:
+            if not track.simulated:
+                store.keep_private()
+                messages.note(
+                    "codixr-bench",
+                    f"'{store.folder}' may hold pictures and words of patients: only you can read "
+                    "it; keep it where your agreement allows",
+                )
             if options.overwrite:
                 for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME):
                     (folder / name).unlink(missing_ok=True)

@@ -48,7 +48,9 @@ def fault_of(sample: object, task: Task, image_size: int | None) -> str | None:
     if not isinstance(sample, Mapping):
         return f"is a {type(sample).__name__}, not a mapping of modalities"
     if set(sample) != set(task.outputs):
-        got = "+".join(sorted(map(str, sample))) or "nothing"
+        known = [m.value for m in Modality if m in sample]
+        other = ["other keys"] if len(known) < len(sample) else []  # they may quote a study
+        got = " and ".join(["+".join(known), *other] if known else other) or "nothing"
         return f"holds {got} instead of {'+'.join(task.outputs)}"
     for modality in task.outputs:
         fault = _content_fault(sample[modality], modality, image_size)

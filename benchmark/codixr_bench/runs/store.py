@@ -11,6 +11,7 @@ import io
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -77,6 +78,15 @@ class SampleStore:
         if not (folder / RECORD_NAME).exists():
             write_atomically(folder / RECORD_NAME, record.to_json())
         return store
+
+    def keep_private(self) -> None:
+        """Let nobody else read the samples, and no repository take them: they show patients.
+
+        Other models repeat training reports word for word, and ``real`` copies the studies.
+        """
+        with suppress(OSError):  # a file system without permissions has none to give
+            self.folder.chmod(0o700)
+        write_atomically(self.folder / ".gitignore", b"*\n")
 
     @classmethod
     def open(cls, folder: Path) -> Self:

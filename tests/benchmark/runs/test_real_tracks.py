@@ -47,6 +47,9 @@ def check(task: Task, model: str, track: str, folder: Path, out: Path, capsys) -
     assert reports_are_scored(task, scored)
     [(_, samples)] = SampleStore.open(out / "samples").batches()
     assert len(samples) == LEAST_TEST_STUDIES
+    assert (out / "samples").stat().st_mode & 0o077 == 0
+    assert (out / "samples" / ".gitignore").read_text() == "*\n"
+    assert "pictures and words of patients" in printed
     for sample in samples:
         for modality in task.outputs:
             if modality.is_image:
