@@ -293,10 +293,15 @@ class Evaluation:
         return self.split("train") if "train" in self.track.splits else None
 
 
+def manifest_path(file_name: str) -> Path | None:
+    """A file of ``data_manifests``, in an installed wheel or the repository; None without it."""
+    found = (folder / file_name for folder in _FOLDERS)
+    return next((path for path in found if path.is_file()), None)
+
+
 def _manifest(file_name: str) -> Path:
-    for folder in _FOLDERS:
-        if (folder / file_name).is_file():
-            return folder / file_name
+    if (path := manifest_path(file_name)) is not None:
+        return path
     raise InputError(
         f"the recipe '{file_name}' is not among this installation's data_manifests; "
         "install codixr again"

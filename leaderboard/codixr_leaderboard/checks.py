@@ -20,6 +20,7 @@ from codixr_bench.score import Score
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 from codixr_leaderboard.accepted import columns, track_of, tracks
+from codixr_leaderboard.truths import truth_problems
 
 SLACK = 1e-9
 """What rounding may do to a value beside its interval."""
@@ -29,7 +30,7 @@ _SPACED = re.compile(r"left-out:(.+)|classes:ten\+No Finding|labeler:[\w.@+-]+( 
 _CLASS_COUNTS = {"tp", "fp", "fn", "tn"}
 _COUNT = re.compile(r"[a-z]{1,10}(_[a-z]{1,10})?(_\d)?")
 """What a count may be called: no name can hold more than one digit."""
-_MARKUP = re.compile(r"[<>&\"`\\{}$;]|javascript:|https?:|data:|\bon\w+=", re.IGNORECASE)
+_MARKUP = re.compile(r"[<>&\"`\\{}$;]|javascript:|https?:|data:|\bon\w+=|^[=@]", re.IGNORECASE)
 _PATH = re.compile(r"^[/~]|\.\.|^[A-Za-z]:[/\\]|/.*/|\b(home|users|mnt|root|tmp)/", re.IGNORECASE)
 _ID = re.compile(r"\d{7,}|(?<![a-z])[sp]\d{5,}|\b\d{4}-\d{2}-\d{2}\b|\d+\.\d+\.\d+\.\d+\.\d+")
 
@@ -62,6 +63,7 @@ def result_problems(result: Result) -> list[Problem]:
         return [Problem("generation.samples_per_study", "the table is of one sample a study")]
     track = track_of(result)
     found = [*_track(result, track), *_words(result), *_scores(result, track)]
+    found += [Problem(field, reason) for field, reason in truth_problems(result)]
     return [*found, *_arithmetic(result, track)]
 
 
@@ -246,6 +248,9 @@ def _value(
         if math.isfinite(facts.highest):
             said = f"outside {facts.lowest:g} to {facts.highest:g}"
         yield Problem(f"{where}.value", said)
+    is_point = ci95 is not None and ci95[0] == ci95[1]
+    if is_point and value is not None and not _may_be_sure(value, facts):
+        yield Problem(f"{where}.ci95", "a point, of a value that no end of its range makes sure")
     if any(abs(v) > _BIGGEST for v in numbers):
         yield Problem(f"{where}.value", "absurdly large")
     if ci95 is None:
@@ -257,6 +262,11 @@ def _value(
         yield Problem(f"{where}.ci95", "an interval without a value")
     elif not ci95[0] - slack <= value <= ci95[1] + slack:
         yield Problem(f"{where}.ci95", "the interval does not contain the value")
+
+
+def _may_be_sure(value: float, facts: Facts) -> bool:
+    """Whether every resample gives this value: at an end, or of a classifier that knows nothing."""
+    return min(abs(value - end) for end in (0.0, 0.5, 1.0, facts.lowest, facts.highest)) < SLACK
 
 
 def _signature(

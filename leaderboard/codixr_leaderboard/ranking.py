@@ -25,6 +25,10 @@ from codixr_leaderboard.submission import Submission, slug
 _ORDER = [task.name for task in GROUPS["all"]]
 
 
+SELF_REPORTED = "self-reported"
+"""What is known of a row: its file is sound, and nobody else has made its samples."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One result in its table."""

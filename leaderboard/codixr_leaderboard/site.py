@@ -21,7 +21,7 @@ from codixr_leaderboard import table
 from codixr_leaderboard.accepted import tracks
 from codixr_leaderboard.ownership import together_problems
 from codixr_leaderboard.printed import MARK, PrintedRows, is_printed, read_printed
-from codixr_leaderboard.ranking import Board, Row, boards, measured
+from codixr_leaderboard.ranking import SELF_REPORTED, Board, Row, boards, measured
 from codixr_leaderboard.submission import (
     RefusedError,
     Submission,
@@ -137,7 +137,7 @@ def _pages(out: Path) -> Callable[..., None]:
     environment.filters["task"] = lambda task: task.replace("->", "→")
     environment.globals.update(
         zip=zip, number=number, interval=interval, rank=table.rank,
-        arrow=table.arrow, mark=MARK, most=MOST,
+        arrow=table.arrow, mark=MARK, most=MOST, badge=SELF_REPORTED,
     )  # fmt: skip
 
     def page(template: str, name: str, **content: Any) -> None:

@@ -6,11 +6,19 @@ from typing import Any
 from codixr.data.labels import PATHOLOGIES
 from codixr_bench.result import Result
 from codixr_bench.track import Track
+from codixr_leaderboard.truths import Truth, truths_of
 
 PHANTOM = Track.load("phantom").submissions
 N = 2000
 JUDGE = "phantom-judge-F|weights:b58d73e4"
 Json = dict[str, Any]
+
+
+def truth(key: str) -> Truth:
+    """What the track's split says of a kind of score, e.g. ``auroc F``."""
+    known = truths_of("phantom")
+    assert known is not None
+    return known.scores[key][0]
 
 
 def score(name: str, value: float | None, signature: str, **more: Any) -> Json:
@@ -33,13 +41,13 @@ def score(name: str, value: float | None, signature: str, **more: Any) -> Json:
 def picture_scores(quality: float = 0.7) -> list[Json]:
     """``fid_phantom``, AUROC and F1 of a frontal view: better with a higher quality in (0, 1)."""
     classes, aurocs = {}, {}
-    for number, name in enumerate(PATHOLOGIES):
-        positives = 100 + 10 * number
+    for name in PATHOLOGIES:
+        positives, negatives = truth("auroc F").classes[name]
         hits = round(positives * quality)
         false = round(50 * (1 - quality))
-        counts = {"tp": hits, "fp": false, "fn": positives - hits, "tn": 1800 - false}
+        counts = {"tp": hits, "fp": false, "fn": positives - hits, "tn": negatives - false}
         value = 2 * hits / (2 * hits + false + positives - hits)
-        base = {"reason": None, "n_pos": positives, "n_neg": 1800}
+        base = {"reason": None, "n_pos": positives, "n_neg": negatives}
         ci95 = [value * 0.95, min(1.0, value * 1.05)]
         classes[name] = {**base, "value": value, "ci95": ci95, "counts": counts}
         area = 0.5 + 0.49 * quality
@@ -68,23 +76,24 @@ def picture_scores(quality: float = 0.7) -> list[Json]:
 def report_scores(quality: float = 0.7) -> list[Json]:
     """BLEU-1 to 4 and label F1 of reports."""
     found = []
-    counts = {"hyp_len": 50_000, "ref_len": 52_000}
+    counts = {"hyp_len": 55_000, "ref_len": truth("bleu_4 T").counts["ref_len"]}
     for order in range(1, 5):
-        counts[f"total_{order}"] = 50_000 - 2000 * (order - 1)
+        counts[f"total_{order}"] = 55_000 - 2000 * (order - 1)
         counts[f"match_{order}"] = round(counts[f"total_{order}"] * quality**order)
         logs = [math.log(counts[f"match_{o}"] / counts[f"total_{o}"]) for o in range(1, order + 1)]
         value = math.exp(sum(logs) / order + 1 - counts["ref_len"] / counts["hyp_len"])
         signature = f"bleu|order:1-{order}|case:lc|tok:wordpunct|smooth:none|nrefs:1"
         found.append(score(f"bleu_{order}", value, signature, counts=dict(counts)))
     classes = {}
-    for number, name in enumerate((*PATHOLOGIES, "No Finding")):
-        positives = 100 + 10 * number
+    labels = truth("label_f1 T")
+    for name in (*PATHOLOGIES, "No Finding"):
+        positives, negatives = labels.classes[name]
         hits = round(positives * quality)
-        cells = {"tp": hits, "fp": 20, "fn": positives - hits, "tn": N - positives - 20}
+        cells = {"tp": hits, "fp": 20, "fn": positives - hits, "tn": negatives - 20}
         value = 2 * hits / (hits + 20 + positives)
         classes[name] = {
             "value": value, "reason": None, "ci95": [value * 0.9, min(1.0, value * 1.1)],
-            "n_pos": positives, "n_neg": N - positives, "counts": cells,
+            "n_pos": positives, "n_neg": negatives, "counts": cells,
         }  # fmt: skip
     summed = {k: sum(c["counts"][k] for c in classes.values()) for k in ("tp", "fp", "fn")}
     weights = sum(c["n_pos"] for c in classes.values())
@@ -95,7 +104,7 @@ def report_scores(quality: float = 0.7) -> list[Json]:
     }
     for average, value in averages.items():
         signature = (
-            f"label_f1|avg:{average}|labeler:chexpert-rules 1|uncertain:u-zeros|"
+            f"label_f1|avg:{average}|{'|'.join(labels.when)}|uncertain:u-zeros|"
             "classes:ten+No Finding"
         )
         one = score(f"label_f1_{average}", value, signature)

@@ -25,6 +25,7 @@ from PIL import Image
 from codixr.errors import InputError
 from codixr_bench.cli import main as bench
 from codixr_bench.result import Result
+from codixr_leaderboard import truths
 from codixr_leaderboard.accepted import tracks
 from codixr_leaderboard.printed import MARK, TRACK, printed_rows
 from codixr_leaderboard.ranking import Board, boards
@@ -405,6 +406,7 @@ def test_three_commands_lead_from_a_folder_of_pictures_to_a_row(tmp_path, monkey
     known = tracks()["phantom"]
     pinned = replace(known.submissions, n=24, fingerprint=result.track.fingerprint)
     monkeypatch.setitem(tracks(), "phantom", replace(known, submissions=pinned))
+    monkeypatch.setattr(truths, "truths_of", lambda _: None)
     assert bench(["submit", "scored", "--model", "Their model"]) == 0
     assert bench(["site", "leaderboard/results", "site"]) == 0
     page = (tmp_path / "site" / "phantom-lt-to-f.html").read_text()

@@ -62,6 +62,28 @@ def same_labels(one: Score | None, other: Score | None) -> Problems:
             yield f"scores.{one.name}.per_class.{name}.n_pos", "AUROC and F1 are of other labels"
 
 
+def within_counts(auroc: Score | None, f1: Score | None) -> Problems:
+    """A class's AUROC lies where its own counts at one threshold allow.
+
+    The ROC curve rises from (0, 0) to (1, 1) through (fpr, tpr): its area is at least
+    tpr (1 - fpr) and at most 1 - fpr (1 - tpr).
+    """
+    if auroc is None or f1 is None:
+        return
+    for name, one in auroc.per_class.items():
+        twin = f1.per_class.get(name)
+        if one.value is None or twin is None or twin.counts is None:
+            continue
+        tp, fp, fn, tn = (twin.counts.get(kind, 0) for kind in CLASS_COUNTS)
+        if min(tp, fp, fn, tn) < 0 or not (tp + fn and fp + tn):
+            continue
+        tpr, fpr = tp / (tp + fn), fp / (fp + tn)
+        low, high = tpr * (1 - fpr), 1 - fpr * (1 - tpr)
+        if not low - CLOSE <= one.value <= high + CLOSE:
+            said = f"{one.value:.4f}, and its counts allow {low:.4f} to {high:.4f}"
+            yield f"scores.{auroc.name}.per_class.{name}.value", said
+
+
 def average_faults(base: str, signature: str) -> Iterator[str]:
     """What the signature of an average has to say: of what it is, and which average."""
     parts = signature.split("|")

@@ -9,6 +9,7 @@ kept by study, so that resampling is addition.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -228,6 +229,15 @@ def _recomputed(score: Score) -> Problems:
         return
     if matches[0] > min(counts["hyp_len"], counts["ref_len"]):
         yield f"{where}.counts", "more matches than words"
+        return
+    # A report loses at most one n-gram from an order to the next; an empty one counts as one.
+    if not 0 <= totals[0] - counts["hyp_len"] <= score.n or any(
+        not 0 <= more - less <= score.n for more, less in pairwise(totals)
+    ):
+        yield f"{where}.counts", "n-grams that no set of this many reports has"
+        return
+    if any(more < less for more, less in pairwise(matches)):
+        yield f"{where}.counts", "more matches of a longer n-gram than of a shorter"
         return
     row = np.array([[counts[name] for name in names]])
     peer = score.name == "sacrebleu"

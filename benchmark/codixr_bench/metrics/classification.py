@@ -23,7 +23,12 @@ from codixr_bench.backbones.published import load_or_note
 from codixr_bench.backbones.published_judge import DEFAULT, PublishedJudge, published_judge
 from codixr_bench.metric import About, Columns, Facts, Family, Influence, Peer, PeerScore, Problems
 from codixr_bench.metrics.auroc import auroc_without_each, average_auroc
-from codixr_bench.metrics.average_checks import average_faults, average_problems, same_labels
+from codixr_bench.metrics.average_checks import (
+    average_faults,
+    average_problems,
+    same_labels,
+    within_counts,
+)
 from codixr_bench.metrics.peers import StatePeer, by_class
 from codixr_bench.metrics.per_class import (
     AVERAGES,
@@ -363,8 +368,9 @@ class Classification(Family):
                 yield from average_problems(
                     scores, f"{lead}{kind}", view, simulated=simulated, no_finding=True
                 )
-            macros = (scores.get(f"{lead}{kind}_macro{view}") for kind in KINDS)
+            macros = [scores.get(f"{lead}{kind}_macro{view}") for kind in KINDS]
             yield from same_labels(*macros)
+            yield from within_counts(*macros)
 
     def signature_faults(self, score: Score) -> Iterator[str]:
         """The kind of score and of average stand in it."""
