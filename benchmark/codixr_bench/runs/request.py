@@ -34,9 +34,13 @@ class Request:
 
 
 def open_request(
-    task: str, track_name: str | None, model_spec: str, options: RunOptions, processes: Processes
+    task: str,
+    track_name: str | None,
+    model_spec: str | GenerativeModel,
+    options: RunOptions,
+    processes: Processes,
 ) -> Request:
-    """Open what ``run`` and ``generate`` were asked for.
+    """Open what ``run`` and ``generate`` were asked for; the model by its name, or as an object.
 
     Of a group, the tasks that cannot run here are left out with a note. Raises InputError when none
     can, and for an unknown task, track, split, metric or model; nothing is written.
@@ -63,7 +67,7 @@ def open_request(
     if not possible:
         raise faults[0]
     track.dataset(options.split, options.limit, options.data_dir)
-    model = load_model(model_spec)
+    model = load_model(model_spec) if isinstance(model_spec, str) else model_spec
     possible = [task for task in possible if runs(task, model)]
     if not possible:
         raise faults[-1]
