@@ -79,10 +79,12 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
      r"(?:has|have|had) (?:(?:since|now|completely|entirely|fully|essentially) )*"
      r"(?:resolved|cleared)\b"),
     (Kind.DENIED, r"(?:is|are|was|were) (?:now )?(?:resolved|absent)\b"),
-    (Kind.DENIED, r": ?(?:none|absent|no|negative|nil|not seen)\b"),
+    (Kind.DENIED, r": ?(?:none|absent|no|negative|nil|not seen)\b|- (?:none|absent|nil)\b"),
     (Kind.DENIED,
      r"(?:is|are|was|were|has been|have been|had been) (?:\w+ )?(?:removed|excluded|ruled out)\b"),
-    (Kind.DENIED, r"removed$|resolved$|absent$|excluded$"),
+    (Kind.DENIED, r"(?:removed|resolved|absent|excluded)(?=$|,)"),
+    (Kind.DENIED, r"(?:has|have|had) not (?:developed|recurred|re-?accumulated|appeared)"),
+    (Kind.DENIES, r"^unlikely"),
     (Kind.DENIES, r"unlikely to (?:be|represent|reflect|indicate)"),
     (Kind.DENIED, _BE + r"(?:(?:very|highly|considered|felt to be|thought) )?unlikely\b"),
     (Kind.DOUBTS, r"less likely"),
@@ -120,6 +122,7 @@ VERBS = word_set(
     " suggests suggest represents reflects indicates persists persist includes seen noted"
 )
 """A statement ends before the next of these."""
+_PARTICIPLES = word_set("seen noted")
 NEW_STATEMENT = word_set(
     "small mild mildly moderate moderately large trace minimal tiny stable unchanged new persistent"
     " increased increasing decreased decreasing prominent enlarged patchy streaky likely possible"
@@ -186,7 +189,7 @@ class Cues:
 
     def _speaks_of(self, end: int, start: int) -> bool:
         words = _TOKEN.findall(self.sentence[end:start])
-        if len(words) > _REACH or any(word in VERBS for word in words):
+        if len(words) > _REACH or any(word in VERBS - _PARTICIPLES for word in words):
             return False
         return "," not in words or "or" in words or "and" in words
 

@@ -33,6 +33,8 @@ _BULLET = re.compile(r"(?:[-*•]|\d{1,2}[.)])\s+")
 _NUMBERED = re.compile(r"\s\d{1,2}[.)]\s(?=\s*[a-z])")
 _DASHED = re.compile(r"\s[-*•]\s")
 _SLASH = re.compile(r"(?<=[a-z])/(?=[a-z])")
+_ASKED = re.compile(r"(?:^|\s)\?\s*(?=[a-z])")
+"""A question mark before a finding."""
 _END = re.compile(r"[.?!;](?=\s|$)|(?<=[a-z]{3})\.(?=[a-z]{2})")
 _KEPT = re.compile(r"\b(?:dr|mr|mrs|ms|no|approx|st|e\.g|i\.e|a\.m|p\.m|[a-z]|\d+)$")
 
@@ -43,7 +45,7 @@ def sentences(text: str) -> list[str]:
     for item in _items(text.lower()):
         for part in _NUMBERED.split(item):
             plain = _SHORT.sub(lambda short: ABBREVIATIONS[short[0]], _MASK.sub(" ", part))
-            plain = " ".join(_SLASH.sub(" or ", plain).split())
+            plain = " ".join(_SLASH.sub(" or ", _ASKED.sub(" possible ", plain)).split())
             for sentence in _split(plain.encode("ascii", "ignore").decode()):
                 found += _pieces(sentence)
     return found

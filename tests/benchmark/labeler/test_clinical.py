@@ -114,6 +114,73 @@ SENTENCES = """
     Heart size top normal. | Cardiomegaly 0
     Heart size is XXXX within normal limits. | Cardiomegaly 0
     Mild pulmonary vascular congestion without overt edema. | Edema -1
+    No pleural effusion but there is a small pneumothorax. | Pleural Effusion 0, Pneumothorax 1
+    No focal consolidation; mild edema. | Consolidation 0, Edema 1
+    Lungs are clear except for a small left effusion. | Pleural Effusion 1
+    Unremarkable chest apart from cardiomegaly. | Cardiomegaly 1
+    Normal except mild cardiomegaly. | Cardiomegaly 1
+    Pulmonary edema: resolved. | Edema 0
+    Pneumothorax: not seen. | Pneumothorax 0
+    Effusions: absent. | Pleural Effusion 0
+    Pneumothorax - none. | Pneumothorax 0
+    Fracture: None seen. | Fracture 0
+    There is absence of focal consolidation. | Consolidation 0
+    Follow up to resolution of pneumonia is recommended. | Pneumonia 1
+    Repeat radiograph until resolution of the opacity. | Lung Opacity 1
+    Pneumonia has resolved. | Pneumonia 0
+    Previously seen effusion has resolved. | Pleural Effusion 0
+    The pneumothorax seen previously is no longer present. | Pneumothorax 0
+    The previously described nodule is no longer visualized. | Lung Lesion 0
+    Pneumonia not ruled out. | Pneumonia -1
+    Pneumothorax cannot be entirely ruled out. | Pneumothorax -1
+    Small pneumothorax can't be ruled out. | Pneumothorax -1
+    Rule out pneumothorax. | Pneumothorax
+    Evaluation for pneumonia. | Pneumonia
+    Please assess for effusion. | Pleural Effusion
+    The heart does not appear enlarged. | Cardiomegaly 0
+    Heart size is not enlarged. | Cardiomegaly 0
+    The heart isn't enlarged. | Cardiomegaly 0
+    Cardiac silhouette remains enlarged. | Cardiomegaly 1
+    Stable enlarged cardiac silhouette. | Cardiomegaly 1
+    Cardiac silhouette is stable and enlarged. | Cardiomegaly 1
+    The mediastinum does not appear widened. | Enlarged Cardiomediastinum 0
+    Mediastinum is not widened; heart is enlarged. | Enlarged Cardiomediastinum 0, Cardiomegaly 1
+    The superior mediastinum is widened. | Enlarged Cardiomediastinum 1
+    Mediastinal contours are widened. | Enlarged Cardiomediastinum 1
+    Heart enlarged. | Cardiomegaly 1
+    Heart moderately enlarged. | Cardiomegaly 1
+    Heart is borderline enlarged. | Cardiomegaly -1
+    No new or increasing effusion. | Pleural Effusion 0
+    No new infiltrate. | Lung Opacity 0
+    RUL infiltrate vs mass. | Lung Opacity -1, Lung Lesion -1
+    Atelectasis vs. pneumonia at the left base. | Atelectasis -1, Pneumonia -1
+    Interval removal of ET tube w/o pneumothorax. | Support Devices 0, Pneumothorax 0
+    Chest tube removed, no PTX. | Support Devices 0, Pneumothorax 0
+    PTX resolved. | Pneumothorax 0
+    Tiny apical PTX. | Pneumothorax 1
+    No residual PTX. | Pneumothorax 0
+    LLL PNA cannot be excluded. | Pneumonia -1
+    Bilateral PNA. | Pneumonia 1
+    Pneumonia unlikely given the clinical picture. | Pneumonia 0
+    Pneumonia is considered unlikely. | Pneumonia 0
+    Unlikely pneumonia. | Pneumonia 0
+    No pneumonia, mild cardiomegaly, no effusion. | Pneumonia 0, Cardiomegaly 1, Pleural Effusion 0
+    No edema but moderate cardiomegaly is present. | Edema 0, Cardiomegaly 1
+    No effusion, although mild atelectasis is noted. | Pleural Effusion 0, Atelectasis 1
+    Opacity c/w atelectasis. | Lung Opacity 1, Atelectasis 1
+    Pulmonary edema w/o effusion. | Edema 1, Pleural Effusion 0
+    Effusion is not identified. | Pleural Effusion 0
+    No pneumothorax is seen. | Pneumothorax 0
+    Pneumothorax has not developed. | Pneumothorax 0
+    Pleural effusion is not evident. | Pleural Effusion 0
+    Consolidation is not present. | Consolidation 0
+    Resolved pneumonia. | Pneumonia 0
+    Resolved right pneumothorax, small left effusion. | Pneumothorax 0, Pleural Effusion 1
+    Query pneumonia. | Pneumonia
+    ? pneumonia | Pneumonia -1
+    Heart size enlarged but unchanged. | Cardiomegaly 1
+    Mild cardiomegaly without failure. | Cardiomegaly 1
+    Heart is at the upper limits of normal. | Cardiomegaly 0
 """
 CASES = [line.strip().split(" | ") for line in SENTENCES.strip().splitlines()]
 
