@@ -81,7 +81,8 @@ class CtMaker:
         for name in item.volumes:
             path = self.root / name
             try:
-                frontal, lateral = render_views(read_ct(path, working_voxel(self.size)), self.size)
+                volume = read_ct(path, working_voxel(self.size))
+                frontal, lateral = render_views(volume, self.size)
                 digest = _hash_volume(path)
             except (InputError, OSError) as error:
                 rejects.append(Reject(name, "volume", reject_reason(error, path)))
@@ -100,7 +101,7 @@ class CtMaker:
                 "lateral": digest,
                 "report": hashlib.sha256(item.report.encode()).hexdigest(),
             }
-            return Outcome(Row(study, sources), rejects=tuple(rejects))
+            return Outcome(Row(study, sources, volume.notes), rejects=tuple(rejects))
         return Outcome(None, "no readable volume", tuple(rejects))
 
 

@@ -1,6 +1,7 @@
 """The tables of a CT collection: which volume has which report, patient and labels.
 
 Notable:
+- Comma, semicolon or tab; UTF-8 or UTF-16. ``nan`` is an empty label.
 - Columns are known by the names that collections give them (any case); CT-RATE's tables are read
   as they are.
 - Labels where the names agree; what a table doesn't label is unknown, never negative.
@@ -28,7 +29,8 @@ SAME_AS = {"lung nodule": "Lung Lesion"}
 VOLUME_SUFFIXES = (".nii.gz", ".nii")
 
 _LABEL_OF = {name.lower(): name for name in OBSERVATIONS} | SAME_AS
-_VALUES = {"1": 1, "0": 0, "-1": -1, "": None}
+_VALUES = {"1": 1, "0": 0, "-1": -1, "": None, "nan": None}
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _Labels = dict[str, tuple[int | None, ...]]
 
 
@@ -74,13 +76,16 @@ def read_tables(reports: Path, labels: Path | None) -> CtTables:
 def _read_table(path: Path) -> tuple[list[dict[str, str]], SourceFile]:
     try:
         content = path.read_bytes()
-        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        text = content.decode("utf-16" if content[:2] in _UTF_16 else "utf-8-sig")
+        header = text.partition("\n")[0]
+        delimiter = max(",;\t", key=header.count)
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         rows = [{k: v or "" for k, v in row.items() if k is not None} for row in reader]
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror}; give a CSV table") from None
     except (UnicodeDecodeError, csv.Error) as error:
         kind = type(error).__name__  # the message could quote a report
-        raise InputError(f"'{path}' is not a CSV table in UTF-8 ({kind})") from None
+        raise InputError(f"'{path}' is not a CSV table in UTF-8 or UTF-16 ({kind})") from None
     if not rows:
         raise InputError(f"'{path}' has no rows; give a CSV with a header and a row a volume")
     return rows, SourceFile(sha256=hashlib.sha256(content).hexdigest(), rows=len(rows))
@@ -109,7 +114,7 @@ def _labels_of(table: Sequence[Mapping[str, str]], volume_column: str, path: Pat
     for place, row in enumerate(table, 1):
         known: dict[str, int | None] = dict.fromkeys(OBSERVATIONS)
         for column, name in columns.items():
-            text = row[column].strip().removesuffix(".0")
+            text = row[column].strip().lower().removesuffix(".0")
             if text not in _VALUES:
                 raise InputError(
                     f"'{path}', row {place}, column '{column}': a label is 1, 0, -1 or nothing"

@@ -14,7 +14,7 @@ import math
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class CtVolume:
 
     hu: NDArray[np.float32]
     affine: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+    """What a reader should know of the files."""
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -68,6 +70,7 @@ class _Stored:
     affine: NDArray[np.float64]
     slope: float
     intercept: float
+    notes: tuple[str, ...] = ()
 
 
 def read_ct(path: Path, voxel: float) -> CtVolume:
@@ -83,7 +86,8 @@ def read_ct(path: Path, voxel: float) -> CtVolume:
             f"{path}: cannot be read: {error.strerror or 'damaged'}; {_CURE}"
         ) from None
     _check_grid(stored, path)
-    return _check_units(_working(_canonical(stored), voxel, path), path)
+    volume = _check_units(_working(_canonical(stored), voxel, path), path)
+    return replace(volume, notes=stored.notes)
 
 
 def _read_nifti(path: Path) -> _Stored:
@@ -102,6 +106,7 @@ def _read_nifti(path: Path) -> _Stored:
                 f"{path}: its header has no orientation (qform and sform are 0): left and right "
                 "can't be told apart; convert it again from DICOM"
             )
+        _check_agreement(image, path)
         shape = tuple(n for n in image.shape if n != 1) if len(image.shape) > 3 else image.shape
         if len(shape) != 3:
             raise InputError(f"{path}: {len(shape)} axes; a CT volume has three")
@@ -118,9 +123,25 @@ def _read_nifti(path: Path) -> _Stored:
         raise InputError(f"{path}: corrupt NIfTI ({type(error).__name__}); {_CURE}") from None
 
 
+def _check_agreement(image: Any, path: Path) -> None:
+    """InputError where qform and sform name other sides: a guess would mirror hearts."""
+    import nibabel
+
+    if not (int(image.header["qform_code"]) and int(image.header["sform_code"])):
+        return
+    codes: Any = nibabel.aff2axcodes
+    q, s = (codes(form) for form in (image.get_qform(), image.get_sform()))
+    if q != s:
+        raise InputError(
+            f"{path}: its qform says {''.join(map(str, q))} and its sform {''.join(map(str, s))}: "
+            "left and right can't be told apart; convert it again from DICOM"
+        )
+
+
 def _read_series(folder: Path) -> _Stored:
     """The files of one DICOM series, sorted along the normal of their planes."""
-    slices = sorted(_slices(folder), key=lambda s: s.position)
+    skipped: list[str] = []
+    slices = sorted(_slices(folder, skipped), key=lambda s: s.position)
     if len(slices) < MIN_SLICES:
         raise InputError(f"{folder}: {len(slices)} slices; a chest has at least {MIN_SLICES}")
     first = slices[0]
@@ -142,7 +163,9 @@ def _read_series(folder: Path) -> _Stored:
     affine[:3, 3] = first.origin
     affine[:2] *= -1
     hu = np.stack([one.pixels.T for one in slices], axis=2)
-    return _Stored(hu, affine, 1.0, 0.0)
+    kinds = ", ".join(sorted(set(skipped)))
+    notes = (f"passed over in its folder: {kinds}",) if skipped else ()
+    return _Stored(hu, affine, 1.0, 0.0, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +183,14 @@ class _Slice:
         return (*self.spacing, *self.row.round(3), *self.column.round(3))
 
 
-def _slices(folder: Path) -> Iterator[_Slice]:
+def _slices(folder: Path, skipped: list[str]) -> Iterator[_Slice]:
+    """The slices in ``folder``; what isn't one (an index, a dose report, a scout) is named."""
     voxels = 0
     for path in dicom_files(folder):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's warnings quote elements
             try:
-                found = _read_slice(path)
+                found = _read_slice(path, skipped)
             except InputError:
                 raise
             except Exception as error:  # and it raises anything on broken files
@@ -174,16 +198,32 @@ def _slices(folder: Path) -> Iterator[_Slice]:
                     f"{folder}: a slice is corrupt, or its header incomplete "
                     f"({type(error).__name__}); {_CURE}"
                 ) from None
+        if found is None:
+            continue
         voxels += found.pixels.size
         _check_count((voxels,), folder)
         yield found
 
 
-def _read_slice(path: Path) -> _Slice:
+def _no_slice(dataset: Any) -> str | None:
+    """What a file is that lies beside slices and isn't one; None for a slice."""
+    if "DirectoryRecordSequence" in dataset:
+        return "DICOMDIR"
+    if "PixelData" not in dataset and "Rows" not in dataset:
+        return "a report without a picture"
+    if "LOCALIZER" in (dataset.get("ImageType") or ()):
+        return "a scout"
+    return None
+
+
+def _read_slice(path: Path, skipped: list[str]) -> _Slice | None:
     from pydicom import dcmread
 
     content = path.read_bytes()
     dataset = dcmread(path)
+    if kind := _no_slice(dataset):
+        skipped.append(kind)
+        return None
     if dataset.get("Modality") != "CT":
         raise InputError(f"{path.parent}: holds pictures that are not CT")
     if "ImageOrientationPatient" not in dataset or "ImagePositionPatient" not in dataset:
@@ -273,7 +313,7 @@ def _canonical(stored: _Stored) -> _Stored:
             values = np.flip(values, axis)
             affine[:3, 3] += affine[:3, axis] * (values.shape[axis] - 1)
             affine[:3, axis] *= -1
-    return _Stored(values, affine, stored.slope, stored.intercept)
+    return _Stored(values, affine, stored.slope, stored.intercept, stored.notes)
 
 
 def _working(stored: _Stored, voxel: float, path: Path) -> CtVolume:
@@ -310,6 +350,7 @@ def _check_units(volume: CtVolume, path: Path) -> CtVolume:
     if air < 0.02 or soft < 0.02:
         raise InputError(
             f"{path}: its values are not Hounsfield units of a chest "
-            f"({100 * air:.0f} % air, {100 * soft:.0f} % soft tissue)"
+            f"({100 * air:.0f} % air, {100 * soft:.0f} % soft tissue); the first release of "
+            "CT-RATE keeps slope and intercept in its metadata table only: take its fixed release"
         )
     return volume

@@ -58,7 +58,7 @@ def main(parsed: argparse.Namespace) -> int:
     messages.say("codixr-bench", f"{scored.result.task}: results in {scored.folder}")
     code = print_runs([scored], as_json=parsed.json)
     differ = [one.name for one in scored.result.cross_check if one.agrees is False]
-    if parsed.cross_check and not parsed.json:
+    if getattr(parsed, "cross_check", False) and not parsed.json:
         print_cross_check(scored.result)
     if differ:
         messages.failure("codixr-bench", f"the libraries give another value of {', '.join(differ)}")

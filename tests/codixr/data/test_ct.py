@@ -11,6 +11,7 @@ import pytest
 from codixr.cli import main
 from codixr.data.ct import CtOptions, plan_ct
 from codixr.data.ct_render import cut_out, render_views
+from codixr.data.ct_tables import read_tables
 from codixr.data.ct_volume import read_ct
 from codixr.data.labels import OBSERVATIONS
 from codixr.data.prepared import PreparedDataset
@@ -195,6 +196,37 @@ def test_a_broken_series_is_refused_with_a_reason(reason, tmp_path):
         read_ct(folder, 4.0)
 
 
+def test_what_lies_beside_the_slices_is_passed_over_with_a_note(tmp_path):
+    from pydicom import dcmread
+
+    folder = write_series(tmp_path / "series", chest()[:, :, 10:40])
+    scout = dcmread(folder / "011.dcm")
+    scout.ImageType, scout.SeriesInstanceUID = ["ORIGINAL", "PRIMARY", "LOCALIZER"], "1.2.3"
+    scout.save_as(folder / "scout.dcm")
+    report = dcmread(folder / "011.dcm")
+    for keyword in ("PixelData", "Rows", "Columns"):
+        delattr(report, keyword)
+    report.Modality = "SR"
+    report.save_as(folder / "dose.dcm")
+    assert read_ct(folder, 4.0).notes == (
+        "passed over in its folder: a report without a picture, a scout",
+    )
+
+
+def test_qform_and_sform_that_name_other_sides_are_refused(tmp_path):
+    import nibabel
+
+    path = write_nifti(tmp_path / "body.nii", chest())
+    image = nibabel.load(path)
+    mirrored = np.diag([-1.0, 1, 1, 1]) @ image.affine
+    image = nibabel.Nifti1Image(chest(), image.affine)
+    image.set_sform(image.affine, 1)
+    image.set_qform(mirrored, 1)
+    nibabel.save(image, path)
+    with pytest.raises(InputError, match=r"its qform says LAS and its sform RAS"):
+        read_ct(path, 4.0)
+
+
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory):
     """Two scans of one CT-RATE patient, one of them reconstructed twice; a series; broken ones."""
@@ -283,6 +315,21 @@ def test_labels_may_be_in_a_table_of_their_own(collection, tmp_path):
     assert [items[name].labels[effusion] for name in ("clinic", "train_2_a")] == [1, 0]
     assert plan.recipe["labels"] == ["Cardiomegaly", "Lung Lesion", "Pleural Effusion"]
     assert set(plan.sources) == {"reports", "labels"}
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_of_every_separator_and_encoding_are_read(delimiter, encoding, tmp_path):
+    rows = [
+        ["volume", "report", "edema", "pneumonia"],
+        ["a.nii", "Größer, kleiner; gut.", "nan", "1"],
+    ]
+    with (tmp_path / "t.csv").open("w", newline="", encoding=encoding) as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    tables = read_tables(tmp_path / "t.csv", None)
+    assert tables.rows[0]["report"] == "Größer, kleiner; gut."
+    known = dict(zip(OBSERVATIONS, tables.labels["a"], strict=True))
+    assert (known["Edema"], known["Pneumonia"]) == (None, 1)
 
 
 @pytest.mark.parametrize(
