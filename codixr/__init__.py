@@ -2,11 +2,15 @@
 
 from typing import TYPE_CHECKING
 
+from codixr.diffusers_name import register
+
 if TYPE_CHECKING:
     from codixr.model.pipeline import CoDiXRPipeline
 
 __all__ = ["CoDiXRPipeline", "__version__"]
 __version__ = "0.1.0"
+
+register()
 
 
 def __getattr__(name: str) -> object:

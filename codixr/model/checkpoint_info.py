@@ -114,7 +114,7 @@ def checkpoint_sha256(folder: Path) -> str:
         for path in folder.rglob("*")
         if path.is_file()
         and (
-            path.name in ("model_index.json", "config.json")
+            path.name in ("model_index.json", "config.json", "scheduler_config.json")
             or path.name.endswith((".safetensors", ".safetensors.index.json"))
             or path.parent.name.endswith("tokenizer")
         )

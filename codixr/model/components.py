@@ -6,7 +6,7 @@ folder a component with its weights in safetensors (see ``layout.py``).
 
 import json
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -51,13 +51,17 @@ def _from_plain(kind: Any, value: Any) -> Any:
     return tuple(value) if origin is tuple else value
 
 
-def save_preset(preset: Preset, folder: Path) -> None:
+def save_preset(
+    preset: Preset, folder: Path, parts: Mapping[str, Sequence[str | None]] | None = None
+) -> None:
     """Write every number of the model to ``folder/model_index.json``.
 
-    Write it last: a folder without it is half-written, and refused as such.
+    ``parts`` name each component's library and class, as diffusers' pipelines have them. Write the
+    index last: a folder without it is half-written, and refused as such.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"_class_name": "CoDiXRPipeline", **asdict(preset)}, indent=2)
+    index = {"_class_name": "CoDiXRPipeline", **(parts or {}), "preset": asdict(preset)}
+    text = json.dumps(index, indent=2)
     write_atomically(folder / INDEX, (text + "\n").encode())
 
 
@@ -80,10 +84,16 @@ def load_preset(folder: Path) -> Preset:
             f"{path} cannot be read as JSON ({error}); copy the checkpoint again"
         ) from None
     try:
-        plain = {key: value for key, value in plain.items() if not key.startswith("_")}
-        return typing.cast(Preset, _from_plain(Preset, plain))
+        # Before they had parts, indexes were a preset's fields and no more.
+        return preset_from(plain.get("preset", plain))
     except (TypeError, AttributeError, KeyError) as error:
         raise InputError(f"{path} is not a CoDiXR checkpoint's index: {error}") from None
+
+
+def preset_from(plain: Mapping[str, Any]) -> Preset:
+    """A preset from what JSON holds; InputError for unknown fields and words."""
+    fields_of = {key: value for key, value in plain.items() if not key.startswith("_")}
+    return typing.cast(Preset, _from_plain(Preset, fields_of))
 
 
 def save_component(
@@ -91,15 +101,18 @@ def save_component(
     folder: Path,
     dtype: torch.dtype = torch.float32,
     shard_bytes: int = layout.SHARD_BYTES,
+    variant: str | None = None,
 ) -> None:
     """Write a component's parts, each file atomically, vectors and matrices as ``dtype``."""
     for part, state in layout.split_state(module):
         text = layout.config_text(part, module, dtype)
-        layout.write_part(part, text, state, folder / part.folder, dtype, shard_bytes)
+        layout.write_part(part, text, state, folder / part.folder, dtype, shard_bytes, variant)
 
 
 @torch.no_grad()
-def load_component(preset: Preset, name: str, folder: Path) -> nn.Module:
+def load_component(
+    preset: Preset, name: str, folder: Path, variant: str | None = None
+) -> nn.Module:
     """Build component ``name`` and load its weights as float32, in eval mode.
 
     Raises InputError for a missing or truncated file, and for one of another preset.
@@ -110,7 +123,7 @@ def load_component(preset: Preset, name: str, folder: Path) -> nn.Module:
         where = folder / name / part.folder
         layout.fill(
             own,
-            layout.part_files(part, where),
+            layout.part_files(part, where, variant),
             f"{where} does not fit the preset in {INDEX}",
         )
     return module.eval()

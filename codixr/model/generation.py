@@ -10,8 +10,9 @@ from torch import Tensor
 
 from codixr.modality import Modality
 from codixr.model.noise import draw
+from codixr.model.presets import Preset
 from codixr.model.prompts import Prompt
-from codixr.model.sampling import AttendTo, Flow, Latents, StepCallback, sample
+from codixr.model.sampling import AttendTo, Control, Flow, Latents, StepCallback, sample
 from codixr.model.schedulers import check, make_scheduler
 from codixr.model.tokenizer import decode, ends
 
@@ -53,18 +54,19 @@ def latents_of(
     generators: Mapping[Modality, Sequence[torch.Generator]],
     settings: Settings,
     callback: StepCallback | None = None,
+    control: Control = lambda: (False, None),
+    start: Mapping[Modality, Tensor] | None = None,
 ) -> Latents:
-    """Clean latents of every output."""
+    """Clean latents of every output; ``start`` has the noise to begin with, in place of a draw."""
     diffusion = pipe.preset.diffusion
-    side, channels = pipe.preset.latent_size, pipe.preset.image_unet["in_channels"]
+    shapes = latent_shapes(pipe.preset, outputs)
     scale = diffusion.guidance if settings.guidance is None else settings.guidance
     told = pipe.conditioning.conditions(
         prompts, outputs, scale, settings.weights, strict_length=settings.strict_length
     )
     flows = {}
     for m in outputs:
-        shape = (channels, side, side) if m.is_image else (pipe.preset.report_vae.latent_dim,)
-        noise = draw(shape, generators[m])
+        noise = draw(shapes[m], generators[m]) if start is None else start[m]
         clip = None if m.is_image else diffusion.report_clip
         flows[m] = Flow(
             pipe.denoisers[m],
@@ -82,7 +84,15 @@ def latents_of(
         eta=settings.eta,
         attend_to=settings.attend_to,
         callback=callback,
+        control=control,
     )
+
+
+def latent_shapes(preset: Preset, outputs: Sequence[Modality]) -> dict[Modality, tuple[int, ...]]:
+    """The shape of one sample's latent, by output: [c, h, w] of a view, [d] of a report."""
+    side, channels = preset.latent_size, preset.image_unet["in_channels"]
+    image, report = (channels, side, side), (preset.report_vae.latent_dim,)
+    return {m: image if m.is_image else report for m in outputs}
 
 
 def chosen_scheduler(pipe: "CoDiXRPipeline", wanted: Any) -> Any:

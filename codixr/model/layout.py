@@ -46,10 +46,14 @@ class Part:
     prefix: str
     library: str
 
-    @property
-    def weights(self) -> str:
-        """The name of its file of weights."""
-        return WEIGHTS[self.library]
+    def weights(self, variant: str | None = None) -> str:
+        """The name of its file of weights, e.g. of the variant "fp16"."""
+        stem, suffix = WEIGHTS[self.library].rsplit(".", 1)
+        return f"{stem}.{variant}.{suffix}" if variant else f"{stem}.{suffix}"
+
+    def index(self, variant: str | None = None) -> str:
+        """The name of the index of its shards, as diffusers and transformers have it."""
+        return f"{WEIGHTS[self.library]}.index" + (f".{variant}" if variant else "") + ".json"
 
     def module(self, component: nn.Module) -> nn.Module:
         """The module that holds its weights."""
@@ -112,19 +116,23 @@ def write_part(
     folder: Path,
     dtype: torch.dtype,
     shard_bytes: int = SHARD_BYTES,
+    variant: str | None = None,
 ) -> None:
     """Write the weights of one part as ``dtype`` to ``folder``, then its config.json.
 
-    In shards of at most ``shard_bytes`` when larger; a shard is converted when its turn comes.
+    In shards of at most ``shard_bytes`` when larger; a shard is converted when its turn comes. A
+    ``variant`` gets files of its own beside the others; without one, all older files go.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    index_file = folder / f"{part.weights}.index.json"
+    single, index_file = part.weights(variant), folder / part.index(variant)
     shards = list(_shards(state, dtype, shard_bytes))
-    stale = {*folder.glob("*.safetensors"), index_file}
+    mark = f"*.{variant}[.-]*" if variant else "*"
+    stale = {p for p in folder.glob(mark) if p.suffix == ".safetensors"}
+    stale |= {*folder.glob(f"*.index.{variant}.json" if variant else "*.index*.json")}
     if len(shards) == 1:
-        names = [part.weights]
+        names = [single]
     else:
-        stem = part.weights.removesuffix(".safetensors")
+        stem = single.removesuffix(".safetensors")
         n = len(shards)
         names = [f"{stem}-{i + 1:05}-of-{n:05}.safetensors" for i in range(n)]
     weight_map: dict[str, str] = {}
@@ -160,9 +168,9 @@ def config_text(part: Part, component: nn.Module, dtype: torch.dtype) -> str:
     return json.dumps(plain, indent=2) + "\n"
 
 
-def part_files(part: Part, folder: Path) -> list[Path]:
+def part_files(part: Part, folder: Path, variant: str | None = None) -> list[Path]:
     """The safetensors files of a part, one or its shards; InputError when any is missing."""
-    single, index_file = folder / part.weights, folder / f"{part.weights}.index.json"
+    single, index_file = folder / part.weights(variant), folder / part.index(variant)
     if not index_file.is_file():
         if not single.is_file():
             raise InputError(
@@ -170,7 +178,7 @@ def part_files(part: Part, folder: Path) -> list[Path]:
             )
         return [single]
     if single.is_file():
-        raise InputError(f"{folder} holds {part.weights} twice, whole and in shards: save it again")
+        raise InputError(f"{folder} holds {single.name} twice, whole and in shards: save it again")
     try:
         names = sorted(set(json.loads(index_file.read_text())["weight_map"].values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

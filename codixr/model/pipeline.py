@@ -4,24 +4,28 @@ pipe = CoDiXRPipeline.from_pretrained()
 result = pipe(inputs={"T": "Large left pleural effusion."}, outputs="F+L")
 result.images["F"][0].save("frontal.png")
 
-Notable: it speaks as diffusers' pipelines do, but it is not one of them: its outputs are of two
-kinds, and each sample has a generator of its own, so that no sample depends on its batch.
+Notable: it is one of diffusers' pipelines, but its outputs are of two kinds, and each sample has a
+generator of its own, so that no sample depends on its batch.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self, cast, get_args
+from typing import Any, ClassVar, Self, cast
 
 import torch
+from diffusers import DiffusionPipeline
 from torch import Tensor, nn
 
 from codixr.data.study import Image
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr.model import pretrained
+from codixr.model import call_arguments, pretrained
 from codixr.model.checkpoint_info import checkpoint_sha256
+from codixr.model.components import BUILDERS, INDEX, preset_from
 from codixr.model.conditioning import Conditioning
+from codixr.model.dtypes import Dtype
 from codixr.model.familiarity import Doubts, Familiarity, refuse_unknown
 from codixr.model.generation import (
     Generation,
@@ -30,6 +34,7 @@ from codixr.model.generation import (
     as_type,
     chosen_scheduler,
     decoded,
+    latent_shapes,
     latents_of,
 )
 from codixr.model.image_vae import ImageVAE
@@ -39,7 +44,7 @@ from codixr.model.prompt_encoder import PromptEncoder
 from codixr.model.prompts import Prompt, checked, modalities
 from codixr.model.report_vae import ReportVAE
 from codixr.model.sampling import AttendTo, Latents
-from codixr.model.schedulers import for_steps, make_scheduler
+from codixr.model.schedulers import check, for_steps, make_scheduler
 from codixr.model.tokenizer import Tokenizers
 
 __all__ = ["CoDiXRPipeline", "EndOfStep", "Generation", "Settings"]
@@ -48,32 +53,53 @@ EndOfStep = Callable[["CoDiXRPipeline", int, Any, dict[str, Any]], dict[str, Any
 """Diffusers' ``callback_on_step_end``: (pipeline, step, timestep, tensors) -> tensors."""
 
 
-class CoDiXRPipeline:
-    """The whole model: prompt encoders, image and report VAEs, three denoisers, one sampler."""
+class CoDiXRPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers is read without types
+    """The whole model: prompt encoders, image and report VAEs, three denoisers, one sampler.
+
+    ``preset`` has the model's numbers. Where a report's tokenizer is None, it is the prompts'.
+    """
+
+    _optional_components: ClassVar = ["report_encoder_tokenizer", "report_decoder_tokenizer"]
 
     def __init__(
         self,
-        preset: Preset,
-        modules: Mapping[str, nn.Module],
-        tokenizers: Tokenizers,
-        source: Path | None = None,
+        prompt_encoder: PromptEncoder,
+        image_vae: ImageVAE,
+        report_vae: ReportVAE,
+        denoiser_f: nn.Module,
+        denoiser_l: nn.Module,
+        denoiser_t: nn.Module,
+        tokenizer: Any,
+        report_encoder_tokenizer: Any,
+        report_decoder_tokenizer: Any,
+        scheduler: Any,
+        preset: Preset | Mapping[str, Any] | None = None,
     ) -> None:
-        self.preset = preset
-        self.modules = dict(modules)
-        self.tokenizers = tokenizers
-        self.tokenizer = tokenizers.prompt
-        self.source = source
+        super().__init__()
+        if preset is None:
+            raise InputError("CoDiXRPipeline: give its preset, which has the model's numbers")
+        self.preset = preset if isinstance(preset, Preset) else preset_from(preset)
+        self.source: Path | None = None
         self._sha256: str | None = None
-        self.prompt_encoder = cast(PromptEncoder, modules["prompt_encoder"])
-        self.image_vae = cast(ImageVAE, modules["image_vae"])
-        self.report_vae = cast(ReportVAE, modules["report_vae"])
-        self.denoisers = {m: modules[f"denoiser_{m.lower()}"] for m in Modality}
-        self.scheduler = make_scheduler(preset.diffusion, preset.diffusion.steps)
-        self._progress_bar: dict[str, Any] = {}
+        self._bar_options: dict[str, Any] = {}
         self._conditioning: Conditioning | None = None
         self.familiarity: Familiarity | None = None
         """What its training pictures are like; None where the checkpoint does not say."""
         self._doubts = Doubts()
+        self._interrupt = False
+        self._guidance_scale: float | None = None
+        self.register_modules(
+            prompt_encoder=prompt_encoder,
+            image_vae=image_vae,
+            report_vae=report_vae,
+            denoiser_f=denoiser_f,
+            denoiser_l=denoiser_l,
+            denoiser_t=denoiser_t,
+            tokenizer=tokenizer,
+            report_encoder_tokenizer=report_encoder_tokenizer,
+            report_decoder_tokenizer=report_decoder_tokenizer,
+            scheduler=check(self.preset.diffusion, scheduler),
+        )
 
     @classmethod
     def from_pretrained(
@@ -81,23 +107,61 @@ class CoDiXRPipeline:
         folder: str | Path | None = None,
         *,
         revision: str | None = None,
-        torch_dtype: torch.dtype | None = None,
+        dtype: Dtype = None,
+        torch_dtype: Dtype = None,
+        variant: str | None = None,
+        device_map: str | torch.device | None = None,
+        scheduler: Any = None,
         components: Mapping[str, str | Path] | None = None,
     ) -> Self:
         """Load a folder that ``codixr`` wrote, or ``organisation/name`` from the Hugging Face hub.
 
-        None is the embedded checkpoint. ``revision`` pins a hub's branch, tag or commit;
-        ``torch_dtype`` is the weights' type in memory (default float32). ``components``
-        names other projects' parts to load instead of the folder's own: ``image_vae`` and
-        ``denoiser_f``/``_l`` (Stable Diffusion's ``vae`` and ``unet`` folders), ``prompt_encoder``
-        (a CLIP folder), ``report_vae`` (a file of Optimus, with its two tokenizers; or a GPT-2
-        folder, as a start for training). Raises InputError for a missing, damaged or half-written
-        folder, and for a hub that cannot be reached.
+        None is the embedded checkpoint. ``revision`` pins a hub's branch, tag or commit; ``dtype``
+        (or ``torch_dtype``) is the weights' type in memory: a torch dtype, its name, or a mapping
+        of components and "default" to them (default float32). ``variant`` reads files such as
+        ``model.fp16.safetensors`` where a part has them; ``device_map`` is one device for all;
+        ``scheduler`` a name or an object. ``components`` names other projects' parts to load
+        instead of the folder's own: ``image_vae`` and ``denoiser_f``/``_l`` (Stable Diffusion's
+        ``vae`` and ``unet`` folders), ``prompt_encoder`` (a CLIP folder), ``report_vae`` (a file of
+        Optimus, with its two tokenizers; or a GPT-2 folder, as a start for training). Raises
+        InputError for a missing, damaged or half-written folder, or a silent hub.
         """
-        parts = pretrained.load(folder, revision=revision, dtype=torch_dtype, others=components)
-        pipe = cls(*parts)
+        preset, modules, tokenizers, source = pretrained.load(
+            folder,
+            revision=revision,
+            dtype=torch_dtype if dtype is None else dtype,
+            others=components,
+            variant=variant,
+        )
+        if scheduler is None:
+            scheduler = pretrained.load_scheduler(preset, source)
+        elif isinstance(scheduler, str):
+            scheduler = make_scheduler(preset.diffusion, preset.diffusion.steps, scheduler)
+        pipe = cls.assembled(preset, modules, tokenizers, scheduler, source)
         if "prompt_encoder" not in (components or {}):
-            pipe.familiarity = Familiarity.load(parts[-1])
+            pipe.familiarity = Familiarity.load(source)
+        return pipe.to(device_map)
+
+    @classmethod
+    def assembled(
+        cls,
+        preset: Preset,
+        modules: Mapping[str, nn.Module],
+        tokenizers: Tokenizers,
+        scheduler: Any,
+        source: Path | None = None,
+    ) -> Self:
+        """The pipeline of components by name, read from ``source``."""
+        others = {
+            f"{name}_tokenizer": None if own is tokenizers.prompt else own
+            for name, own in (
+                ("report_encoder", tokenizers.report_encoder),
+                ("report_decoder", tokenizers.report_decoder),
+            )
+        }
+        parts: dict[str, Any] = {**modules, **others}
+        pipe = cls(**parts, tokenizer=tokenizers.prompt, scheduler=scheduler, preset=preset)
+        pipe.source = source
         return pipe
 
     def save_pretrained(
@@ -106,19 +170,68 @@ class CoDiXRPipeline:
         *,
         torch_dtype: torch.dtype | None = None,
         max_shard_size: int | str = "5GB",
+        variant: str | None = None,
     ) -> None:
-        """Write the model to ``folder``, its index last: a half-written folder is refused."""
+        """Write the model to ``folder``, its index last: a half-written folder is refused.
+
+        The scheduler that it has now goes with it. A ``variant`` ("fp16") gets files of its own.
+        """
         pretrained.save(
-            self.preset, self.modules, self.tokenizers, folder, torch_dtype, max_shard_size
+            self.preset,
+            self.modules,
+            self.tokenizers,
+            folder,
+            torch_dtype,
+            max_shard_size,
+            scheduler=self.scheduler,
+            variant=variant,
         )
         if self.familiarity is not None:
             self.familiarity.save(Path(folder))
 
+    def push_to_hub(self, repo_id: str, *, private: bool | None = None, **saving: Any) -> str:
+        """Write the model and its card to a repository of the hub; returns its address."""
+        from huggingface_hub import HfApi
+
+        hub = HfApi()
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder, **saving)
+            address = hub.create_repo(repo_id, private=private, exist_ok=True)
+            hub.upload_folder(repo_id=repo_id, folder_path=folder)
+        return str(address)
+
+    def register_to_config(self, **kwargs: Any) -> None:
+        """As in diffusers, which names here, last, the folder that it read the parts from."""
+        super().register_to_config(**kwargs)
+        place = Path(str(kwargs.get("_name_or_path") or ""))
+        if self.source is None and (place / INDEX).is_file():
+            self.source, self.familiarity = place, Familiarity.load(place)
+
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move every component to a device, a dtype, or both, as torch's ``Module.to`` does."""
+        if args == (None,) and not kwargs:
+            return self
         for module in self.modules.values():
             module.to(*args, **kwargs)
         return self
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The components with weights, by name."""
+        return {name: getattr(self, name) for name in BUILDERS}
+
+    @property
+    def tokenizers(self) -> Tokenizers:
+        """The three, of which equal ones are one object."""
+        own = self.tokenizer
+        return Tokenizers(
+            own, self.report_encoder_tokenizer or own, self.report_decoder_tokenizer or own
+        )
+
+    @property
+    def denoisers(self) -> dict[Modality, nn.Module]:
+        """The denoiser of each modality."""
+        return {m: getattr(self, f"denoiser_{m.lower()}") for m in Modality}
 
     @property
     def device(self) -> torch.device:
@@ -127,7 +240,7 @@ class CoDiXRPipeline:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the weights."""
+        """The type of the prompt encoder's weights."""
         return next(self.prompt_encoder.parameters()).dtype
 
     @property
@@ -194,6 +307,7 @@ class CoDiXRPipeline:
         outputs: str | Sequence[str],
         *,
         num_images: int = 1,
+        num_images_per_prompt: int | None = None,
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         weights: Mapping[str, float] | None = None,
@@ -201,6 +315,7 @@ class CoDiXRPipeline:
         eta: float | None = None,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
         seed: int | None = None,
+        latents: Tensor | Mapping[str, Tensor] | None = None,
         output_type: OutputType = "pil",
         return_dict: bool = True,
         callback_on_step_end: EndOfStep | None = None,
@@ -215,7 +330,8 @@ class CoDiXRPipeline:
             inputs: by modality, a PIL image, an array [1, S, S] in [0, 1], a string; or a list of
                 such, one a prompt. ``{}`` generates from nothing.
             outputs: modalities that are not inputs, e.g. "F+L".
-            num_images: samples a prompt; those of the first prompt come first.
+            num_images: samples a prompt; those of the first prompt come first. Diffusers' name,
+                ``num_images_per_prompt``, says the same.
             num_inference_steps, guidance_scale: default: the preset's.
             weights: of several inputs, e.g. ``{"T": 2, "L": 1}``; default: equal.
             scheduler: a name or an object for this call; else ``pipe.scheduler``.
@@ -223,10 +339,12 @@ class CoDiXRPipeline:
             generator: one a sample in a list; from a single one, one a sample is drawn.
             seed: without generators: sample k is that of ``seed + k``. With neither, torch's global
                 generator decides, as in diffusers.
+            latents: noise to begin with, [N, ...]; for several outputs a mapping of them.
             output_type: "pil", "np", "pt" or "latent". Reports are strings, but for "latent".
             return_dict: False for a plain tuple (images, reports); the usual one unpacks too.
             callback_on_step_end: called after each step of each batch; ``latents`` is a mapping of
-                modalities to tensors.
+                modalities to tensors. It may set ``pipe._interrupt`` to stop after the step, and
+                ``pipe._guidance_scale`` for the steps to come.
             callback_on_step_end_tensor_inputs: what the callback gets: "latents".
             batch_size: samples at once. The memory depends on it; the samples do not.
             strict_length: refuse a text over the limit rather than cut it.
@@ -241,33 +359,47 @@ class CoDiXRPipeline:
                 picture unlike the checkpoint's training pictures.
         """
         wanted = modalities(outputs)
-        each = _positive("num_images", num_images)
+        if num_images_per_prompt is not None:
+            num_images = num_images_per_prompt
+        each = call_arguments.whole("num_images", num_images)
+        call_arguments.whole("batch_size", batch_size)
+        call_arguments.check_seed(generator, seed)
         prompts = [prompt for prompt in checked(inputs, self.size) for _ in range(each)]
-        _check(prompts, wanted, output_type, callback_on_step_end_tensor_inputs)
+        call_arguments.check_call(
+            prompts, wanted, output_type, callback_on_step_end, callback_on_step_end_tensor_inputs
+        )
         refuse_unknown(
             self.tokenizer, [str(p[Modality.T]) for p in prompts[::each] if Modality.T in p]
         )
-        generators = sample_generators(generator, seed, len(prompts), wanted)
         settings = Settings(
             num_inference_steps, guidance_scale, weights, scheduler, eta, attend_to, strict_length
         )
-        made: dict[Modality, list[Any]] = {m: [] for m in wanted}
-        starts = range(0, len(prompts), _positive("batch_size", batch_size))
-        with self._progress(len(starts), settings) as advance:
+        call_arguments.check_settings(settings)
+        shapes = latent_shapes(self.preset, wanted)
+        start = call_arguments.starting_noise(latents, shapes, len(prompts))
+        generators = sample_generators(generator, seed, len(prompts), wanted)
+        tensors = callback_on_step_end_tensor_inputs
+        with self._steps(len(prompts), batch_size, settings) as advance:
 
             def step_end(index: int, timestep: Any, latents: Latents) -> Latents | None:
                 advance()
                 if callback_on_step_end is None:
                     return None
-                tensors = dict.fromkeys(callback_on_step_end_tensor_inputs, latents)
-                changed = callback_on_step_end(self, index, timestep, tensors)
+                told = dict.fromkeys(tensors, latents)
+                changed = callback_on_step_end(self, index, timestep, told)
                 return (changed or {}).get("latents")
 
-            for start in starts:
-                part = slice(start, start + batch_size)
+            made: dict[Modality, list[Any]] = {m: [] for m in wanted}
+            for first in range(0, len(prompts), batch_size):
+                if self._interrupt:
+                    break
+                part = slice(first, first + batch_size)
                 some = {m: g[part] for m, g in generators.items()}
-                latents = latents_of(self, prompts[part], wanted, some, settings, step_end)
-                for m, z in latents.items():
+                noise = None if start is None else {m: z[part] for m, z in start.items()}
+                clean = latents_of(
+                    self, prompts[part], wanted, some, settings, step_end, self._control, noise
+                )
+                for m, z in clean.items():
                     made[m] += z.cpu() if output_type == "latent" else decoded(self, m, z)
         images = {m: as_type(made[m], output_type) for m in wanted if m.is_image}
         reports: Any = made.get(Modality.T)
@@ -276,37 +408,23 @@ class CoDiXRPipeline:
         result = Generation(images, reports)
         return result if return_dict else cast(Generation, tuple(result))
 
+    def _control(self) -> tuple[bool, float | None]:
+        return self._interrupt, self._guidance_scale
+
     def set_progress_bar_config(self, **options: Any) -> None:
         """Options of the progress bar (tqdm's), e.g. ``disable=True``; as in diffusers."""
-        self._progress_bar = options
+        self._bar_options = options
 
     @contextmanager
-    def _progress(self, batches: int, settings: Settings) -> Iterator[Callable[[], object]]:
+    def _steps(
+        self, samples: int, at_once: int, settings: Settings
+    ) -> Iterator[Callable[[], object]]:
         """A bar over the calls of the denoisers; some schedulers make two a step."""
         from tqdm.auto import tqdm
 
         steps = settings.steps or self.preset.diffusion.steps
         calls = len(for_steps(chosen_scheduler(self, settings.scheduler), steps).timesteps)
-        with tqdm(total=batches * calls, **self._progress_bar) as bar:
+        self._interrupt, self._guidance_scale = False, None
+        with tqdm(total=-(-samples // at_once) * calls, **self._bar_options) as bar:
             yield bar.update
-
-
-def _check(
-    prompts: Sequence[Prompt],
-    outputs: Sequence[Modality],
-    output_type: str,
-    tensor_inputs: Sequence[str],
-) -> None:
-    if both := [m for m in outputs if m in prompts[0]]:
-        names = ", ".join(both)
-        raise InputError(f"{names} cannot be both input and output: choose one side")
-    if output_type not in get_args(OutputType):
-        raise InputError(f"output_type '{output_type}': one of {', '.join(get_args(OutputType))}")
-    if unknown := set(tensor_inputs) - {"latents"}:
-        raise InputError(f"callback_on_step_end_tensor_inputs: no {', '.join(unknown)} here")
-
-
-def _positive(name: str, number: int) -> int:
-    if number < 1:
-        raise InputError(f"{name} {number}: give 1 or more")
-    return number
+        self._guidance_scale = None

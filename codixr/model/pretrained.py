@@ -1,23 +1,29 @@
 """A whole model on disk, as on the hubs: ``model_index.json``, tokenizers, components, a card."""
 
+import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from codixr.errors import InputError
-from codixr.model import components
+from codixr.model import components, dtypes
 from codixr.model.card import write_card
+from codixr.model.dtypes import Dtype
 from codixr.model.layout import SHARD_BYTES
 from codixr.model.official import components as official
 from codixr.model.presets import Preset
+from codixr.model.schedulers import check as check_scheduler
+from codixr.model.schedulers import make_scheduler
 from codixr.model.tokenizer import Tokenizers, load_tokenizers, save_tokenizers
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "assets" / "tiny"
 """The checkpoint in the package: trained on simulated X-rays only."""
+SCHEDULER = "scheduler"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -25,14 +31,19 @@ def load(
     source: str | Path | None = None,
     *,
     revision: str | None = None,
-    dtype: torch.dtype | None = None,
+    dtype: Dtype = None,
     others: Mapping[str, str | Path] | None = None,
+    variant: str | None = None,
 ) -> tuple[Preset, dict[str, nn.Module], Tokenizers, Path]:
     """The preset, components and tokenizers of a checkpoint, and the folder they were read from.
 
     Raises InputError for a missing, damaged or half-written folder.
     """
+    dtypes.check(dtype, tuple(components.BUILDERS))
     folder = find(source, revision)
+    has_variant = {name for name in components.BUILDERS if _has(folder / name, variant)}
+    if variant and folder.is_dir() and not has_variant:
+        raise InputError(f"{folder} has no files of the variant '{variant}': leave it out")
     _quiet_transformers()
     others = others or {}
     own = components.load_preset(folder)
@@ -44,11 +55,48 @@ def load(
         name: (
             official.load(preset, name, others[name], folder)
             if name in others
-            else components.load_component(preset, name, folder)
-        ).to(dtype)
+            else components.load_component(
+                preset, name, folder, variant if name in has_variant else None
+            )
+        ).to(dtypes.of_component(dtype, name))
         for name in components.BUILDERS
     }
     return preset, modules, tokenizers, folder
+
+
+def _has(folder: Path, variant: str | None) -> bool:
+    return variant is not None and any(folder.rglob(f"*.{variant}[.-]*"))
+
+
+def load_scheduler(preset: Preset, folder: Path) -> Any:
+    """The scheduler that was saved with a checkpoint, or the preset's.
+
+    Raises InputError for one that does not fit the model.
+    """
+    config = folder / SCHEDULER / "scheduler_config.json"
+    if not config.is_file():
+        return make_scheduler(preset.diffusion, preset.diffusion.steps)
+    try:
+        plain = json.loads(config.read_text())
+        kind = make_scheduler(preset.diffusion, 1, str(plain["_class_name"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{config} cannot be read ({error}); copy the folder again") from None
+    return check_scheduler(preset.diffusion, type(kind).from_config(plain))
+
+
+def index_parts(tokenizers: Tokenizers, scheduler: Any) -> dict[str, Sequence[str | None]]:
+    """Each component's library and class, as the index of a diffusers' pipeline names them."""
+    from codixr.model import library
+
+    parts: dict[str, Sequence[str | None]] = {
+        name: (library.MODULE, kind) for name, kind in library.NAMES.items()
+    }
+    for name in ("prompt", "report_encoder", "report_decoder"):
+        own = getattr(tokenizers, name)
+        again = name != "prompt" and own is tokenizers.prompt
+        entry = (None, None) if again else ("transformers", type(own).__name__)
+        parts["tokenizer" if name == "prompt" else f"{name}_tokenizer"] = entry
+    return parts | {"scheduler": ("diffusers", type(scheduler).__name__)}
 
 
 def _check_vocabularies(preset: Preset, tokenizers: Tokenizers) -> None:
@@ -71,9 +119,13 @@ def save(
     folder: str | Path,
     dtype: torch.dtype | None = None,
     max_shard_size: int | str = SHARD_BYTES,
+    *,
+    scheduler: Any = None,
+    variant: str | None = None,
 ) -> None:
     """Write a checkpoint; the index comes last, so that a half-written folder has none.
 
+    ``scheduler`` None is the preset's; a ``variant`` is written beside the weights that are there.
     ``dtype`` None keeps each component's own. An older checkpoint in ``folder`` is replaced.
     Raises InputError when the folder cannot be written.
     """
@@ -83,10 +135,12 @@ def save(
         (path / components.INDEX).unlink(missing_ok=True)
         for name, module in modules.items():
             own = dtype or next(module.parameters()).dtype
-            components.save_component(module, path / name, own, limit)
+            components.save_component(module, path / name, own, limit, variant)
         save_tokenizers(tokenizers, preset.tokenizers, path)
+        scheduler = scheduler or make_scheduler(preset.diffusion, preset.diffusion.steps)
+        scheduler.save_pretrained(path / SCHEDULER)
         write_card(preset, modules, path)
-        components.save_preset(preset, path)
+        components.save_preset(preset, path, index_parts(tokenizers, scheduler))
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written: {error.strerror or error}; the checkpoint there is "

@@ -37,7 +37,11 @@ def checked(inputs: Mapping[str, Any], size: int) -> list[Prompt]:
 
     InputError for lists of different lengths, and for a content that is not what its name says.
     """
+    if not isinstance(inputs, Mapping):
+        raise InputError("inputs: give a mapping of modalities, e.g. {'T': 'No effusion.'}")
     given = {modality(name): listed(content) for name, content in inputs.items()}
+    if len(given) < len(inputs):
+        raise InputError("inputs: T and R both mean the report; give one of them")
     lengths = {m: len(contents) for m, contents in given.items()}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         raise InputError(f"inputs of different lengths: {lengths}; give each the same number")
@@ -50,9 +54,9 @@ def checked(inputs: Mapping[str, Any], size: int) -> list[Prompt]:
 
 
 def modality(name: str) -> Modality:
-    """``"F"`` → Modality.F; InputError otherwise."""
+    """``"F"`` → Modality.F, and ``"R"``, as the paper writes reports, → T; InputError otherwise."""
     try:
-        return Modality(name)
+        return Modality("T" if name == "R" else name)
     except ValueError:
         raise InputError(f"'{str(name)[:20]}' is not a modality: F, L or T") from None
 
@@ -73,6 +77,9 @@ def shares(weights: Mapping[str, float] | None, given: Sequence[Modality]) -> li
     """
     if weights is None:
         return [1 / len(given)] * len(given)
+    for name, weight in weights.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise InputError(f"weights: that of {modality(name)} is {weight!r}; give a number")
     named = {modality(name): float(weight) for name, weight in weights.items()}
     if set(named) != set(given):
         raise InputError(

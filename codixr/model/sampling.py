@@ -8,8 +8,8 @@ schedulers stay in float32 whatever the denoisers' precision.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,10 @@ AttendTo = Literal["others", "own"]
 Latents = dict[Modality, Tensor]
 StepCallback = Callable[[int, Any, Latents], Latents | None]
 """(step 0-based, timestep, latents) -> latents to go on with, or None."""
+
+
+Control = Callable[[], tuple[bool, float | None]]
+"""() -> (whether to stop here, the guidance from here on or None for the same)."""
 
 
 @dataclass(frozen=True)
@@ -82,29 +86,34 @@ def sample(
     eta: float | None = None,
     attend_to: AttendTo = "others",
     callback: StepCallback | None = None,
+    control: Control = lambda: (False, None),
 ) -> Latents:
     """Clean latents of every flow, float32.
 
     ``scheduler`` is any of diffusers' that ``schedulers.py`` allows; ``eta`` is DDIM's. Each
-    sample's noise comes from its own generator, whatever else is in the batch.
+    sample's noise comes from its own generator, whatever else is in the batch. ``control`` is asked
+    before each step whether to stop, and for another guidance.
     Raises InputError for a number of steps or an eta that the scheduler does not take.
     """
     likes = {m: next(flow.denoiser.parameters()) for m, flow in flows.items()}
     schedulers = {m: for_steps(scheduler, steps, likes[m].device) for m in flows}
     options = {m: step_options(schedulers[m], list(f.generators), eta) for m, f in flows.items()}
-    contexts = {m: flow.condition.context(likes[m]) for m, flow in flows.items()}
     latents = {
         m: flow.noise.to(likes[m].device, torch.float32) * schedulers[m].init_noise_sigma
         for m, flow in flows.items()
     }
-    with ExitStack() as held:
-        for flow in flows.values():
-            held.enter_context(flow.denoiser.same_condition())  # type: ignore[operator]
+    with _Told(flows, likes) as told:
         for index, t in enumerate(next(iter(schedulers.values())).timesteps):
+            stop, guidance = control()
+            if stop:
+                break
+            if guidance is not None:
+                told.guide(guidance)
+            flows = told.flows
             inputs = {m: schedulers[m].scale_model_input(latents[m], t) for m in flows}
             vectors = _environments(flows, inputs, likes, t, attend_to)
             for m, flow in flows.items():
-                eps = _guided(flow, inputs[m].to(likes[m]), t, contexts[m], vectors[m])
+                eps = _guided(flow, inputs[m].to(likes[m]), t, told.contexts[m], vectors[m])
                 if flow.clip is not None or flow.prediction_type == "v_prediction":
                     eps = _as_noise(flow, inputs[m], eps, abar_at(schedulers[m], float(t)))
                 step = schedulers[m].step(eps, t, latents[m], return_dict=False, **options[m])
@@ -112,6 +121,36 @@ def sample(
             if callback is not None and (changed := callback(index, t, dict(latents))) is not None:
                 latents = {m: changed[m].to(latents[m]) for m in flows}
     return latents
+
+
+class _Told:
+    """What the flows are told while they are sampled; their denoisers keep what follows from it."""
+
+    def __init__(self, flows: Mapping[Modality, Flow], likes: Mapping[Modality, Tensor]) -> None:
+        self.flows, self._likes, self._held = dict(flows), likes, ExitStack()
+        self.contexts: dict[Modality, Tensor] = {}
+
+    def __enter__(self) -> Self:
+        for m, flow in self.flows.items():
+            self.contexts[m] = flow.condition.context(self._likes[m])
+            self._held.enter_context(flow.denoiser.same_condition())  # type: ignore[operator]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def guide(self, guidance: float) -> None:
+        """Another guidance from here on, for the flows that have a condition."""
+        before = self.flows
+        self.flows = {
+            m: f
+            if f.condition.given is f.condition.null
+            else replace(f, condition=replace(f.condition, guidance=guidance))
+            for m, f in before.items()
+        }
+        if any(f.condition.doubled != before[m].condition.doubled for m, f in self.flows.items()):
+            self._held.close()  # what was kept is of another batch
+            self.__enter__()
 
 
 def _guided(flow: Flow, x: Tensor, t: Tensor, context: Tensor, vector: Tensor | None) -> Tensor:

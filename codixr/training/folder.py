@@ -118,7 +118,8 @@ class TrainingFolder:
         a report LDM has begun on latents of reports that were not.
         """
         config = self.stage_folder("report-vae") / "config.json"
-        says = json.loads((self.out / components.INDEX).read_text())["tokenizers"]
+        index = json.loads((self.out / components.INDEX).read_text())
+        says = index.get("preset", index)["tokenizers"]
         if "lower_case" in says or not config.exists():
             return preset
         before = bool(json.loads(config.read_text()).get("lower_case", False))

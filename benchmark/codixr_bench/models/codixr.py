@@ -34,7 +34,7 @@ class CoDiXRModel:
         diffusion = self.pipeline.preset.diffusion
         self.settings: dict[str, str | int | float] = {
             "preset": self.pipeline.preset.name,
-            "scheduler": scheduler or diffusion.scheduler,
+            "scheduler": scheduler or type(self.pipeline.scheduler).__name__,
             "steps": diffusion.steps if steps is None else steps,
             "guidance": diffusion.guidance if guidance is None else guidance,
         }

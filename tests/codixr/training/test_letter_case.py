@@ -89,8 +89,8 @@ def test_a_folder_of_before_goes_on_in_the_case_it_was_begun_in(
     opened(out, start, REPORTS)
     index = out / components.INDEX
     plain = json.loads(index.read_text())
-    del plain["tokenizers"]["lower_case"]
-    index.write_text(json.dumps(plain))
+    del plain["preset"]["tokenizers"]["lower_case"]
+    index.write_text(json.dumps(plain["preset"]))
     (out / "stages" / "report-vae").mkdir(parents=True)
     (out / "stages" / "report-vae" / "config.json").write_text('{"lower_case": true}')
     if begun:

@@ -1,0 +1,71 @@
+"""The parts by the names that ``model_index.json`` gives diffusers: each is read from its folder.
+
+``DiffusionPipeline.from_pretrained`` looks a part's class up here and calls its ``from_pretrained``
+with the part's folder. What comes back is the part itself; nothing in the folder is run.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import ModelMixin, SchedulerMixin
+from torch import nn
+
+from codixr.errors import InputError
+from codixr.model import components
+
+__all__ = ["MODULE", "NAMES", "ModelMixin", "SchedulerMixin"]
+
+MODULE = __name__
+NAMES = {
+    "prompt_encoder": "PromptEncoder",
+    "image_vae": "ImageVAE",
+    "report_vae": "ReportVAE",
+    "denoiser_f": "XrayDenoiser",
+    "denoiser_l": "XrayDenoiser",
+    "denoiser_t": "ReportDenoiser",
+}
+"""Component -> the name of its class in the index."""
+
+
+class _Part(ModelMixin):  # type: ignore[misc]  # diffusers is read without types
+    """A name that diffusers finds; never built itself."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        place: str | Path,
+        torch_dtype: torch.dtype | None = None,
+        variant: str | None = None,
+        device_map: Any = None,
+        **_: Any,
+    ) -> nn.Module:
+        """The component in ``place``, a folder beside its checkpoint's ``model_index.json``."""
+        if device_map is not None:
+            raise InputError(
+                "device_map: use CoDiXRPipeline.from_pretrained(device_map='cuda'), or .to('cuda')"
+            )
+        folder = Path(place)
+        preset = components.load_preset(folder.parent)
+        module = components.load_component(preset, folder.name, folder.parent, variant)
+        return module.to(torch_dtype)
+
+
+class PromptEncoder(_Part):
+    """``codixr.model.prompt_encoder.PromptEncoder``."""
+
+
+class ImageVAE(_Part):
+    """``codixr.model.image_vae.ImageVAE``."""
+
+
+class ReportVAE(_Part):
+    """``codixr.model.report_vae.ReportVAE``."""
+
+
+class XrayDenoiser(_Part):
+    """``codixr.model.image_ldm.XrayDenoiser``."""
+
+
+class ReportDenoiser(_Part):
+    """``codixr.model.report_ldm.ReportDenoiser``."""
