@@ -63,7 +63,7 @@ def test_a_truncated_component_is_named(checkpoint: Path, tmp_path: Path) -> Non
 def test_a_component_of_another_size_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     folder = copied(checkpoint, tmp_path / "c")
     index = json.loads((folder / "model_index.json").read_text())
-    index["image_unet"]["block_out_channels"] = [64, 96]
+    index["preset"]["image_unet"]["block_out_channels"] = [64, 96]
     (folder / "model_index.json").write_text(json.dumps(index))
     with pytest.raises(InputError, match=r"denoiser_f.*does not fit the preset"):
         CoDiXRPipeline.from_pretrained(folder)
