@@ -7,6 +7,7 @@ once.
 """
 
 import argparse
+import difflib
 import importlib
 import io
 import os
@@ -117,7 +118,11 @@ class Parser(argparse.ArgumentParser):
     """One line for a wrong argument, as for any other bad input."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise InputError."""
+        """Raise InputError, with a guess for an option that is unknown."""
+        wrong = message.removeprefix("unrecognized arguments: ").split("=")[0].split()
+        if message.startswith("unrecognized") and wrong and wrong[0].startswith("--"):
+            close = difflib.get_close_matches(wrong[0], self._option_string_actions, n=1)
+            message += f"; did you mean {close[0]}?" if close else ""
         raise InputError(f"{message} (see `{self.prog} --help`)")
 
 
@@ -229,7 +234,7 @@ def _without_command(arguments: Sequence[str]) -> int:
         raise InputError(f"no command: {' · '.join(COMMANDS)}")
     from importlib.metadata import version
 
-    print(version("codixr"))
+    print(f"{PROGRAM} {version('codixr')}")
     return 0
 
 

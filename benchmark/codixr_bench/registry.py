@@ -121,6 +121,11 @@ def load_model(spec: str) -> "GenerativeModel":
     elif colon and _can_be_imported(name):
         build = load_object(spec, "model")
         model = _build(build, spec) if callable(build) else build
+    elif colon and not difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5):
+        raise InputError(
+            f"model '{spec}': no module named '{name}' here or installed, and no "
+            f"model of that name; known: {', '.join(known)}"
+        )
     else:
         raise unknown("model", name, known, more)
     missing = [

@@ -26,7 +26,15 @@ from codixr.modality import Modality
 from codixr_bench.hooks import uses_conditions
 from codixr_bench.metric import MakesSeveral
 from codixr_bench.model import GenerativeModel
-from codixr_bench.registry import TRACKS, load_family, load_object, names, plugged_in, unknown
+from codixr_bench.registry import (
+    TRACKS,
+    family_of,
+    load_family,
+    load_object,
+    names,
+    plugged_in,
+    unknown,
+)
 from codixr_bench.task import GROUPS, Task
 
 if TYPE_CHECKING:
@@ -227,7 +235,13 @@ class Track:
         """
         known = names("metrics")
         made: list[tuple[str, Metric]] = []
-        extra = tuple(name for name in wanted if name in known)
+        # A score may be asked for by its own name, of a metric that the track doesn't have unasked.
+        extra = [
+            family
+            for name in wanted
+            for family in known
+            if name == family or (name not in known and load_family(family).facts(name))
+        ]
         for name in dict.fromkeys((*self.metric_names, *extra)):
             made += [(name, metric) for metric in load_family(name).metrics(task, self)]
         # A metric's own name without the view: fid_phantom is both fid_phantom[F] and [L].
@@ -246,6 +260,12 @@ class Track:
         ]
         for name in wanted:
             if not any(name in called for called, _ in found):
+                family = family_of(name)
+                if family is not None and any(family.name in called for called, _ in found):
+                    raise InputError(
+                        f"'{name}' is one score of the metric '{family.name}', which makes all of "
+                        f"its scores at once: write --metrics {family.name}"
+                    )
                 known_here = dict.fromkeys(name for called, _ in found for name in sorted(called))
                 raise unknown("metric", name, known_here, f" for '{task}' on track '{self.name}'")
         # Two families may make the same metric: frechet and inception both make fid_inception.

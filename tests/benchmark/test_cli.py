@@ -54,6 +54,15 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no command": ([], "no command: run · generate · score"),
     "unknown command": (["rnu"], "unknown command 'rnu'; did you mean 'run'?"),
     "unknown option": ([*RUN, "--stepz", "3"], "unrecognized arguments: --stepz 3"),
+    "misspelt option": ([*RUN, "--limti", "3"], "--limti 3; did you mean --limit?"),
+    "unknown module": (
+        ["run", "--task", "F->T", "--model", "nowhere_at_all.model:Mine"],
+        "no module named 'nowhere_at_all.model' here",
+    ),
+    "one score of a metric": (
+        [*RUN, "--metrics", "bleu_1"],
+        "'bleu_1' is one score of the metric 'bleu', which makes all of its scores at once",
+    ),
     "abbreviated option": ([*RUN, "--lim", "3"], "unrecognized arguments: --lim 3"),
     "no task": (["run", "--model", "noise"], "required: --task"),
     "unknown task": (["run", "--task", "X->F", "--model", "noise"], "'X' is not a modality"),
@@ -146,7 +155,22 @@ def test_tasks_lists_the_papers_nine(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out.strip()
+    assert capsys.readouterr().out.startswith("codixr-bench 0.")
+
+
+@pytest.mark.parametrize("package", ["codixr_bench", "codixr"])
+def test_both_packages_are_commands_of_python(package: str) -> None:
+    command = [sys.executable, "-m", package, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{package.replace('_', '-')} 0.")
+
+
+def test_a_score_is_asked_for_by_its_own_name_though_its_metric_is_not_the_tracks() -> None:
+    from codixr_bench.task import Task
+    from codixr_bench.track import Track
+
+    found = Track.load("phantom").metrics(Task.parse("T->F"), ("fid_xrv",))
+    assert [metric.name for metric in found] == ["fid_xrv"]
 
 
 @pytest.mark.parametrize("command", sorted(CALLS_PLUG_INS))

@@ -1,8 +1,10 @@
 """``codixr-bench show FILE``: a result's scores, settings and signatures."""
 
 import argparse
+import json
 from pathlib import Path
 
+from codixr_bench.commands.options import add_json
 from codixr_bench.result import Result, load_results
 
 
@@ -14,11 +16,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a result.json, a run's folder, or a file of the leaderboard",
     )
+    add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
-    """Print a result file as tables: a run's, or all results of a leaderboard's file."""
-    for number, result in enumerate(load_results(parsed.file)):
+    """Print a result file as tables or JSON: a run's, or all results of a leaderboard's file."""
+    results = load_results(parsed.file)
+    if parsed.json:
+        found = [result.content() for result in results]
+        print(json.dumps(found if len(found) > 1 else found[0], indent=2))
+        return 0
+    for number, result in enumerate(results):
         if number:
             print()
         _print(result)

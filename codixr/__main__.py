@@ -1,0 +1,7 @@
+"""``python -m codixr``: the command ``codixr``."""
+
+import sys
+
+from codixr.cli import main
+
+sys.exit(main())
