@@ -8,6 +8,7 @@ import pytest
 
 from codixr.modality import Modality
 from codixr_bench.metric import About, Columns, Facts, Influence
+from codixr_bench.metrics.distances import Distances
 from codixr_bench.metrics.sums import SummedFamily, SummedMetric
 from codixr_bench.model import Sample
 from codixr_bench.registry import METRICS
@@ -42,6 +43,21 @@ def test_every_built_in_metric_keeps_the_contract(name: str) -> None:
     report = check_metric(name)
     assert report.passed, str(report)
     assert report.tasks
+
+
+class EveryDistance(Distances):
+    """All that can be asked for, made unasked."""
+
+    def metrics(self, task, track):
+        found = super().metrics(task, track)
+        for metric in found:
+            metric.choose(metric.offers)
+        return found
+
+
+def test_the_distances_on_request_keep_the_contract() -> None:
+    report = check_metric(EveryDistance("frechet"), ["T->F"], n=30)
+    assert report.passed, str(report)
 
 
 def test_a_metric_whose_statistics_add_up_keeps_it_with_one_method() -> None:

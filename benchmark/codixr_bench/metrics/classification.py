@@ -9,7 +9,7 @@ sklearn's ``roc_auc_score`` and ``f1_score``.
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.backbones.backbone import Images, generated_images, suffix_of
+from codixr_bench.backbones.backbone import generated_images, suffix_of
+from codixr_bench.backbones.classifier import Classifier
 from codixr_bench.backbones.phantom_judge import JudgePass, judge_pass
 from codixr_bench.backbones.published import load_or_note
 from codixr_bench.backbones.published_judge import DEFAULT, PublishedJudge, published_judge
@@ -53,29 +54,6 @@ UNKNOWN = -2
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int8]
-
-
-class Classifier(Protocol):
-    """Gives each class a probability, one picture at a time, and knows where to cut it."""
-
-    classes: tuple[str, ...]
-    """CheXpert observations, in the order of all its arrays."""
-    threshold_policy: str
-    """Where the thresholds come from, e.g. ``f1max-on-real-val``; never the evaluated set."""
-
-    @property
-    def signature(self) -> str:
-        """What makes probabilities comparable, e.g. ``phantom-judge-F|weights:ab12cd34``."""
-        ...
-
-    @property
-    def thresholds(self) -> Array:
-        """[k]: present where the probability is at or above."""
-        ...
-
-    def probabilities(self, images: Images) -> NDArray[np.floating]:
-        """[B, k]."""
-        ...
 
 
 class ClassificationMetric:

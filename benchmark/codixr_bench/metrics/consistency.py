@@ -25,29 +25,30 @@ from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images
+from codixr_bench.backbones.classifier import Classifier
 from codixr_bench.backbones.prompt_space import PromptSpace
 from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
-from codixr_bench.metrics.classification import Classifier, judge_of
+from codixr_bench.metrics.agreement import (
+    INFLUENCES,
+    Measure,
+    cosine_above_shuffled,
+    mean_correlation,
+)
+from codixr_bench.metrics.classification import judge_of
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Content, Sample
 from codixr_bench.score import Score
-from codixr_bench.statistics.bootstrap import in_chunks, percentile_interval, resample_weights
+from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 
 CLIPPED = 1e-6
 """Probabilities are kept this far from 0 and 1 before they become logits (±13.8)."""
-ROUNDING = 1e-5
-"""Rows of a side that differ by less are equal: a batch's size alone moves the last digits."""
 TOO_FEW = "agreement above chance needs two studies or more"
 NO_AGREEMENT = "the real pairs do not agree above chance"
-_CHUNK = 4_000_000
-"""Numbers of a resample's products held at a time: 32 MB."""
 
 Array = NDArray[np.float64]
-Measure = Callable[[Array, Array, NDArray[np.generic]], Array]
-"""One side's rows [n, k], the other's, weights of studies [R, n] -> [R]."""
 
 
 class Reader(Protocol):
@@ -210,7 +211,7 @@ class ConsistencyMetric:
         first, second = (
             np.asarray(columns[f"{kind}.{side.modality}"], dtype=np.float64) for side in self.sides
         )
-        return _INFLUENCE[self.measure](first, second)
+        return INFLUENCES[self.measure](first, second)
 
     def _measured(self, kind: str, weights: NDArray[np.generic]) -> Array:
         columns = self._rows.columns()
@@ -218,78 +219,6 @@ class ConsistencyMetric:
             np.asarray(columns[f"{kind}.{side.modality}"], dtype=np.float64) for side in self.sides
         )
         return self.measure(first, second, weights)
-
-
-def mean_correlation(first: Array, second: Array, weights: NDArray[np.generic]) -> Array:
-    """Pearson's correlation over studies a column, then the mean over columns, for R resamples.
-
-    Sides [n, k], weights [R, n] -> [R]. A column in which a side never varies counts as 0; one that
-    has lost its variation in a resample is left out of that resample.
-    """
-    x, y = (side - side.mean(axis=0) for side in (first, second))
-    constant = (np.ptp(first, axis=0) < ROUNDING) | (np.ptp(second, axis=0) < ROUNDING)
-    x[:, constant] = y[:, constant] = 0.0
-    k = x.shape[1]
-    products = np.hstack([x, y, x * x, y * y, x * y])
-    least = 1e-12 * np.maximum((x * x).mean(axis=0), (y * y).mean(axis=0))
-    values = np.empty(len(weights))
-    row = 0
-    for chunk in in_chunks(weights, _CHUNK // max(1, len(x))):
-        moments = (chunk @ products) / chunk.sum(axis=1, keepdims=True)
-        mx, my, mxx, myy, mxy = (moments[:, i * k : (i + 1) * k] for i in range(5))
-        vx, vy = mxx - mx * mx, myy - my * my
-        varies = (vx > least) & (vy > least)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            r = np.where(varies, (mxy - mx * my) / np.sqrt(vx * vy), 0.0)
-            counted = (varies | constant).sum(axis=1)
-            values[row : row + len(chunk)] = r.sum(axis=1) / counted
-        row += len(chunk)
-    return values
-
-
-def cosine_above_shuffled(first: Array, second: Array, weights: NDArray[np.generic]) -> Array:
-    """The mean cosine of own pairs less that of all other pairs, for R resamples.
-
-    Vectors [n, d] of length 1 (or 0, for an output that says nothing), weights [R, n] -> [R].
-    """
-    n = len(first)
-    values = np.zeros(len(weights))
-    if min(np.ptp(first, axis=0).max(), np.ptp(second, axis=0).max()) < ROUNDING:
-        return values
-    own = (first * second).sum(axis=1)
-    row = 0
-    for chunk in in_chunks(weights, _CHUNK // n):
-        drawn = chunk.sum(axis=1)
-        all_pairs = ((chunk @ first) * (chunk @ second)).sum(axis=1) / drawn**2
-        # Own pairs are among all pairs; n / (n - 1) takes them out.
-        values[row : row + len(chunk)] = (chunk @ own / drawn - all_pairs) * n / (n - 1)
-        row += len(chunk)
-    return values
-
-
-def _correlation_influence(first: Array, second: Array) -> Array:
-    """[n]: a study's share in the mean correlation (Devlin et al. 1975), a class that is flat 0."""
-    x, y = (side - side.mean(axis=0) for side in (first, second))
-    flat = (np.ptp(first, axis=0) < ROUNDING) | (np.ptp(second, axis=0) < ROUNDING)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x, y = (side / side.std(axis=0) for side in (x, y))
-    x[:, flat] = y[:, flat] = 0.0
-    r = (x * y).mean(axis=0)
-    influence: Array = (x * y - 0.5 * r * (x * x + y * y)).mean(axis=1)
-    return influence
-
-
-def _cosine_influence(first: Array, second: Array) -> Array:
-    """[n]: a study's share in the cosine above shuffled pairs."""
-    own = ((first - first.mean(axis=0)) * (second - second.mean(axis=0))).sum(axis=1)
-    influence: Array = own - own.mean()
-    return influence
-
-
-_INFLUENCE: dict[Measure, Callable[[Array, Array], Array]] = {
-    mean_correlation: _correlation_influence,
-    cosine_above_shuffled: _cosine_influence,
-}
 
 
 def view_agreement(frontal: Classifier, lateral: Classifier) -> ConsistencyMetric:

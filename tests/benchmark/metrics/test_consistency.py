@@ -10,6 +10,7 @@ from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.prompt_space import PromptSpace
+from codixr_bench.metrics.agreement import cosine_above_shuffled, mean_correlation
 from codixr_bench.metrics.consistency import (
     _INFLUENCE,
     ConsistencyMetric,
@@ -17,8 +18,6 @@ from codixr_bench.metrics.consistency import (
     ReportFindings,
     Side,
     clip_agreement,
-    cosine_above_shuffled,
-    mean_correlation,
     report_image_agreement,
     view_agreement,
 )
