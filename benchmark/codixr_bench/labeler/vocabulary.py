@@ -6,7 +6,7 @@ Notable:
 - The strings follow the original labeler's behaviour, because published numbers were made with
   it. An entry marked ``surprise`` finds more, or less, than a radiologist would; ``--explain``
   flags those and ``docs/labeler.md`` lists them.
-- ``not_when``: a hit that overlaps one of these phrases is no mention.
+- ``not_when``: a hit that overlaps one of these phrases does not count.
 - ``No Finding`` has blockers only: words that forbid the label No Finding and set nothing else.
 
 To add a phrase: a line in its observation's table with a reason or an example, and a sentence in
@@ -43,7 +43,7 @@ NO_FINDING = _table(
     ("copd", "the abbreviation"),
     ("asthma", "asthmatic"),
     ("hyperinflat", "hyperinflated, hyperinflation"),
-    ("hyperexpansion", "the noun only", "'hyperexpanded lungs' is no blocker"),
+    ("hyperexpansion", "the noun only", "'hyperexpanded lungs' does not block"),
     ("bronchitis", "chronic bronchitis"),
     ("bronchiolitis", "small airways"),
     ("bronchospasm", "a cause of air trapping"),
@@ -61,7 +61,7 @@ NO_FINDING = _table(
     ("hemorrhage", "pulmonary hemorrhage"),
     ("contusion", "lung contusion"),
     ("density", "a density that is named no further", "also 'bone density'"),
-    ("metastasis", "the singular only", "'metastases' and 'metastatic' are no blockers"),
+    ("metastasis", "the singular only", "'metastases' and 'metastatic' do not block"),
     # Pleura, diaphragm, mediastinum
     ("blunt", "blunting of a costophrenic angle"),
     ("thickening", "also inside pleural and bronchial wall thickening"),
@@ -138,7 +138,7 @@ LUNG_OPACITY = _table(
     ("airspace disease", "the usual spelling"),
     ("air-space disease", "with a hyphen"),
     ("air space disease", "in two words"),
-    ("infiltrate", "infiltrate, infiltrates", "'infiltrative' is no mention"),
+    ("infiltrate", "infiltrate, infiltrates", "'infiltrative' does not count"),
     ("infiltration", "the process"),
     ("increased density", "a density that is new or more"),
     ("decreased translucency", "the same, from the other side"),
@@ -248,7 +248,7 @@ VOCABULARY: Mapping[str, tuple[Phrase, ...]] = MappingProxyType(
 
 
 def _places(phrases: tuple[Phrase, ...], spared: frozenset[str] = frozenset()) -> tuple[str, ...]:
-    """A structure as the place of something else: 'over the left heart' is no mention of it."""
+    """A structure as the place of something else: 'over the left heart' does not mention it."""
     names = [p.text.replace("the ", "") for p in phrases if p.text not in spared]
     return tuple(
         f"{start}{side} {name}"
