@@ -10,9 +10,8 @@ from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.prompt_space import PromptSpace
-from codixr_bench.metrics.agreement import cosine_above_shuffled, mean_correlation
+from codixr_bench.metrics.agreement import INFLUENCES, cosine_above_shuffled, mean_correlation
 from codixr_bench.metrics.consistency import (
-    _INFLUENCE,
     ConsistencyMetric,
     PictureLogits,
     ReportFindings,
@@ -223,7 +222,7 @@ def test_an_influence_is_what_a_little_more_of_a_study_does(measure):
     y += x
     more = np.ones((40, 40)) + 1e-6 * np.eye(40)
     slope = (measure(x, y, more) - measure(x, y, np.ones((1, 40)))) * 40 / 1e-6
-    influence = _INFLUENCE[measure](x, y)
+    influence = INFLUENCES[measure](x, y)
     without_own = 1.0 if measure is mean_correlation else 40 / 39
     np.testing.assert_allclose(slope, influence * without_own, atol=1e-3)
     assert influence.mean() == pytest.approx(0, abs=1e-12)
