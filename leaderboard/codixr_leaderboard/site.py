@@ -86,7 +86,8 @@ def build_pages(
         for ending, download in table.DOWNLOADS.items():
             _write(out / f"{board.stem}.{ending}", download(board))
         lines = [Line(r.result.model.name, s) for r in board.rows if (s := r.scores[0]) is not None]
-        write_atomically(out / f"{board.stem}.svg", intervals_svg(lines, board.columns[0]))
+        drawn = intervals_svg(lines, board.columns[0], table.title(board))
+        write_atomically(out / f"{board.stem}.svg", drawn)
         for row in board.rows:
             places.setdefault((board.track.name, row.slug), {})[board.task] = (board, row)
     for submission in submissions:
@@ -120,7 +121,8 @@ def _curves(out: Path, submission: Submission, tables: dict[str, Board]) -> dict
             drawn[task] = f"models/{board.stem}-{slug(submission.model)}-versions.svg"
             make_folder(out / "models")
             # The newest ones, where there are many; oldest at the top.
-            write_atomically(out / drawn[task], intervals_svg(lines[-MOST:], board.columns[0]))
+            picture = intervals_svg(lines[-MOST:], board.columns[0], table.title(board))
+            write_atomically(out / drawn[task], picture)
     return drawn
 
 

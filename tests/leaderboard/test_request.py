@@ -269,3 +269,15 @@ def test_submit_never_takes_a_row(tmp_path: Path) -> None:
     send("anns model", "ann", 0.9, replace=True)
     assert read_submission(path).owner == "ann"
     send("noise", "codixr", 0.2)
+
+
+def test_a_files_name_is_no_command_of_a_runner(tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "results" / "phantom"
+    folder.mkdir(parents=True)
+    (folder / "a\n::error title=x::owned.json").write_text("{}")
+    (folder / "b\x1b[2J.json").write_text("{}")
+    assert main(["verify", str(tmp_path / "results")]) == 1
+    said = capsys.readouterr().out
+    assert "::" not in said
+    assert "\x1b" not in said
+    assert said.count("is refused") == 2

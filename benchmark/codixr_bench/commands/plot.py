@@ -44,7 +44,9 @@ def main(parsed: argparse.Namespace) -> int:
         ):
             if mine != theirs:
                 raise InputError(f"'{result.model.name}' is of another {what} than the first one")
-    write_atomically(parsed.to, intervals_svg(_lines(parsed.kind, results, found), name))
+    track = first.track
+    title = f"{track.name} {first.task.replace('->', '→')}, {track.split}, n = {track.n:,}"
+    write_atomically(parsed.to, intervals_svg(_lines(parsed.kind, results, found), name, title))
     print(parsed.to)
     return 0
 

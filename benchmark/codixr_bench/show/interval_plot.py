@@ -12,6 +12,7 @@ from codixr_bench.score import Score
 
 MOST = 25
 """Models in one picture: the first ones."""
+_SPAN, _NOTHING = 30, 1e-6
 _INK, _DOT = "#7a7f87", "#3b7dd8"
 
 
@@ -23,8 +24,12 @@ class Line:
     score: Score
 
 
-def intervals_svg(lines: Sequence[Line], name: str) -> bytes:
-    """The first ``MOST`` lines, from the top down; SVG."""
+def intervals_svg(lines: Sequence[Line], name: str, title: str = "") -> bytes:
+    """The first ``MOST`` lines, from the top down; SVG.
+
+    A distance that spans orders of magnitude is drawn on a logarithmic axis, linear up to the least
+    one above 0: values near 0 are told apart beside one of noise.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -47,6 +52,13 @@ def intervals_svg(lines: Sequence[Line], name: str) -> bytes:
         axes.set_yticks(list(places), [line.label[:40] for line in lines])
         axes.set_ylim(max(len(lines), 1) - 0.5, -0.5)
         up = not lines or lines[0].score.higher_is_better
+        if (least := _logarithmic_from(lines)) is not None:
+            axes.set_xscale("symlog", linthresh=least)
+            greatest = max(max(line.score.ci95 or (0.0, line.score.value or 0.0)) for line in lines)
+            axes.set_xlim(-0.1 * least, 1.3 * greatest)
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        if title:
+            axes.set_title(title, fontsize=10, color=_INK, loc="left")
         axes.set_xlabel(f"{name} {'→ better' if up else '← better'}")
         axes.tick_params(colors=_INK)
         axes.xaxis.label.set_color(_INK)
@@ -63,3 +75,17 @@ def intervals_svg(lines: Sequence[Line], name: str) -> bytes:
             metadata={"Date": None, "Creator": None},
         )
     return sink.getvalue()
+
+
+def _logarithmic_from(lines: Sequence[Line]) -> float | None:
+    """The least distance above 0 where the greatest is ``_SPAN`` times it; None for one scale."""
+    values = [line.score.value or 0.0 for line in lines if not line.score.higher_is_better]
+    # What is nothing beside the greatest one is a 0 with an error of the arithmetic.
+    positive = [value for value in values if value > _NOTHING * max(values)]
+    if (
+        not positive
+        or min(values) < -_NOTHING * max(values)
+        or max(positive) < _SPAN * min(positive)
+    ):
+        return None
+    return min(positive)

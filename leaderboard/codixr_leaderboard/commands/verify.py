@@ -55,11 +55,17 @@ def main(parsed: argparse.Namespace) -> int:
         except InputError as error:
             refused += 1
             is_told = isinstance(error, RefusedError)
-            print(str(error) if is_told else f"'{file}' is refused:\n  {error}")
+            print(_plain(str(error) if is_told else f"'{file}' is refused:\n  {error}"))
         else:
-            print(f"'{file}' is fine")
+            print(_plain(f"'{file}' is fine"))
     messages.say(PROGRAM, f"{len(files)} checked, {refused} refused")
     return 1 if refused else 0
+
+
+def _plain(text: str) -> str:
+    """Text in which no file's name is a command to a job's runner, or moves the cursor."""
+    kept = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    return kept.replace("::", ": :")
 
 
 def _files(path: Path) -> list[Path]:
@@ -106,9 +112,9 @@ def _request(parsed: argparse.Namespace) -> int:
         raise InputError("--opened: write a date, e.g. 2026-11-28") from None
     report = check_request(Path.cwd(), Request(base, head, parsed.author, opened))
     for line in report.changes:
-        print(line)
+        print(_plain(line))
     for where, problem in report.problems:
-        print(f"{where}: {problem}")
+        print(_plain(f"{where}: {problem}"))
     if parsed.report is not None:
         content = {
             "fine": not report.problems,

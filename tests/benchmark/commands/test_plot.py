@@ -6,6 +6,8 @@ import re
 import pytest
 
 from codixr_bench.cli import main
+from codixr_bench.score import Score
+from codixr_bench.show.interval_plot import Line, intervals_svg
 from helpers.submission_fakes import result_json
 
 
@@ -61,3 +63,36 @@ def test_results_that_share_no_axis_are_refused(other, results, tmp_path, capsys
     assert main(command) == 2
     assert re.search("another|has no bleu_1", capsys.readouterr().err)
     assert not (tmp_path / "a.svg").exists()
+
+
+def test_the_picture_says_track_task_and_n(results, tmp_path):
+    out = tmp_path / "a.svg"
+    assert main(["plot", "intervals", *results, "--to", str(out)]) == 0
+    assert "phantom T→F, test, n = 2,000" in out.read_text()
+
+
+def places(values):
+    """Where the dots of distances stand, left to right, from 0 to 1."""
+    lines = [
+        Line(
+            f"m{value}",
+            Score(name="fid_x", value=value, ci95=(value, value), n=9, higher_is_better=False,
+                  signature="fid"),
+        )
+        for value in values
+    ]  # fmt: skip
+    svg = intervals_svg(lines, "fid_x").decode()
+    dots = [
+        float(x)
+        for x in re.findall(r'<use xlink:href="#[^"]+" x="([\d.]+)"[^>]*fill: #3b7dd8', svg)
+    ]
+    return [(x - min(dots)) / (max(dots) - min(dots)) for x in dots]
+
+
+def test_small_distances_are_told_apart_beside_noise():
+    real, good, fair, noise = places([4e-12, 1.3, 2.1, 470.0])
+    assert good - real > 0.05
+    assert fair - good > 0.03
+    assert (real, noise) == (0.0, 1.0)
+    # Near one another they stay on a plain axis.
+    assert places([10.0, 20.0, 40.0])[1] == pytest.approx(1 / 3, abs=0.01)
