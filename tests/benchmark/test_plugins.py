@@ -104,7 +104,7 @@ def test_what_is_wrong_with_a_folder_is_one_line(folders: Path) -> None:
     (ours / "model_index.json").write_text('{"_class_name": "CoDiXRPipeline"}')
     for spec, said in {
         "diffusers": "write --model diffusers:my_pipeline",
-        "diffusers:nowhere": "there is no such folder",
+        "diffusers:nowhere": "no such folder",
         f"diffusers:{bert}": "no 'model_index.json' in it",
         f"diffusers:{unconditional}": "neither a prompt nor an image",
         f"diffusers:{broken}": "diffusers cannot load it",
