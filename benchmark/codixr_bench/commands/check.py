@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scores",
         metavar="A,B",
-        help="these scores, or all; default: the primary ones (see `codixr-bench metrics`)",
+        help="these scores, or all; default: the primary ones; a note names the others",
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument(
