@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "name",
         nargs="?",
         metavar="NAME",
-        help="print the card of a metric (bleu) or of a score's metric (bleu_4)",
+        help="print the card of a metric (bleu) or of a score's metric (auroc_macro)",
     )
     parser.add_argument("--track", default="phantom", metavar="TRACK", help="default: phantom")
     add_json(parser)
