@@ -5,15 +5,14 @@ embedded model: read ``clip_agreement`` beside the scores of the judges, which d
 """
 
 import hashlib
+import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.model import Content
 
@@ -49,26 +48,33 @@ class PromptSpace:
         reports = [str(report) for report in batch]
         width = self._encoded([""]).shape[1]
         found = np.zeros((len(reports), width))
-        said = [i for i, report in enumerate(reports) if report.strip()]
-        if not said:
-            return found
-        try:
+        known = _known_words(reports)
+        said = [i for i, report in enumerate(reports) if report.strip() and known[i]]
+        if said:
             found[said] = self._encoded([reports[i] for i in said])
-        except InputError:
-            for i in said:
-                with suppress(InputError):  # not one word that the encoder knows
-                    found[i] = self._encoded([reports[i]])[0]
         return found
 
     def _encoded(self, contents: Sequence[Content]) -> NDArray[np.float64]:
         import torch
         from torch.nn import functional
 
-        with torch.inference_mode():
+        from codixr.model.familiarity import OutsideTrainingWarning
+
+        with torch.inference_mode(), warnings.catch_warnings():
+            # What a model wrote is judged, not doubted: strange words agree with little.
+            warnings.simplefilter("ignore", OutsideTrainingWarning)
             vectors, _ = _pipeline().encode_prompts([{self.modality: c} for c in contents])
             flat = vectors.double().cpu().reshape(len(contents), -1)
             unit: NDArray[np.float64] = functional.normalize(flat, dim=-1).numpy()
         return unit
+
+
+def _known_words(reports: Sequence[str]) -> list[bool]:
+    """Whether each report has a word that the encoder knows."""
+    from codixr.model.familiarity import unknown_words
+
+    counts = unknown_words(_pipeline().tokenizer, reports)
+    return [True] * len(reports) if counts is None else [lost < words for lost, words in counts]
 
 
 @lru_cache(maxsize=1)

@@ -210,8 +210,8 @@ def test_statistics_are_numbers_a_study():
     metric = views()
     metric.update(range(40), STUDIES, outputs(STUDIES, "T->F+L"))
     columns = metric.statistics()
-    influence = columns.pop("view_agreement.influence")
-    assert influence.shape == (40,)
+    influences = [columns.pop(f"view_agreement{end}.influence") for end in ("", "_ratio")]
+    assert [influence.shape for influence in influences] == [(40,), (40,)]
     assert set(columns) == {f"view_agreement.{k}.{m}" for k in ("generated", "real") for m in "FL"}
     assert {column.shape for column in columns.values()} == {(40, 10)}
 
