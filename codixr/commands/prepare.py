@@ -19,7 +19,7 @@ from codixr.messages import note
 
 if TYPE_CHECKING:
     from codixr.data.manifest import Manifest, Step
-    from codixr.data.shards import Plan
+    from codixr.data.preparation_plan import Plan
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -100,7 +100,8 @@ def _plan(options: argparse.Namespace) -> "Plan":
 
 def _prepare_and_show(plan: "Plan", options: argparse.Namespace) -> int:
     """Make the dataset of a plan, and print its ledger."""
-    from codixr.data.shards import SHARD_SIZE, prepare
+    from codixr.data.preparation_plan import SHARD_SIZE
+    from codixr.data.shards import prepare
 
     _check_plan(plan, options)
     manifest = prepare(

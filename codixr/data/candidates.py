@@ -7,8 +7,8 @@ from pathlib import Path
 
 from codixr.data.picture import fit_file
 from codixr.data.plain_picture import KINDS
+from codixr.data.preparation_plan import Reject, reject_reason
 from codixr.data.radiograph import check_file
-from codixr.data.shards import Reject, reject_reason
 from codixr.data.study import Image
 from codixr.errors import InputError
 

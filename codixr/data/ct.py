@@ -31,8 +31,8 @@ from codixr.data.ct_tables import VOLUME_SUFFIXES, CtTables, read_tables, volume
 from codixr.data.ct_volume import dicom_files, read_ct
 from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import Step
+from codixr.data.preparation_plan import Made, Plan, Reject, reject_reason
 from codixr.data.shard_file import Row
-from codixr.data.shards import Outcome, Plan, Reject, reject_reason
 from codixr.data.sizes import check_image_size
 from codixr.data.splits import holdout_split
 from codixr.data.study import SPLITS, Split, Study
@@ -75,7 +75,7 @@ class CtMaker:
     root: Path
     size: int
 
-    def __call__(self, item: PlannedScan) -> Outcome:
+    def __call__(self, item: PlannedScan) -> Made:
         """Render the first volume that can be read."""
         rejects: list[Reject] = []
         for name in item.volumes:
@@ -101,8 +101,8 @@ class CtMaker:
                 "lateral": digest,
                 "report": hashlib.sha256(item.report.encode()).hexdigest(),
             }
-            return Outcome(Row(study, sources, volume.notes), rejects=tuple(rejects))
-        return Outcome(None, "no readable volume", tuple(rejects))
+            return Made(Row(study, sources, volume.notes), rejects=tuple(rejects))
+        return Made(None, "no readable volume", tuple(rejects))
 
 
 @dataclass(frozen=True, slots=True)

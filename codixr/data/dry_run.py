@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from codixr.data.dicom import read_header
 from codixr.data.mimic import MimicMaker, PlannedStudy
 from codixr.data.mimic_cohort import picture_path
-from codixr.data.shards import Plan
+from codixr.data.preparation_plan import Plan
 from codixr.errors import InputError
 from codixr.progress import Progress
 

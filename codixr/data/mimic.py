@@ -30,8 +30,8 @@ from codixr.data.mimic_tables import (
     ReportStore,
     read_table,
 )
+from codixr.data.preparation_plan import Made, Plan, Reject
 from codixr.data.shard_file import Row
-from codixr.data.shards import Outcome, Plan, Reject
 from codixr.data.sizes import check_image_size
 from codixr.data.splits import PAPER_SEED, VAL_SHARE, official_split, paper_split
 from codixr.data.study import SPLITS, Split, Study
@@ -78,7 +78,7 @@ class MimicMaker:
     release: Release
     size: int
 
-    def __call__(self, item: PlannedStudy) -> Outcome:
+    def __call__(self, item: PlannedStudy) -> Made:
         """Read the pictures; the first readable one of each view is taken."""
         found = read_views(
             {
@@ -88,7 +88,7 @@ class MimicMaker:
             self.size,
         )
         if found.missing is not None:
-            return Outcome(None, f"no readable {found.missing} view", found.rejects)
+            return Made(None, f"no readable {found.missing} view", found.rejects)
         study = Study(
             study_id=item.study,
             subject_id=item.subject,
@@ -99,7 +99,7 @@ class MimicMaker:
             lateral=found.images["lateral"],
         )
         sources = {"report": item.report_sha256, **found.sources}
-        return Outcome(Row(study, sources, found.notes), rejects=found.rejects)
+        return Made(Row(study, sources, found.notes), rejects=found.rejects)
 
     def _files(self, item: PlannedStudy, names: tuple[str, ...]) -> list[Candidate]:
         return [

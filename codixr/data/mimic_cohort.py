@@ -25,8 +25,8 @@ from codixr.data.mimic_tables import (
     Table,
     report_text,
 )
+from codixr.data.preparation_plan import Reject
 from codixr.data.report import impression
-from codixr.data.shards import Reject
 from codixr.data.study import Split
 from codixr.progress import Progress
 

@@ -29,8 +29,8 @@ from codixr.data.candidates import read_views
 from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import SourceFile, Step
 from codixr.data.openi import OpenIReport, find_archive, read_reports
+from codixr.data.preparation_plan import Made, Plan
 from codixr.data.shard_file import Row
-from codixr.data.shards import Outcome, Plan
 from codixr.data.sizes import check_image_size
 from codixr.data.study import Study
 from codixr.errors import InputError
@@ -66,7 +66,7 @@ class OpenIMaker:
     root: Path
     size: int
 
-    def __call__(self, item: PlannedExam) -> Outcome:
+    def __call__(self, item: PlannedExam) -> Made:
         """Read the first readable picture of each view."""
         files = {"frontal": item.frontal, "lateral": item.lateral}
         found = read_views(
@@ -77,7 +77,7 @@ class OpenIMaker:
             self.size,
         )
         if found.missing is not None:
-            return Outcome(None, f"no readable {found.missing} view", found.rejects)
+            return Made(None, f"no readable {found.missing} view", found.rejects)
         study = Study(
             study_id=f"CXR{item.number}",
             subject_id=f"CXR{item.number}",
@@ -92,7 +92,7 @@ class OpenIMaker:
             **found.sources,
         }
         notes = tuple(dict.fromkeys((*item.notes, *found.notes)))
-        return Outcome(Row(study, sources, notes), rejects=found.rejects)
+        return Made(Row(study, sources, notes), rejects=found.rejects)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ import csv
 import fcntl
 import hashlib
 import io
-import json
 import multiprocessing
 import os
 from collections import Counter
@@ -23,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,12 +35,12 @@ from codixr.data.manifest import (
     MANIFEST_NAME,
     Manifest,
     Shard,
-    SourceFile,
     SplitSummary,
     Step,
     commitment,
     count_labels,
 )
+from codixr.data.preparation_plan import SHARD_SIZE, Made, Plan, Reject
 from codixr.data.shard_file import Row, read_note, write_shard
 from codixr.data.study import SPLITS, Split
 from codixr.errors import InputError
@@ -49,67 +48,8 @@ from codixr.modality import Modality
 from codixr.progress import Progress
 from codixr.workers import end_with_parent
 
-SHARD_SIZE = 128
-"""Studies: about 34 MB at 256×256; an interrupted worker loses at most one shard."""
 REJECTS_NAME = "rejects.csv"
 Engine = Literal["pool", "ray"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """Something that could not be used: its id, where it failed, and why (no path, no text)."""
-
-    item: str
-    stage: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one study: a row, or None and the ledger's word for why not."""
-
-    row: Row | None
-    lost: str = ""
-    rejects: tuple[Reject, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that decides what is written.
-
-    ``items``: split -> what ``make`` needs to make each study, in order; their ``repr`` has to be
-    the same on every run. ``make`` is sent to other processes, hence a function of a module or a
-    frozen dataclass with ``__call__``. ``recipe``: what changes the content, for the fingerprint.
-    ``ledger`` and ``rejects``: those of the steps before; the last step is added here.
-    """
-
-    track: str
-    version: str
-    simulated: bool
-    image_size: int
-    recipe: Mapping[str, Any]
-    items: Mapping[Split, Sequence[Any]]
-    make: Callable[[Any], Outcome]
-    sources: Mapping[str, SourceFile] = field(default_factory=dict)
-    ledger: tuple[Step, ...] = ()
-    rejects: tuple[Reject, ...] = ()
-    label_policy: str = "raw"
-
-    def key(self, shard_size: int = SHARD_SIZE) -> str:
-        """sha256 of all that changes the shards' bytes; the label policy doesn't."""
-        digest = hashlib.sha256()
-        head = {
-            "track": self.track,
-            "version": self.version,
-            "size": self.image_size,
-            "recipe": dict(self.recipe),
-            "shard": shard_size,
-        }
-        digest.update(json.dumps(head, sort_keys=True).encode())
-        for split in SPLITS:
-            for item in self.items.get(split, ()):
-                digest.update(f"{split} {item!r}\n".encode())
-        return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +59,7 @@ class _Job:
     path: Path
     split: Split
     items: tuple[Any, ...]
-    make: Callable[[Any], Outcome]
+    make: Callable[[Any], Made]
     key: str
 
 
@@ -157,7 +97,7 @@ def prepare(
         jobs = _jobs(plan, folder, key, shard_size)
         if overwrite:
             _remove_others(folder, jobs, key)
-        digests = _finished(folder, jobs, key)
+        digests = _finished(folder, jobs, key, plan)
         todo = [job for job in jobs if job.path.name not in digests]
         if todo:
             # Without its manifest the folder can't be taken for finished.
@@ -181,7 +121,7 @@ def _jobs(plan: Plan, folder: Path, key: str, shard_size: int) -> list[_Job]:
     return jobs
 
 
-def _finished(folder: Path, jobs: Sequence[_Job], key: str) -> dict[str, str]:
+def _finished(folder: Path, jobs: Sequence[_Job], key: str, plan: Plan) -> dict[str, str]:
     """Name -> sha256 of the shards that are there; InputError where they are another plan's."""
     expected = {job.path.name for job in jobs}
     before = _digests_of_manifest(folder)
@@ -196,12 +136,26 @@ def _finished(folder: Path, jobs: Sequence[_Job], key: str) -> dict[str, str]:
         if found != key or path.name not in expected:
             raise InputError(
                 f"'{folder}' holds other data than this command makes ('{path.name}'): "
-                "use another --out, or --overwrite to replace it"
+                f"{_differences(folder, plan)}use another --out, or --overwrite to replace it"
             )
         digest = hash_file(path)
         if before.get(path.name, digest) == digest:  # else damaged since then: made anew
             digests[path.name] = digest
     return digests
+
+
+def _differences(folder: Path, plan: Plan) -> str:
+    """What the finished folder was made with and the plan isn't, to begin the cure with."""
+    if not (folder / MANIFEST_NAME).exists():
+        return ""
+    there = Manifest.read(folder)
+    pairs = {
+        "track": (there.track, plan.track),
+        "--image-size": (there.image_size, plan.image_size),
+        "--limit": (there.recipe.get("limit"), plan.recipe.get("limit")),
+    }
+    found = [f"{name} {a} there, {b} now" for name, (a, b) in pairs.items() if a != b]
+    return f"{', '.join(found)}; " if found else ""
 
 
 def _digests_of_manifest(folder: Path) -> dict[str, str]:
@@ -229,12 +183,12 @@ def make_shard(job: _Job) -> tuple[str, str]:
     rejects: list[tuple[str, str, str]] = []
     lost: Counter[str] = Counter()
     for item in job.items:
-        outcome = job.make(item)
-        rejects += [(r.item, r.stage, r.reason) for r in outcome.rejects]
-        if outcome.row is None:
-            lost[outcome.lost] += 1
+        made = job.make(item)
+        rejects += [(r.item, r.stage, r.reason) for r in made.rejects]
+        if made.row is None:
+            lost[made.lost] += 1
         else:
-            rows.append(outcome.row)
+            rows.append(made.row)
     note = {
         "plan": job.key,
         "rejects": rejects,
@@ -365,15 +319,6 @@ def _write_rejects(folder: Path, rejects: Iterable[Reject]) -> str:
     content = sink.getvalue().encode()
     write_atomically(folder / REJECTS_NAME, content)
     return hashlib.sha256(content).hexdigest()
-
-
-def reject_reason(error: Exception, path: Path) -> str:
-    """What went wrong with a file, without its path, which may name a patient."""
-    if getattr(error, "fault", None) in ("missing", "broken-link"):
-        return "file missing"
-    if isinstance(error, OSError):
-        return "file missing" if isinstance(error, FileNotFoundError) else "file cannot be read"
-    return str(error).removeprefix(f"{path}: ")
 
 
 def hash_file(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Is a prepared folder what its manifest says? Every byte, every count, every patient."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,8 @@ def verify(folder: Path, *, quiet: bool = False) -> Report:
     """Compare everything in ``folder`` with its manifest.
 
     Checked: the hash of every file, the number of studies, patients, views and labels, that no
-    patient is in two splits, no study there twice, and the commitment to each split. InputError
-    when there is no manifest, or it contradicts itself.
+    patient is in two splits, no study there twice, no picture there for two patients, and the
+    commitment to each split. InputError when there is no manifest, or it contradicts itself.
     """
     manifest = Manifest.read(folder)
     problems: list[str] = []
@@ -77,6 +78,9 @@ def _check_shard(folder: Path, shard: Shard) -> tuple[list[dict[str, Any]], list
         strict=True,
     ):
         row.update({Modality.F: frontal, Modality.L: lateral, Modality.T: report})
+    for name in ("frontal", "lateral"):
+        for row, picture in zip(rows, table[name], strict=True):
+            row[name] = _digest(picture)
     if any(row["split"] != shard.split for row in rows):
         problems.append(f"{shard.file}: holds studies of another split than '{shard.split}'")
     return rows, problems
@@ -97,8 +101,7 @@ def _check_splits(manifest: Manifest, rows: dict[Split, list[dict[str, Any]]]) -
             problems.append(f"split '{split}': other numbers of views and reports")
         if count_labels(row["labels"] for row in found) != summary.labels:
             problems.append(f"split '{split}': other numbers of labels")
-    problems += _check_overlap(rows)
-    return problems
+    return problems + _check_overlap(rows) + _check_pictures(rows)
 
 
 def _check_overlap(rows: dict[Split, list[dict[str, Any]]]) -> list[str]:
@@ -117,6 +120,34 @@ def _check_overlap(rows: dict[Split, list[dict[str, Any]]]) -> list[str]:
             problems.append(f"split '{first}': {repeated} studies are there more than once")
         seen |= set(ids)
     return problems
+
+
+def _check_pictures(rows: dict[Split, list[dict[str, Any]]]) -> list[str]:
+    """Pictures that can't be independent: one of two patients, or both views of a study."""
+    patients: dict[bytes, set[str]] = {}
+    splits: dict[bytes, set[str]] = {}
+    same = 0
+    for split, found in rows.items():
+        for row in found:
+            same += row["frontal"] is not None and row["frontal"] == row["lateral"]
+            for picture in {row["frontal"], row["lateral"]} - {None}:
+                patients.setdefault(picture, set()).add(row["subject_id"])
+                splits.setdefault(picture, set()).add(split)
+    shared = [picture for picture, of in patients.items() if len(of) > 1]
+    problems = []
+    if shared:
+        across = sum(len(splits[picture]) > 1 for picture in shared)
+        problems.append(
+            f"{len(shared)} pictures are there for two patients or more, {across} of them in two "
+            "splits: they aren't independent"
+        )
+    if same:
+        problems.append(f"{same} studies have one picture as both views")
+    return problems
+
+
+def _digest(picture: pa.BinaryScalar) -> bytes | None:
+    return hashlib.sha256(picture.as_buffer()).digest() if picture.is_valid else None
 
 
 def _compare(where: str, what: str, found: int, expected: int) -> Sequence[str]:

@@ -23,9 +23,10 @@ from PIL import Image
 
 from codixr.data.phantom.archive_dicom import Film, film_bytes
 from codixr.data.picture import fit_file
+from codixr.data.preparation_plan import Made, Plan
 from codixr.data.prepared import PreparedDataset
 from codixr.data.shard_file import Row
-from codixr.data.shards import Outcome, Plan, prepare
+from codixr.data.shards import prepare
 from codixr.data.study import Study
 
 ROUNDS = 7
@@ -119,11 +120,11 @@ def reading(folder: Path) -> None:
     )
 
 
-def random_row(index: int) -> Outcome:
+def random_row(index: int) -> Made:
     """Noise: nothing in it can be compressed."""
     frontal, lateral = np.random.default_rng(index).random((2, 1, SIZE, SIZE), np.float32)
     name = f"{index:08d}"
-    return Outcome(Row(Study(name, name, "train", frontal, lateral, "No acute disease. " * 12)))
+    return Made(Row(Study(name, name, "train", frontal, lateral, "No acute disease. " * 12)))
 
 
 def seconds(job: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from codixr.data.manifest import Step
 from codixr.data.phantom.dataset import SIZES, SPLIT_SIZES, VERSION, PhantomDataset
+from codixr.data.preparation_plan import Made, Plan
 from codixr.data.shard_file import Row
-from codixr.data.shards import Outcome, Plan
 from codixr.data.sizes import PHANTOM_TRACKS
 from codixr.data.study import Split
 from codixr.errors import InputError
@@ -18,10 +18,10 @@ class PhantomMaker:
     seed: int
     size: int
 
-    def __call__(self, item: tuple[Split, int]) -> Outcome:
+    def __call__(self, item: tuple[Split, int]) -> Made:
         """The study at ``index`` of the split."""
         split, index = item
-        return Outcome(Row(PhantomDataset(split, size=self.size, seed=self.seed)[index]))
+        return Made(Row(PhantomDataset(split, size=self.size, seed=self.seed)[index]))
 
 
 def plan_phantom(seed: int = 0, size: int = 64, limit: int | None = None) -> Plan:

@@ -9,7 +9,8 @@ import pytest
 from codixr.data.mimic import MimicOptions, plan_mimic
 from codixr.data.phantom.archive import KEY_NAME, write_archive
 from codixr.data.phantom.archive_oddities import ODDITIES
-from codixr.data.shards import Plan, prepare
+from codixr.data.preparation_plan import Plan
+from codixr.data.shards import prepare
 from helpers.mutants import SHARD_SIZE, SIZE
 
 

@@ -234,8 +234,10 @@ def collection(tmp_path_factory):
     volumes = root / "volumes"
     (volumes / "deep").mkdir(parents=True)
     hu = chest()
-    for name in ("train_1_a_1", "train_1_a_2", "train_1_b_1", "train_2_a_1"):
-        write_nifti(volumes / "deep" / f"{name}.nii.gz", hu)
+    for place, name in enumerate(("train_1_a_1", "train_1_a_2", "train_1_b_1", "train_2_a_1")):
+        other = hu.copy()  # two patients don't share a picture
+        other[56 + 3 * place : 59 + 3 * place, 30:33, 30:33] = 2000
+        write_nifti(volumes / "deep" / f"{name}.nii.gz", other)
     (volumes / "deep" / "train_1_a_1.nii.gz").write_bytes(b"broken")
     write_series(volumes / "clinic", hu)
     (volumes / "broken.nii").write_bytes(b"")

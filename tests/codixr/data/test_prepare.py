@@ -22,9 +22,10 @@ from codixr.data.phantom.dataset import PhantomDataset
 from codixr.data.phantom.phantom_plan import plan_phantom
 from codixr.data.phantom.render import render_views
 from codixr.data.picture import fit_file
+from codixr.data.preparation_plan import Made, Plan
 from codixr.data.prepared import PreparedDataset
 from codixr.data.shard_file import SCHEMA
-from codixr.data.shards import Outcome, Plan, hash_file, prepare
+from codixr.data.shards import hash_file, prepare
 from codixr.data.verify import verify
 from codixr.errors import InputError
 from helpers.mutants import SHARD_SIZE, SIZE, mutate
@@ -112,8 +113,8 @@ def test_a_plan_without_readable_studies_says_where_the_reasons_are(tmp_path):
         make(Plan("x", "1", True, 16, {}, {"test": []}, make=lose), tmp_path / "data")
 
 
-def lose(item: str) -> Outcome:
-    return Outcome(None, "lost")
+def lose(item: str) -> Made:
+    return Made(None, "lost")
 
 
 def test_a_prepared_folder_is_as_its_manifest_says(prepared, key, capsys):
@@ -190,6 +191,26 @@ def test_verify_catches_a_moved_patient(prepared, tmp_path):
     assert "1 patients are in 'train' and in 'test'" in found
     assert "split 'test': not the studies that its commitment names" in found
     assert "more than once" in found
+
+
+def test_verify_catches_pictures_that_cannot_be_independent(prepared, tmp_path):
+    folder = copy(prepared, tmp_path / "data")
+    train = pq.read_table(folder / "train-00000.parquet")
+
+    def borrow(table):
+        """The first study's pictures become those of a training study."""
+        for name in ("frontal", "lateral"):
+            cells = [train[name][0].as_py(), *table[name].to_pylist()[1:]]
+            at = SCHEMA.get_field_index(name)
+            import pyarrow as pa
+
+            table = table.set_column(at, SCHEMA.field(name), pa.array(cells, pa.binary()))
+        return table
+
+    rewrite(folder, "test-00000.parquet", borrow)
+    assert "2 pictures are there for two patients or more, 2 of them in two splits" in problems(
+        folder
+    )
 
 
 def test_verify_catches_missing_and_foreign_files_and_changed_rejects(prepared, tmp_path):

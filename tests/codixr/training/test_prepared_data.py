@@ -12,7 +12,8 @@ from safetensors.numpy import load_file
 
 from codixr.commands.train import Request, train
 from codixr.data.phantom.phantom_plan import plan_phantom
-from codixr.data.shards import Outcome, prepare
+from codixr.data.preparation_plan import Made
+from codixr.data.shards import prepare
 from codixr.errors import InputError
 from helpers.processes import in_two, killed
 
@@ -31,10 +32,10 @@ class WithoutLateral:
 
     make: object
 
-    def __call__(self, item: object) -> Outcome:
-        outcome = self.make(item)  # type: ignore[operator]
-        study = replace(outcome.row.study, lateral=None)
-        return replace(outcome, row=replace(outcome.row, study=study))
+    def __call__(self, item: object) -> Made:
+        made = self.make(item)  # type: ignore[operator]
+        study = replace(made.row.study, lateral=None)
+        return replace(made, row=replace(made.row, study=study))
 
 
 @pytest.fixture(scope="module")
