@@ -24,7 +24,9 @@ class ClassScore(BaseModel):
     """None where the class cannot be scored (then ``reason`` says why)."""
     reason: str | None = None
     ci95: tuple[float, float] | None = None
-    """95 % bootstrap interval over patients."""
+    """95 %, over patients."""
+    note: str | None = None
+    """What a reader must know of it, e.g. ``fewer than 10 positives``."""
     n_pos: int | None
     n_neg: int | None
     """Studies with a known label; None where they are too few to be shown (``aggregates.py``)."""

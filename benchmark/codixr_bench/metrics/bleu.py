@@ -23,6 +23,9 @@ from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.sums import SummedFamily
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
+from codixr_bench.statistics.bootstrap import Interval
+from codixr_bench.statistics.effective_draws import Bounds, by_patient
+from codixr_bench.statistics.product_interval import product_interval
 
 if TYPE_CHECKING:
     from sacrebleu.metrics import bleu as sacrebleu_library
@@ -76,6 +79,29 @@ def corpus_bleu(counts: NDArray[np.number]) -> NDArray[np.float64]:
         scores = np.exp(mean + brevity[:, None])
     scores[matches[:, 0] == 0] = 0.0
     return np.asarray(scores, dtype=np.float64)
+
+
+def bleu_interval(
+    rows: NDArray[np.number], order: int, patients: NDArray[np.integer] | None = None
+) -> Bounds:
+    """95 % of BLEU-``order``, from ``ngram_counts`` of each report.
+
+    Args:
+        rows: [..., n, 2 + 2 k].
+        order: 1 to k.
+        patients: [n], the number of each report's patient; None: each is one of its own.
+    """
+    counts = by_patient(np.moveaxis(rows, -1, -2).astype(np.float64), patients)
+    orders = (rows.shape[-1] - 2) // 2
+    made, true = counts[..., 0, :], counts[..., 1, :]
+    matches = counts[..., 2 : 2 + order, :]
+    totals = counts[..., 2 + orders : 2 + orders + order, :]
+    words, wanted = made.sum(axis=-1, keepdims=True), true.sum(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        short = words < wanted
+        brevity = np.where(short, np.exp(1.0 - wanted / words), 1.0)
+        moved = np.where(short & (words > 0), (made * wanted / words - true) / words, 0.0)
+    return product_interval(matches, totals, brevity[..., 0], moved)
 
 
 def sacrebleu_score(counts: NDArray[np.number]) -> NDArray[np.float64]:
@@ -133,6 +159,7 @@ class Bleu(SummedFamily):
     scores = _facts()
     columns = (*count_names(ORDERS), *(f"sacrebleu.{n}" for n in count_names(_PEER_ORDERS)))
     of_studies = ("ref_len", "sacrebleu.ref_len")
+    ci = "product-mid-p"
 
     def rows(
         self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
@@ -150,6 +177,25 @@ class Bleu(SummedFamily):
         """BLEU-1 to 4, then sacrebleu."""
         own = len(count_names(ORDERS))
         return np.column_stack([corpus_bleu(sums[:, :own]), sacrebleu_score(sums[:, own:])])
+
+    def intervals(
+        self, rows: NDArray[np.generic], patients: NDArray[np.integer] | None
+    ) -> list[Interval | None]:
+        """Of BLEU-1 to 4 and sacrebleu, from each report's counts (``bleu_interval``)."""
+        own = len(count_names(ORDERS))
+        found = [
+            bleu_interval(np.asarray(part), order, patients)
+            for part, orders in (
+                (rows[:, :own], range(1, ORDERS + 1)),
+                (rows[:, own:], (_PEER_ORDERS,)),
+            )
+            for order in orders
+        ]
+        ends: list[Interval | None] = [(float(low), float(high)) for low, high in found]
+        low, high = found[-1]
+        smoothed = float(sacrebleu_score(np.asarray(rows[:, own:]).sum(axis=0, keepdims=True))[0])
+        ends[-1] = min(100.0 * float(low), smoothed), max(100.0 * float(high), smoothed)
+        return ends
 
     def signature(self, name: str) -> str:
         """Tokens, case, smoothing, references; sacrebleu's own words for its score."""

@@ -37,11 +37,19 @@ from codixr_bench.metrics.per_class import (
     average_f1,
     cells_of,
     class_score,
+    few_caveat,
+    interval_name,
+    interval_of,
 )
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
-from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
+from codixr_bench.statistics.bootstrap import patients_of
+from codixr_bench.statistics.class_intervals import (
+    ClassIntervals,
+    auroc_intervals,
+    f1_intervals,
+)
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
@@ -127,8 +135,8 @@ class ClassificationMetric:
         probabilities = np.asarray(columns.get("probability", np.zeros(shape)), dtype=np.float64)
         labels = np.asarray(columns.get("label", np.zeros(shape)), dtype=np.int8)
         scores = []
-        for family, once, drawn in self._families(probabilities, labels):
-            scores += self._scores(family, once, drawn, labels)
+        for family, once, intervals in self._families(probabilities, labels):
+            scores += self._scores(family, once, intervals, labels)
         return scores
 
     def load(self) -> None:
@@ -195,20 +203,32 @@ class ClassificationMetric:
 
     def _families(
         self, probabilities: Array, labels: Labels
-    ) -> list[tuple[str, Averaged, Averaged]]:
+    ) -> list[tuple[str, Averaged, ClassIntervals]]:
         n = len(labels)
         once = np.ones((1, n), dtype=np.int16)
-        weights = [once, resample_weights(n) if n else once]
-        thresholds = np.asarray(self.classifier.thresholds, dtype=np.float64)
-        auroc_once, auroc_drawn = (average_auroc(probabilities, labels, w) for w in weights)
-        f1_once, f1_drawn = (average_f1(probabilities >= thresholds, labels, w) for w in weights)
-        return [("auroc", auroc_once, auroc_drawn), ("f1", f1_once, f1_drawn)]
+        predicted = probabilities >= np.asarray(self.classifier.thresholds, dtype=np.float64)
+        known = (labels == 1).T, (labels == 0).T, patients_of(n)
+        return [
+            (
+                "auroc",
+                average_auroc(probabilities, labels, once),
+                auroc_intervals(probabilities.T, *known),
+            ),
+            ("f1", average_f1(predicted, labels, once), f1_intervals(predicted.T, *known)),
+        ]
 
-    def _scores(self, family: str, once: Averaged, drawn: Averaged, labels: Labels) -> list[Score]:
+    def _scores(
+        self, family: str, once: Averaged, intervals: ClassIntervals, labels: Labels
+    ) -> list[Score]:
         classes = self.classifier.classes
         n = int((labels >= 0).any(axis=1).sum())
         by_class = {
-            name: class_score(once.per_class[0, c], drawn.per_class[:, c], labels[:, c], of="known")
+            name: class_score(
+                once.per_class[0, c],
+                interval_of(intervals.per_class, c),
+                labels[:, c],
+                of="known",
+            )
             for c, name in enumerate(classes)
         }
         left_out = [name for name, score in by_class.items() if score.value is None]
@@ -228,11 +248,11 @@ class ClassificationMetric:
                     name=f"{self.lead}{family}_{average}{self.suffix}",
                     value=value if known else None,
                     reason=None if known else "no class has known labels of both kinds",
-                    ci95=percentile_interval(getattr(drawn, average)) if known else None,
+                    ci95=interval_of(getattr(intervals, average)) if known else None,
                     n=n,
                     higher_is_better=True,
                     per_class=by_class if average == "macro" else {},
-                    signature="|".join([*signature, f"n:{n}"]),
+                    signature="|".join([*signature, f"n:{n}", interval_name(family, average)]),
                 )
             )
         return scores
@@ -349,6 +369,10 @@ class Classification(Family):
             macros = [scores.get(f"{lead}{kind}_macro{view}") for kind in KINDS]
             yield from same_labels(*macros)
             yield from within_counts(*macros)
+
+    def caveats(self, score: Score) -> Iterator[str]:
+        """Classes with few positives or negatives."""
+        yield from few_caveat(score)
 
     def signature_faults(self, score: Score) -> Iterator[str]:
         """The kind of score and of average stand in it."""

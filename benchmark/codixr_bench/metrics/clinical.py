@@ -17,7 +17,7 @@ from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.metric import About, Columns, Facts, Family
 from codixr_bench.metrics.reports import report_pairs
-from codixr_bench.metrics.sums import mean_of_studies
+from codixr_bench.metrics.sums import MID_P, mean_of_studies
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
 from codixr_bench.task import Task
@@ -97,7 +97,9 @@ class ClinicalMetric:
         return self._found
 
     def _score(self, name: str, values: Array | str) -> Score:
-        value, interval = (None, None) if isinstance(values, str) else mean_of_studies(values)
+        value, interval = None, None
+        if not isinstance(values, str):
+            value, interval = mean_of_studies(values, lowest=-1.0)
         n = len(self._texts)
         scorer, key = SCORERS[name]
         return Score(
@@ -107,7 +109,8 @@ class ClinicalMetric:
             ci95=interval,
             n=n,
             higher_is_better=True,
-            signature=f"{name}|radeval:{_version()}|{scorer}:{key}|mean-of-reports|n:{n}",
+            signature=f"{name}|radeval:{_version()}|{scorer}:{key}|mean-of-reports|n:{n}"
+            f"|ci:{MID_P}",
         )
 
 

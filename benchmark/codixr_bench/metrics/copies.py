@@ -38,7 +38,7 @@ from codixr_bench.backbones.real_features import features_of_dataset
 from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
 from codixr_bench.metrics.reports import generated_reports
 from codixr_bench.metrics.rows import Rows
-from codixr_bench.metrics.sums import mean_of_studies
+from codixr_bench.metrics.sums import MID_P, mean_of_studies
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
 from codixr_bench.task import Task
@@ -82,7 +82,7 @@ class _Copies(ABC):
             if reason is None:
                 copied = np.asarray(columns[side], dtype=np.float64) >= self.least
                 value, interval = mean_of_studies(copied.astype(np.float64))
-            parts = [base, *self._how(), f"train:{self._training}", f"n:{n}"]
+            parts = [base, *self._how(), f"train:{self._training}", f"n:{n}", f"ci:{MID_P}"]
             found.append(
                 Score(
                     name=f"{base}{self.suffix}",

@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codixr.data.labels import SHORT_NAMES
 from codixr_bench.metric import Influence
-from codixr_bench.score import ClassScore
-from codixr_bench.statistics.bootstrap import in_chunks, percentile_interval
+from codixr_bench.score import ClassScore, Score
+from codixr_bench.statistics.bootstrap import Interval, in_chunks
+from codixr_bench.statistics.effective_draws import Bounds
 from codixr_bench.statistics.influence import influence_of, without_each
 
 AVERAGES = ("micro", "macro", "weighted")
+FEW = 10
+"""A class with fewer of a kind says so: its score swings, and its interval is long."""
 _CHUNK = 4_000_000
 """Resampled weights held at a time: 32 MB."""
 
@@ -117,12 +121,26 @@ def cells_of(predicted: Mask, present: Mask, known: Mask) -> dict[str, Mask]:
     }
 
 
-def class_score(value: float, drawn: Array, labels: NDArray[Any], *, of: str) -> ClassScore:
-    """One class: its value, the interval of its resamples [R], and how many of each kind there are.
+def interval_name(kind: str, average: str) -> str:
+    """The part of a signature that says how an average's interval was made."""
+    of_class = {"auroc": "placements", "f1": "jaccard-mid-p"}[kind]
+    return f"ci:{of_class}" if average == "micro" else f"ci:{of_class},mover"
+
+
+def interval_of(bounds: Bounds, place: int | tuple[()] = ()) -> Interval | None:
+    """One interval of arrays of ends; None where there is none."""
+    low, high = float(bounds[0][place]), float(bounds[1][place])
+    return (low, high) if np.isfinite(low) and np.isfinite(high) else None
+
+
+def class_score(
+    value: float, interval: Interval | None, labels: NDArray[Any], *, of: str
+) -> ClassScore:
+    """One class: its value and interval, how many of each kind there are, and whether they are few.
 
     Args:
         value: the score, NaN where it is not defined.
-        drawn: the score in every resample.
+        interval: its 95 %.
         labels: [n], 1 present and 0 absent; anything else is unknown.
         of: what the labels are called in the reason of a null: "known" or "reference".
     """
@@ -134,7 +152,28 @@ def class_score(value: float, drawn: Array, labels: NDArray[Any], *, of: str) ->
     return ClassScore(
         value=None if reason else float(value),
         reason=reason,
-        ci95=None if reason else percentile_interval(drawn),
+        ci95=None if reason else interval,
+        note=None if reason else few_note(n_pos, n_neg),
         n_pos=n_pos,
         n_neg=n_neg,
     )
+
+
+def few_caveat(score: Score) -> Iterator[str]:
+    """Which classes of a score have few of a kind, e.g. "…: Edema (6 positives)"."""
+    few = [
+        f"{SHORT_NAMES.get(name, name)} {min(one.n_pos, one.n_neg)}"
+        for name, one in score.per_class.items()
+        if one.note and one.n_pos is not None and one.n_neg is not None
+    ]
+    if few:
+        yield (
+            f"fewer than {FEW} positives or negatives of {', '.join(few)}: "
+            "read these classes' intervals, not their values"
+        )
+
+
+def few_note(n_pos: int, n_neg: int) -> str | None:
+    """What a class with fewer than ``FEW`` of a kind says; None for others."""
+    kinds = [kind for kind, n in (("positives", n_pos), ("negatives", n_neg)) if n < FEW]
+    return f"fewer than {FEW} {' and '.join(kinds)}" if kinds else None

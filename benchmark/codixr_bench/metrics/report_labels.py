@@ -48,13 +48,17 @@ from codixr_bench.metrics.per_class import (
     average_f1,
     cells_of,
     class_score,
+    few_caveat,
+    interval_name,
+    interval_of,
 )
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.rows import Rows
-from codixr_bench.metrics.sums import mean_of_studies
+from codixr_bench.metrics.sums import MID_P, mean_of_studies
 from codixr_bench.model import Sample
 from codixr_bench.score import ClassScore, Score
-from codixr_bench.statistics.bootstrap import percentile_interval, resample_weights
+from codixr_bench.statistics.bootstrap import patients_of
+from codixr_bench.statistics.class_intervals import ClassIntervals, f1_intervals
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 
@@ -146,14 +150,19 @@ class ReportLabelsMetric:
             ]
         predicted, labels, report = self._read()
         once = average_f1(predicted, labels, np.ones((1, n)), _TEN)
-        drawn = average_f1(predicted, labels, resample_weights(n), _TEN)
+        intervals = f1_intervals(
+            predicted.T, (labels == 1).T, (labels == 0).T, patients_of(n), _TEN
+        )
         by_class = {
             name: class_score(
-                once.per_class[0, c], drawn.per_class[:, c], labels[:, c], of="reference"
+                once.per_class[0, c],
+                interval_of(intervals.per_class, c),
+                labels[:, c],
+                of="reference",
             )
             for c, name in enumerate(CLASSES)
         }
-        scores = [self._score(average, once, drawn, by_class, n) for average in AVERAGES]
+        scores = [self._score(average, once, intervals, by_class, n) for average in AVERAGES]
         return [*scores, self._non_reports(report)]
 
     def peer(self) -> Peer:
@@ -201,7 +210,7 @@ class ReportLabelsMetric:
         self,
         average: str,
         once: Averaged,
-        drawn: Averaged,
+        intervals: ClassIntervals,
         by_class: Mapping[str, ClassScore],
         n: int,
     ) -> Score:
@@ -222,11 +231,11 @@ class ReportLabelsMetric:
             name=f"label_f1_{average}",
             value=value if known else None,
             reason=None if known else "no observation has reference labels of both kinds",
-            ci95=percentile_interval(getattr(drawn, average)) if known else None,
+            ci95=interval_of(getattr(intervals, average)) if known else None,
             n=n,
             higher_is_better=True,
             per_class=dict(by_class) if average == "macro" else {},
-            signature="|".join([*parts, f"n:{n}"]),
+            signature="|".join([*parts, f"n:{n}", interval_name("f1", average)]),
         )
 
     def _non_reports(self, report: Mask) -> Score:
@@ -237,7 +246,7 @@ class ReportLabelsMetric:
             ci95=interval,
             n=len(report),
             higher_is_better=False,
-            signature=f"non_report_share|n:{len(report)}",
+            signature=f"non_report_share|n:{len(report)}|ci:{MID_P}",
         )
 
 
@@ -308,6 +317,10 @@ class ReportLabels(Family):
     def arithmetic(self, scores: Mapping[str, Score], *, simulated: bool) -> Problems:
         """Averages from classes, F1 from counts; macro is of the ten without No Finding."""
         yield from average_problems(scores, "label_f1", "", simulated=simulated, no_finding=False)
+
+    def caveats(self, score: Score) -> Iterator[str]:
+        """Classes with few positives or negatives."""
+        yield from few_caveat(score)
 
     def signature_faults(self, score: Score) -> Iterator[str]:
         """The kind of score and of average stand in it."""

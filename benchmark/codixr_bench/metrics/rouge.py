@@ -9,12 +9,16 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from codixr.data.study import Study
 from codixr_bench.metric import About, Facts, Peer, PeerScore
 from codixr_bench.metrics.peers import CLOSE, Pairs, ReportPeer, library
 from codixr_bench.metrics.reports import report_pairs
-from codixr_bench.metrics.sums import SummedFamily
+from codixr_bench.metrics.sums import MID_P, SummedFamily, mean_of_studies
 from codixr_bench.model import Sample
+from codixr_bench.statistics.bootstrap import Interval
 
 
 class Rouge(SummedFamily):
@@ -26,6 +30,7 @@ class Rouge(SummedFamily):
         {"rouge_l": Facts(higher_is_better=True, about=About.REPORT, lowest=0.0, highest=1.0)}
     )
     columns = ("rouge_l",)
+    ci = MID_P
 
     def rows(
         self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
@@ -35,6 +40,12 @@ class Rouge(SummedFamily):
             [_scorer().score(reference, generated)["rougeL"].fmeasure]
             for reference, generated in report_pairs(positions, studies, samples)
         ]
+
+    def intervals(
+        self, rows: NDArray[np.generic], patients: NDArray[np.integer] | None
+    ) -> list[Interval | None]:
+        """As of any mean between 0 and 1."""
+        return [mean_of_studies(np.asarray(rows[:, 0], dtype=np.float64))[1]]
 
     def signature(self, name: str) -> str:
         """The measure, stemming, and the library's version."""

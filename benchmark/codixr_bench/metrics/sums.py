@@ -19,14 +19,19 @@ from codixr_bench.model import Sample
 from codixr_bench.score import Score
 from codixr_bench.statistics.bootstrap import (
     Interval,
+    patients_of,
     percentile_interval,
     resample_weights,
 )
+from codixr_bench.statistics.effective_draws import by_patient, ratio_interval
 from codixr_bench.statistics.influence import influence_of, without_each
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 
 Array = NDArray[np.float64]
+Estimate = tuple[float, Interval | None]
+MID_P = "effective-draws"
+"""What a signature says of the interval of a mean between two ends."""
 
 
 class SummedFamily(Family):
@@ -51,6 +56,20 @@ class SummedFamily(Family):
         By default the mean over studies.
         """
         return sums / n[:, None]
+
+    ci: str = ""
+    """How ``intervals`` makes them, for the signature; empty: by a bootstrap."""
+
+    def intervals(
+        self, rows: NDArray[np.generic], patients: NDArray[np.integer] | None
+    ) -> "Sequence[Interval | None] | None":
+        """95 % of each score, from rows [n, k]; None, the default, for a bootstrap over patients.
+
+        Args:
+            rows: of each study.
+            patients: [n], the number of each study's patient; None: one study a patient.
+        """
+        return None
 
     def signature(self, name: str) -> str:
         """How a score was made, without its ``n``; its first part names the metric."""
@@ -117,12 +136,15 @@ class SummedMetric:
         if n == 0:
             return [self._score(name, None, None) for name in self.family.scores]
         rows = self._rows.columns()["row"]
-        once = self.family.formula(_total(rows), np.array([float(n)]))
-        weights = resample_weights(n).astype(np.float64)
-        drawn = self.family.formula(_sums(weights, rows), weights.sum(axis=1))
+        once = self.family.formula(_total(rows), np.array([float(n)]))[0]
+        intervals = self.family.intervals(rows, patients_of(n))
+        if intervals is None:
+            weights = resample_weights(n).astype(np.float64)
+            drawn = self.family.formula(_sums(weights, rows), weights.sum(axis=1))
+            intervals = [percentile_interval(values) for values in drawn.T]
         return [
-            self._score(name, float(once[0, i]), percentile_interval(drawn[:, i]))
-            for i, name in enumerate(self.family.scores)
+            self._score(name, float(value), interval)
+            for name, value, interval in zip(self.family.scores, once, intervals, strict=True)
         ]
 
     def peer(self) -> Peer | None:
@@ -141,6 +163,7 @@ class SummedMetric:
 
     def _score(self, name: str, value: float | None, interval: tuple[float, float] | None) -> Score:
         n = len(self._rows)
+        ci = f"|ci:{self.family.ci}" if self.family.ci else ""
         return Score(
             name=name,
             value=value,
@@ -148,15 +171,23 @@ class SummedMetric:
             ci95=interval,
             n=n,
             higher_is_better=self.family.scores[name].higher_is_better,
-            signature=f"{self.family.signature(name)}|n:{n}",
+            signature=f"{self.family.signature(name)}|n:{n}{ci}",
         )
 
 
-def mean_of_studies(values: Array) -> tuple[float, Interval | None]:
-    """The mean of a number a study [n], and its bootstrap interval."""
-    weights = resample_weights(len(values))
-    drawn = weights @ values / weights.sum(axis=1, dtype=np.int64)
-    return float(values.mean()), percentile_interval(np.asarray(drawn, dtype=np.float64))
+def mean_of_studies(values: Array, lowest: float = 0.0, highest: float = 1.0) -> Estimate:
+    """The mean of a number a study [n] between two ends, and its interval.
+
+    A mean over studies is a share of what it could be, worth so many draws as its spread shows
+    (``effective_draws``). Raises ValueError for a number beyond the ends.
+    """
+    if values.min() < lowest or values.max() > highest:
+        raise ValueError(f"a study's number lies outside [{lowest}, {highest}]")
+    patients = patients_of(len(values))
+    parts = (values - lowest) / (highest - lowest)
+    low, high = ratio_interval(*(by_patient(x, patients) for x in (parts, np.ones_like(parts))))
+    ends = (lowest + float(x) * (highest - lowest) for x in (low, high))
+    return float(values.mean()), (next(ends), next(ends))
 
 
 def _total(rows: NDArray[np.generic]) -> Array:

@@ -47,6 +47,14 @@ def patient_numbers() -> NDArray[np.int32] | None:
     return _patients.get()
 
 
+def patients_of(n: int) -> NDArray[np.int32] | None:
+    """The number of each of ``n`` studies' patient; None where each study has one of its own."""
+    patients = _patients.get()
+    if patients is None or len(patients) != n or int(patients[-1]) == n - 1:
+        return None
+    return patients
+
+
 def resample_weights(n: int, resamples: int = RESAMPLES, seed: int = SEED) -> Weights:
     """How often each of ``n`` studies is drawn in each resample; read-only, int16 [R, n].
 
@@ -55,8 +63,8 @@ def resample_weights(n: int, resamples: int = RESAMPLES, seed: int = SEED) -> We
     """
     if n < 1 or resamples < 1:
         raise ValueError(f"bootstrap: {n} studies, {resamples} resamples; both must be 1 or more")
-    patients = _patients.get()
-    if patients is None or len(patients) != n or int(patients[-1]) == n - 1:
+    patients = patients_of(n)
+    if patients is None:
         return _study_weights(n, resamples, seed)
     return _patient_weights(patients.tobytes(), resamples, seed)
 

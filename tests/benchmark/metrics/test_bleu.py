@@ -95,7 +95,23 @@ def test_copies_score_1_and_100():
     scores = scores_of(reports, reports)
     for name, best in {"bleu_1": 1.0, "bleu_4": 1.0, "sacrebleu": 100.0}.items():
         assert scores[name].value == pytest.approx(best)
-        assert scores[name].ci95 == pytest.approx((best, best))
+        low, high = scores[name].ci95
+        # Fifty reports without a fault: a real interval, as any share of 50 has one.
+        assert high == pytest.approx(best)
+        assert 0.9 < low / best < 0.99
+
+
+def test_without_a_match_the_interval_is_no_point():
+    none = scores_of(["a b c d e f"] * 40, ["u v w x y z"] * 40)
+    for score in none.values():
+        low, high = score.ci95
+        assert low == score.value == 0.0
+        assert 0 < high / (100 if score.name == "sacrebleu" else 1) < 0.2
+    # Words match, and no run of four: BLEU-4 is 0, and could be more.
+    some = scores_of(["a b c d e f"] * 40, ["f e d c b a"] * 40)
+    assert some["bleu_4"].value == 0.0
+    assert 0 < some["bleu_4"].ci95[1] < some["bleu_1"].ci95[0]
+    assert some["bleu_4"].signature.endswith("|n:40|ci:product-mid-p")
 
 
 def test_empty_reports_count_as_empty():

@@ -14,6 +14,7 @@ from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import JudgePass
 from codixr_bench.metrics.auroc import Cases, aurocs, average_auroc
 from codixr_bench.metrics.classification import (
+    CLASSIFICATION,
     ClassificationMetric,
 )
 from codixr_bench.metrics.per_class import average_f1
@@ -135,6 +136,7 @@ def test_six_scores_with_intervals_classes_and_signatures():
     assert macro.value == pytest.approx(np.mean([c.value for c in macro.per_class.values()]))
     assert macro.signature == (
         "auroc|avg:macro|clf:pixels|weights:none|labels:known|classes:10/10|n:60"
+        "|ci:placements,mover"
     )
     assert "|thr:fixed-0.5|" in scores["f1_micro[F]"].signature
     for score in (*scores.values(), *macro.per_class.values()):
@@ -142,6 +144,22 @@ def test_six_scores_with_intervals_classes_and_signatures():
     edema = macro.per_class["Edema"]
     known = [study.labels["Edema"] for study in STUDIES if study.labels["Edema"] in (0, 1)]
     assert (edema.n_pos, edema.n_neg) == (sum(known), len(known) - sum(known))
+
+
+def test_a_class_with_fewer_than_ten_of_a_kind_says_so():
+    few = set(range(6))
+    studies = [
+        SimpleNamespace(labels=dict(s.labels) | {"Edema": int(i in few), "Pneumonia": i % 2})
+        for i, s in enumerate(STUDIES)
+    ]
+    scored = metric()
+    scored.update(range(len(studies)), studies, SAMPLES)
+    macro = by_name(scored.compute())["f1_macro"]
+    assert macro.per_class["Edema"].note == "fewer than 10 positives"
+    assert macro.per_class["Pneumonia"].note is None
+    (said,) = CLASSIFICATION.caveats(macro)
+    assert "Edm. 6" in said
+    assert "Pnm." not in said
 
 
 def test_a_class_of_one_kind_is_null_and_its_means_say_so():
