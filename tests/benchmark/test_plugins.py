@@ -105,12 +105,12 @@ def test_what_is_wrong_with_a_folder_is_one_line(folders: Path) -> None:
     for spec, said in {
         "diffusers": "write --model diffusers:my_pipeline",
         "diffusers:nowhere": "no such folder",
-        f"diffusers:{bert}": "no 'model_index.json' in it",
+        f"diffusers:{bert}": "it has no 'model_index.json'",
         f"diffusers:{unconditional}": "neither a prompt nor an image",
         f"diffusers:{broken}": "diffusers cannot load it",
         f"diffusers:{ours}": f"write --model codixr:{ours}",
         f"transformers:{bert}": "a bert model writes no text from pictures",
-        f"transformers:{unconditional}": "no 'config.json' in it",
+        f"transformers:{unconditional}": "it has no 'config.json'",
         "samples:somewhere": "generates nothing",
     }.items():
         with pytest.raises(InputError) as caught:
