@@ -28,6 +28,12 @@ def test_the_walk_of_the_documentation_ends_with_a_table_of_the_references(tmp_p
     )
     assert done.returncode == 0, done.stderr[-2000:]
     table = done.stdout[done.stdout.rindex("Table II") :]
-    for model in ("real", "constant", "retrieval", "noise"):
-        assert model in table
+    names = {
+        "real": "Real Data",
+        "constant": "constant",
+        "retrieval": "retrieval",
+        "noise": "noise",
+    }
+    for model, shown in names.items():
+        assert shown in table
         assert len(list((work / "runs" / "fake" / model).rglob("result.json"))) == 9
