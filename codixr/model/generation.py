@@ -105,14 +105,30 @@ def chosen_scheduler(pipe: "CoDiXRPipeline", wanted: Any) -> Any:
 
 
 @torch.no_grad()
-def decoded(pipe: "CoDiXRPipeline", m: Modality, latents: Tensor) -> Tensor | list[str]:
-    """float32 [B, 1, S, S] in [0, 1] of a view's latents; the texts of reports'."""
+def decoded(
+    pipe: "CoDiXRPipeline",
+    m: Modality,
+    latents: Tensor,
+    generators: Sequence[torch.Generator],
+) -> Tensor | list[str]:
+    """float32 [B, 1, S, S] in [0, 1] of a view's latents; the texts of reports'.
+
+    ``generators``, one a sample, draw a report's words where the preset has a temperature.
+    """
     if m.is_image:
         dtype = next(pipe.image_vae.parameters()).dtype
         return pipe.image_vae.decode(latents.to(dtype)).float().cpu()
     tokenizer = pipe.tokenizers.report_decoder
     dtype = next(pipe.report_vae.parameters()).dtype
-    return decode(tokenizer, pipe.report_vae.decode(latents.to(dtype), *ends(tokenizer)))
+    diffusion = pipe.preset.diffusion
+    ids = pipe.report_vae.decode(
+        latents.to(dtype),
+        *ends(tokenizer),
+        temperature=diffusion.report_temperature,
+        generators=generators,
+        most=diffusion.report_tokens,
+    )
+    return decode(tokenizer, ids)
 
 
 def as_type(images: list[Tensor], output_type: OutputType) -> Any:

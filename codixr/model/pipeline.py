@@ -295,7 +295,7 @@ class CoDiXRPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers is r
         """
         generators = {m: from_seeds(seeds, m) for m in outputs}
         latents = latents_of(self, prompts, outputs, generators, settings or Settings())
-        made = {m: decoded(self, m, z) for m, z in latents.items()}
+        made = {m: decoded(self, m, z, generators[m]) for m, z in latents.items()}
         return [
             {m: x[i].numpy() if isinstance(x, Tensor) else x[i] for m, x in made.items()}
             for i in range(len(prompts))
@@ -400,7 +400,7 @@ class CoDiXRPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers is r
                     self, prompts[part], wanted, some, settings, step_end, self._control, noise
                 )
                 for m, z in clean.items():
-                    made[m] += z.cpu() if output_type == "latent" else decoded(self, m, z)
+                    made[m] += z.cpu() if output_type == "latent" else decoded(self, m, z, some[m])
         images = {m: as_type(made[m], output_type) for m in wanted if m.is_image}
         reports: Any = made.get(Modality.T)
         if reports and output_type == "latent":

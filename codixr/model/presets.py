@@ -128,6 +128,12 @@ class DiffusionConfig:
     """Any of diffusers' schedulers, by class name."""
     steps: int = 50
     guidance: float = 7.5
+    steps_offset: int = 1
+    """Where DDIM's grid begins: 1, 21, ... as CoDi's, or 0, 20, ... as XGeM's."""
+    report_temperature: float = 0.0
+    """Of the words of a report; 0 takes the likeliest each time. Both releases draw them at 1."""
+    report_tokens: int | None = None
+    """Words of a report at most; None is the VAE's ``max_tokens``. Both releases stop at 30."""
     report_clip: float | None = None
     """Bound on the predicted clean report latent, in standard deviations; None is none."""
     context_scale: float = 1.0

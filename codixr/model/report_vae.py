@@ -5,6 +5,7 @@ position in every layer ("memory"), and added to every token's embedding.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -67,10 +68,21 @@ class ReportVAE(nn.Module):
         ).logits
 
     @torch.no_grad()
-    def decode(self, latents: Tensor, bos: int, eos: int) -> Tensor:
-        """Token ids [B, N <= max_tokens] of normalised latents, greedily, with a key/value cache.
+    def decode(
+        self,
+        latents: Tensor,
+        bos: int,
+        eos: int,
+        *,
+        temperature: float = 0.0,
+        generators: Sequence[torch.Generator] = (),
+        most: int | None = None,
+    ) -> Tensor:
+        """Token ids [B, N <= most] of normalised latents, with a key/value cache.
 
-        A finished report is filled with ``eos``; a report that never ends stops at max_tokens.
+        At a ``temperature`` of 0 the likeliest token each time; above, each report's are drawn from
+        its own generator. A finished report is filled with ``eos``; a report that never ends stops
+        at ``most`` (default: max_tokens - 1).
         """
         raw = latents / self.latent_scale
         cache = self._memory(raw)
@@ -78,7 +90,8 @@ class ReportVAE(nn.Module):
         token = torch.full((raw.shape[0], 1), bos, dtype=torch.long, device=raw.device)
         done = torch.zeros_like(token, dtype=torch.bool)
         tokens = []
-        for position in range(self.config.max_tokens - 1):
+        longest = self.config.max_tokens - 1
+        for position in range(longest if most is None else min(most, longest)):
             mask = torch.ones(raw.shape[0], position + 2, dtype=torch.long, device=raw.device)
             logits = self.decoder(
                 inputs_embeds=self.decoder.transformer.wte(token) + shift,
@@ -86,12 +99,24 @@ class ReportVAE(nn.Module):
                 use_cache=True,
                 **{_CACHE_ARGUMENT: cache},
             ).logits
-            token = logits[:, -1:].argmax(-1).masked_fill(done, eos)
+            token = _next(logits[:, -1], temperature, generators).masked_fill(done, eos)
             tokens.append(token)
             done |= token == eos
             if bool(done.all()):
                 break
         return torch.cat(tokens, dim=1)
+
+
+def _next(logits: Tensor, temperature: float, generators: Sequence[torch.Generator]) -> Tensor:
+    """The next token [B, 1] of logits [B, V]."""
+    if not temperature:
+        return logits.argmax(-1, keepdim=True)
+    shares = (logits.float() / temperature).softmax(-1)
+    drawn = [
+        torch.multinomial(row.to(g.device), 1, generator=g)
+        for row, g in zip(shares, generators, strict=True)
+    ]
+    return torch.stack([token.to(logits.device) for token in drawn])
 
 
 @torch.no_grad()

@@ -84,7 +84,7 @@ def _settings(config: DiffusionConfig) -> dict[str, Any]:
         "rescale_betas_zero_snr": False,
         "set_alpha_to_one": False,
         "skip_prk_steps": True,
-        "steps_offset": 1,
+        "steps_offset": config.steps_offset,
     }
 
 

@@ -107,10 +107,10 @@ def decoding(count: int) -> None:
     )[Modality.T]
 
     def together() -> list[str]:
-        return decoded(pipe, Modality.T, latents)
+        return decoded(pipe, Modality.T, latents, ())
 
     def one_by_one() -> list[str]:
-        return [decoded(pipe, Modality.T, row)[0] for row in latents.split(1)]
+        return [decoded(pipe, Modality.T, row, ())[0] for row in latents.split(1)]
 
     assert together() == one_by_one()
     best = _best({"together": together, "one by one": one_by_one}, 3)

@@ -1,7 +1,8 @@
 """The CoDi baseline: the released weights, as ``codixr convert`` writes them, run as released.
 
 Notable: with joint outputs a flow attends to its own environment vector, as in CoDi's code
-(``attend_to="own"``); the papers say the other's. DDIM, 50 steps, guidance 7.5.
+(``attend_to="own"``); the papers say the other's. DDIM, 50 steps, guidance 7.5;
+reports are drawn at temperature 1, 30 tokens at the most.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from codixr_bench.task import Task
 
 _FILES = "CoDi_encoders.pth CoDi_text_diffuser.pth CoDi_video_diffuser_8frames.pth"
 _HOW = (
-    f"download {_FILES.replace(' ', ', ')} (18.5 GB, MIT licence) from "
+    f"download {_FILES.replace(' ', ', ')} (29.6 GB, MIT licence) from "
     f"https://huggingface.co/ZinengTang/CoDi, run `codixr convert {_FILES} --to DIR`, and give "
     "--model codi:DIR"
 )

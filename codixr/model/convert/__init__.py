@@ -99,7 +99,7 @@ def convert(
         raise InputError(
             "no UNet among the weights: give CoDi's three files or XGeM's one, or say --kind"
         )
-    preset = _as_released(kind) if preset is None else preset
+    preset = as_released(kind) if preset is None else preset
     wanted = {name: take_component(source, name, preset, kind) for name in components.BUILDERS}
     if tokenizers is None:
         tokenizers = released_tokenizers(TOKENIZERS, preset)
@@ -123,11 +123,22 @@ def convert(
     return record
 
 
-def _as_released(kind: Kind) -> Preset:
-    """The paper's preset with what a release was trained with: XGeM lower-cased every report."""
-    preset = paper()
-    tokenizers = replace(preset.tokenizers, lower_case=kind == "xgem")
-    return replace(preset, tokenizers=tokenizers)
+def as_released(kind: Kind) -> Preset:
+    """The paper's preset as a release was trained and samples: its grid, its way to draw words.
+
+    XGeM lower-cased every report, and its DDIM begins at 0.
+    """
+    preset, xgem = paper(), kind == "xgem"
+    return replace(
+        preset,
+        tokenizers=replace(preset.tokenizers, lower_case=xgem),
+        diffusion=replace(
+            preset.diffusion,
+            steps_offset=0 if xgem else 1,
+            report_temperature=1.0,
+            report_tokens=30,
+        ),
+    )
 
 
 def take_component(

@@ -12,7 +12,7 @@ from codixr.cli import main
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model import components, presets
-from codixr.model.convert import convert, take_component
+from codixr.model.convert import as_released, convert, take_component
 from codixr.model.convert.source import Source
 from codixr.model.pipeline import CoDiXRPipeline, Settings
 from helpers.codi_release import WORDS, Released, image_unet, report_unet, small, tokenizers
@@ -141,3 +141,13 @@ def test_the_names_fit_at_full_width(component: str, unet: str) -> None:
     assert not source.unused()
     total = round(sum(w.numel() for w in weights.values()) / 1e6, 1)
     assert total == {"image": 1155.8, "text": 2048.4}[unet]
+
+
+@pytest.mark.parametrize(("kind", "offset", "lower"), [("codi", 1, False), ("xgem", 0, True)])
+def test_a_converted_folder_samples_as_its_release_does(
+    kind: Any, offset: int, lower: bool
+) -> None:
+    preset = as_released(kind)
+    diffusion = preset.diffusion
+    assert (diffusion.steps_offset, preset.tokenizers.lower_case) == (offset, lower)
+    assert (diffusion.report_temperature, diffusion.report_tokens) == (1.0, 30)

@@ -43,6 +43,31 @@ def test_a_report_stops_at_the_length_limit() -> None:
     assert made.shape[1] <= model.config.max_tokens - 1
 
 
+def generators(count: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(7 + k) for k in range(count)]
+
+
+def test_drawn_words_follow_the_decoders_shares_and_the_samples_own_generator() -> None:
+    model = vae()
+    one = torch.randn(1, 128)
+    latent = one.expand(400, -1)
+    drawn = model.decode(latent, 1, 2, temperature=1.0, generators=generators(400), most=1)
+    with torch.no_grad():
+        shares = model.logits(one, torch.tensor([[1]]))[0, 0].softmax(-1)
+    counts = torch.bincount(drawn[:, 0], minlength=80) / 400
+    assert (counts - shares).abs().max() < 0.1
+    assert len(counts.nonzero()) > 10
+    alone = model.decode(latent[:1], 1, 2, temperature=1.0, generators=generators(1), most=1)
+    assert alone[0, 0] == drawn[0, 0]
+
+
+def test_a_low_temperature_is_greedy_and_a_report_stops_where_the_release_does() -> None:
+    model, latent = vae(), torch.randn(3, 128) * 3
+    cold = model.decode(latent, 1, 2, temperature=1e-4, generators=generators(3))
+    assert torch.equal(cold, model.decode(latent, 1, 2))
+    assert model.decode(latent, 1, 2, most=5).shape[1] <= 5
+
+
 def test_both_ways_into_the_decoder_carry_the_latent() -> None:
     model = vae()
     ids = torch.randint(4, 80, (2, 6))

@@ -189,6 +189,14 @@ def test_a_swap_by_from_config_equals_the_scheduler_by_name(name: str, steps: in
         assert torch.equal(draw(schedulers.check(CONFIG, swapped), steps, [0, 1]), by_name)
 
 
+@pytest.mark.parametrize(("offset", "first"), [(1, [1, 21, 41]), (0, [0, 20, 40])])
+def test_a_release_has_its_own_grid(offset: int, first: list[int]) -> None:
+    """CoDi's DDIM begins at 1, XGeM's at 0."""
+    scheduler = make_scheduler(DiffusionConfig(steps_offset=offset), 50, "DDIM")
+    assert scheduler.timesteps.flip(0)[:3].tolist() == first
+    assert len(scheduler.timesteps) == 50
+
+
 class OwnInverse(diffusers.DDIMInverseScheduler):
     """A user's own class is judged by what it is made of."""
 
