@@ -30,7 +30,7 @@ from codixr_bench.metrics.average_checks import (
     same_labels,
     within_counts,
 )
-from codixr_bench.metrics.peers import StatePeer, by_class
+from codixr_bench.metrics.peers import StatePeer, by_judge
 from codixr_bench.metrics.per_class import (
     AVERAGES,
     Averaged,
@@ -160,30 +160,15 @@ class ClassificationMetric:
         judge.tune(evaluation.split("val"))
 
     def peer(self) -> Peer:
-        """scikit-learn's ``roc_auc_score`` and ``f1_score`` of the same probabilities."""
+        """scikit-learn, on the same probabilities."""
         return StatePeer(self._by_library)
 
     def _by_library(self) -> list[PeerScore]:
-        from sklearn.metrics import f1_score, roc_auc_score
-
         if self.absent or not len(self._rows):
             return []
-        columns = self._rows.columns()
-        probabilities = np.asarray(columns["probability"], dtype=np.float64)
-        predicted = probabilities >= np.asarray(self.classifier.thresholds, dtype=np.float64)
-        found = []
-        for kind, score, values in (
-            ("auroc", roc_auc_score, probabilities),
-            ("f1", f1_score, predicted.astype(np.int8)),
-        ):
-            lead = f"{self.lead}{kind}"
-            found += by_class(
-                lambda average, lead=lead: f"{lead}_{average}{self.suffix}",  # type: ignore[misc]
-                score,
-                values,
-                columns["label"],
-            )
-        return found
+        columns, thresholds = self._rows.columns(), self.classifier.thresholds
+        name = f"{self.lead}{{}}{self.suffix}".format
+        return by_judge(name, columns["probability"], thresholds, columns["label"])
 
     def statistics(self) -> Columns:
         """``<name>.probability|predicted|label.<class>``, one column each.

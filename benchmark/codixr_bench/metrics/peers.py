@@ -105,3 +105,23 @@ def by_class(
         PeerScore(name(average), of, value, CLOSE, "undefined" if value is None else None)
         for average, value in found.items()
     ]
+
+
+def by_judge(
+    name: Callable[[str], str],
+    probabilities: NDArray[Any],
+    thresholds: NDArray[np.float64],
+    labels: NDArray[Any],
+) -> list[PeerScore]:
+    """scikit-learn's AUROC of probabilities [n, k], and F1 of what the thresholds make of them.
+
+    ``name`` turns ``auroc_macro`` into our score's name.
+    """
+    from sklearn.metrics import f1_score, roc_auc_score
+
+    read = np.asarray(probabilities, dtype=np.float64)
+    predicted = (read >= thresholds).astype(np.int8)
+    return [
+        *by_class(lambda average: name(f"auroc_{average}"), roc_auc_score, read, labels),
+        *by_class(lambda average: name(f"f1_{average}"), f1_score, predicted, labels),
+    ]
