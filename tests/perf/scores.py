@@ -1,4 +1,4 @@
-"""``python tests/perf/scores.py``: scores with 1,000 resamples beside calling the peer again.
+"""``python tests/perf/scores.py``: scores with intervals beside a bootstrap by the peer.
 
 The peer is timed on a few resamples, and its time for all is that many times longer. Processor
 seconds, so that neighbours count less.
@@ -19,8 +19,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     print(f"{'what':42}{'ours, s':>10}{'peer, s':>10}{'ratio':>8}  target")
     for what, ours, peer, target in (
-        ("AUROC + F1, 10 x 11,000, 1,000 resamples", *classification(), "≥ 50 x"),
-        ("BLEU-1..4, 3,921 impressions, 1,000", *bleu(), "≥ 100 x"),
+        ("AUROC + F1, 10 x 11,000, with intervals", *classification(), "≥ 50 x"),
+        ("BLEU-1..4, 3,921 impressions, intervals", *bleu(), "≥ 100 x"),
     ):
         print(f"{what:42}{ours:>10.2f}{peer:>10.0f}{peer / ours:>8.0f}  {target}", flush=True)
 
@@ -31,7 +31,7 @@ def classification() -> tuple[float, float]:
 
     from codixr_bench.metrics.auroc import average_auroc
     from codixr_bench.metrics.per_class import average_f1
-    from codixr_bench.statistics.bootstrap import resample_weights
+    from codixr_bench.statistics.class_intervals import auroc_intervals, f1_intervals
 
     rng = np.random.default_rng(0)
     n, k = 11_000, 10
@@ -39,14 +39,16 @@ def classification() -> tuple[float, float]:
     labels = np.where(rng.random((n, k)) < 0.1, -1, present).astype(np.int8)
     scores = (rng.normal(size=(n, k)) + 1.5 * present).round(3)
     predicted = scores > 1.0
-    weights = resample_weights(n, RESAMPLES)
+    once, known = np.ones((1, n), dtype=np.int16), ((labels == 1).T, (labels == 0).T)
 
     def ours() -> None:
-        average_auroc(scores, labels, weights)
-        average_f1(predicted, labels, weights)
+        average_auroc(scores, labels, once)
+        auroc_intervals(scores.T, *known)
+        average_f1(predicted, labels, once)
+        f1_intervals(predicted.T, *known)
 
     def peer() -> None:
-        again = np.repeat(np.arange(n), weights[0])
+        again = rng.integers(n, size=n)
         y, s, p = labels[again], scores[again], predicted[again]
         for c in range(k):
             known = y[:, c] >= 0
