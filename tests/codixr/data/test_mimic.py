@@ -55,6 +55,8 @@ def plain(path: Path, size: int) -> np.ndarray:
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         values = 2**bits - 1 - values
     values = values / (2**bits - 1)
+    if dataset.get("PatientOrientation") == ["R", "F"]:
+        values = values[:, ::-1]  # the patient's left belongs on the right
     side = max(values.shape)
     square = np.zeros((side, side), np.float32)
     top, left = ((side - n) // 2 for n in values.shape)
