@@ -407,10 +407,11 @@ def table(cells):
     ]
     for label in (label for group in GROUPS for label in group.labels):
         for n in SIZES:
-            shown = [_shown(cells[label, n, prevalence].covered) for prevalence in PREVALENCES]
+            shown = [_shown(cells[label, n, prevalence]) for prevalence in PREVALENCES]
             lines.append(f"| {label} | {n:,} | {' | '.join(shown)} |")
     return "\n".join(lines) + "\n"
 
 
-def _shown(share):
-    return f"{share:.3f}".removeprefix("0")
+def _shown(cell):
+    """Its coverage, or a dash for one that was not measured."""
+    return "–" if cell is None else f"{cell.covered:.3f}".removeprefix("0")

@@ -5,7 +5,6 @@
 """
 
 import os
-import re
 from pathlib import Path
 
 import numpy as np
@@ -41,18 +40,29 @@ def test_the_table_in_docs_is_what_is_measured():
     for row, cells in printed().items():
         for prevalence, covered in zip(PREVALENCES, cells, strict=True):
             cell = _measured[(*row, prevalence)]
+            assert covered is not None, (
+                f"{row}, {prevalence:.0%}: {cell.covered:.3f} is not in docs"
+            )
             assert covered == pytest.approx(cell.covered, abs=3 * np.sqrt(2 * 0.05 / ROUNDS))
 
 
 def printed():
-    """(family, n) -> the coverages in the table in docs."""
+    """(family, n) -> the coverages in the table in docs; None for one that is not measured yet."""
     found = {}
     for line in DOCS.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("|") and len(cells) == 2 + len(PREVALENCES) and cells[1][0].isdigit():
-            numbers = [float(re.sub("[^0-9.]", "", cell)) for cell in cells[2:]]
+            numbers = [None if cell == "–" else float(cell) for cell in cells[2:]]
             found[cells[0], int(cells[1].replace(",", ""))] = numbers
     return found
+
+
+def test_docs_show_every_family_and_none_is_short():
+    rows = printed()
+    assert list(rows) == [(label, n) for g in GROUPS for label in g.labels for n in SIZES]
+    error = np.sqrt(LEAST * (1 - LEAST) / 2000)
+    shown = [cell for cells in rows.values() for cell in cells if cell is not None]
+    assert min(shown) >= round(LEAST - 2 * error, 3)
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.labels[0])

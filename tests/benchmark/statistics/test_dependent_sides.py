@@ -88,9 +88,8 @@ def test_the_kernel_distance_is_unbiased_and_its_interval_holds_the_truth(n, ali
         inside += score.ci95[0] <= true <= score.ci95[1]
     error = np.std(values) / np.sqrt(ROUNDS)
     covered = inside / ROUNDS
-    print(
-        f"\nn {n}, alike {alike}: mean {np.mean(values):.4f} of {true:.4f}, covered {covered:.3f}"
-    )
+    mean = np.mean(values)
+    print(f"\nn {n}, alike {alike}: mean {mean:.4f} of {true:.4f}, covered {covered:.3f}")
     assert mean == pytest.approx(true, abs=3 * error)
     assert covered >= 0.93 - 2 * np.sqrt(0.93 * 0.07 / ROUNDS)
 
