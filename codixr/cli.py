@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from codixr import __version__, messages
-from codixr.commands import convert, generate, info, prepare, train
+from codixr.commands import convert, generate, info, init, prepare, train
 from codixr.errors import InputError
 
 COMMANDS: dict[str, ModuleType] = {
@@ -18,6 +18,7 @@ COMMANDS: dict[str, ModuleType] = {
     "prepare": prepare,
     "train": train,
     "convert": convert,
+    "init": init,
 }
 """Each module has ``add_parser(commands)``, and ``run(options)``, which returns the exit code."""
 

@@ -21,7 +21,7 @@ examples:
   codixr train all --preset tiny --data phantom --out run
   codixr train image-ldm --view F --preset tiny --data phantom --out run
   codixr train report-ldm --preset tiny --data phantom --out run --set steps=6000 --set ema=0.999
-  accelerate launch -m codixr.cli train image-ldm --preset paper --data mimic --init sd --out run
+  accelerate launch -m codixr.cli train image-ldm --preset paper --data mimic --init start --out run
 
 The same command goes on where it was stopped. --set KEY=VALUE changes every stage of the command
 that has KEY; --set STAGE.KEY=VALUE changes one. The numbers a stage used stand in

@@ -157,10 +157,11 @@ def find(source: str | Path | None, revision: str | None = None) -> Path:
         if path.is_file():
             raise InputError(f"{path} is a file; give the folder that holds {components.INDEX}")
         return path
-    return _download(source, revision)
+    return download(source, revision)
 
 
-def _download(name: str, revision: str | None) -> Path:
+def download(name: str, revision: str | None) -> Path:
+    """A hub's snapshot: weights, configs and vocabularies; InputError where it does not answer."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

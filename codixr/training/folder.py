@@ -93,8 +93,8 @@ class TrainingFolder:
             preset = presets.tiny(len(tokenizers.prompt))
         else:
             raise InputError(
-                f"--preset {name} starts from pretrained parts: give the folder of a converted "
-                "checkpoint with --init"
+                f"--preset {name} starts from pretrained parts: give a folder that `codixr init` "
+                "or `codixr convert` wrote with --init"
             )
         lower_case = settings.pop("lower_case", name == "paper" or preset.tokenizers.lower_case)
         preset = replace(

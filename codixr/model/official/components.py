@@ -42,9 +42,9 @@ def adapt(preset: Preset, places: Mapping[str, str | Path]) -> Preset:
         raise InputError(f"components: '{unknown[0]}' is none of {', '.join(known)}")
     for name, place in places.items():
         if name == "image_vae":
-            preset = replace(preset, image_vae=_image_vae_config(place))
+            preset = replace(preset, image_vae=image_vae_config(place))
         elif name in ("denoiser_f", "denoiser_l"):
-            unet = _unet_config(place)
+            unet = unet_config(place)
             other = places.get("denoiser_l" if name == "denoiser_f" else "denoiser_f")
             if other is None and unet != _full_unet_config(preset.image_unet):
                 raise InputError(
@@ -53,24 +53,24 @@ def adapt(preset: Preset, places: Mapping[str, str | Path]) -> Preset:
                 )
             preset = replace(preset, image_unet=unet)
         elif name == "prompt_encoder":
-            preset = replace(preset, prompt=_prompt_config(place))
+            preset = replace(preset, prompt=prompt_config(place))
         elif name == "report_vae":
             preset = replace(preset, report_vae=report_vae_config(preset.report_vae, place))
             _check_report_tokenizers(place, places)
         elif name == "denoiser_t":
             raise InputError("components: no other project's denoiser_t is known; convert CoDi's")
-    _check(preset)
+    check_sizes(preset)
     bring = ("prompt_encoder", "report_vae")  # CLIP and GPT-2 have tokenizers of their own
     if any(name in places for name in (*TOKENIZERS, *bring)):
         preset = replace(preset, tokenizers=TokenizerConfig(*TOKENIZERS))
     return preset
 
 
-def load(preset: Preset, name: str, place: str | Path, checkpoint: Path) -> nn.Module:
+def load(preset: Preset, name: str, place: str | Path, checkpoint: Path | None) -> nn.Module:
     """Component ``name`` from ``place``, for a preset that ``adapt`` made, float32, in eval mode.
 
-    A UNet keeps the checkpoint's environment parts where they fit; else they are new, and change
-    nothing until they are trained.
+    A UNet keeps the checkpoint's environment parts where they fit; else, and without a checkpoint,
+    they are new, and change nothing until they are trained.
     """
     from diffusers import AutoencoderKL, UNet2DConditionModel
 
@@ -85,6 +85,8 @@ def load(preset: Preset, name: str, place: str | Path, checkpoint: Path) -> nn.M
         return module.eval()
     loaded = _read(UNet2DConditionModel, place)
     module.get_submodule("unet").load_state_dict(loaded.state_dict())
+    if checkpoint is None:
+        return module.eval()
     parts = {part.folder: (part, own) for part, own in layout.split_state(module)}
     part, own = parts["environment"]
     files = layout.part_files(part, checkpoint / name / part.folder)
@@ -122,7 +124,8 @@ def _check_report_tokenizers(place: str | Path, places: Mapping[str, str | Path]
         )
 
 
-def _check(preset: Preset) -> None:
+def check_sizes(preset: Preset) -> None:
+    """InputError where the components of a preset do not fit each other."""
     vae, unet = preset.image_vae.autoencoder, preset.image_unet
     side = preset.image_size // preset.image_vae.pixel_unshuffle
     side //= 2 ** (len(vae["block_out_channels"]) - 1)
@@ -168,14 +171,16 @@ def _unreadable(place: str | Path, error: Exception) -> InputError:
     return InputError(f"components: {place} cannot be read ({reason})")
 
 
-def _image_vae_config(place: str | Path) -> ImageVAEConfig:
+def image_vae_config(place: str | Path) -> ImageVAEConfig:
+    """The numbers of Stable Diffusion's ``vae`` folder."""
     from diffusers import AutoencoderKL
 
     config = _config(AutoencoderKL, place)
     return ImageVAEConfig(autoencoder=config, channels=config["in_channels"])
 
 
-def _unet_config(place: str | Path) -> dict[str, Any]:
+def unet_config(place: str | Path) -> dict[str, Any]:
+    """The numbers of Stable Diffusion's ``unet`` folder."""
     from diffusers import UNet2DConditionModel
 
     return _full_unet_config(_config(UNet2DConditionModel, place))
@@ -190,7 +195,8 @@ def _full_unet_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return _accepted(UNet2DConditionModel, defaults | dict(config))
 
 
-def _prompt_config(place: str | Path) -> PromptConfig:
+def prompt_config(place: str | Path) -> PromptConfig:
+    """The numbers of a folder of CLIP."""
     from transformers import CLIPConfig
 
     try:

@@ -77,13 +77,15 @@ def report_vae_config(own: ReportVAEConfig, place: str | Path) -> ReportVAEConfi
     )
 
 
-def load_report_vae(preset: Preset, place: str | Path, checkpoint: Path) -> nn.Module:
+def load_report_vae(preset: Preset, place: str | Path, checkpoint: Path | None) -> nn.Module:
     """The report VAE of ``place``, float32, in eval mode, for a preset with its sizes.
 
     With a folder of GPT-2 the decoder is GPT-2's. The encoder stays the checkpoint's, and so do
     the maps to and from the latent where they fit; where not they are new, from a fixed seed.
     """
     if is_gpt2(place):
+        if checkpoint is None:
+            raise InputError(f"{place} is a folder: give a file of Optimus's weights")
         return _with_gpt2(preset, place, checkpoint)
     from codixr.model.convert import take_component
     from codixr.model.convert.source import read

@@ -1,0 +1,58 @@
+"""`codixr init`: official weights as a folder that `codixr train --init` takes."""
+
+import argparse
+from pathlib import Path
+
+from codixr import messages
+
+_EPILOG = """\
+examples:
+  codixr init --preset paper --vae sd15/vae --unet sd15/unet --clip clip-vit-large-patch14 \\
+      --optimus CoDi_encoders.pth --to start
+  codixr train report-vae --preset paper --data prepared --init start --out run
+
+A place is a folder (of diffusers for --vae and --unet, of transformers for --clip), a file for
+--optimus, or a name on the Hugging Face hub: ORG/NAME@REVISION:SUB-FOLDER. Optimus's own links are
+dead since 2023; CoDi_encoders.pth holds it.
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``init`` to the commands."""
+    parser = commands.add_parser(
+        "init",
+        help="write a start for training from official weights",
+        description="Stable Diffusion's VAE and UNet, CLIP and Optimus as one folder that "
+        "`codixr train --init` takes. The report denoiser begins anew.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--preset", required=True, choices=("paper",), help="sizes of the rest")
+    parser.add_argument("--vae", required=True, metavar="PLACE", help="Stable Diffusion's vae")
+    parser.add_argument("--unet", required=True, metavar="PLACE", help="Stable Diffusion's unet")
+    parser.add_argument("--clip", required=True, metavar="PLACE", help="CLIP, with its tokenizer")
+    parser.add_argument(
+        "--optimus", required=True, metavar="FILE", help="a file that holds Optimus"
+    )
+    parser.add_argument("--bert-tokenizer", metavar="DIR", help="BERT-base-cased's vocabulary")
+    parser.add_argument("--gpt2-tokenizer", metavar="DIR", help="GPT-2's vocabulary")
+    parser.add_argument("--to", required=True, type=Path, metavar="DIR", help="a new folder")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the folder, and print it."""
+    from codixr.model.convert import TOKENIZERS
+    from codixr.model.official.start import Places, place_of, write_start
+
+    places = Places(
+        vae=place_of(options.vae, "--vae"),
+        unet=place_of(options.unet, "--unet"),
+        clip=place_of(options.clip, "--clip"),
+        optimus=place_of(options.optimus, "--optimus"),
+        bert_tokenizer=options.bert_tokenizer or TOKENIZERS["report_encoder"],
+        gpt2_tokenizer=options.gpt2_tokenizer or TOKENIZERS["report_decoder"],
+    )
+    write_start(places, options.to, note=lambda line: messages.say("codixr init", line))
+    print(options.to)
+    return 0
