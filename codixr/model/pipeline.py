@@ -9,8 +9,7 @@ generator of its own, so that no sample depends on its batch.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -22,6 +21,7 @@ from codixr.data.study import Image
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model import call_arguments, pretrained
+from codixr.model.batches import Call, made_in_batches
 from codixr.model.checkpoint_info import checkpoint_sha256
 from codixr.model.components import BUILDERS, INDEX, preset_from
 from codixr.model.conditioning import Conditioning
@@ -32,7 +32,6 @@ from codixr.model.generation import (
     OutputType,
     Settings,
     as_type,
-    chosen_scheduler,
     decoded,
     latent_shapes,
     latents_of,
@@ -44,7 +43,7 @@ from codixr.model.prompt_encoder import PromptEncoder
 from codixr.model.prompts import Prompt, checked, modalities
 from codixr.model.report_vae import ReportVAE
 from codixr.model.sampling import AttendTo, Latents
-from codixr.model.schedulers import check, for_steps, make_scheduler
+from codixr.model.schedulers import check, make_scheduler
 from codixr.model.tokenizer import Tokenizers
 
 __all__ = ["CoDiXRPipeline", "EndOfStep", "Generation", "Settings"]
@@ -378,29 +377,18 @@ class CoDiXRPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers is r
         shapes = latent_shapes(self.preset, wanted)
         start = call_arguments.starting_noise(latents, shapes, len(prompts))
         generators = sample_generators(generator, seed, len(prompts), wanted)
-        tensors = callback_on_step_end_tensor_inputs
-        with self._steps(len(prompts), batch_size, settings) as advance:
+        call = Call(
+            prompts, wanted, generators, settings, batch_size, output_type == "latent", start
+        )
 
-            def step_end(index: int, timestep: Any, latents: Latents) -> Latents | None:
-                advance()
-                if callback_on_step_end is None:
-                    return None
-                told = dict.fromkeys(tensors, latents)
-                changed = callback_on_step_end(self, index, timestep, told)
-                return (changed or {}).get("latents")
+        def step_end(index: int, timestep: Any, latents: Latents) -> Latents | None:
+            if callback_on_step_end is None:
+                return None
+            told = dict.fromkeys(callback_on_step_end_tensor_inputs, latents)
+            changed = callback_on_step_end(self, index, timestep, told)
+            return (changed or {}).get("latents")
 
-            made: dict[Modality, list[Any]] = {m: [] for m in wanted}
-            for first in range(0, len(prompts), batch_size):
-                if self._interrupt:
-                    break
-                part = slice(first, first + batch_size)
-                some = {m: g[part] for m, g in generators.items()}
-                noise = None if start is None else {m: z[part] for m, z in start.items()}
-                clean = latents_of(
-                    self, prompts[part], wanted, some, settings, step_end, self._control, noise
-                )
-                for m, z in clean.items():
-                    made[m] += z.cpu() if output_type == "latent" else decoded(self, m, z, some[m])
+        made = made_in_batches(self, call, step_end, self._bar_options)
         images = {m: as_type(made[m], output_type) for m in wanted if m.is_image}
         reports: Any = made.get(Modality.T)
         if reports and output_type == "latent":
@@ -408,23 +396,6 @@ class CoDiXRPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers is r
         result = Generation(images, reports)
         return result if return_dict else cast(Generation, tuple(result))
 
-    def _control(self) -> tuple[bool, float | None]:
-        return self._interrupt, self._guidance_scale
-
     def set_progress_bar_config(self, **options: Any) -> None:
         """Options of the progress bar (tqdm's), e.g. ``disable=True``; as in diffusers."""
         self._bar_options = options
-
-    @contextmanager
-    def _steps(
-        self, samples: int, at_once: int, settings: Settings
-    ) -> Iterator[Callable[[], object]]:
-        """A bar over the calls of the denoisers; some schedulers make two a step."""
-        from tqdm.auto import tqdm
-
-        steps = settings.steps or self.preset.diffusion.steps
-        calls = len(for_steps(chosen_scheduler(self, settings.scheduler), steps).timesteps)
-        self._interrupt, self._guidance_scale = False, None
-        with tqdm(total=-(-samples // at_once) * calls, **self._bar_options) as bar:
-            yield bar.update
-        self._guidance_scale = None

@@ -14,6 +14,7 @@ from codixr.errors import InputError
 from codixr.model import components, dtypes
 from codixr.model.card import write_card
 from codixr.model.dtypes import Dtype
+from codixr.model.hub import download
 from codixr.model.layout import SHARD_BYTES
 from codixr.model.official import components as official
 from codixr.model.presets import Preset
@@ -158,24 +159,6 @@ def find(source: str | Path | None, revision: str | None = None) -> Path:
             raise InputError(f"{path} is a file; give the folder that holds {components.INDEX}")
         return path
     return download(source, revision)
-
-
-def download(name: str, revision: str | None) -> Path:
-    """A hub's snapshot: weights, configs and vocabularies; InputError where it does not answer."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    patterns = ["*.json", "*.safetensors", "*.txt", "*.md"]
-    try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        pinned = f" --revision {revision}" if revision else ""
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"'{name}' is not a folder here, and the Hugging Face hub did not give it ({reason}); "
-            f"offline, run `hf download {name}{pinned} --local-dir DIR` on a machine that is "
-            "online, and give that folder"
-        ) from None
 
 
 def shard_bytes(size: int | str) -> int:
