@@ -6,6 +6,7 @@ a principal component analysis), against a limit that a stated share of held-out
 passes. The subspace stands in ``familiarity.safetensors`` beside the checkpoint's components.
 """
 
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +67,8 @@ class Familiarity:
 
     def save(self, folder: Path) -> None:
         """Write ``folder/familiarity.safetensors``."""
-        numbers = {"limit": repr(self.limit), "false_alarms": repr(self.false_alarms)}
+        # One entry: safetensors writes several in an order of its own, and bits would differ.
+        numbers = {"numbers": json.dumps({"limit": self.limit, "false_alarms": self.false_alarms})}
         with replacing(folder / FILE) as part:
             save_file({"mean": self.mean, "directions": self.directions}, part, numbers)
 
@@ -78,8 +80,9 @@ class Familiarity:
             return None
         try:
             with safe_open(path, "pt") as file:
-                numbers = file.metadata()
+                entries = file.metadata()
                 tensors = {name: file.get_tensor(name) for name in ("mean", "directions")}
+            numbers = json.loads(entries["numbers"]) if "numbers" in entries else entries
             limit, share = (float(numbers[key]) for key in ("limit", "false_alarms"))
             return cls(tensors["mean"], tensors["directions"], limit, share)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:

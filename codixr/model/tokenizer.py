@@ -192,7 +192,8 @@ def piece_tokenizer(
         vocab_size=len(signs) + len(letters) + pieces,
         initial_alphabet=signs,
         continuing_subword_prefix=CONTINUES,
-        special_tokens=[],
+        # Which pieces are learnt depends on their order: a hash table's, unless it is given.
+        special_tokens=[CONTINUES + letter for letter in letters],
         show_progress=False,
     )
     learner = Tokenizer(models.WordPiece({}, unk_token=UNKNOWN))
