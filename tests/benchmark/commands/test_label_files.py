@@ -253,7 +253,9 @@ def test_cells_are_made_safe_for_spreadsheets_and_terminals(tmp_path):
 def command(*arguments, **options):
     return subprocess.Popen(
         [sys.executable, "-m", "codixr_bench.cli", "label", *arguments],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # A shell's background job ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options,
     )  # fmt: skip
 
 
