@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from codixr.atomic import new_array
 from codixr.progress import track
-from codixr.training.disk import ALONE, Disk
+from codixr.training.disk import Disk
 
 
 def hash_weights(module: nn.Module, prefix: str = "") -> str:
@@ -41,7 +41,7 @@ def frozen_table(
     count: int,
     chunk: int,
     compute: Callable[[slice], Tensor],
-    disk: Disk = ALONE,
+    disk: Disk,
     *,
     dtype: type[np.float32] | type[np.uint8] = np.float32,
     before: Callable[[], object] = lambda: None,

@@ -91,8 +91,8 @@ class WordingStage(Stage):
             "data": self.folder.studies(split).fingerprint,
             "seed": self.config.seed,
         }
-        cache = self.folder.out / "cache"
-        return frozen_table(cache, f"wording-{split}", depends, count, CHUNK, compute)
+        cache, disk = self.folder.out / "cache", self.folder.disk
+        return frozen_table(cache, f"wording-{split}", depends, count, CHUNK, compute, disk)
 
     @torch.no_grad()
     def _taught(self, texts: list[str], device: torch.device) -> Tensor:
@@ -163,7 +163,7 @@ class WordingStage(Stage):
 def _teacher(folder: TrainingFolder, name: str) -> tuple[Any, Any]:
     """Stage 1's prompt encoder and its tokenizer, kept aside: the stage replaces both."""
     place = folder.stage_folder(name) / "teacher"
-    if folder.state.is_main_process and not (place / components.INDEX).exists():
+    if folder.disk.writes and not (place / components.INDEX).exists():
         encoder = folder.component("prompt_encoder", name).module
         components.save_component(encoder, place / "prompt_encoder")
         folder.tokenizers.prompt.save_pretrained(place / folder.preset.tokenizers.prompt)

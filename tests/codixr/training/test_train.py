@@ -219,6 +219,7 @@ def test_gradient_checkpointing_changes_no_gradient(run: Path, name: str) -> Non
 
 def test_caches_of_older_weights_are_replaced(run: Path) -> None:
     from codixr.training.cache import frozen_table
+    from codixr.training.disk import ALONE
 
     calls = []
 
@@ -227,13 +228,13 @@ def test_caches_of_older_weights_are_replaced(run: Path) -> None:
         return torch.full((rows.stop - rows.start, 2), float(len(calls)))
 
     folder = run.parent / "tables"
-    first = frozen_table(folder, "prompt-F-train", {"weights": "a"}, 5, 2, compute)
+    first = frozen_table(folder, "prompt-F-train", {"weights": "a"}, 5, 2, compute, ALONE)
     assert first.shape == (5, 2)
     count = len(calls)
-    again = frozen_table(folder, "prompt-F-train", {"weights": "a"}, 5, 2, compute)
+    again = frozen_table(folder, "prompt-F-train", {"weights": "a"}, 5, 2, compute, ALONE)
     assert len(calls) == count
     assert np.array_equal(first, again)
-    other = frozen_table(folder, "prompt-F-train", {"weights": "b"}, 5, 2, compute)
+    other = frozen_table(folder, "prompt-F-train", {"weights": "b"}, 5, 2, compute, ALONE)
     assert len(calls) > count
     assert not np.array_equal(first, other)
     assert len(list(folder.iterdir())) == 1
