@@ -301,9 +301,12 @@ def _through_lut(
     """The values after the Modality LUT, which are unsigned and have bits of their own."""
     from pydicom.pixels.processing import apply_modality_lut
 
-    bits = int(dataset.ModalityLUTSequence[0].LUTDescriptor[2])
+    item = dataset.ModalityLUTSequence[0]
+    entries, first, bits = item.LUTDescriptor
+    # pydicom makes a number type of the bits, and there is none of 12.
+    item.LUTDescriptor = [entries, first, 8 if bits <= 8 else 16]
     values: NDArray[Any] = apply_modality_lut(stored, dataset)
-    return values, replace(meaning, bits=bits, signed=False)
+    return values, replace(meaning, bits=int(bits), signed=False)
 
 
 def _turned(values: NDArray[Any], turn: Turn) -> NDArray[Any]:

@@ -123,7 +123,8 @@ def test_names_are_cut_only_where_there_is_no_room():
     assert "a-mo" in narrow
 
 
-def test_a_pipe_shows_names_whole(capsys):
+def test_a_pipe_shows_names_whole(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
     print_table(result(model=LONG))
     assert f"AUROC ↑ {LONG}" in capsys.readouterr().out
 

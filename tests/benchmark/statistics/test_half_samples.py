@@ -174,7 +174,8 @@ def test_the_signature_says_how_the_interval_was_made_and_few_pictures_have_none
         assert one.influence is None
     for n, halved in ((13, False), (14, True)):
         for one in distance_scores(rows_of(x[:n]), rows_of(y[:n]), asked(n)):
-            assert one.score.value is not None
+            # Coverage looks for neighbours in the other half, so it needs as many as a half does.
+            assert (one.score.value is not None) is (halved or "coverage" not in one.score.name)
             assert (one.score.ci95 is not None) is halved
             assert ("|ci:half-samples:13" in one.score.signature) is halved
             assert (one.influence is not None) is halved
