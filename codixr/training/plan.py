@@ -151,6 +151,16 @@ def _stage_on_meta(preset: Preset, stage: str) -> tuple[nn.Module, Callable[[], 
         return _built(preset, stage)
 
 
+_FLOWS: dict[str, tuple[str, ...]] = {
+    "image-ldm-F": ("denoiser_f",),
+    "image-ldm-L": ("denoiser_l",),
+    "report-ldm": ("denoiser_t",),
+    "alignment-F+L": ("denoiser_f", "denoiser_l"),
+    "alignment-F+T": ("denoiser_f", "denoiser_t"),
+}
+"""Stage -> the denoisers that it runs."""
+
+
 def _built(preset: Preset, stage: str) -> tuple[nn.Module, Callable[[], Tensor]]:
     """A stage's modules and its forward pass, on whatever device is the default."""
     side = preset.image_size
@@ -197,13 +207,7 @@ def _built(preset: Preset, stage: str) -> tuple[nn.Module, Callable[[], Tensor]]
             return report.logits(mean, ids(count - 1)).float().sum()
 
         return report, rebuild
-    names = {
-        "image-ldm-F": ("denoiser_f",),
-        "image-ldm-L": ("denoiser_l",),
-        "report-ldm": ("denoiser_t",),
-        "alignment-F+L": ("denoiser_f", "denoiser_l"),
-        "alignment-F+T": ("denoiser_f", "denoiser_t"),
-    }[stage]
+    names = _FLOWS[stage]
     flows = nn.ModuleList(components.BUILDERS[name](preset) for name in names).train()
     together = len(flows) > 1
     each: list[Any] = list(flows)
