@@ -84,7 +84,10 @@ def _interpreter(home: Path, python: Path | None) -> Path:
             return own
     if found := shutil.which("python") or shutil.which("python3"):
         return Path(found)
-    raise InputError("no python on the path to run the original labeler with: use --python")
+    raise InputError(
+        f"no python to run the original labeler with: make its environment '{home / '.venv'}', "
+        "or give `label` one with --python"
+    )
 
 
 def _fingerprint(home: Path) -> str:

@@ -20,7 +20,7 @@ from codixr_bench.labeler.rules import ChexpertRules
 REPORTS = ["No edema, no effusion.", 'Large "left"\n\neffusion.', "", "42", "Größe. Mass."]
 FAKE = """
 import argparse, csv, sys
-sys.path.insert(0, {path!r})
+sys.path[1:] = {paths!r}
 from codixr.data.labels import OBSERVATIONS
 from codixr_bench.labeler.rules import label_report
 parser = argparse.ArgumentParser()
@@ -139,14 +139,19 @@ def test_an_unlabelled_output_does_not_replace_an_older_one(tmp_path):
 def installation(folder: Path, value: str = "v") -> Path:
     (folder / "phrases").mkdir(parents=True)
     (folder / "phrases" / "mass.txt").write_text("mass")
-    (folder / "label.py").write_text(FAKE.format(path=str(Path.cwd()), value=value))
+    paths = [str(Path(p).resolve()) for p in sys.path if p]
+    (folder / "label.py").write_text(FAKE.format(paths=paths, value=value))
+    own = folder / ".venv" / "bin" / "python"
+    own.parent.mkdir(parents=True)
+    own.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    own.chmod(0o755)
     return folder
 
 
 def test_the_original_runs_as_a_process_of_its_own(tmp_path):
     home = installation(tmp_path / "home")
     source, ours, theirs = write(tmp_path / "r.csv"), tmp_path / "a.csv", tmp_path / "b.csv"
-    own = ["--labeler", "original", "--home", str(home), "--python", sys.executable]
+    own = ["--labeler", "original", "--home", str(home)]
     assert main(["label", str(source), "-o", str(ours)]) == 0
     assert main(["label", str(source), "-o", str(theirs), *own]) == 0
     assert ours.read_bytes() == theirs.read_bytes()
