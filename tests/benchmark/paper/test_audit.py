@@ -12,6 +12,7 @@ from codixr_bench.cli import main
 from codixr_bench.paper.audit import Kind, Measure, audit, read_table
 from codixr_bench.paper.averages import Rounded, mean_of, micro_f1_ends
 from codixr_bench.paper.printed import AUROC, BLEU, CODI_XR, F1, FID, LABEL_F1, SUPPORT
+from helpers.published_tables import OTHERS
 
 
 def csv_of(heads, rows) -> str:
@@ -147,33 +148,6 @@ def averaged(printed, heads, support=True):
     return csv_of(heads, rows)
 
 
-REXRANK = """system,BLEU-2,BERTScore,SembScore,RadGraph,RadCliQ-v1,n
-MedVersa,.193,.430,.315,.273,1.088,2347
-RaDialog,.112,.322,.381,.168,1.330,2347
-RGRG,.125,.323,.337,.176,1.363,2347
-CheXpertPlus-mimic,.128,.308,.365,.168,1.369,2347
-CheXagent,.094,.304,.331,.146,1.437,2347
-CvT2DistilGPT2,.109,.278,.315,.145,1.498,2347
-VLCI,.124,.252,.293,.136,1.573,2347
-RadFM,.081,.281,.245,.111,1.604,2347
-GPT4V,.065,.204,.190,.085,1.819,2347
-LLM-CXR,.036,.158,.150,.047,1.983,2347
-"""
-XRV = "system,Atl.,Cmgl.,Cnsl.,Edm.,Enl.,Les.,Opc.,Eff.,Pnm.,Ptx.,Fracture\n"
-XRV += "densenet121-res224-all,.88,.88,.91,.92,.84,.82,.86,.92,.82,.81,.74\n"
-CGB = """system,RAD-DINO
-Sana,54.2
-PixArt-Sigma,60.2
-RadEdit,69.7
-LLM-CXR,71.2
-SD3.5-M,91.3
-Lumina2,101.2
-SD1.5,118.9
-Flux.1,122.4
-SD1.4,125.2
-SD2.1,186.5
-SD2,194.7
-"""
 FLAT = [[model, *(f"{v:.2f}" for of in FID[model].values() for v in of)] for model in FID]
 PUBLISHED: dict[str, tuple[str, Measure, set[tuple[str, str]]]] = {
     # CoDi_XR, the paper of this project: docs/metrics, codixr_bench/paper/printed.py.
@@ -221,12 +195,7 @@ PUBLISHED: dict[str, tuple[str, Measure, set[tuple[str, str]]]] = {
         Measure.F1,
         {("CoDi_XR L->T", "macro"), ("CoDi_XR F+L->T", "macro")},
     ),
-    # ReXrank's leaderboard, MIMIC-CXR test split, findings and impression (rexrank.ai).
-    "ReXrank, MIMIC-CXR test": (REXRANK, Measure.OTHER, set()),
-    # torchxrayvision, BENCHMARKS.md, MIMIC column of densenet121-res224-all.
-    "torchxrayvision, BENCHMARKS.md": (XRV, Measure.AUROC, set()),
-    # CheXGenBench, README: FID in RAD-DINO features.
-    "CheXGenBench, README": (CGB, Measure.DISTANCE, set()),
+    **OTHERS,
 }
 
 
