@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr.errors import InputError
+from codixr_bench.comparing.edits import edit_of, interval_misfit, value_misfit
 from codixr_bench.comparing.influences import columns_about_studies, influences
 from codixr_bench.metric import Columns, Influence
 from codixr_bench.registry import facts_of
 from codixr_bench.result import Result
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.score import Score
-from codixr_bench.statistics.influence import PATIENT, read_statistics
+from codixr_bench.statistics.influence import PATIENT, pseudovalued, read_statistics
 from codixr_bench.statistics.influence_interval import standard_error
 from codixr_bench.statistics.significance import quantile, upper_tail
 
@@ -52,29 +53,32 @@ class Side:
     def influences(self) -> tuple[Columns, dict[str, Influence]]:
         """The columns about the studies themselves, and each score's influence.
 
-        Raises InputError for a value outside its own interval, and for statistics that are damaged
-        or give other scores than the result beside them has: another run's, or an edited result.
+        Raises InputError for a score whose own numbers don't fit, and for statistics that are
+        damaged or give other scores than the result beside them has: another run's, or edited.
         """
+        cure = "the file was edited or damaged; score the samples again"
         for score in self.result.scores:
-            if not _inside(score):
-                raise InputError(
-                    f"'{self.path}': {score.name} is outside its own interval: the file was edited "
-                    "or damaged; score the samples again"
-                )
+            if (fault := edit_of(score)) is not None:
+                raise InputError(f"'{self.path}': {score.name} {fault}: {cure}")
         if self.statistics is None:
             return {}, {}
         columns = read_statistics(self.statistics, self.result.track.n)
         names = [score.name for score in self.result.scores]
         found = influences(columns, names)
+        stored = pseudovalued(columns)
         for score in self.result.scores:
-            value = found[score.name].value if score.name in found else None
-            if value is None or score.value is None:
+            if (one := found.get(score.name)) is None:
                 continue
-            if not math.isclose(value, score.value, rel_tol=1e-6, abs_tol=1e-6):
+            if value_misfit(score, one):
                 raise InputError(
-                    f"'{self.statistics}' gives {score.name} {value:.6g}, '{self.path}' has "
+                    f"'{self.statistics}' gives {score.name} {one.value:.6g}, '{self.path}' has "
                     f"{score.value:.6g}: they are of two runs, or one was edited; score the "
                     "samples again"
+                )
+            if score.name in stored and interval_misfit(score, one, columns.get(PATIENT)):
+                raise InputError(
+                    f"'{self.statistics}' and the interval of {score.name} in '{self.path}' don't "
+                    "fit: they are of two runs, or one was edited; score the samples again"
                 )
         return columns_about_studies(columns, names), found
 
@@ -233,6 +237,12 @@ def compare(
             differing.append(f"{name}.signature: {_unlike(a.signature, b.signature)}")
         else:
             pair = own.get(name), others.get(name)
+            if first.statistics and pair[0] is None and pair[1] is not None:
+                raise InputError(
+                    f"'{first.statistics}' holds nothing for {name}, the other side's does: it is "
+                    "of an older run, or was edited; score the samples again, or leave the score "
+                    "out with --scores"
+                )
             found = _difference(first, a, second, b, pair, reference.get(PATIENT))
             if isinstance(found, str):
                 notes.append(f"{name}: not compared: {found}")
@@ -280,14 +290,6 @@ def compare_all(
 def _is_primary(name: str) -> bool:
     facts = facts_of(name)
     return facts is not None and facts.primary
-
-
-def _inside(score: Score) -> bool:
-    """Whether a value lies in its own interval, but for the arithmetic's error."""
-    if score.value is None or score.ci95 is None:
-        return True
-    slack = _ROUNDING * max(1.0, abs(score.value))
-    return score.ci95[0] - slack <= score.value <= score.ci95[1] + slack
 
 
 def _difference(

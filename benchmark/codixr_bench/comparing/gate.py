@@ -24,6 +24,8 @@ LOSS = 0.05
 POWER = 0.8
 POSITIVES = 10
 """Of each class: with fewer, no number of studies is promised to be enough."""
+ZERO = 1e-6
+"""A value this near to 0 is 0 but for the arithmetic's error: a distance of equal pictures."""
 ALL = "all"
 """In the place of the scores' names: every score, and not only the primary ones."""
 
@@ -236,7 +238,11 @@ def judge(
 
 def _reaches_zero(score: Score | None) -> bool:
     """Whether a score can't be told from 0, so that a share of it means nothing."""
-    if score is None or score.value is None or score.ci95 is None:
+    if score is None or score.value is None:
+        return False
+    if abs(score.value) <= ZERO:
+        return True
+    if score.ci95 is None:
         return False
     return score.ci95[0] <= 0.0 <= score.ci95[1]
 

@@ -291,8 +291,9 @@ class ReportLabels(Family):
         return [ReportLabelsMetric(labeler, track.backbones.get("uncertain", POLICIES[0]))]
 
     def influences(self, columns: Columns) -> dict[str, Influence]:
-        """The stored ones of label F1; that of non-reports from ``is_report``."""
+        """Those of label F1 from the stored labels; that of non-reports from ``is_report``."""
         found = super().influences(columns)
+        found |= _from_labels(columns, found)
         report = columns.get(f"{self.name}.is_report")
         if report is not None:
             share = 1.0 - np.asarray(report, dtype=np.float64)
@@ -348,6 +349,29 @@ def read_labels(
     if policy == "u-ignore":
         labels[(real == -1) | (made == -1)] = BLANK
     return np.isin(made, positive), labels
+
+
+def _from_labels(columns: Columns, stored: Mapping[str, Influence]) -> dict[str, Influence]:
+    """The influences of label F1 from the stored labels, by the policy that fits the stored ones.
+
+    Which policy it was stands in the signature alone; only one of them gives what was stored.
+    """
+    prefix = REPORT_LABELS.name
+    names = [f"{prefix}.{kind}.{name}" for kind in ("hypothesis", "reference") for name in CLASSES]
+    report = columns.get(f"{prefix}.is_report")
+    wanted = [name for name in stored if name.startswith("label_f1_")]
+    if report is None or not wanted or any(name not in columns for name in names):
+        return {}
+    labels = np.stack([columns[name] for name in names], axis=1)
+    made, real = labels[:, : len(CLASSES)], labels[:, len(CLASSES) :]
+    found = []
+    for policy in POLICIES:
+        once = average_f1(*read_labels(made, real, report, policy), None, _TEN)
+        own = {f"label_f1_{average}": one for average, one in once.influences()}
+        own = {name: own[name] for name in wanted if name in own}
+        misfit = sum(float(np.abs(own[n].by_study - stored[n].by_study).sum()) for n in own)
+        found.append((misfit if np.isfinite(misfit) else np.inf, own))
+    return min(found, key=lambda one: one[0])[1]
 
 
 def _unscored(name: str, *, up: bool) -> Score:

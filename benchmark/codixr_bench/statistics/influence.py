@@ -61,6 +61,11 @@ def as_pseudovalues(columns: Columns, values: Mapping[str, float | None]) -> Col
     return found
 
 
+def pseudovalued(columns: Columns) -> frozenset[str]:
+    """The scores that stored columns hold pseudo-values of."""
+    return frozenset(n.removesuffix(PSEUDOVALUE) for n in columns if n.endswith(PSEUDOVALUE))
+
+
 def as_influences(columns: Columns) -> tuple[Columns, dict[str, float]]:
     """Stored columns with influences of mean zero again, and the scores that were their means."""
     found, means = {}, {}

@@ -36,7 +36,7 @@ def standard_error(
 def influence_interval(
     value: float,
     influence: Array,
-    patients: Sequence[str] | None = None,
+    patients: Sequence[str] | NDArray[np.generic] | None = None,
     lowest: float = -np.inf,
     highest: float = np.inf,
 ) -> Interval:

@@ -20,21 +20,10 @@ from codixr_bench.cli import main
 from codixr_bench.comparing.comparison import ALPHA, Difference
 from codixr_bench.comparing.gate import ALL, POSITIVES, Asked, Margin, Verdict, check, judge
 from codixr_bench.statistics.influence_interval import standard_error
-from helpers.compare_fakes import DISTANCE, influences, simulate, values_of, write_run
+from helpers.compare_fakes import DISTANCE, edited, influences, simulate, values_of, write_run
 
 LOSS = 0.11
 """The share of useless samples that costs 5 % of the macro AUROC in the simulation."""
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> dict[str, Path]:
-    """Old, an equal one, and a worse one, on 400 studies."""
-    old, equal = simulate(np.random.default_rng(0), 400)
-    worse, _ = simulate(np.random.default_rng(0), 400, worse={0: 0.3})
-    named = {"old": old, "equal": equal}
-    found = {name: write_run(tmp_path / name, columns) for name, columns in named.items()}
-    # The same draws but for the useless ones: the labels are the same studies'.
-    return found | {"worse": write_run(tmp_path / "worse", worse)}
 
 
 def run_check(new: Path, old: Path, *more: str) -> int:
@@ -144,29 +133,6 @@ def test_without_statistics_the_gate_is_unpaired_and_says_so(
     said = capsys.readouterr()
     assert "unpaired, by intervals only, hence weaker" in said.err
     assert not any(row["paired"] for row in json.loads(said.out)["scores"])
-
-
-def edited(folder: Path, change) -> None:
-    content = json.loads((folder / "result.json").read_text())
-    change({score["name"]: score for score in content["scores"]})
-    (folder / "result.json").write_text(json.dumps(content))
-
-
-def test_an_edited_distance_is_found_by_its_pseudo_values(runs, capsys) -> None:
-    def better(scores) -> None:
-        scores[DISTANCE]["value"] = 4.0
-        scores[DISTANCE]["ci95"] = [3.5, 4.5]
-
-    edited(runs["equal"], better)
-    assert run_check(runs["equal"], runs["old"]) == 2
-    assert f"gives {DISTANCE}" in capsys.readouterr().err
-
-
-def test_a_value_outside_its_interval_is_found_without_statistics(runs, capsys) -> None:
-    (runs["equal"] / "statistics.parquet").unlink()
-    edited(runs["equal"], lambda scores: scores[DISTANCE].update(value=4.0))
-    assert run_check(runs["equal"], runs["old"]) == 2
-    assert f"{DISTANCE} is outside its own interval" in capsys.readouterr().err
 
 
 def test_the_same_run_on_both_sides_is_bad_input_unless_allowed(runs, tmp_path, capsys) -> None:
