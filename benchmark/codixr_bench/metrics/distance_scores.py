@@ -239,12 +239,13 @@ def _null(kind: str, asked: Asked, reason: str) -> Scored:
 
 def _signature(kind: str, asked: Asked, ci: str | None) -> str:
     pairs = "others" if asked.paired else "all"
+    tested = "other-patients" if asked.paired and asked.patients is not None else pairs
     covered = "other-half" if asked.paired else "all"
     how = {
         "kid": f"|kernel:poly3|est:unbiased|pairs:{pairs}",
-        "precision": f"|k:{K_PRECISION}|pairs:{pairs}",
-        "recall": f"|k:{K_PRECISION}|pairs:{pairs}",
-        "density": f"|k:{K_DENSITY}|pairs:{pairs}",
+        "precision": f"|k:{K_PRECISION}|pairs:{tested}",
+        "recall": f"|k:{K_PRECISION}|pairs:{tested}",
+        "density": f"|k:{K_DENSITY}|pairs:{tested}",
         "coverage": f"|k:{K_DENSITY}|pairs:{covered}",
         "fid_inf": "|sizes:1,1/2,1/4",
         "fid_by_class": f"|least:{LEAST_OF_CLASS}",

@@ -11,7 +11,11 @@ These definitions take the two sets for independent. A picture made for a study 
 the study's own real picture: a copy of it lies in that picture's ball, however rare it is. So where
 row i of both sides is of one study (``paired``), a picture is tested against the other side without
 its own study, radii included: the same as a set of n - 1 pictures that knows nothing of it, hence
-unbiased. The coverage of a real ball is by all generated pictures at once, which no single study
+unbiased. Where patients have several studies it is tested against no ball of its patient, but the
+radii leave out its own study alone: leaving out the patient's would take a radius for each pair of
+a ball and a near patient, in every half. The patient's other studies make the balls about them
+smaller, so these scores are a little too low, the more so the more alike a patient's studies are.
+The coverage of a real ball is by all generated pictures at once, which no single study
 can be left out of: it is that of one half's real pictures by the other half's generated ones, over
 the random splits.
 """
@@ -76,7 +80,7 @@ def manifolds(
     for side, rows, others in ((0, generated, real), (1, real, generated)):
         near = _neighbours(rows, others if paired else None)
         for part in parts:
-            part.set_balls(side, _balls(near, part.members[side], rows, others))
+            part.set_balls(side, _balls(near, part.members[side], rows, others, groups))
     at = 0
     with Progress("manifolds", n, unit="pictures") as bar:
         for block in generated.read():
@@ -263,7 +267,11 @@ def _neighbours(rows: FeatureRows, others: FeatureRows | None) -> _Neighbours:
 
 
 def _balls(
-    near: _Neighbours, members: NDArray[np.intp], rows: FeatureRows, others: FeatureRows
+    near: _Neighbours,
+    members: NDArray[np.intp],
+    rows: FeatureRows,
+    others: FeatureRows,
+    groups: NDArray[np.integer] | None,
 ) -> _Balls:
     """The balls about the members of a part, by their neighbours among them."""
     paired = near.across.size > 0
@@ -289,6 +297,9 @@ def _balls(
     radii = distances[:, [K_PRECISION - 1, K_DENSITY - 1]].T
     if not paired:
         return _Balls(radii, radii, index, across)
+    if groups is not None:
+        # Nobody is tested against the balls of the own patient's other studies.
+        across[groups[members][:, None] == groups[index]] = np.inf
     wider = distances[:, [K_PRECISION, K_DENSITY]].T
     return _Balls(radii, wider, index[:, :K_DENSITY], across[:, :K_DENSITY])
 

@@ -92,6 +92,39 @@ def test_manifolds_of_pairs_are_those_of_the_other_studies(rho):
     assert found.coverage is None
 
 
+def without_patient(x, y, patient):
+    """Precision, recall and density where a picture is tested without its patient's studies."""
+    n = len(x)
+    inside, recalled, balls = np.zeros(n, bool), np.zeros(n, bool), 0
+    across = cdist(x, y)
+    for one in np.unique(patient):
+        keep, own = patient != one, np.flatnonzero(patient == one)
+        real, made = (np.sort(cdist(z[keep], z[keep]), axis=1) for z in (y, x))
+        for i in own:
+            inside[i] = (across[i, keep] <= real[:, 3]).any()
+            recalled[i] = (across[keep, i] <= made[:, 3]).any()
+            balls += int((across[i, keep] < real[:, 5]).sum())
+    return inside.mean(), recalled.mean(), balls / (5 * n)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.9, 0.99])
+def test_a_patients_other_studies_never_flatter(rho):
+    lost = []
+    for round_ in range(12):
+        rng = np.random.default_rng((11, round_))
+        patient = np.repeat(np.arange(40), 3)
+        shared = [np.repeat(rng.normal(size=(40, D)), 3, axis=0) for _ in range(2)]
+        own, other = (0.9 * s + np.sqrt(0.19) * rng.normal(size=s.shape) for s in shared)
+        x, y = (rho * own + np.sqrt(1 - rho**2) * other).astype("f4"), own.astype("f4")
+        found = manifolds(rows_of(x), rows_of(y), groups=patient)
+        got = (found.precision.value, found.recall.value, found.density.value)
+        lost.append(np.subtract(without_patient(x.astype(float), y.astype(float), patient), got))
+    mean = np.mean(lost, axis=0)
+    error = np.std(lost, axis=0) / np.sqrt(len(lost))
+    assert np.all(mean > -2.5 * error), mean
+    assert np.all(mean < 0.08), mean
+
+
 def test_a_half_whose_neighbours_all_went_to_the_other_half_is_computed_whole():
     rng = np.random.default_rng(5)
     # Each patient has 70 equal-looking studies: more than are kept as neighbours.
