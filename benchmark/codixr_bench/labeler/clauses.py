@@ -55,6 +55,7 @@ def _read_phrases(s: OpenSentence) -> None:
             subordinate(s, phrase)
         elif kind == k.RELATIVE:
             s.relative = True
+            s.preposition = -1  # "some of which may represent": "of" is the relative word's
         elif kind == k.THERE:
             if s.clause.root >= 0:
                 s.open_clause()

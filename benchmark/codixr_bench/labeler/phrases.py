@@ -45,6 +45,12 @@ PLACES = word_set(
     "size tissues"
 )
 """Nouns that say where: they share lists with each other, not with findings."""
+REMARK_MARKS = frozenset(",(-")
+"""They, or a preposition, open a remark between "may" and its verb."""
+REMARK_WORDS = 16
+"""No longer remark is looked through; it keeps the time linear."""
+FINITE = word_set("is are was were been being am")
+"""These don't stand behind "may"."""
 _BEFORE_NOUN = {"X": "neg", "D": "det", "J": "amod", "E": "amod", "#": "nummod"}
 _BEFORE_ADJECTIVE = {"X": "neg", "!": "neg", "D": "det", "R": "advmod"}
 
@@ -67,7 +73,9 @@ def find_phrases(g: Graph) -> list[Phrase]:
     kinds, words = g.kinds, g.words
     n = len(kinds)
     _read_participles(g)
+    _read_adverbs(g)
     phrases: list[Phrase] = []
+    waiting: list[int] = []
     i = 0
     while i < n:
         kind = kinds[i]
@@ -79,9 +87,9 @@ def find_phrases(g: Graph) -> list[Phrase]:
         elif kind in _STARTS_NOMINAL:
             i = _nominal(g, i, phrases)
         elif kind in _VERBAL or (kind == k.NOT and following in _VERBAL):
-            i = _verbal(g, i, phrases, VERB)
+            i = _verbal(g, i, phrases, VERB, waiting)
         elif kind == k.PREPOSITION and words[i] == "to" and _is_infinitive(g, i + 1):
-            i = _verbal(g, i + 1, phrases, INFINITIVE)
+            i = _verbal(g, i + 1, phrases, INFINITIVE, waiting)
         elif words[i] == "rather" and following and words[i + 1] == "than":
             phrases.append(Phrase(k.COORDINATOR, i, i, RATHER_THAN))
             i += 2
@@ -114,6 +122,20 @@ def _read_participles(g: Graph) -> None:
             and (before in _MAYBE_BEFORE_ADJECTIVE_ING or (i > 1 and kinds[i - 2] == k.THERE))
         ):
             kinds[i] = k.ADJECTIVE
+
+
+def _read_adverbs(g: Graph) -> None:
+    """ "in part" and "at least partly" are adverbs: "may in part represent", "due in part to"."""
+    kinds, words = g.kinds, g.words
+    if "part" not in words and "least" not in words:
+        return
+    for i in range(len(kinds) - 2, -1, -1):
+        pair = words[i], words[i + 1]
+        following = words[i + 2] if i + 2 < len(words) else ""
+        if (pair == ("in", "part") and following != "of") or (
+            pair == ("at", "least") and kinds[i + 2 : i + 3] == [k.ADVERB]
+        ):
+            kinds[i] = kinds[i + 1] = k.ADVERB
 
 
 def _is_infinitive(g: Graph, i: int) -> bool:
@@ -275,10 +297,14 @@ def _misread(g: Graph, first: int, noun: int) -> int:
     return -1
 
 
-def _verbal(g: Graph, first: int, phrases: list[Phrase], kind: str) -> int:
-    """Read auxiliaries, adverbs and a main verb; returns the word after them."""
+def _verbal(g: Graph, first: int, phrases: list[Phrase], kind: str, waiting: list[int]) -> int:
+    """Read auxiliaries, adverbs and a main verb; returns the word after them.
+
+    What stands before a remark goes to ``waiting``, and from there to the verb behind the remark.
+    """
     kinds = g.kinds
-    auxiliaries: list[int] = []
+    auxiliaries = waiting.copy()
+    waiting.clear()
     adverbs: list[int] = []
     verb = -1
     i = first
@@ -295,6 +321,9 @@ def _verbal(g: Graph, first: int, phrases: list[Phrase], kind: str) -> int:
         else:
             break
         i += 1
+    if verb < 0 and auxiliaries and kinds[auxiliaries[-1]] == k.MODAL and _goes_on(g, i):
+        waiting += auxiliaries
+        return i
     # Adverbs behind the last auxiliary belong to what follows.
     while verb < 0 and adverbs and adverbs[-1] == i - 1 and kinds[adverbs[-1]] == k.ADVERB:
         adverbs.pop()
@@ -308,3 +337,16 @@ def _verbal(g: Graph, first: int, phrases: list[Phrase], kind: str) -> int:
         g.link(verb, adverb, "neg" if kinds[adverb] == k.NOT else "advmod")
     phrases.append(Phrase(kind, verb, first, g.lemmas[verb]))
     return i
+
+
+def _goes_on(g: Graph, i: int) -> bool:
+    """Whether a "may" gets its verb behind a remark at ``i``: "may, in this setting, represent"."""
+    kinds, words = g.kinds, g.words
+    if i >= len(kinds) or (kinds[i] != k.PREPOSITION and words[i] not in REMARK_MARKS):
+        return False
+    for here in range(i, min(i + REMARK_WORDS, len(kinds))):
+        if kinds[here] in "VB":
+            return words[here - 1] != "to" and words[here] not in FINITE
+        if kinds[here] in "MHTW" or words[here] in ":;":
+            return False
+    return False

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-VERSION = "2"
+VERSION = "3"
 """Changes with every entry and rule; it stands in the signature of every score."""
 
 

@@ -74,6 +74,34 @@ KINDS = {
         Consolidation, which might reflect edema or infection. | Consolidation 1, Edema -1
         Atelectasis versus pneumonia. | Atelectasis -1, Pneumonia -1
     """,
+    "a remark between 'may' and its verb": """
+        Haze may, in the appropriate clinical setting, represent edema. | Edema -1
+        Haze could in this setting reflect atelectasis. | Atelectasis -1
+        Haze may on this portable film be due to effusion. | Pleural Effusion -1
+        Haze may, however, represent edema. | Edema -1
+        Haze may, given the effusion, represent edema. | Edema -1, Pleural Effusion 1
+        This may, or may not, represent pneumonia. | Pneumonia -1
+        Pneumonia cannot, on this view, be excluded. | Pneumonia -1
+        Effusion should, in the future, be followed. | Pleural Effusion 1
+        The tube may need to be advanced. | Support Devices 1
+    """,
+    "in part": """
+        Diffuse haze may in part represent edema. | Edema -1
+        Diffuse haze may at least partially reflect edema. | Edema -1
+        Diffuse haze may be due in part to edema. | Edema -1
+        Diffuse haze may represent at least in part atelectasis. | Atelectasis -1
+        Diffuse haze may indeed represent atelectasis. | Atelectasis -1
+        Edema, in part, has resolved. | Edema 0
+        No pneumothorax in part of the lung. | Pneumothorax 0
+        At least mild edema. | Edema 1
+    """,
+    "of which": """
+        Markings, some of which may represent edema. | Edema -1
+        Haze, part of which could reflect atelectasis. | Atelectasis -1
+        Opacity, the majority of which is atelectasis. | Lung Opacity 1, Atelectasis 1
+        The lung, in which there is an effusion, is small. | Pleural Effusion 1
+        Two leads, one of which is fractured. | Fracture 1
+    """,
     "ours to decide": """
         Cardiomegaly but no pneumothorax, however edema persists. | Pneumothorax 0, Edema 1
         Opacity could be due to edema or pneumonia, has increased. | Edema -1, Pneumonia -1
