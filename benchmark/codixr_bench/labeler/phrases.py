@@ -303,9 +303,9 @@ def _verbal(g: Graph, first: int, phrases: list[Phrase], kind: str, waiting: lis
     What stands before a remark goes to ``waiting``, and from there to the verb behind the remark.
     """
     kinds = g.kinds
-    auxiliaries = waiting.copy()
+    auxiliaries = [word for word in waiting if kinds[word] in _AUXILIARIES]
+    adverbs = [word for word in waiting if kinds[word] not in _AUXILIARIES]
     waiting.clear()
-    adverbs: list[int] = []
     verb = -1
     i = first
     while i < len(kinds):
@@ -322,7 +322,7 @@ def _verbal(g: Graph, first: int, phrases: list[Phrase], kind: str, waiting: lis
             break
         i += 1
     if verb < 0 and auxiliaries and kinds[auxiliaries[-1]] == k.MODAL and _goes_on(g, i):
-        waiting += auxiliaries
+        waiting += auxiliaries + adverbs
         return i
     # Adverbs behind the last auxiliary belong to what follows.
     while verb < 0 and adverbs and adverbs[-1] == i - 1 and kinds[adverbs[-1]] == k.ADVERB:

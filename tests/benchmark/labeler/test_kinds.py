@@ -82,6 +82,7 @@ KINDS = {
         Haze may, given the effusion, represent edema. | Edema -1, Pleural Effusion 1
         This may, or may not, represent pneumonia. | Pneumonia -1
         Pneumonia cannot, on this view, be excluded. | Pneumonia -1
+        Pneumonia could not, on this view, be excluded. | Pneumonia -1
         Effusion should, in the future, be followed. | Pleural Effusion 1
         The tube may need to be advanced. | Support Devices 1
     """,
