@@ -30,6 +30,21 @@ def test_constant_has_the_skill_0_and_real_1(tmp_path: Path, task: str) -> None:
             assert one.of == "real"
 
 
+def test_constant_has_the_skill_0_and_real_1_on_real_reports(tmp_path: Path) -> None:
+    for model, expected in (("constant", 0.0), ("real", 1.0)):
+        out = tmp_path / model
+        command = ["run", "--task", "F->T", "--model", model, "--track", "openi"]
+        assert main([*command, "--limit", "150", "--out", str(out)]) == 0
+        skills = {s.name: s.skill for s in Result.load(out / "result.json").scores if s.skill}
+        # A report is one in both, so the share of others has no scale.
+        assert skills.pop("non_report_share").value is None
+        assert {"bleu_4", "rouge_l", "label_f1_micro", "label_f1_macro"} <= set(skills)
+        for name, one in skills.items():
+            assert one.value == pytest.approx(expected, abs=1e-9), name
+            assert one.ci95 == pytest.approx((expected, expected), abs=1e-6), name
+            assert one.of == "real"
+
+
 def test_the_ceiling_of_reports_from_pictures_is_the_classifier(tmp_path: Path) -> None:
     result = run(tmp_path, "F->T", "retrieval", "report_labels")
     score = result.score("label_f1_macro")
