@@ -5,7 +5,6 @@ size looked at first. ``codixr-bench verify --request BASE..HEAD`` calls it from
 """
 
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -16,13 +15,13 @@ from codixr_bench.result_files import LARGEST
 from codixr_bench.show.number import number
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.ownership import MAINTAINERS, may_change, taken_name, together_problems
+from codixr_leaderboard.repository import PLAIN_FILE, Repository
+from codixr_leaderboard.request_files import beside_problems, row_of, statistics_problems
 from codixr_leaderboard.submission import RESULTS, RefusedError, Submission, submission_of
 
 WEEK = timedelta(days=7)
 _FILE = re.compile(rf"{RESULTS.as_posix()}/([a-z0-9-]{{1,40}})/([a-z0-9-]{{1,80}})\.json")
-_REVISION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/-]{0,200}")
 _MOST_FILES = 200
-_PLAIN_FILE = "100644"
 
 
 @dataclass(frozen=True)
@@ -51,44 +50,6 @@ class Report:
         self.problems.append((where, Problem(name, reason)))
 
 
-class Repository:
-    """The trees of a repository, read and never checked out."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def git(self, *arguments: str) -> bytes:
-        """The output of a git command; InputError when it fails."""
-        command = ["git", "-C", str(self.path), "--no-pager", *arguments]
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=60, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise InputError(f"git can't read '{self.path}': {type(error).__name__}") from error
-        if done.returncode:
-            raise InputError(f"git {arguments[0]} failed in '{self.path}': is the revision there?")
-        return done.stdout
-
-    def commit(self, revision: str) -> str:
-        """The full hash of a revision; InputError for one that isn't there."""
-        if not _REVISION.fullmatch(revision):
-            raise InputError("--request: write BASE..HEAD, two revisions of this repository")
-        return self.git("rev-parse", "--verify", f"{revision}^{{commit}}").decode().strip()
-
-    def files(self, revision: str, folder: str) -> dict[str, tuple[str, int]]:
-        """Path -> (mode, bytes) of the files below a folder."""
-        listed = self.git("ls-tree", "-r", "-l", "-z", revision, "--", folder)
-        found = {}
-        for line in filter(None, listed.split(b"\0")):
-            about, _, name = line.partition(b"\t")
-            mode, _, _, size = about.decode().split()
-            found[name.decode("utf-8", "replace")] = (mode, int(size) if size != "-" else 0)
-        return found
-
-    def read(self, revision: str, path: str) -> bytes:
-        """A file's content."""
-        return self.git("show", f"{revision}:{path}")
-
-
 def check_request(repository: Path, request: Request) -> Report:
     """Everything that is wrong with a request, and what it would change.
 
@@ -111,13 +72,22 @@ def check_request(repository: Path, request: Request) -> Report:
         report.refuse("request", "", said)
     there = dict(_all_rows(trees, base))
     sent: dict[str, Submission] = {}
+    beside: list[str] = []
     for number_, (path, status) in enumerate(changed):
-        if path in touched:
+        if row_of(path) is not None:
+            beside.append(path)
+        elif path in touched:
             submission = _one(trees, head, path, status, f"file {number_ + 1}", report)
             if submission is not None:
                 sent[path] = submission
     for path, submission in sent.items():
         _against_base(path, submission, there, request, report)
+    refused = {path for path in touched if path not in sent and row_of(path) is None}
+    rows = {path: row for path, row in {**there, **sent}.items() if path not in refused}
+    report.problems += beside_problems(trees, fork, head, beside, rows, request.author)
+    for path in sorted({*sent, *(row for one in beside if (row := row_of(one)))}):
+        if path in rows:
+            report.problems += statistics_problems(trees, head, path, rows[path])
     after = list({**there, **sent}.values())
     for one, problem in together_problems(after):
         if any(one is submission for submission in sent.values()):
@@ -154,7 +124,7 @@ def _one(
         report.refuse(path, "", "a row is removed by the maintainers only")
         return None
     mode, size = trees.files(head, path).get(path, ("", 0))
-    if mode != _PLAIN_FILE:
+    if mode != PLAIN_FILE:
         report.refuse(path, "", "a link, or a file that can be run")
         return None
     if size > LARGEST:

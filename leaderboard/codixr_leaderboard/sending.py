@@ -8,8 +8,11 @@ from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
 from codixr_bench.registry import family_of
 from codixr_bench.result import Result
-from codixr_bench.result_files import LARGEST, parse
+from codixr_bench.result_files import LARGEST, STATISTICS_NAME, parse, result_file
+from codixr_leaderboard.accepted import track_of
 from codixr_leaderboard.ownership import may_change, taken_name
+from codixr_leaderboard.standing import standing_of
+from codixr_leaderboard.statistics_file import slim, statistics_path
 from codixr_leaderboard.submission import (
     RefusedError,
     Submission,
@@ -32,7 +35,10 @@ def submit(
     replace: bool = False,
     today: date | None = None,
 ) -> list[Path]:
-    """Check run results and merge them into ``root/<track>/<model>.json``; returns those files.
+    """Check run results and merge them into ``root/<track>/<model>.json``; returns its files.
+
+    On simulated tracks the ``statistics.parquet`` beside each result goes to
+    ``root/<track>/<model>/<TASK>.parquet``, without its wide columns.
 
     Args:
         files: ``result.json`` files, or runs' folders, of one model.
@@ -47,6 +53,7 @@ def submit(
         RefusedError: a result that fails the check. Nothing is written in either case.
     """
     by_track: dict[str, list[Result]] = {}
+    statistics: dict[tuple[str, str], bytes | None] = {}
     for file in files:
         result = read_result(file)
         if model is not None:
@@ -54,6 +61,7 @@ def submit(
         result = _scored(result)
         check_result(result, f"'{file}'")
         by_track.setdefault(result.track.name, []).append(result)
+        statistics[result.track.name, result.task] = _statistics(file, result)
     names = sorted({result.model.name for results in by_track.values() for result in results})
     if len(names) > 1:
         raise InputError(f"results of several models: {', '.join(names)}; give one name: --model")
@@ -77,10 +85,34 @@ def submit(
         if problems := list(problems_of(fresh)):
             raise RefusedError(f"'{path}'", problems)
         written.append((path, fresh))
+    made: list[Path] = []
     for path, submission in written:
         make_folder(path.parent)
         write_atomically(path, submission.to_json())
-    return [path for path, _ in written]
+        made.append(path)
+        for (track, task), content in sorted(statistics.items()):
+            beside = statistics_path(path, task)
+            if track == submission.track and content is not None:
+                make_folder(beside.parent)
+                write_atomically(beside, content)
+                made.append(beside)
+            elif track == submission.track:
+                # Those of the result that gave way would be another result's.
+                beside.unlink(missing_ok=True)
+    return made
+
+
+def _statistics(file: Path, result: Result) -> bytes | None:
+    """What the row carries of a result's statistics; None without any, and for real patients.
+
+    Raises RefusedError for those that don't give the result's scores.
+    """
+    beside = result_file(file).with_name(STATISTICS_NAME)
+    if not track_of(result).simulated or not beside.is_file():
+        return None
+    content = slim(beside)
+    standing_of(result, content)
+    return content
 
 
 def _merged(path: Path, fresh: Submission, *, replace: bool) -> Submission:

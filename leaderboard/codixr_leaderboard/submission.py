@@ -23,6 +23,7 @@ from codixr_bench.result_files import (
     read_strict,
     result_file,
 )
+from codixr_bench.task import GROUPS
 from codixr_leaderboard.checks import Problem, result_problems
 
 RESULTS = Path("leaderboard/results")
@@ -34,6 +35,10 @@ MOST_EARLIER = 48
 """Results of earlier versions in one file; older ones go."""
 Owner = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}$")]
 """An account's name: letters, digits and hyphens."""
+REPRODUCED = "reproduced.json"
+"""In a row's folder: who made samples anew, and what came of it."""
+BESIDE = frozenset({f"{task.folder}.parquet" for task in GROUPS["all"]} | {REPRODUCED})
+"""What a row's folder may hold."""
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -158,9 +163,17 @@ def results_below(path: Path) -> list[Path]:
     for file in files:
         if file.is_symlink():
             raise InputError(f"'{file}' is a link; put the file itself there")
-        if file.is_file() and file.suffix != ".json":
-            raise InputError(f"'{file}' is not a results file; only NAME.json belongs here")
-    return [file for file in files if file.is_file()]
+        if file.is_file() and file.suffix != ".json" and not _has_row(file):
+            raise InputError(
+                f"'{file}' is not a results file; only NAME.json belongs here, and NAME/ with the "
+                "statistics of its row"
+            )
+    return [file for file in files if file.is_file() and not _has_row(file)]
+
+
+def _has_row(file: Path) -> bool:
+    """Whether a file lies in the folder of a row: ``NAME/TASK.parquet`` beside ``NAME.json``."""
+    return file.name in BESIDE and file.parent.with_name(f"{file.parent.name}.json").is_file()
 
 
 def problems_of(submission: Submission) -> Iterator[Problem]:

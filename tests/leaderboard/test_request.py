@@ -11,10 +11,13 @@ import pytest
 
 from codixr.errors import InputError
 from codixr_bench.cli import main
+from codixr_bench.comparing.reproduction import digest
+from codixr_bench.result import Result
 from codixr_leaderboard.ownership import is_copy, is_reserved, skeleton
 from codixr_leaderboard.request import Report, Request, check_request
 from codixr_leaderboard.sending import submit
 from codixr_leaderboard.submission import Submission, read_submission, slug
+from helpers.statistics_fakes import drawn_columns, encoded, result_of
 from helpers.submission_fakes import Json, a_result, result_json
 
 DAY = date(2026, 11, 20)
@@ -281,3 +284,80 @@ def test_a_files_name_is_no_command_of_a_runner(tmp_path: Path, capsys) -> None:
     assert "::" not in said
     assert "\x1b" not in said
     assert said.count("is refused") == 2
+
+
+COLUMNS = drawn_columns()
+PARQUET = PLACE / "bobs-model" / "T-to-F.parquet"
+
+
+def with_statistics(repo: Repo, seed: int = 0, owner: str = "bob") -> Path:
+    """Bob's row of drawn statistics, and beside it those of a draw of one's choice."""
+    content = Result.model_validate(result_of(COLUMNS, "bobs-model"))
+    repo.write(row("bobs-model", owner, results=(content,)))
+    path = repo.folder / PARQUET
+    path.parent.mkdir()
+    path.write_bytes(encoded(drawn_columns(seed)))
+    return path
+
+
+def test_a_row_comes_with_its_statistics(repo: Repo) -> None:
+    with_statistics(repo)
+    assert reasons(repo.check()) == ""
+
+
+def test_statistics_of_other_samples_are_refused(repo: Repo) -> None:
+    with_statistics(repo, seed=1)
+    assert f"{PARQUET}: scores.auroc_micro.value: its statistics give" in reasons(repo.check())
+
+
+def test_statistics_of_anothers_row_are_refused(repo: Repo) -> None:
+    path = repo.folder / PLACE / "anns-model" / "T-to-F.parquet"
+    path.parent.mkdir()
+    path.write_bytes(encoded(COLUMNS))
+    assert "owner: the statistics of another owner's row" in reasons(repo.check("bob"))
+
+
+def test_statistics_of_no_row_and_of_no_task_are_refused(repo: Repo) -> None:
+    path = with_statistics(repo)
+    path.with_name("F-to-T.parquet").write_bytes(encoded(COLUMNS))
+    orphan = repo.folder / PLACE / "nobody" / "T-to-F.parquet"
+    orphan.parent.mkdir()
+    orphan.write_bytes(encoded(COLUMNS))
+    said = reasons(repo.check())
+    assert "the row has no result that these are of" in said
+    assert "statistics of no row that is accepted" in said
+
+
+def test_a_link_in_the_place_of_statistics_is_refused(repo: Repo) -> None:
+    path = with_statistics(repo)
+    path.unlink()
+    path.symlink_to("/etc/hostname")
+    assert "a link, or a file that can be run" in reasons(repo.check())
+
+
+def attempt(by: str, equal: int = 64) -> Json:
+    return {
+        "task": "T->F", "model_version": "1.0",
+        "statistics_sha256": digest(encoded(COLUMNS)), "by": by, "on": "2026-11-20",
+        "device": "cpu", "studies": 64, "equal": equal,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("by", "author", "said"),
+    [
+        ("cat", "cat", ""),
+        ("cat", "dan", "by: not the account that opened the request"),
+        ("bob", "bob", "by: the row's owner; somebody else has to make the samples"),
+    ],
+)
+def test_an_attempt_is_of_the_account_that_opened_the_request(repo, by, author, said) -> None:
+    path = with_statistics(repo)
+    repo.git("checkout", "-q", "main")
+    repo.commit("bob's row")
+    repo.git("checkout", "-q", "-B", "request")
+    content = {"reproductions": [attempt(by)]}
+    path.with_name("reproduced.json").write_text(json.dumps(content))
+    told = reasons(repo.check(author))
+    assert said in told
+    assert bool(said) == bool(told)

@@ -27,7 +27,7 @@ from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images
 from codixr_bench.backbones.classifier import Classifier
 from codixr_bench.backbones.prompt_space import PromptSpace
-from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
+from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Influence
 from codixr_bench.metrics.agreement import (
     INFLUENCES,
     Measure,
@@ -320,6 +320,41 @@ class Consistency(Family):
                 )
             found.append(clip_agreement(*(Side(m, PromptSpace(m)) for m in task.outputs)))
         return found
+
+    def influences(self, columns: Columns) -> dict[str, Influence]:
+        """Computed anew where what was read, [n, k], is among the columns; else the stored ones."""
+        found = super().influences(columns)
+        for name, measure in _MEASURES.items():
+            made, real = (_sides(columns, f"{name}.{kind}.") for kind in ("generated", "real"))
+            if made is None or real is None:
+                continue
+            once = np.ones((1, len(made[0])), dtype=np.int16)
+            value, most = (float(measure(*sides, once)[0]) for sides in (made, real))
+            of_made, of_real = (INFLUENCES[measure](*sides) for sides in (made, real))
+            found[name] = Influence(of_made - of_made.mean(), value)
+            if most > 0:
+                ratio = (of_made - value / most * of_real) / most
+                found[f"{name}_ratio"] = Influence(ratio - ratio.mean(), value / most)
+        return found
+
+    def about_studies(self, column: str) -> bool:
+        """What was read in the real outputs."""
+        return any(column.startswith(f"{name}.real.") for name in _MEASURES)
+
+
+_MEASURES: dict[str, Measure] = {
+    "view_agreement": mean_correlation,
+    "report_image_agreement": mean_correlation,
+    "clip_agreement": cosine_above_shuffled,
+}
+
+
+def _sides(columns: Columns, prefix: str) -> tuple[Array, Array] | None:
+    """The two outputs as they were read, [n, k] each; None where one is not there."""
+    found = [np.asarray(v, dtype=np.float64) for c, v in columns.items() if c.startswith(prefix)]
+    if len(found) != 2 or any(one.ndim != 2 for one in found):
+        return None
+    return found[0], found[1]
 
 
 CONSISTENCY = Consistency()

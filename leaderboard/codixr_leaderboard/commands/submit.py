@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from codixr import messages
+from codixr_bench.result_files import STATISTICS_NAME
 from codixr_leaderboard.sending import submit
 from codixr_leaderboard.submission import RESULTS
 
@@ -32,6 +33,12 @@ def main(parsed: argparse.Namespace) -> int:
     )
     for path in written:
         print(path)
+    if len({path.suffix for path in written}) == 1:
+        messages.note(
+            "codixr-bench",
+            f"no '{STATISTICS_NAME}' beside the results: on simulated tracks only rows with theirs "
+            "are ranked",
+        )
     if parsed.owner is None:
         messages.note(
             "codixr-bench", "no --owner: a pull request needs one, and only it can change the row"

@@ -9,9 +9,12 @@ from codixr import messages
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr_bench.result_files import RESULT_NAME, read_bytes, read_strict
+from codixr_leaderboard.evidence import study_problems
 from codixr_leaderboard.ownership import together_problems
 from codixr_leaderboard.printed import is_printed, read_printed
 from codixr_leaderboard.request import Request, check_request
+from codixr_leaderboard.standing import standings_of
+from codixr_leaderboard.statistics_file import Table
 from codixr_leaderboard.submission import (
     RefusedError,
     Submission,
@@ -19,10 +22,14 @@ from codixr_leaderboard.submission import (
     read_result,
     read_submission,
     results_below,
+    slug,
     submission_of,
 )
 
 PROGRAM = "codixr-bench"
+Firsts = dict[tuple[str, str], Table]
+"""(track, task) -> the statistics that others are held against, for what they say of the studies.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,10 +53,12 @@ def main(parsed: argparse.Namespace) -> int:
     if not parsed.paths:
         raise InputError("verify what? give a folder, files, or --request BASE..HEAD")
     refused = 0
+    firsts: Firsts = {}
     files = [file for path in parsed.paths for file in _files(path)]
     for file in files:
         try:
             row = _verify(file)
+            known = [] if row is None else _known(file, row, firsts)
             if row is not None:
                 _verify_beside(file, row)
         except InputError as error:
@@ -57,7 +66,7 @@ def main(parsed: argparse.Namespace) -> int:
             is_told = isinstance(error, RefusedError)
             print(_plain(str(error) if is_told else f"'{file}' is refused:\n  {error}"))
         else:
-            print(_plain(f"'{file}' is fine"))
+            print(_plain("\n  ".join([f"'{file}' is fine", *known])))
     messages.say(PROGRAM, f"{len(files)} checked, {refused} refused")
     return 1 if refused else 0
 
@@ -85,6 +94,29 @@ def _verify(file: Path) -> Submission | None:
         check_result(read_result(file), f"'{file}'")
         return None
     return read_submission(file)
+
+
+def _known(file: Path, row: Submission, firsts: Firsts) -> list[str]:
+    """What is known of each result: a line a badge, with its tasks.
+
+    RefusedError for statistics that don't give the row's scores, or of other studies than the first
+    row's that was read.
+    """
+    found = standings_of(file, row)
+    told: dict[str, list[str]] = {}
+    for result in row.results:
+        standing = found[row.track, slug(row.model), result.task]
+        if standing.table is not None:
+            first = firsts.setdefault((row.track, result.task), standing.table)
+            if problems := list(study_problems(result, standing.table, first)):
+                raise RefusedError(f"the statistics of {result.task}", problems)
+        line = str(standing.badge)
+        if standing.unchecked:
+            line += f" but for {', '.join(standing.unchecked)}"
+        if any(not one.is_equal for one in standing.attempts):
+            line += "; somebody's own samples gave other statistics"
+        told.setdefault(line, []).append(result.task)
+    return [f"{line}: {', '.join(tasks)}" for line, tasks in told.items()]
 
 
 def _verify_beside(file: Path, row: Submission) -> None:

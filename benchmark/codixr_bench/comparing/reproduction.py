@@ -1,0 +1,113 @@
+"""What came of making some of a row's samples anew: the record, and the study-by-study comparison.
+
+Two makings of a sample are never equal to the last bit on another processor, so every kind of
+column has a tolerance. Imports no torch.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from codixr_bench.metric import INFLUENCE, Columns
+from codixr_bench.registry import METRICS, load_family
+from codixr_bench.statistics.influence import PSEUDOVALUE
+
+EQUAL_SHARE = 0.95
+"""Of the studies that have to be equal."""
+NUMBERS = 0.02
+"""Between two makings of a probability, a share or an overlap: absolute."""
+LOGITS = 0.2
+"""Between two makings of what an agreement reads: absolute; labels of a report are whole there."""
+_WIDEST = 16
+
+
+class Reproduction(BaseModel):
+    """One attempt, as ``reproduced.json`` of a row holds it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: Annotated[str, StringConstraints(pattern=r"^[FLT+]{1,5}->[FLT+]{1,5}$")]
+    model_version: Annotated[str, StringConstraints(min_length=1, max_length=80)]
+    statistics_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    """Of the file that the new samples were held against."""
+    by: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}$")]
+    """The account that did it."""
+    on: date
+    device: Literal["cpu", "cuda", "mps"]
+    studies: int = Field(ge=1, le=10_000)
+    equal: int = Field(ge=0, le=10_000)
+    """Of ``studies``: all columns of theirs within the tolerances."""
+
+    @property
+    def is_equal(self) -> bool:
+        """The verdict."""
+        return self.equal >= EQUAL_SHARE * self.studies
+
+
+def digest(statistics: bytes) -> str:
+    """What names a statistics file in a record."""
+    return hashlib.sha256(statistics).hexdigest()
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Study by study: the submitted statistics against those of new samples."""
+
+    equal: NDArray[np.bool_]
+    """[k]; all columns of a study within their tolerances."""
+    differing: tuple[tuple[str, int], ...]
+    """(column, studies that differ), the most first."""
+
+    @property
+    def is_equal(self) -> bool:
+        """The verdict."""
+        return bool(self.equal.sum() >= EQUAL_SHARE * len(self.equal))
+
+
+def compare_studies(submitted: Columns, positions: Sequence[int], again: Columns) -> Compared:
+    """Hold the rows ``positions`` of a row's statistics against new ones, [k] rows each.
+
+    Columns that say what a study does to a score of all studies are passed over: they depend on the
+    others. ValueError when the two have no column of a single study in common.
+    """
+    chosen = np.asarray(positions)
+    equal = np.ones(len(chosen), dtype=bool)
+    counts: dict[str, int] = {}
+    names = [name for name in again if _of_one_study(name, again[name])]
+    if not names:
+        raise ValueError("no column of a single study")
+    for name in names:
+        if name not in submitted or np.shape(submitted[name])[1:] != np.shape(again[name])[1:]:
+            same = np.zeros(len(chosen), dtype=bool)
+        else:
+            same = _same(name, np.asarray(submitted[name])[chosen], np.asarray(again[name]))
+        if not same.all():
+            counts[name] = int((~same).sum())
+        equal &= same
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return Compared(equal, tuple(ordered))
+
+
+def _of_one_study(name: str, values: NDArray[np.generic]) -> bool:
+    """Whether a column is of the model's own work on a study, and kept in a row's file."""
+    if name.endswith((PSEUDOVALUE, INFLUENCE)) or name == "patient":
+        return False
+    if values.ndim > 1 and values.shape[1] > _WIDEST:
+        return False
+    return not any(load_family(family).about_studies(name) for family in METRICS)
+
+
+def _same(name: str, old: NDArray[np.generic], new: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """[k]; a whole number is equal, a decision may fall otherwise only where its column is near."""
+    if np.issubdtype(new.dtype, np.integer) or new.dtype == bool:
+        return np.asarray(old == new)
+    within = np.abs(old.astype(np.float64) - new.astype(np.float64)) <= (
+        LOGITS if old.ndim > 1 else NUMBERS
+    )
+    return np.asarray(within if within.ndim == 1 else within.all(axis=1))

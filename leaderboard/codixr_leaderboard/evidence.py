@@ -1,0 +1,150 @@
+"""What a row's statistics show of its scores: every value that follows from them is computed anew.
+
+Three kinds of scores: *recomputed* ones follow from what each study gave (AUROC, F1, BLEU, ROUGE,
+label F1, agreements). Of Fréchet distances the file has each study's influence only: value and
+interval have to fit it, and a forger could make both; ``codixr-bench reproduce-row`` is the answer.
+Of ``clip_agreement`` likewise, whose columns are too wide to carry.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from codixr_bench.comparing.influences import columns_about_studies, influences
+from codixr_bench.metric import INFLUENCE
+from codixr_bench.registry import family_of
+from codixr_bench.result import Result
+from codixr_bench.runs.small_cells import with_counts
+from codixr_bench.score import ClassScore, Score
+from codixr_bench.statistics.influence import PSEUDOVALUE
+from codixr_bench.statistics.influence_interval import standard_error
+from codixr_leaderboard.checks import Problem
+from codixr_leaderboard.statistics_file import Table
+
+TOLERANCE = 1e-6
+"""Of a value computed anew: absolute, and relative for values above 1."""
+NARROWEST = 0.6
+"""The least half width of an interval, in 1.96 standard errors of the influences.
+
+Those of the reference points' scores are 0.79 to 2.5 (phantom, 2,000 studies).
+"""
+SAME_STUDY = 0.1
+"""What two machines may differ by in what they read of the same real picture (logits)."""
+_RECOMPUTED = ("classification", "bleu", "rouge", "report_labels", "consistency")
+"""Families whose scores follow from the columns of each study."""
+_TOO_WIDE = ("clip_agreement", "clip_agreement_ratio")
+_BY_COUNTS = "label_f1"
+"""Their value follows from their counts, and the counts from the columns."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the statistics of one result show."""
+
+    recomputed: tuple[str, ...]
+    """Scores that were computed anew from what each study gave."""
+    unchecked: tuple[str, ...]
+    """Scores that only fit their influences."""
+    problems: tuple[Problem, ...]
+
+
+def evidence_of(result: Result, table: Table) -> Evidence:
+    """Hold the scores of a result against its statistics, ``read_table`` of the row's file."""
+    valued = [score for score in result.scores if score.value is not None]
+    names = [score.name for score in valued]
+    found = influences(table, names)
+    exact = influences({n: c for n, c in table.items() if not _is_influence(n)}, names)
+    recomputed: list[str] = []
+    unchecked: list[str] = []
+    problems: list[Problem] = []
+    for score in valued:
+        where = f"scores.{score.name}"
+        kept = (exact if _follows(score) else found).get(score.name)
+        value = None if kept is None else kept.value
+        if kept is None or value is None:
+            problems.append(Problem(where, "the statistics lack what each study gave to it"))
+            continue
+        (recomputed if _follows(score) or _by_counts(score) else unchecked).append(score.name)
+        if not _close(value, score.value):
+            said = f"its statistics give {value:.6g}, the row has {score.value:.6g}"
+            problems.append(Problem(f"{where}.value", said))
+        elif score.ci95 is not None:
+            error, _ = standard_error(kept.by_study, table.get("patient"))
+            if score.ci95[1] - score.ci95[0] < NARROWEST * 2 * 1.96 * error - TOLERANCE:
+                problems.append(Problem(f"{where}.ci95", "narrower than its statistics allow"))
+    problems += [p for score in valued for p in _count_problems(score, table)]
+    problems += _class_problems(valued, table)
+    return Evidence(tuple(recomputed), tuple(unchecked), tuple(problems))
+
+
+def study_problems(result: Result, table: Table, other: Table) -> Iterator[Problem]:
+    """What the statistics say of the studies themselves, held against another row's."""
+    names = [score.name for score in result.scores]
+    others = columns_about_studies(other, names)
+    for name, column in columns_about_studies(table, names).items():
+        if name in others and not np.allclose(column, others[name], atol=SAME_STUDY, rtol=0.0):
+            yield Problem("statistics", f"'{name}' is not that of these studies")
+
+
+def _is_influence(column: str) -> bool:
+    return column.endswith((PSEUDOVALUE, INFLUENCE))
+
+
+def _follows(score: Score) -> bool:
+    family = family_of(score.name)
+    known = family is not None and family.name in _RECOMPUTED
+    return known and score.name not in _TOO_WIDE and not _by_counts(score)
+
+
+def _by_counts(score: Score) -> bool:
+    return score.name.startswith(_BY_COUNTS)
+
+
+def _close(value: float, stated: float | None) -> bool:
+    return stated is not None and abs(value - stated) <= TOLERANCE * max(1.0, abs(stated))
+
+
+def _count_problems(score: Score, table: Table) -> Iterator[Problem]:
+    (again,) = with_counts([score], table, real_patients=False)
+    if again.counts != score.counts:
+        yield Problem(f"scores.{score.name}.counts", "not those of its statistics")
+    for label, one in again.per_class.items():
+        stated = score.per_class[label].counts
+        if one.counts != stated and (one.counts or _by_counts(score)):
+            where = f"scores.{score.name}.per_class.{label}.counts"
+            yield Problem(where, "not those of its statistics")
+
+
+def _class_problems(scores: list[Score], table: Table) -> Iterator[Problem]:
+    """AUROC of each class, which stands in no count."""
+    for score in scores:
+        base, bracket, view = score.name.partition("[")
+        if base != "auroc_macro":
+            continue
+        for label, one in score.per_class.items():
+            columns = [
+                table.get(f"classification{bracket}{view}.{kind}.{label}")
+                for kind in ("probability", "label")
+            ]
+            if one.value is None:
+                continue
+            where = f"scores.{score.name}.per_class.{label}"
+            if columns[0] is None or columns[1] is None:
+                yield Problem(where, "the statistics lack its columns")
+            else:
+                yield from _class_problem(where, one, columns[0], columns[1])
+
+
+def _class_problem(
+    where: str, one: ClassScore, probability: np.ndarray, label: np.ndarray
+) -> Iterator[Problem]:
+    present, absent = (np.sort(probability[label == kind]) for kind in (1, 0))
+    if (one.n_pos, one.n_neg) != (len(present), len(absent)) or not len(present) or not len(absent):
+        yield Problem(f"{where}.n_pos", "not those of its statistics")
+        return
+    below = np.searchsorted(absent, present, "left") + np.searchsorted(absent, present, "right")
+    value = float(below.sum()) / (2.0 * len(present) * len(absent))
+    if not _close(value, one.value):
+        said = f"its statistics give {value:.6g}, the row has {one.value:.6g}"
+        yield Problem(f"{where}.value", said)

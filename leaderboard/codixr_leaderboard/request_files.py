@@ -1,0 +1,113 @@
+"""What a pull request puts beside rows: their statistics, and who made samples anew.
+
+Read as data with ``git show``, after a look at mode and size. A row's statistics are its owner's;
+an attempt to reproduce it is of the account that opened the request, and not the owner's.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from codixr.errors import InputError
+from codixr_bench.comparing.reproduction import Reproduction
+from codixr_leaderboard.checks import Problem
+from codixr_leaderboard.ownership import MAINTAINERS, may_change
+from codixr_leaderboard.repository import PLAIN_FILE, Repository
+from codixr_leaderboard.standing import read_reproductions, standing_of
+from codixr_leaderboard.statistics_file import LARGEST, statistics_path
+from codixr_leaderboard.submission import BESIDE, REPRODUCED, RESULTS, RefusedError, Submission
+
+_BESIDE = re.compile(
+    rf"({RESULTS.as_posix()}/[a-z0-9-]{{1,40}}/[a-z0-9-]{{1,80}})/([A-Za-z+-]{{1,20}}\.[a-z]{{4,7}})"
+)
+Told = Iterator[tuple[str, Problem]]
+"""(where, problem)"""
+
+
+def row_of(path: str) -> str | None:
+    """The row that a file lies beside; None for a file that is no such one."""
+    found = _BESIDE.fullmatch(path)
+    return f"{found[1]}.json" if found and found[2] in BESIDE else None
+
+
+def beside_problems(
+    trees: Repository,
+    fork: str,
+    head: str,
+    changed: Sequence[str],
+    rows: Mapping[str, Submission],
+    author: str,
+) -> Told:
+    """Files of no row, of another owner's, or of a kind that doesn't belong there."""
+    for path in changed:
+        row = rows.get(row_of(path) or "")
+        if row is None:
+            yield path, Problem("", "statistics of no row that is accepted")
+        elif path.endswith(f"/{REPRODUCED}"):
+            yield from _attempt_problems(trees, (fork, head), path, row, author)
+        elif not may_change(row, author) and author != MAINTAINERS:
+            yield path, Problem("owner", "the statistics of another owner's row")
+        elif not any(path == _place(path, result.task) for result in row.results):
+            yield path, Problem("", "the row has no result that these are of")
+
+
+def statistics_problems(trees: Repository, head: str, path: str, row: Submission) -> Told:
+    """Every statistics file of a row at ``head`` that doesn't give its scores."""
+    folder = Path(path).with_suffix("").as_posix()
+    files = trees.files(head, folder)
+    for result in row.results:
+        name = statistics_path(Path(path), result.task).as_posix()
+        if name not in files:
+            continue
+        try:
+            content = _read(trees, head, name, files[name])
+            standing_of(result, content)
+        except RefusedError as error:
+            for problem in error.problems:
+                yield name, problem
+        except InputError as error:
+            yield name, Problem("", str(error))
+
+
+def _attempt_problems(
+    trees: Repository, between: tuple[str, str], path: str, row: Submission, author: str
+) -> Told:
+    """Attempts are added, each by the account that opened the request; none is changed."""
+    try:
+        before, after = (_attempts(trees, revision, path) for revision in between)
+    except RefusedError as error:
+        for problem in error.problems:
+            yield path, problem
+        return
+    except InputError as error:
+        yield path, Problem("", str(error))
+        return
+    if author == MAINTAINERS:
+        return
+    if any(one not in after for one in before):
+        yield path, Problem("", "an attempt is removed or changed by the maintainers only")
+    fresh = [one for one in after if one not in before]
+    if any(one.by != author for one in fresh):
+        yield path, Problem("by", "not the account that opened the request")
+    if author == (row.owner or MAINTAINERS):
+        yield path, Problem("by", "the row's owner; somebody else has to make the samples")
+
+
+def _attempts(trees: Repository, revision: str, path: str) -> tuple[Reproduction, ...]:
+    about = trees.files(revision, path).get(path)
+    if about is None:
+        return ()
+    return read_reproductions(_read(trees, revision, path, about), "it")
+
+
+def _read(trees: Repository, revision: str, path: str, about: tuple[str, int]) -> bytes:
+    mode, size = about
+    if mode != PLAIN_FILE:
+        raise InputError("a link, or a file that can be run")
+    if size > LARGEST:
+        raise InputError(f"{size:,} bytes; at most {LARGEST:,}")
+    return trees.read(revision, path)
+
+
+def _place(path: str, task: str) -> str:
+    return statistics_path(Path(row_of(path) or ""), task).as_posix()

@@ -1,0 +1,133 @@
+"""What is known of a row's result: self-reported, statistics checked, or reproduced.
+
+On simulated tracks only results with checked statistics are ranked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from codixr.errors import InputError
+from codixr_bench.comparing.reproduction import Reproduction, digest
+from codixr_bench.result import Result
+from codixr_bench.result_files import parse, read_bytes, read_strict
+from codixr_leaderboard.accepted import track_of
+from codixr_leaderboard.checks import Problem
+from codixr_leaderboard.evidence import evidence_of
+from codixr_leaderboard.statistics_file import LARGEST, Table, read_table, statistics_path
+from codixr_leaderboard.submission import REPRODUCED, RefusedError, Submission, refused, slug
+
+
+class Badge(StrEnum):
+    """How much of a result somebody else has seen."""
+
+    SELF_REPORTED = "self-reported"
+    """The file's own arithmetic is checked."""
+    CHECKED = "statistics checked"
+    """Scores were computed anew from what each study gave."""
+    REPRODUCED = "reproduced"
+    """Somebody else made samples anew, and they gave the same statistics."""
+
+
+class Reproductions(BaseModel):
+    """What ``reproduced.json`` of a row holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reproductions: tuple[Reproduction, ...] = Field(max_length=200)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of one result."""
+
+    badge: Badge = Badge.SELF_REPORTED
+    recomputed: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    """Scores that only fit the influences that the file states."""
+    attempts: tuple[Reproduction, ...] = ()
+    """Of this version and these statistics, by others than the owner; newest first."""
+    table: Table | None = None
+
+    @property
+    def differing(self) -> tuple[Reproduction, ...]:
+        """Attempts that came to other statistics."""
+        return tuple(one for one in self.attempts if not one.is_equal)
+
+
+Standings = Mapping[tuple[str, str, str], Standing]
+"""(track, the model's file name, task) -> what is known."""
+
+
+def standing_of(
+    result: Result,
+    statistics: bytes | None,
+    attempts: tuple[Reproduction, ...] = (),
+    owner: str | None = None,
+) -> Standing:
+    """Check a result's statistics, where there are any.
+
+    Raises RefusedError for statistics that don't give the result's scores, InputError for a file
+    that is none, and for one of a track of patients.
+    """
+    if statistics is None:
+        return Standing()
+    what = f"the statistics of {result.task}"
+    if not track_of(result).simulated:
+        raise InputError(f"{what}: those of a track of patients stay on the machine that made them")
+    table = read_table(statistics, result.track.n, what)
+    found = evidence_of(result, table)
+    if found.problems:
+        raise RefusedError(what, found.problems)
+    name = digest(statistics)
+    ours = [
+        one
+        for one in attempts
+        if (one.task, one.model_version, one.statistics_sha256)
+        == (result.task, result.model.version, name)
+        and one.by != owner
+    ]
+    ours.sort(key=lambda one: (one.on, one.by), reverse=True)
+    is_reproduced = bool(ours) and all(one.is_equal for one in ours)
+    badge = Badge.REPRODUCED if is_reproduced else Badge.CHECKED
+    return Standing(badge, found.recomputed, found.unchecked, tuple(ours), table)
+
+
+def read_reproductions(content: bytes, what: str) -> tuple[Reproduction, ...]:
+    """The attempts that a ``reproduced.json`` tells of; RefusedError for another file."""
+    raw = read_strict(content, what)
+    with refused(what):
+        found = parse(Reproductions, raw, what).reproductions
+    wrong = [one for one in found if one.equal > one.studies]
+    if wrong:
+        raise RefusedError(what, [Problem("equal", "more than the studies that were made")])
+    return found
+
+
+def standings_of(path: Path, submission: Submission) -> dict[tuple[str, str, str], Standing]:
+    """What is known of each result of the row in ``path``, by the files beside it.
+
+    Raises as ``standing_of``; InputError for statistics of a task that the row doesn't have.
+    """
+    folder, tasks = path.with_suffix(""), {result.task for result in submission.results}
+    expected = {statistics_path(path, task).name for task in tasks} | {REPRODUCED}
+    for file in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if file.is_symlink() or not file.is_file():
+            raise InputError(f"'{file}' is no plain file; put the file itself there")
+        if file.name not in expected:
+            raise InputError(f"'{file}': the row has no result that this is of")
+    attempts: tuple[Reproduction, ...] = ()
+    if (file := folder / REPRODUCED).is_file():
+        attempts = read_reproductions(read_bytes(file, f"'{file}'"), f"'{file}'")
+    found = {}
+    for result in submission.results:
+        file = statistics_path(path, result.task)
+        content = None
+        if file.is_file():
+            content = read_bytes(file, f"'{file}'", largest=LARGEST)
+        key = (submission.track, slug(submission.model), result.task)
+        found[key] = standing_of(result, content, attempts, submission.owner)
+    return found
