@@ -19,14 +19,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for side in ("a", "b"):
         parser.add_argument(side, type=Path, metavar=side.upper(), help=RESULT_HELP)
     parser.add_argument("--scores", metavar="A,B", help="only these scores; default: all")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write the differences as a page, too"
+    )
     parser.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
 
 
 def main(parsed: argparse.Namespace) -> int:
     """Compare two results, or two folders of them; exit code 0, whatever differs."""
-    found = compare_all(load_sides(parsed.a), load_sides(parsed.b), names_of(parsed.scores))
+    only = names_of(parsed.scores)
+    found = compare_all(load_sides(parsed.a), load_sides(parsed.b), only)
     differences = [one for comparison in found for one in comparison.differences]
     corrected = dict(zip(differences, holm([d.p_value for d in differences]), strict=True))
+    if parsed.html is not None:
+        from codixr_bench.comparing.page import save_comparison
+
+        save_comparison(parsed.html, found, corrected, only)
+        messages.say(PROGRAM, f"page in {parsed.html}")
     if parsed.json:
         print(json.dumps([_as_json(comparison, corrected) for comparison in found], indent=2))
         return 0

@@ -1,4 +1,4 @@
-"""Scores become files and a table: ``result.json``, ``statistics.parquet``, ``grid.png``."""
+"""Scores become files: ``statistics.parquet``, ``grid.png``, ``report.html``, ``result.json``."""
 
 import io
 import time
@@ -30,6 +30,7 @@ from codixr_bench.runs.references import metrics_of, references
 from codixr_bench.runs.scoring import SampleSource, prepare_metrics, score_samples
 from codixr_bench.runs.several import combined
 from codixr_bench.runs.small_cells import with_counts
+from codixr_bench.show.page import REPORT_NAME, run_page
 from codixr_bench.statistics.influence import as_pseudovalues
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
@@ -156,10 +157,14 @@ def finish(
     values = {score.name: score.value for score in result.scores}
     statistics = as_pseudovalues(whole.statistics, values)
     write_atomically(folder / STATISTICS_NAME, encode_statistics(statistics, len(dataset)))
+    grid = None
     if track.shows_content or show_content:
         _draw_grid(folder, source, dataset, result)
+        grid = (folder / GRID_NAME).read_bytes()
+    scale = scale_beside(folder, result)
+    write_atomically(folder / REPORT_NAME, run_page(result, scale, grid))
     result.save(folder / RESULT_NAME)
-    return ScoredRun(result, folder, scale_beside(folder, result))
+    return ScoredRun(result, folder, scale)
 
 
 def scale_beside(folder: Path, result: Result) -> tuple[Result, ...]:

@@ -1,8 +1,9 @@
 """One task of a run: generate what is missing, then score all.
 
 ``FOLDER/samples/`` is the SampleStore; ``result.json`` (aggregates only), ``statistics.parquet``
-(one row a study, no id) and ``grid.png`` stand beside it. A run that is started again finds what is
-there and makes the rest: the same bytes, except for the timings in ``result.json``.
+(one row a study, no id), ``grid.png`` and ``report.html`` stand beside it. A run that is started
+again finds what is there and makes the rest: the same bytes, except for the timings in
+``result.json``.
 """
 
 import shutil
@@ -35,6 +36,7 @@ from codixr_bench.runs.processes import Processes
 from codixr_bench.runs.record import RECORD_NAME, RunRecord
 from codixr_bench.runs.scoring import load_networks
 from codixr_bench.runs.store import SampleStore
+from codixr_bench.show.page import REPORT_NAME
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 
@@ -115,7 +117,7 @@ def make_samples(
                     "it; keep it where your agreement allows",
                 )
             if options.overwrite:
-                for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME):
+                for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME, REPORT_NAME):
                     (folder / name).unlink(missing_ok=True)
                 if sample == 0:
                     remove_more_samples(folder)

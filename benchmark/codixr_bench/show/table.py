@@ -14,6 +14,7 @@ from codixr_bench.result import Result
 from codixr_bench.score import Score
 from codixr_bench.show.columns import Column, Columns, Paper
 from codixr_bench.show.number import MISSING, cell, interval, number
+from codixr_bench.show.remarks import remarks
 from codixr_bench.task import Task
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ def print_table(
     """
     paper = Paper(console)
     scale = [other for other in scale if _comparable(result, other)]
-    paper.line(_heading(result), style="bold")
+    paper.line(heading(result), style="bold")
     if result.coverage.scored != result.coverage.expected:
         counted = f"{result.coverage.scored:,} of {result.coverage.expected:,} samples scored"
         paper.line(counted, style="bold red")
     paper.table(_scores_table(result, scale))
-    for view in _views(result):
+    for view in views(result):
         paper.table(_class_table(view, [result, *scale]))
-    for note in [*_not_scored(result), *_caveats(result)]:
+    for note in remarks(result):
         paper.line(note, style="yellow")
 
 
@@ -68,9 +69,9 @@ def print_summary(
         name = score.name.partition("[")[0]
         # Broken at its last underline: the task and the model need the width.
         head = "_\n".join(name.rsplit("_", 1))
-        table.heads.append(Column(f"{head}\n{_arrow(score)}", "right"))
+        table.heads.append(Column(f"{head}\n{arrow(score)}", "right"))
     if agreement is not None:
-        table.heads.append(Column(f"agreement\n{_arrow(agreement)}", "right"))
+        table.heads.append(Column(f"agreement\n{arrow(agreement)}", "right"))
     for result in results:
         group = [result, *(other for other in scale if _comparable(result, other))]
         for output in Task.parse(result.task).outputs:
@@ -105,12 +106,12 @@ def _scores_table(result: Result, scale: Sequence[Result]) -> Columns:
         table.row(
             [
                 score.name,
-                _arrow(score),
-                _whole(score),
-                "" if _only_classes(score) else interval(score, " – "),
-                *([_skill(score)] if with_skill else []),
+                arrow(score),
+                whole(score),
+                "" if only_classes(score) else interval(score, " – "),
+                *([skill(score)] if with_skill else []),
                 *([f"{score.n:,}"] if with_n else []),
-                *(_whole(other) if other else MISSING for other in beside),
+                *(whole(other) if other else MISSING for other in beside),
             ]
         )
         if (unrelated := score.unrelated) is not None:
@@ -124,12 +125,12 @@ def _scores_table(result: Result, scale: Sequence[Result]) -> Columns:
 def _class_table(view: str, results: Sequence[Result]) -> Columns:
     """One row a family and model; one column a pathology, by the paper's short names."""
     result = results[0]
-    families = [score for score in result.scores if score.per_class and _view(score) == view]
+    families = [score for score in result.scores if score.per_class and view_of(score) == view]
     labels = list(dict.fromkeys(label for score in families for label in score.per_class))
     heads = [Column(_HEADS.get(label, label), "right") for label in labels]
     table = Columns([Column(f"pathology {view}", cut=True), *heads], gap=1)
     for family in families:
-        head = f"{_title(family.name)} {_arrow(family)} "
+        head = f"{title(family.name)} {arrow(family)} "
         for one in results:
             score = one.score(family.name)
             if score is None:
@@ -142,57 +143,32 @@ def _class_table(view: str, results: Sequence[Result]) -> Columns:
     return table
 
 
-def _skill(score: Score) -> str:
+def skill(score: Score) -> str:
     """0.00 for one answer to everything, 1.00 for the ceiling; a dash where it has no meaning."""
-    if score.skill is None or score.skill.value is None or _only_classes(score):
+    if score.skill is None or score.skill.value is None or only_classes(score):
         return MISSING
     return f"{score.skill.value:.2f}"
 
 
-def _whole(score: Score) -> str:
+def whole(score: Score) -> str:
     """A score's value, unless it mixes what can't be mixed."""
-    return MISSING if _only_classes(score) else number(score.name, score.value)
+    return MISSING if only_classes(score) else number(score.name, score.value)
 
 
-def _only_classes(score: Score) -> bool:
+def only_classes(score: Score) -> bool:
+    """Whether only its classes are numbers, and their mean mixes what can\'t be mixed."""
     facts = facts_of(score.name)
     return facts is not None and facts.only_classes
 
 
-def _caveats(result: Result) -> list[str]:
-    """What their families say of the values; equal words of several scores stand once."""
-    said: dict[str, list[str]] = {}
-    for score in result.scores:
-        family = family_of(score.name)
-        for caveat in family.caveats(score) if family else ():
-            said.setdefault(caveat, []).append(score.name)
-    return [f"{', '.join(names)}: {caveat}" for caveat, names in said.items()]
-
-
-def _views(result: Result) -> list[str]:
+def views(result: Result) -> list[str]:
     """``[F]``, ``[L]`` or nothing: the outputs that have scores by class, in order."""
-    return list(dict.fromkeys(_view(score) for score in result.scores if score.per_class))
+    return list(dict.fromkeys(view_of(score) for score in result.scores if score.per_class))
 
 
-def _view(score: Score) -> str:
+def view_of(score: Score) -> str:
+    """``[F]``, ``[L]`` or nothing."""
     return "".join(score.name.partition("[")[1:])
-
-
-def _not_scored(result: Result) -> list[str]:
-    """A line for every score or pathology without a value, and why."""
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for score in result.scores:
-        if score.value is None:
-            reasons.setdefault(("", score.reason or "no reason given"), []).append(score.name)
-        for label, one in score.per_class.items():
-            if one.value is None:
-                key = (label, one.reason or "no reason given")
-                reasons.setdefault(key, []).append(score.name)
-    return [
-        f"{label or ', '.join(names)}: not scored: {reason}"
-        + (f" ({', '.join(names)})" if label else "")
-        for (label, reason), names in reasons.items()
-    ]
 
 
 def _summary_columns(scores: Sequence[Score]) -> tuple[list[Score], Score | None]:
@@ -247,7 +223,7 @@ def _about(score: Score) -> "About | None":
     return None if facts is None else facts.about
 
 
-def _title(name: str) -> str:
+def title(name: str) -> str:
     """What a score's classes are called: ``chex AUROC``; its name where its family says nothing."""
     base = name.partition("[")[0]
     facts = facts_of(name)
@@ -263,7 +239,8 @@ def _lead(name: str) -> str:
     return parsed.lead if parsed else ""
 
 
-def _heading(result: Result) -> str:
+def heading(result: Result) -> str:
+    """The task, the model, and the studies."""
     track = result.track
     return (
         f"{result.task} · {result.model.name} {result.model.version} · "
@@ -279,5 +256,6 @@ def _first_output(result: Result) -> Modality:
     return Task.parse(result.task).outputs[0]
 
 
-def _arrow(score: Score) -> str:
+def arrow(score: Score) -> str:
+    """The better direction."""
     return "↑" if score.higher_is_better else "↓"

@@ -1,5 +1,6 @@
 """Paired comparison: influences against resampling, p-values against SciPy, error rates."""
 
+import html
 import json
 from pathlib import Path
 
@@ -319,6 +320,22 @@ def test_the_command_prints_a_table_or_json(
         assert row["p"] <= row["p_holm"]
     assert main(["compare", str(first), str(second), "--scores", "nope"]) == 2
     assert "has no score 'nope'" in capsys.readouterr().err
+
+
+def test_the_page_has_the_numbers_of_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = pair(tmp_path, 300, worse=0.5)
+    page = tmp_path / "new" / "page.html"
+    assert main(["compare", str(first), str(second), "--html", str(page)]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if " to " in line]
+    text = page.read_text(encoding="utf-8")
+    for row in rows:
+        for cell in (row[0], *row[2:5], " to ".join((row[5], row[7]))):
+            assert html.escape(cell) in text, row
+    assert text.count("B is better") == len(rows) > 10
+    assert main(["compare", str(first), str(second), "--html", str(tmp_path)]) == 2
+    assert "is a folder: give a file" in capsys.readouterr().err
 
 
 def test_intervals_of_the_difference_cover_and_nulls_are_rarely_rejected() -> None:

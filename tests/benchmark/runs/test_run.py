@@ -1,5 +1,6 @@
 """Whole runs: killed, interrupted, shared by processes, repeated, scored again."""
 
+import base64
 import csv
 import io
 import json
@@ -244,6 +245,7 @@ def test_openi_is_scored_without_a_picture_and_shows_no_content() -> None:
     assert found["track"]["n"] == 3921
     assert 0 < scores(folder)["bleu_1"] < 1
     assert not (folder / "grid.png").exists()
+    assert "<img" not in (folder / "report.html").read_text()
     assert "chest" not in (folder / "result.json").read_text().lower()
 
 
@@ -258,7 +260,9 @@ def test_real_is_the_upper_end() -> None:
     found = scores(f"runs/phantom-{LIMIT}/L-to-F+T/real")
     assert found["bleu_4"] == pytest.approx(1)
     assert found["fid_phantom"] == pytest.approx(0, abs=1e-3)
-    assert Path(f"runs/phantom-{LIMIT}/L-to-F+T/real/grid.png").is_file()
+    grid = Path(f"runs/phantom-{LIMIT}/L-to-F+T/real/grid.png").read_bytes()
+    page = Path(f"runs/phantom-{LIMIT}/L-to-F+T/real/report.html").read_text()
+    assert base64.b64encode(grid).decode() in page
 
 
 def export(folder: Path, store: SampleStore, name: str) -> None:
@@ -317,7 +321,8 @@ def test_a_folder_of_others_results_is_refused(capsys: pytest.CaptureFixture[str
     assert main(["score", "--samples", "theirs", *options, "--out", "scored"]) == 0
     assert main(["run", *options, "--model", "noise", "--out", "scored"]) == 2
     assert "without its samples" in capsys.readouterr().err
-    assert sorted(contents(Path("scored"))) == ["grid.png", "result.json", "statistics.parquet"]
+    files = ["grid.png", "report.html", "result.json", "statistics.parquet"]
+    assert sorted(contents(Path("scored"))) == files
     assert main(["run", *options, "--model", "noise", "--out", "scored", "--overwrite"]) == 0
 
 

@@ -1,0 +1,36 @@
+"""What a reader must know beside a result's numbers: what is missing, and what they don't mean."""
+
+from codixr_bench.registry import family_of
+from codixr_bench.result import Result
+
+
+def remarks(result: Result) -> list[str]:
+    """A line each: scores and pathologies without a value, then what families say of theirs."""
+    return [*not_scored(result), *caveats(result)]
+
+
+def caveats(result: Result) -> list[str]:
+    """What their families say of the values; equal words of several scores stand once."""
+    said: dict[str, list[str]] = {}
+    for score in result.scores:
+        family = family_of(score.name)
+        for caveat in family.caveats(score) if family else ():
+            said.setdefault(caveat, []).append(score.name)
+    return [f"{', '.join(names)}: {caveat}" for caveat, names in said.items()]
+
+
+def not_scored(result: Result) -> list[str]:
+    """A line for every score or pathology without a value, and why."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for score in result.scores:
+        if score.value is None:
+            reasons.setdefault(("", score.reason or "no reason given"), []).append(score.name)
+        for label, one in score.per_class.items():
+            if one.value is None:
+                key = (label, one.reason or "no reason given")
+                reasons.setdefault(key, []).append(score.name)
+    return [
+        f"{label or ', '.join(names)}: not scored: {reason}"
+        + (f" ({', '.join(names)})" if label else "")
+        for (label, reason), names in reasons.items()
+    ]
