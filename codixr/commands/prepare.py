@@ -84,6 +84,7 @@ def _plan(options: argparse.Namespace) -> "Plan":
                 volumes=options.volumes,
                 reports=options.reports,
                 labels=options.labels,
+                projections=options.projections,
                 image_size=options.image_size,
                 limit=options.limit,
             )

@@ -106,12 +106,19 @@ def _add_ct(tracks: Tracks) -> None:
         "its report and labels (extra: pip install 'codixr[ct]').",
         allow_abbrev=False,
     )
-    parser.add_argument(
+    scans = parser.add_mutually_exclusive_group(required=True)
+    scans.add_argument(
         "--volumes",
         type=Path,
-        required=True,
         metavar="DIR",
         help="holds .nii or .nii.gz files, or folders of DICOM slices, at any depth",
+    )
+    scans.add_argument(
+        "--projections",
+        type=Path,
+        metavar="DIR",
+        help="in place of volumes: pictures that were projected already, in folders AP and LATERAL "
+        "(DRR-RATE), taken as they are",
     )
     parser.add_argument(
         "--reports",

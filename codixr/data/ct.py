@@ -13,11 +13,12 @@ Notable:
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codixr.data.ct_projections import ProjectionMaker, find_projections
 from codixr.data.ct_render import (
     GAMMA,
     GAP,
@@ -27,15 +28,15 @@ from codixr.data.ct_render import (
     render_views,
     working_voxel,
 )
+from codixr.data.ct_scan import VIEWS, PlannedScan
 from codixr.data.ct_tables import VOLUME_SUFFIXES, CtTables, read_tables, volume_name
 from codixr.data.ct_volume import dicom_files, read_ct
 from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import Step
 from codixr.data.preparation_plan import Made, Plan, Reject, reject_reason
-from codixr.data.shard_file import Row
 from codixr.data.sizes import check_image_size
 from codixr.data.splits import holdout_split
-from codixr.data.study import SPLITS, Split, Study
+from codixr.data.study import SPLITS, Split
 from codixr.errors import InputError
 
 VERSION = "1"
@@ -49,23 +50,13 @@ _CT_RATE = re.compile(r"((?:train|valid)_\d+)_([a-z]+)_\d+")
 class CtOptions:
     """What ``codixr prepare ct`` is told."""
 
-    volumes: Path
+    volumes: Path | None
     reports: Path
     labels: Path | None = None
+    projections: Path | None = None
+    """In place of ``volumes``: a folder of pictures that somebody projected (DRR-RATE)."""
     image_size: int = 256
     limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedScan:
-    """One scan: its volumes best first (paths under the folder), its report and labels."""
-
-    study: str
-    subject: str
-    split: Split
-    volumes: tuple[str, ...]
-    report: str
-    labels: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +66,7 @@ class CtMaker:
     root: Path
     size: int
 
-    def __call__(self, item: PlannedScan) -> Made:
+    def __call__(self, item: PlannedScan[str]) -> Made:
         """Render the first volume that can be read."""
         rejects: list[Reject] = []
         for name in item.volumes:
@@ -87,21 +78,8 @@ class CtMaker:
             except (InputError, OSError) as error:
                 rejects.append(Reject(name, "volume", reject_reason(error, path)))
                 continue
-            study = Study(
-                study_id=item.study,
-                subject_id=item.subject,
-                split=item.split,
-                frontal=frontal,
-                lateral=lateral,
-                report=item.report,
-                labels=dict(zip(OBSERVATIONS, item.labels, strict=True)),
-            )
-            sources = {
-                "frontal": digest,
-                "lateral": digest,
-                "report": hashlib.sha256(item.report.encode()).hexdigest(),
-            }
-            return Made(Row(study, sources, volume.notes), rejects=tuple(rejects))
+            row = item.row(frontal, lateral, dict.fromkeys(VIEWS, digest), volume.notes)
+            return Made(row, rejects=tuple(rejects))
         return Made(None, "no readable volume", tuple(rejects))
 
 
@@ -115,22 +93,31 @@ class _Scan:
 
 
 def plan_ct(options: CtOptions) -> Plan:
-    """Read the tables and list the volumes; no volume is opened.
+    """Read the tables and list the volumes, or the projections; none is opened.
 
     InputError: no such folder or table, no column for volumes or reports, nothing in common.
     """
-    check_renderer()
     size = options.image_size
     check_image_size(size)
     if options.limit is not None and options.limit < 1:
         raise InputError(f"--limit {options.limit} leaves no study; use 1 or more")
-    found, twice = _find_volumes(options.volumes)
+    maker: CtMaker | ProjectionMaker
+    found: Mapping[str, Any]
+    if options.projections is not None:
+        where, maker = options.projections, ProjectionMaker(options.projections, size)
+        found, twice = find_projections(where)
+    elif options.volumes is not None:
+        check_renderer()
+        where, maker = options.volumes, CtMaker(options.volumes, size)
+        found, twice = _find_volumes(where)
+    else:
+        raise InputError("no scans: give --volumes DIR, or --projections DIR")
     tables = read_tables(options.reports, options.labels)
     ledger: list[Step] = []
     scans = _scans(tables, found.keys(), twice, ledger)
     if not scans:
         raise InputError(
-            f"--reports: no row of '{options.reports}' names a volume under '{options.volumes}' "
+            f"--reports: no row of '{options.reports}' names a scan under '{where}' "
             f"(column '{tables.volume_column}') and has a report (column "
             f"'{tables.report_column}')"
         )
@@ -139,7 +126,7 @@ def plan_ct(options: CtOptions) -> Plan:
         removed = {"over --limit": over}
         ledger.append(_step("--limit", len(scans), len(chosen), removed))
     split_of = holdout_split((scans[s].patient for s in chosen), TEST_SHARE, VAL_SHARE, SEED)
-    items: dict[Split, list[PlannedScan]] = {split: [] for split in SPLITS}
+    items: dict[Split, list[PlannedScan[Any]]] = {split: [] for split in SPLITS}
     for name in chosen:
         scan = scans[name]
         split = split_of[scan.patient]
@@ -152,9 +139,9 @@ def plan_ct(options: CtOptions) -> Plan:
         version=VERSION,
         simulated=False,
         image_size=size,
-        recipe=_recipe(tables, options.limit),
+        recipe=_recipe(tables, options.limit, projected=options.projections is not None),
         items=items,
-        make=CtMaker(options.volumes, size),
+        make=maker,
         sources=tables.sources,
         ledger=tuple(ledger),
     )
@@ -199,13 +186,18 @@ def _step(name: str, before: int, after: int, removed: dict[str, int]) -> Step:
     return Step(name=name, unit="studies", before=before, after=after, removed=removed)
 
 
-def _recipe(tables: CtTables, limit: int | None) -> dict[str, Any]:
+def _recipe(tables: CtTables, limit: int | None, *, projected: bool) -> dict[str, Any]:
+    drawing: dict[str, Any] = {"projections": "as they are"}
+    if not projected:
+        drawing = {
+            "geometry": {"source_mm": SOURCE_DISTANCE, "gap_mm": GAP, "margin_mm": MARGIN},
+            "display": {"window": list(WINDOW), "gamma": GAMMA},
+        }
     return {
         "report": tables.report_column.lower(),
         "patients": "column" if tables.patient_column else "file names",
         "labels": sorted(tables.labelled),
-        "geometry": {"source_mm": SOURCE_DISTANCE, "gap_mm": GAP, "margin_mm": MARGIN},
-        "display": {"window": list(WINDOW), "gamma": GAMMA},
+        **drawing,
         "split": {"rule": "holdout", "seed": SEED, "test": TEST_SHARE, "val": VAL_SHARE},
         "limit": limit,
         "tables": {name: source.sha256 for name, source in tables.sources.items()},

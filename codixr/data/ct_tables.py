@@ -19,7 +19,7 @@ from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import SourceFile
 from codixr.errors import InputError
 
-VOLUME_COLUMNS = ("volumename", "volume", "filename", "file")
+VOLUME_COLUMNS = ("volumename", "volume", "filename", "file", "imagename", "image")
 REPORT_COLUMNS = (
     "impression", "impressions", "impressions_en", "report", "findings", "findings_en",
 )  # fmt: skip
@@ -27,6 +27,8 @@ PATIENT_COLUMNS = ("patient", "patient_id", "patientid", "subject_id", "subject"
 SAME_AS = {"lung nodule": "Lung Lesion"}
 """Label names of others that mean one of ours; equal names need no entry."""
 VOLUME_SUFFIXES = (".nii.gz", ".nii")
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+"""Of projections, in tables and folders."""
 
 _LABEL_OF = {name.lower(): name for name in OBSERVATIONS} | SAME_AS
 _VALUES = {"1": 1, "0": 0, "-1": -1, "": None, "nan": None}
@@ -129,7 +131,7 @@ def _labels_of(table: Sequence[Mapping[str, str]], volume_column: str, path: Pat
 def volume_name(name: str) -> str:
     """A volume's name as a table and a folder both give it: no path, no suffix."""
     last = name.strip().replace("\\", "/").rstrip("/").rpartition("/")[2]
-    for suffix in VOLUME_SUFFIXES:
+    for suffix in (*VOLUME_SUFFIXES, *_PICTURE_SUFFIXES):
         if last.endswith(suffix):
             return last.removesuffix(suffix)
     return last

@@ -38,6 +38,7 @@ MIN_HU, MAX_HU = -1024.0, 3071.0
 
 _INSTALL = "reading CT needs nibabel and nanodrr: pip install 'codixr[ct]'"
 _CURE = "export or download it again"
+_INDEX = "DICOMDIR"
 _UNCOMPRESSED = (
     "1.2.840.10008.1.2",
     "1.2.840.10008.1.2.1",
@@ -208,7 +209,7 @@ def _slices(folder: Path, skipped: list[str]) -> Iterator[_Slice]:
 def _no_slice(dataset: Any) -> str | None:
     """What a file is that lies beside slices and isn't one; None for a slice."""
     if "DirectoryRecordSequence" in dataset:
-        return "DICOMDIR"
+        return _INDEX
     if "PixelData" not in dataset and "Rows" not in dataset:
         return "a report without a picture"
     if "LOCALIZER" in (dataset.get("ImageType") or ()):
@@ -257,14 +258,21 @@ def _read_slice(path: Path, skipped: list[str]) -> _Slice | None:
 
 
 def dicom_files(folder: Path) -> list[Path]:
-    """The DICOM files directly in ``folder``, told by their content, by name."""
-    found = []
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and not path.name.startswith("."):
-            with path.open("rb") as file:
-                if file.read(132)[128:] == b"DICM":
-                    found.append(path)
+    """The DICOM files directly in ``folder``, told by their content, by name.
+
+    A copied disc has its index (DICOMDIR) there alone: then those of the folders below it too.
+    """
+    found = [path for path in sorted(folder.iterdir()) if _is_dicom_file(path)]
+    if [path.name for path in found] == [_INDEX]:
+        found += [path for path in sorted(folder.glob("*/**/*")) if _is_dicom_file(path)]
     return found
+
+
+def _is_dicom_file(path: Path) -> bool:
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def _check_count(shape: Sequence[int], path: Path) -> None:

@@ -241,6 +241,8 @@ def _check_inflated(path: Path, content: bytes | None, head: bytes) -> None:
 def _check_pixel_data(dataset: Dataset, path: Path, content: bytes | None) -> None:
     if "PixelData" in dataset:
         return
+    if "DirectoryRecordSequence" in dataset:
+        raise PictureError(f"{path}: a DICOMDIR, the index of a disc: give the pictures beside it")
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
         raise PictureError(
             f"{path}: floating point pixels, whose white is unknown; {REEXPORT}", "of unknown white"

@@ -81,7 +81,8 @@ def _open(path: Path, source: io.BytesIO) -> PILImage.Image:
         head = source.getvalue()[:4]
         if head in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             raise PictureError(
-                f"{path}: damaged, or a kind of TIFF that isn't read; save it with 8 or 16 bits"
+                f"{path}: damaged, or a kind of TIFF that isn't read; "
+                "save it as a grey PNG of 8 or 16 bits"
             ) from None
         raise PictureError(
             f"{path}: is damaged, or not a {KINDS} file (DICOM has DICM at byte 128)"
@@ -99,15 +100,17 @@ def _decode(path: Path, picture: PILImage.Image, content: bytes) -> Radiograph:
     if picture.format == "PNG" and content[24] == 16 and picture.mode in ("RGB", "RGBA", "LA"):
         return _grey(path, _deep_png(picture, content))
     white = _white(picture)
-    min_is_white = picture.mode.startswith("I;") and _tag(picture, _TIFF_PHOTOMETRIC) == [
-        _MIN_IS_WHITE
-    ]
+    # Pillow turns 8 bits and fewer itself.
+    min_is_white = (picture.mode == "F" or picture.mode.startswith("I;")) and _tag(
+        picture, _TIFF_PHOTOMETRIC
+    ) == [_MIN_IS_WHITE]
     transparent = picture.info.get("transparency")
     picture.load()
     picture = ImageOps.exif_transpose(picture)
     mode = picture.mode
     if mode == "F":
-        return Radiograph(_check_floats(path, np.asarray(picture, np.float32)))
+        values = _check_floats(path, np.asarray(picture, np.float32))
+        return Radiograph(1 - values if min_is_white else values)
     if mode.startswith("I"):
         values = np.asarray(picture)
         # Pillow reads some 16-bit files as 32-bit ones; true 32-bit ones have no known white.
@@ -187,7 +190,8 @@ def _read_npy(path: Path, source: io.BytesIO) -> Radiograph:
     try:
         major, _ = np.lib.format.read_magic(source)
         read: Any = np.lib.format.read_array_header_1_0 if major == 1 else _header_2
-        shape, _, dtype = read(source)
+        shape, _, stored = read(source)
+        dtype = stored.newbyteorder("=")
         check_size(path, *(max(1, int(n)) for n in (shape[-1], np.prod(shape[:-1], dtype=object))))
         source.seek(0)
         values = np.load(source, allow_pickle=False)

@@ -190,7 +190,7 @@ class ExternalSamples:
         _, height, width = picture.shape
         side = self._size or height
         if (height, width) != (side, side):
-            return f"wrong-sized (not {side}×{side}; --resize makes them so)"
+            return f"wrong-sized (not {side}×{side}; `score --resize` makes them so)"
         return "all-black" if picture.max() == 0 else None
 
     def _read_reports(self, problems: _Problems) -> dict[int, str]:

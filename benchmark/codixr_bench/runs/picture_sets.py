@@ -23,6 +23,7 @@ import numpy as np
 
 from codixr.data.dicom import is_dicom
 from codixr.data.picture import SUFFIXES, read_pixels
+from codixr.data.plain_picture import read_plain
 from codixr.data.png import from_levels
 from codixr.data.prepared import PreparedDataset, is_prepared
 from codixr.data.study import SPLITS, Image, Split
@@ -212,8 +213,8 @@ def _pictures_in(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _holds_dicom(path: Path) -> bool:
-    """DICOM files often have a number for a name."""
-    if not path.is_file():
+    """DICOM files often have a number for a name; a DICOMDIR is the index of a disc."""
+    if not path.is_file() or path.name == "DICOMDIR":
         return False
     with path.open("rb") as file:
         head = file.read(132)
@@ -268,14 +269,17 @@ def _parquet(source: Path, files: Sequence[Path], view: Modality) -> PictureSet:
         columns[path] = known[0]
         n += metadata.num_rows
 
+    notes: Counter[str] = Counter()
+
     def read() -> Iterator[tuple[str, Image]]:
         for path, column in columns.items():
-            yield from _from_parquet(path, column)
+            yield from _from_parquet(path, column, notes)
 
-    return PictureSet(source, n, read)
+    return PictureSet(source, n, read, notes)
 
 
-def _from_parquet(path: Path, column: str) -> Iterator[tuple[str, Image]]:
+def _from_parquet(path: Path, column: str, notes: Counter[str]) -> Iterator[tuple[str, Image]]:
+    """Our own 16-bit PNGs, and pictures of any other form that the reader knows."""
     import pyarrow.parquet as pq
 
     from codixr_bench.runs.store import decode_png
@@ -288,9 +292,12 @@ def _from_parquet(path: Path, column: str) -> Iterator[tuple[str, Image]]:
             if not isinstance(content, bytes):
                 raise InputError(f"{name}: no picture in column {column}")
             try:
-                yield name, decode_png(content)
-            except ValueError as error:
-                raise InputError(f"{name}: {error}") from error
+                picture = decode_png(content)
+            except ValueError:
+                found = read_plain(Path(name), content)
+                picture = found.pixels[None]
+                notes.update(found.notes)
+            yield name, picture
             row += 1
 
 

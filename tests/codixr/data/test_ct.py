@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +212,49 @@ def test_what_lies_beside_the_slices_is_passed_over_with_a_note(tmp_path):
     assert read_ct(folder, 4.0).notes == (
         "passed over in its folder: a report without a picture, a scout",
     )
+
+
+def write_disc(folder, hu):
+    """A series as a disc of a hospital holds it: a DICOMDIR, the slices three folders deeper."""
+    from pydicom import dcmread
+    from pydicom.fileset import FileSet
+    from pydicom.uid import generate_uid
+
+    disc = FileSet()
+    series = write_series(folder.parent / "series", hu)
+    for number, path in enumerate(sorted(series.iterdir())):
+        slice_ = dcmread(path)
+        slice_.SOPClassUID = slice_.file_meta.MediaStorageSOPClassUID
+        slice_.SOPInstanceUID = slice_.file_meta.MediaStorageSOPInstanceUID
+        slice_.PatientID, slice_.PatientName = "phantom", "phantom"
+        slice_.StudyInstanceUID = generate_uid(entropy_srcs=["study"])
+        slice_.StudyDate, slice_.StudyTime, slice_.StudyID = "20000101", "000000", "1"
+        slice_.SeriesNumber, slice_.InstanceNumber = 1, number
+        disc.add(slice_)
+    disc.write(folder)
+    shutil.rmtree(series)
+    return folder
+
+
+def test_a_copied_disc_is_one_volume_and_its_index_is_passed_over(plain, tmp_path):
+    disc = write_disc(tmp_path / "clinic", chest())
+    assert sorted(path.name for path in disc.iterdir())[0] == "DICOMDIR"
+    for ours, theirs in zip(views(disc), plain, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    assert read_ct(disc, 4.0).notes == ("passed over in its folder: DICOMDIR",)
+    table = tmp_path / "reports.csv"
+    table.write_text("volume,report\nclinic,A report.\n")
+    [item] = plan_ct(CtOptions(tmp_path, table)).items["test"]
+    assert item.volumes == ("clinic",)
+
+
+def test_an_index_beside_the_slices_is_passed_over_with_a_note(tmp_path):
+    disc = write_disc(tmp_path / "clinic", chest()[:, :, 10:40])
+    slices = [path for path in disc.rglob("*") if path.is_file() and path.name != "DICOMDIR"]
+    for path in slices:
+        path.rename(disc / path.name)
+    assert len(slices) == 30
+    assert read_ct(disc, 4.0).notes == ("passed over in its folder: DICOMDIR",)
 
 
 def test_qform_and_sform_that_name_other_sides_are_refused(tmp_path):

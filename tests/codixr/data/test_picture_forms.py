@@ -105,11 +105,23 @@ ACCEPTED = {
     "tiled TIFF": (tiff(DEEP, tile=(32, 32)), 0),
     "packed TIFF": (tiff(DEEP, compression="zlib", predictor=True), 0),
     "float TIFF": (tiff((DEEP / 65535).astype(np.float32)), 1e-6),
+    "white-is-zero float TIFF": (
+        tiff((1 - DEEP / 65535).astype(np.float32), photometric="miniswhite"), 1e-6,
+    ),
+    "big TIFF": (tiff(DEEP, bigtiff=True), 0),
+    "ImageJ's TIFF": (tiff(DEEP, imagej=True), 0),
+    "OME TIFF": (tiff(DEEP, ome=True, metadata={"axes": "YX"}), 0),
+    "turned 16-bit TIFF": (tiff(np.rot90(DEEP).copy(), extratags=[(274, 3, 1, 6, True)]), 0),
+    "TIFF in planes": (
+        tiff(np.stack([RAMP] * 3), photometric="rgb", planarconfig="separate"), 0,
+    ),
     "colour TIFF": (tiff(np.repeat(RAMP[..., None], 3, 2), photometric="rgb"), 0),
     "CMYK TIFF": (pil("CMYK", ".tif"), 0),
     "turned TIFF": (tiff(np.rot90(RAMP).copy(), extratags=[(274, 3, 1, 6, True)]), 0),
     "8-bit NumPy": (npy(RAMP), 0),
     "16-bit NumPy": (npy(DEEP[None]), 0),
+    "big-endian NumPy": (npy(DEEP.astype(">u2")), 0),
+    "NumPy by columns": (npy(np.asfortranarray(DEEP)), 0),
     "float NumPy": (npy((DEEP / 65535).astype(np.float64)), 1e-6),
     "DICOM": (dicom(), 0),
     "inverted DICOM": (dicom(PhotometricInterpretation="MONOCHROME1", inverted=True), 1e-6),
@@ -173,8 +185,18 @@ REFUSED = {
     "signed 8-bit TIFF": (tiff(RAMP.astype(np.int8)), "signed integers", "of unknown white"),
     "32-bit TIFF": (tiff(DEEP.astype(np.uint32) * 9), "white is unknown", "of unknown white"),
     "16-bit colour TIFF": (
-        tiff(np.repeat(DEEP[..., None], 3, 2), photometric="rgb"), "16 bits a channel", "corrupt",
+        tiff(np.repeat(DEEP[..., None], 3, 2), photometric="rgb"),
+        "in colours or with alpha, of 16 bits a channel; save it in grey, or with 8 bits a channel",
+        "corrupt",
     ),
+    "16-bit TIFF with alpha": (
+        tiff(
+            np.dstack([DEEP, DEEP]), photometric="minisblack", extrasamples=["unassalpha"],
+            planarconfig="contig",
+        ),
+        "save it as a grey PNG of 8 or 16 bits", "corrupt",
+    ),
+    "64-bit TIFF": (tiff(RAMP.astype(np.uint64)), "save it as a grey PNG", "corrupt"),
     "pages": (
         tiff(np.stack([RAMP, RAMP]), photometric="minisblack"), "2 frames", "of several frames",
     ),
