@@ -200,7 +200,8 @@ def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     """The command that ``arguments`` begin with, and its own ones, parsed; InputError."""
     name, *rest = arguments
     command = load(name)
-    return command, parser_of(name, command).parse_args(rest)
+    # Intermixed: `table II --own RESULT` is what people write.
+    return command, parser_of(name, command).parse_intermixed_args(rest)
 
 
 def load(name: str) -> Command:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codixr import atomic
-from codixr_bench.cli import CALLS_PLUG_INS, COMMANDS, main
+from codixr_bench.cli import CALLS_PLUG_INS, COMMANDS, main, parse
 
 BENCH = [sys.executable, "-m", "codixr_bench.cli"]
 
@@ -182,3 +182,15 @@ def test_help_of_a_supervised_command_is_no_sudden_death(command: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"usage: codixr-bench {command}")
+
+
+def test_options_may_stand_between_files():
+    for words in (["table", "II", "--own", "a", "b"], ["table", "--own", "II", "a", "b"]):
+        _, parsed = parse(words)
+        assert (parsed.table, parsed.own, [str(one) for one in parsed.results]) == (
+            "II",
+            True,
+            ["a", "b"],
+        )
+    _, parsed = parse(["plot", "a", "--score", "bleu_4", "b", "--to", "plot.svg"])
+    assert len(parsed.files) == 2

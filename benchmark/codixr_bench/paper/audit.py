@@ -94,7 +94,10 @@ def read_table(content: str, what: str) -> PrintedTable:
     """Parse a CSV; InputError names the row and column of a cell that can't be read."""
     lines = [line for line in csv.reader(io.StringIO(content)) if any(c.strip() for c in line)]
     if len(lines) < 2 or len(lines[0]) < 2:
-        raise InputError(f"{what}: a table has a line of heads, a first column of names, and cells")
+        raise InputError(
+            f"{what}: a table has a line of heads, a first column of names, and cells, with commas "
+            "between them"
+        )
     heads = [head.strip() for head in lines[0]][1:]
     lowered = [head.lower() for head in heads]
     if twice := sorted({head for head in lowered if lowered.count(head) > 1}):
