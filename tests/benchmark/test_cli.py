@@ -192,5 +192,5 @@ def test_options_may_stand_between_files():
             True,
             ["a", "b"],
         )
-    _, parsed = parse(["plot", "a", "--score", "bleu_4", "b", "--to", "plot.svg"])
+    _, parsed = parse(["plot", "intervals", "a", "--score", "bleu_4", "b", "--to", "plot.svg"])
     assert len(parsed.files) == 2

@@ -78,7 +78,10 @@ class Block:
         return self.rows[0].source
 
     def best(self) -> set[tuple[int, int]]:
-        """(row, column) of the best of each column, ties too; the real data don't compete."""
+        """(row, column) of the best of each column, ties too, unless all are alike.
+
+        The real data don't compete.
+        """
         found: set[tuple[int, int]] = set()
         for judge in {row.judge for row in self.rows}:
             racing = [
@@ -92,7 +95,7 @@ class Block:
                     for i, row in racing
                     if (value := row.entries[column].value) is not None
                 }
-                if len(values) > 1:
+                if len(set(values.values())) > 1:
                     first = min(values.values()) if self.lower else max(values.values())
                     found |= {(i, column) for i, value in values.items() if value == first}
         return found
