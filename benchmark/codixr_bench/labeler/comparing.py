@@ -5,12 +5,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from codixr.errors import InputError
-from codixr_bench.labeler.agreement import CLASSES, Tally
+from codixr_bench.labeler.agreement import Tally
 from codixr_bench.labeler.labels import Labels
 
 Labelled = tuple[str, Labels]
 """Identity and labels."""
 _SHOWN = 12
+_HEADS = ("differ", "same", "either", "kappa", "pres.", "unc.", "abs.", "none")
+"""Short, so that a terminal of 80 columns shows every digit."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,9 @@ def print_comparison(comparison: Comparison, *, ids: bool) -> None:
     from rich.table import Table
 
     console = Console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("observation", no_wrap=True)
-    for head in ("differ", "same", "mentioned", "kappa", *CLASSES):
+    for head in _HEADS:
         table.add_column(head, justify="right")
     differing = comparison.tally.differing
     for one in comparison.tally.agreements():
@@ -126,9 +128,9 @@ def _footing(comparison: Comparison) -> str:
         if count
     )
     return (
-        f"{comparison.matched:,} reports, {how}{alone}; same: equal labels; mentioned: equal where "
-        "either mentions it; kappa: Cohen's over the four classes, then of each class against the "
-        "rest"
+        f"{comparison.matched:,} reports, {how}{alone}; same: equal labels; either: equal where "
+        "either mentions it; kappa: Cohen's over the four classes, then of each against the rest: "
+        "present, uncertain, absent, not mentioned"
     )
 
 

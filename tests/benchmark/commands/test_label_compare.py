@@ -65,6 +65,16 @@ def test_the_table_names_reports_only_when_asked(tmp_path, capsys):
     assert "Edema: differs in 5004" in capsys.readouterr().out
 
 
+def test_the_table_fits_a_terminal_of_80_columns(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    a = mimic_like(tmp_path / "a.csv.gz", 1)
+    assert main(["label", "--compare", a, a]) == 0
+    out = capsys.readouterr().out
+    assert "…" not in out
+    edema = next(line for line in out.splitlines() if line.startswith("Edema"))
+    assert edema.split()[1:5] == ["0", "1.000", "1.000", "1.000"]
+
+
 def plain(path, labels):
     with path.open("w", newline="") as file:
         rows = [["Reports", *OBSERVATIONS]]
