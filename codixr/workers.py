@@ -28,8 +28,9 @@ def end_with_parent() -> None:
     its parent's answers to SIGTERM and SIGHUP.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for one in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(one, signal.SIG_DFL)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        if (number := getattr(signal, name, None)) is not None:
+            signal.signal(number, signal.SIG_DFL)
     _ask_the_kernel()
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
 

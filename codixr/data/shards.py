@@ -12,11 +12,9 @@ Notable:
 """
 
 import csv
-import fcntl
 import hashlib
 import io
 import multiprocessing
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -44,6 +42,7 @@ from codixr.data.preparation_plan import SHARD_SIZE, Made, Plan, Reject
 from codixr.data.shard_file import Row, read_note, write_shard
 from codixr.data.study import SPLITS, Split
 from codixr.errors import InputError
+from codixr.locks import lock_folder, unlock
 from codixr.modality import Modality
 from codixr.progress import Progress
 from codixr.workers import end_with_parent
@@ -329,17 +328,13 @@ def hash_file(path: Path) -> str:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        handle = lock_folder(folder)
     except BlockingIOError as error:
-        os.close(handle)
         raise InputError(
             f"another process is preparing into '{folder}': wait for it, or use another --out"
         ) from error
-    except OSError:
-        pass  # some network file systems have no locks
     try:
         yield
     finally:
-        os.close(handle)
+        unlock(handle)

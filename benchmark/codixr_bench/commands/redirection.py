@@ -7,7 +7,6 @@ is removed, the table goes to the terminal. In any other case nothing is touched
 ends in ``-`` is refused with a line on quoting.
 """
 
-import fcntl
 import os
 import stat
 import sys
@@ -99,6 +98,10 @@ def _modality_file() -> Path | None:
     Found by its inode, so that it works without ``/proc``: regular, empty, opened by ``>`` and not
     by ``>>``, with one name, which is a set of modalities.
     """
+    if sys.platform == "win32":
+        return None  # its shells tell no one how a file was opened
+    import fcntl
+
     try:
         status = os.fstat(_STDOUT)
         flags = fcntl.fcntl(_STDOUT, fcntl.F_GETFL)

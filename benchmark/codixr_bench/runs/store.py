@@ -6,9 +6,7 @@ output modality a column: ``F`` and ``L`` as 16-bit PNG bytes (rounding below 1.
 run's fingerprint. Equal samples make equal bytes.
 """
 
-import fcntl
 import io
-import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -25,6 +23,7 @@ from codixr import messages
 from codixr.atomic import make_folder, remove_parts, write_atomically
 from codixr.data.study import Image
 from codixr.errors import InputError
+from codixr.locks import lock_folder, unlock
 from codixr.modality import Modality
 from codixr_bench.model import Content, Sample
 from codixr_bench.runs.record import RECORD_NAME, RunRecord
@@ -98,9 +97,8 @@ class SampleStore:
 
     def close(self) -> None:
         """Let another process write to the folder."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        unlock(self._lock)
+        self._lock = None
 
     def __len__(self) -> int:
         return self.record.n
@@ -204,20 +202,13 @@ class SampleStore:
             )
 
     def _take_lock(self) -> None:
-        lock = os.open(self.folder, os.O_RDONLY)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = lock_folder(self.folder)
         except BlockingIOError as error:
-            os.close(lock)
             raise InputError(
                 f"another process is writing samples to '{self.folder}': wait for it, "
                 "or use another --out"
             ) from error
-        except OSError:
-            # Some network file systems have no locks: go on without.
-            os.close(lock)
-        else:
-            self._lock = lock
 
 
 def encode_chunk(positions: range, samples: Sequence[Sample], task: Task) -> bytes:
