@@ -1,5 +1,8 @@
 """The jobs of a preparation, done by Ray Data on one machine or many that share a file system."""
 
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -33,6 +36,8 @@ def run_on_ray(
     if started:
         ray.init(num_cpus=workers, log_to_driver=False, include_dashboard=False)
     try:
+        if started:
+            _hang_up_as_exit()
         ray.data.DataContext.get_current().enable_progress_bars = False
         done = ray.data.range(len(sent), override_num_blocks=len(sent)).map(do, concurrency=workers)
         for row in done.iter_rows():
@@ -40,3 +45,16 @@ def run_on_ray(
     finally:
         if started:
             ray.shutdown()
+
+
+def _hang_up_as_exit() -> None:
+    """Have SIGHUP end the command as Ray has SIGTERM end it: by an exit, which stops the cluster.
+
+    Two helpers of Ray's outlive a driver that a signal ends at once.
+    """
+    if (
+        threading.current_thread() is threading.main_thread()
+        and hasattr(signal, "SIGHUP")
+        and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL  # nohup: stays ignored
+    ):
+        signal.signal(signal.SIGHUP, lambda number, frame: sys.exit(128 + number))

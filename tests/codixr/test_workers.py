@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,8 +87,8 @@ def gone(pids: set[int], seconds: float) -> bool:
     return not alive(pids)
 
 
-def kill_when_it_works(command: list[str], by: signal.Signals) -> set[int]:
-    """Start it, wait until its pool has two busy workers, end it by a signal; its offspring."""
+def kill_when_it_works(command: list[str], by: signal.Signals, busy: float = 0.5) -> set[int]:
+    """Start it, let its pool work for ``busy`` seconds, end it by a signal; its offspring."""
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -95,7 +96,7 @@ def kill_when_it_works(command: list[str], by: signal.Signals) -> set[int]:
     while len(offspring(process.pid)) < 2 and time.monotonic() < end:
         assert process.poll() is None, "it ended before its pool began"
         time.sleep(0.02)
-    time.sleep(0.5)
+    time.sleep(busy)
     below = offspring(process.pid)
     assert len(below) >= 2
     os.kill(process.pid, by)
@@ -120,6 +121,7 @@ def test_a_killed_preparation_leaves_no_worker(root):
 @pytest.mark.parametrize("by", SIGNALS)
 @pytest.mark.parametrize("pool", POOLS)
 def test_no_signal_leaves_a_worker_of_any_pool(pool, by, root):
+    shutil.rmtree(root / "out", ignore_errors=True)  # all the work is still to be done
     assert gone(kill_when_it_works(POOLS[pool](root), by), PATIENCE * SECONDS)
 
 
@@ -131,7 +133,7 @@ def test_a_preparation_killed_by_each_signal_ends_with_the_same_bytes(root, tmp_
         for folder in folders
     ]
     for by in SIGNALS:
-        assert gone(kill_when_it_works(commands[1], by), PATIENCE * SECONDS)
+        assert gone(kill_when_it_works(commands[1], by, busy=0.1), PATIENCE * SECONDS)
     for command in commands:
         subprocess.run(command, check=True, capture_output=True)
     whole, killed = (
