@@ -14,6 +14,8 @@ from codixr_bench.labeler.tables import Named
 from codixr_bench.labeler.text_files import Source, open_source, unharmed
 
 _TEXTS = (".txt", ".txt.gz")
+_NOT_A_TEXT = "._"
+"""What macOS writes beside each file on another system's disk, and into its zip archives."""
 
 
 def texts_of(folder: Path) -> tuple[list[Path], str]:
@@ -23,6 +25,8 @@ def texts_of(folder: Path) -> tuple[list[Path], str]:
     for place, subfolders, names in os.walk(folder):
         subfolders.sort()
         for name in names:
+            if name.startswith(_NOT_A_TEXT):
+                continue
             if name.lower().endswith(_TEXTS):
                 found.append(Path(place, name))
             elif not name.startswith("."):
@@ -51,7 +55,11 @@ def open_zip(source: Source) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo], st
         archive = zipfile.ZipFile(source.seekable())
     except zipfile.BadZipFile as error:
         raise InputError(f"{source.what} is a damaged zip archive") from error
-    members = [info for info in archive.infolist() if not info.is_dir()]
+    members = [
+        info
+        for info in archive.infolist()
+        if not info.is_dir() and not Path(info.filename).name.startswith(_NOT_A_TEXT)
+    ]
     if any(info.filename == "[Content_Types].xml" for info in members):
         raise InputError(f"{source.what} is an Office file: save it as CSV (UTF-8)")
     texts = [info for info in members if info.filename.lower().endswith(".txt")]

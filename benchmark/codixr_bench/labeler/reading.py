@@ -110,6 +110,11 @@ def _csv(source: Source, reading: Reading) -> Reports:
     cells, _ = tables.first_rows(source, separator)
     named = reading.column is not None or reading.identity is not None
     if not named and len(cells) == 1:
+        if other := tables.other_separator(source):
+            raise InputError(
+                f"{source.what}: its first row is a header with the separator {other!r}: "
+                f"--delimiter {other!r}"
+            )
         header = tables.is_header(cells)
         if header:
             Columns(source.what, cells, None, None)

@@ -21,6 +21,8 @@ Named = tuple[str, str]
 SEPARATORS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 """Words for ``--delimiter``; one character stands for itself."""
 _TRIED = ",;\t|"
+_MAYBE = _TRIED + "^~"
+_NAME_WORDS = 3
 _REPORTS = frozenset(
     (
         "report", "reports", "text", "texts", "impression", "impressions", "finding", "findings",
@@ -89,6 +91,21 @@ def separator_of(source: Source, column: str | None) -> str:
         elif len(first) == len(second) > 1 and is_header(first):
             return separator
     return ","
+
+
+def other_separator(source: Source) -> str:
+    """A separator that would make a header of the first row, though none was found or given; ''.
+
+    A report in one column may hold any of these marks; a header's names are short, and the row
+    under it is cut as often.
+    """
+    for separator in _MAYBE:
+        first, second = first_rows(source, separator)
+        if len(first) != len(second) or len(first) < 2 or not is_header(first):
+            continue
+        if all(len(name.split()) <= _NAME_WORDS for name in first):
+            return separator
+    return ""
 
 
 def first_rows(source: Source, separator: str) -> tuple[list[str], list[str]]:

@@ -307,3 +307,25 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of(tmp_path):
 def test_paths_of_folders_that_are_not_there_are_named(tmp_path, capsys):
     assert main(["label", str(tmp_path / "no"), "-o", str(Path("x") / "y" / "o.csv")]) == 2
     assert "does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("mark", "given"), [("^", []), ("~", []), ("|", ["--delimiter", ","])])
+def test_a_header_with_another_separator_is_not_labelled(tmp_path, capsys, mark, given):
+    path, out = tmp_path / "reports.csv", tmp_path / "labels.csv"
+    path.write_text(table([("s1", "No edema.")], mark))
+    assert main(["label", str(path), *given, "-o", str(out)]) == 2
+    assert f"a header with the separator '{mark}'" in capsys.readouterr().err
+    assert not out.exists()
+    assert main(["label", str(path), "--delimiter", mark, "-o", str(out)]) == 0
+
+
+def test_what_macos_writes_beside_a_file_is_no_report(tmp_path):
+    archive, folder, out = tmp_path / "a.zip", tmp_path / "texts", tmp_path / "labels.csv"
+    archive.write_bytes(zipped([("s1.txt", "No edema."), ("__MACOSX/._s1.txt", "Mac OS X")]))
+    folder.mkdir()
+    (folder / "s1.txt").write_text("No edema.")
+    (folder / "._s1.txt").write_text("Mac OS X")
+    for place in (archive, folder):
+        assert main(["label", str(place), "-o", str(out)]) == 0
+        with out.open(newline="") as file:
+            assert [row[0] for row in csv.reader(file)] == ["file", "s1.txt"]
