@@ -112,6 +112,10 @@ def _read_nifti(path: Path) -> _Stored:
         if len(shape) != 3:
             raise InputError(f"{path}: {len(shape)} axes; a CT volume has three")
         _check_count(shape, path)
+        if image.get_data_dtype().kind not in "iuf":
+            raise InputError(
+                f"{path}: holds colours or complex numbers; a CT has one value a voxel"
+            )
         stored: Any = image.dataobj
         values = np.asanyarray(stored.get_unscaled()).reshape(shape)
         slope, intercept = stored.slope, stored.inter

@@ -121,6 +121,8 @@ BROKEN = {
     "truncated": lambda p: p.write_bytes(write_nifti(p, chest()).read_bytes()[:4000]),
     "NIfTI": lambda p: p.write_bytes(b"nothing of the kind" * 50),
     "three": lambda p: _two_frames(p),
+    "colours or complex": lambda p: _of_type(p, [("R", "u1"), ("G", "u1"), ("B", "u1")]),
+    "one value a voxel": lambda p: _of_type(p, np.complex64),
     "no lungs": lambda p: write_nifti(p, _without_lungs()),
 }  # fmt: skip
 
@@ -131,6 +133,12 @@ def _two_frames(path):
     nibabel.save(
         nibabel.Nifti1Image(np.stack([chest()] * 2, axis=3), np.diag([4.0, 4, 5, 1])), path
     )
+
+
+def _of_type(path, dtype):
+    import nibabel
+
+    nibabel.save(nibabel.Nifti1Image(np.zeros((88, 64, 56), dtype), np.diag([4.0, 4, 5, 1])), path)
 
 
 def _turned(degrees):
