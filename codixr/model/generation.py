@@ -131,7 +131,15 @@ def decoded(
     return decode(tokenizer, ids)
 
 
-def as_type(images: list[Tensor], output_type: OutputType) -> Any:
+def made_as(made: Mapping[Modality, list[Any]], output_type: OutputType) -> Generation:
+    """A call's samples by output, in the form that the caller wants."""
+    reports: Any = made.get(Modality.T)
+    if reports and output_type == "latent":
+        reports = torch.stack(reports)
+    return Generation({m: _as_type(x, output_type) for m, x in made.items() if m.is_image}, reports)
+
+
+def _as_type(images: list[Tensor], output_type: OutputType) -> Any:
     """Pictures [1, S, S] in [0, 1] in the form that the caller wants."""
     if output_type == "pil":
         return [PILImage.fromarray((x[0] * 255).round().byte().numpy()) for x in images]

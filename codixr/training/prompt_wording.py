@@ -140,14 +140,16 @@ class WordingStage(Stage):
         device = self.null.device
         ids, mask = encode(self.tokenizer, [*texts, ""], self.preset.prompt.max_tokens)
         wanted = torch.cat([wanted.to(device), self.null[None]])
-        losses = []
+        losses = torch.zeros(len(wanted), device=device)
         for part in mask.sum(1).argsort().chunk(PARTS):
             width = int(mask[part].sum(1).max())
             found = self.encoder.encode_text(
                 ids[part, :width].to(device), mask[part, :width].to(device)
             )
-            losses.append((found - wanted[part.to(device)]).square().sum(1))
-        return {"loss": torch.cat(losses).sum() / (len(texts) + 1)}
+            losses[part.to(device)] = (found - wanted[part.to(device)]).square().sum(1)
+        # Every process has the empty text: it weighs as one of the whole batch's.
+        whole = self.config.batch
+        return {"loss": (losses[:-1].mean() * whole + losses[-1]) / (whole + 1)}
 
     def finish(self) -> None:
         """Write the tokenizer, both towers, and the preset that they belong to."""
