@@ -14,7 +14,7 @@ from codixr.atomic import is_disk_full, no_space
 from codixr.errors import InputError
 
 if TYPE_CHECKING:
-    from codixr.training.recipes import StageConfig
+    from codixr.training.stage_config import StageConfig
 
 _EXAMPLES = """\
 examples:

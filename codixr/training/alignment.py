@@ -16,8 +16,8 @@ from codixr.training.denoising import add_noise, target
 from codixr.training.draw import Draw
 from codixr.training.folder import TrainingFolder, stage_command
 from codixr.training.latent_diffusion import LatentStage, conditions
-from codixr.training.recipes import AlignmentTraining
 from codixr.training.stage import Batch
+from codixr.training.stage_config import AlignmentTraining
 
 F, L, T = Modality.F, Modality.L, Modality.T
 

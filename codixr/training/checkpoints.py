@@ -14,7 +14,8 @@ import torch
 from codixr.atomic import remove_parts, replacing
 from codixr.errors import InputError
 from codixr.messages import note
-from codixr.training.recipes import StageConfig, contradiction
+from codixr.training.recipes import contradiction
+from codixr.training.stage_config import StageConfig
 
 VERSION = 1
 

@@ -25,8 +25,8 @@ from codixr.training.average import Average
 from codixr.training.checkpoints import CheckpointFolder
 from codixr.training.draw import Draw, epoch_rows
 from codixr.training.processes import shares
-from codixr.training.recipes import StageConfig
 from codixr.training.stage import Stage
+from codixr.training.stage_config import StageConfig
 
 Preview = Callable[[int], None]
 

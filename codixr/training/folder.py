@@ -32,7 +32,7 @@ from codixr.training.cache import hash_weights
 from codixr.training.data import OpenData, TrainingStudies
 from codixr.training.disk import disk_of
 from codixr.training.processes import join_processes
-from codixr.training.recipes import StageConfig
+from codixr.training.stage_config import StageConfig
 
 MAKERS = {
     "image_vae": "image-vae",

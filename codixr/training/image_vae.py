@@ -15,8 +15,8 @@ from codixr.modality import Modality
 from codixr.model.image_vae import ImageVAE
 from codixr.training.draw import Draw
 from codixr.training.folder import TrainingFolder
-from codixr.training.recipes import ImageVAETraining
 from codixr.training.stage import Batch, Stage
+from codixr.training.stage_config import ImageVAETraining
 
 F, L = Modality.F, Modality.L
 

@@ -21,8 +21,8 @@ from codixr.training.denoising import (
 )
 from codixr.training.draw import Draw
 from codixr.training.folder import TrainingFolder
-from codixr.training.recipes import DenoiserTraining
 from codixr.training.stage import Batch, Stage
+from codixr.training.stage_config import DenoiserTraining
 
 T = Modality.T
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from codixr.errors import InputError
-from codixr.training.recipes import StageConfig
+from codixr.training.stage_config import StageConfig
 
 
 class OutOfMemoryError(InputError):

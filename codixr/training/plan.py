@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from codixr.model import components
 from codixr.model.presets import Preset
 from codixr.training.memory import checkpoint_gradients
-from codixr.training.recipes import StageConfig
+from codixr.training.stage_config import StageConfig
 
 GB = 1e9
 

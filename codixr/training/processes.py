@@ -8,7 +8,7 @@ from accelerate.utils import parse_flag_from_env
 
 from codixr.errors import InputError
 from codixr.training import sharding
-from codixr.training.recipes import StageConfig
+from codixr.training.stage_config import StageConfig
 
 
 def join_processes() -> PartialState:

@@ -13,8 +13,8 @@ from codixr.model.familiarity import Familiarity
 from codixr.training import contrastive
 from codixr.training.draw import Draw
 from codixr.training.folder import TrainingFolder
-from codixr.training.recipes import PromptTraining
 from codixr.training.stage import Batch, Stage
+from codixr.training.stage_config import PromptTraining
 
 F, L = Modality.F, Modality.L
 SPLITS_MEASURED: tuple[Split, ...] = ("train", "val")

@@ -22,8 +22,8 @@ from codixr.model.tokenizer import Tokenizers, encode, load_tokenizers, piece_to
 from codixr.training.cache import frozen_table, hash_weights
 from codixr.training.draw import Draw
 from codixr.training.folder import TrainingFolder
-from codixr.training.recipes import WordingTraining
 from codixr.training.stage import Batch, Stage
+from codixr.training.stage_config import WordingTraining
 
 CHUNK = 128
 """Reports that the teacher sees at once."""

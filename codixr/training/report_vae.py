@@ -15,8 +15,8 @@ from codixr.modality import Modality
 from codixr.model.report_vae import ReportVAE
 from codixr.training.draw import Draw
 from codixr.training.folder import TrainingFolder
-from codixr.training.recipes import ReportVAETraining
 from codixr.training.stage import Batch, Stage
+from codixr.training.stage_config import ReportVAETraining
 
 
 def report_vae_loss(

@@ -10,9 +10,10 @@ from codixr.training.image_vae import ImageVAEStage
 from codixr.training.latent_diffusion import DenoiserStage
 from codixr.training.prompt_encoders import PromptStage
 from codixr.training.prompt_wording import WordingStage
-from codixr.training.recipes import StageConfig, resolved
+from codixr.training.recipes import resolved
 from codixr.training.report_vae import ReportVAEStage
 from codixr.training.stage import Stage
+from codixr.training.stage_config import StageConfig
 
 F, L, T = Modality.F, Modality.L, Modality.T
 

@@ -18,8 +18,8 @@ from codixr.training.draw import Draw
 from codixr.training.engine import Engine, Outcome
 from codixr.training.processes import make_accelerator
 from codixr.training.prompt_encoders import PromptStage
-from codixr.training.recipes import PromptTraining, StageConfig
 from codixr.training.stage import Stage
+from codixr.training.stage_config import PromptTraining, StageConfig
 
 STUDIES = 40
 

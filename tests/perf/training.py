@@ -27,8 +27,9 @@ from codixr.training.draw import Draw, epoch_rows
 from codixr.training.engine import Engine
 from codixr.training.folder import TrainingFolder
 from codixr.training.processes import make_accelerator
-from codixr.training.recipes import TINY, StageConfig
+from codixr.training.recipes import TINY
 from codixr.training.stage import Stage
+from codixr.training.stage_config import StageConfig
 from codixr.training.stages import build
 
 QUICK = {"steps": "1", "batch": "4", "tracker": "none", "validate_every": "0"}

@@ -14,6 +14,7 @@ from codixr.data.labels import PATHOLOGIES
 from codixr.data.phantom import wording_findings as findings
 from codixr.data.phantom import wording_frames as frames
 from codixr.data.phantom import wording_normal as normal
+from codixr.data.phantom import wording_other as beside
 from codixr.data.phantom.wording_findings import Noun
 from codixr.data.phantom.wording_meaning import (
     CENTRAL,
@@ -283,13 +284,13 @@ def _aside(w: _Writer, rng: np.random.Generator, odd: float) -> None:
     """Things that the phantom does not draw, and remarks."""
     if chance(rng, 0.22):
         for _ in range(1 + int(rng.random() < 0.3)):
-            other = normal.OTHERS[int(rng.integers(len(normal.OTHERS)))]
+            other = beside.OTHERS[int(rng.integers(len(beside.OTHERS)))]
             w.say(other.text, dict(other.says))
             w.blocked = w.blocked or other.blocks
     if chance(rng, 0.12):
-        w.say(one_of(normal.REMARKS, rng), {}, reports=False)
+        w.say(one_of(beside.REMARKS, rng), {}, reports=False)
     if chance(rng, 0.6 * odd):
-        w.say(normal.made_up(rng), {}, reports=False)
+        w.say(beside.made_up(rng), {}, reports=False)
 
 
 def word(meaning: Meaning, rng: np.random.Generator, odd: float = 0.1) -> Wording:
@@ -302,7 +303,7 @@ def word(meaning: Meaning, rng: np.random.Generator, odd: float = 0.1) -> Wordin
     _together(w, rng)
     for device in meaning.devices:
         side = f"{device.side} " if device.side else ""
-        w.say(one_of(normal.DEVICES[device.kind], rng).format(side=side), {"Support Devices": 1})
+        w.say(one_of(beside.DEVICES[device.kind], rng).format(side=side), {"Support Devices": 1})
     absent = set(PATHOLOGIES) - {m.observation for m in meaning.mentions} - set(w.labels)
     if meaning.mentions and all(m.certain for m in meaning.mentions) and chance(rng, 0.12):
         w.without(absent)

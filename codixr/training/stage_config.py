@@ -1,0 +1,174 @@
+"""The numbers that a training stage has, by kind of stage.
+
+Notable: a field that changes *what* is learnt must stay as it is from one sitting to the next; a
+field marked ``HOW`` (precision, accumulation, when to save) may change when a run goes on.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+HOW: dict[str, Any] = {"how": True}
+ConditionMix = Literal["text-only", "all-subsets"]
+Precision = Literal["no", "bf16", "fp16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageConfig:
+    """What every stage has. Give ``steps`` or ``epochs``."""
+
+    batch: int
+    """Studies a step, over all processes."""
+    learning_rate: float
+    steps: int | None = None
+    epochs: float | None = None
+    """Passes over the training studies; ``steps`` wins where both stand."""
+    weight_decay: float = 1e-4
+    beta2: float = 0.999
+    """AdamW's second beta (the first is 0.9)."""
+    warmup: float = 0.2
+    """Share of the steps in which the learning rate rises; then it falls as a cosine."""
+    final_rate: float = 0.0
+    """Where the cosine ends, as a share of ``learning_rate``."""
+    clip: float = 1.0
+    """Bound on the gradient's norm."""
+    ema: float = 0.0
+    """Decay of the averaged weights, which are what the stage saves; 0 keeps the last weights."""
+    refine_steps: int = 0
+    """A second phase: so many steps from the averaged weights, with a schedule of its own."""
+    refine_learning_rate: float = 0.0
+    seed: int = 0
+    start: Literal["init", "scratch"] = "init"
+    """Weights to begin with: those of ``--init`` where it has them, or new ones."""
+    accumulate: int = field(default=1, metadata=HOW)
+    """Parts a step's batch is cut into, one after the other: less memory, the same gradient."""
+    precision: Precision = field(default="no", metadata=HOW)
+    """Autocast; "no" is float32."""
+    checkpoint_gradients: bool = field(default=False, metadata=HOW)
+    """Compute activations twice rather than keep them."""
+    channels_last: bool = field(default=False, metadata=HOW)
+    """Memory order of the convolutions."""
+    cache: bool = field(default=True, metadata=HOW)
+    """Run frozen encoders once and keep what they give; false runs them at every step."""
+    save_every: float = field(default=120.0, metadata=HOW)
+    """Seconds between checkpoints."""
+    validate_every: int = field(default=200, metadata=HOW)
+    """Steps between looks at the validation loss, which chooses ``best.pt``; 0 is never."""
+    validate_batches: int = field(default=4, metadata=HOW)
+    preview_every: int = field(default=0, metadata=HOW)
+    """Steps between samples in OUT/samples; 0 is at the end only."""
+    tracker: str = field(default="tensorboard", metadata=HOW)
+    """Any tracker of Accelerate by name ("wandb", "mlflow", ...), or "none"."""
+
+    accumulates: ClassVar[bool] = True
+    """Whether a batch may be cut: a contrastive loss would lose negatives."""
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of both phases; ``steps`` must be known."""
+        assert self.steps is not None
+        return self.steps + self.refine_steps
+
+    def phase(self, step: int) -> tuple[int, int, int]:
+        """(phase 0 or 1, step within it, its steps)."""
+        assert self.steps is not None
+        if step < self.steps:
+            return 0, step, self.steps
+        return 1, step - self.steps, self.refine_steps
+
+    def rate(self, step: int) -> float:
+        """The learning rate at ``step``."""
+        phase, at, steps = self.phase(step)
+        top = self.refine_learning_rate if phase else self.learning_rate
+        rise = max(1, round(steps * self.warmup))
+        if at < rise:
+            return top * (at + 1) / rise
+        fall = (at - rise) / max(1, steps - rise)
+        return top * (self.final_rate + (1 - self.final_rate) * (1 + math.cos(math.pi * fall)) / 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageVAETraining(StageConfig):
+    """Stage 0, ``tiny`` only. ``batch`` counts studies: both views of each are seen."""
+
+    mse_weight: float = 10.0
+    kl_weight: float = 2e-6
+    whitening: float = 1.0
+    """1 gives every channel of a latent unit variance; at less, the large ones stay larger."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptTraining(StageConfig):
+    """Stage 1."""
+
+    weight_tf: float = 1.0
+    weight_tl: float = 1.0
+    weight_fl: float = 0.0
+    """Factors of the pairs' losses; the paper contrasts reports and X-rays only."""
+    label_weight: float = 0.0
+    """Factor of the cross-entropy of the reports' labels, which one linear layer that is not kept
+    reads off the vectors of F, L and T; at 0, the paper's, no label is seen."""
+    temperature: float = 0.07
+    """Where the learned temperature starts."""
+    noise: float = 0.0
+    shift: int = 0
+    """Augmentation of pictures: noise up to this std, shifts up to so many pixels."""
+
+    accumulates: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordingTraining(StageConfig):
+    """Stage 1b, ``tiny`` with the phantom only."""
+
+    meanings: int = 24_000
+    """Different things that texts say; each is said in new words at every step."""
+    own_share: float = 0.16
+    """Share of the texts that are the studies' own reports."""
+    odd: float = 0.1
+    """Share of the other texts with abbreviations or typos."""
+    vocabulary_texts: int = 16_000
+    """Texts whose words make the tokenizer's vocabulary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiserTraining(StageConfig):
+    """Stages 2a and 2b: a latent diffusion model of one modality."""
+
+    condition_mix: ConditionMix = "text-only"
+    """"text-only", or "all-subsets": every non-empty subset of the other modalities."""
+    drop: float = 0.1
+    """How often the condition is dropped, for guidance without a classifier."""
+    spread: float = 1.0
+    """Factor on the posterior's std when a latent is drawn; 0 trains on its mean."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportVAETraining(StageConfig):
+    """Stage 2b, first half. One beta cycle over the first phase; a lower beta may refine it."""
+
+    beta: float = 1.0
+    beta_zero: float = 0.5
+    beta_rise: float = 0.25
+    """Shares of the steps in which beta is 0, and in which it rises to ``beta``."""
+    free_bits: float = 0.0
+    """Nats a dimension that cost nothing, once beta is above 0."""
+    word_drop: float = 0.0
+    word_drop_late: float = 0.0
+    """The decoder's dropped words in the first half of the steps, and in the second."""
+    refine_beta: float = 0.0
+    refine_word_drop: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignmentTraining(StageConfig):
+    """Stage 3."""
+
+    contrast_weight: float = 1.0
+    """Factor of CL(V_1, V_2)."""
+    temperature: float = 0.1
+    drop: float = 0.1
+    report_spread: float = 0.0
+    """Factor on the std of the report's latent, as the report LDM's ``spread``."""
+
+    accumulates: ClassVar[bool] = False
