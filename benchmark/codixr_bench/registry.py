@@ -78,12 +78,14 @@ def names(kind: Kind) -> list[str]:
     return [*built_in, *sorted(set(plugged_in(kind)) - set(built_in))]
 
 
-def unknown(what: str, name: str, known: Iterable[str], more: str = "") -> InputError:
-    """The error for a name that nobody knows: did you mean …?"""
+def unknown(
+    what: str, name: str, known: Iterable[str], more: str = "", where: str = ""
+) -> InputError:
+    """The error for a name that nobody knows ``where`` it stands: did you mean …?"""
     known = list(known)
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     guess = f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(known)}"
-    return InputError(f"unknown {what} '{name}'{guess}{more}")
+    return InputError(f"unknown {what} '{name}'{where}{guess}{more}")
 
 
 def load_object(spec: str, what: str) -> Any:
@@ -96,7 +98,9 @@ def load_object(spec: str, what: str) -> Any:
         raise InputError(f"{what} '{spec}': cannot import '{module_name}': {error}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
-            raise InputError(f"{what} '{spec}': '{module_name}' has no '{attribute}'")
+            close = difflib.get_close_matches(part, dir(found), n=1, cutoff=0.8)
+            guess = f"; did you mean '{close[0]}'?" if close else ""
+            raise InputError(f"{what} '{spec}': '{module_name}' has no '{attribute}'{guess}")
         found = getattr(found, part)
     return found
 

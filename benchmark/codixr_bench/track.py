@@ -267,7 +267,9 @@ class Track:
                         f"its scores at once: write --metrics {family.name}"
                     )
                 known_here = dict.fromkeys(name for called, _ in found for name in sorted(called))
-                raise unknown("metric", name, known_here, f" for '{task}' on track '{self.name}'")
+                raise unknown(
+                    "metric", name, known_here, where=f" for '{task}' on track '{self.name}'"
+                )
         # Two families may make the same metric: frechet and inception both make fid_inception.
         chosen: dict[str, Metric] = {}
         asked: dict[str, set[str]] = {}

@@ -4,6 +4,8 @@ Heavy imports wait until there is something to generate.
 """
 
 import argparse
+import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -40,6 +42,7 @@ EMBEDDED_NOTE = (
     "the embedded checkpoint knows only simulated X-rays; its output says nothing about a patient"
 )
 MAX_REPORT_CHARACTERS = 20_000
+_TEXT_FILE = re.compile(r"\S+\.txt", re.IGNORECASE)
 
 _LETTERS = "F is a frontal X-ray, L a lateral one, T (or R) a report"
 
@@ -324,6 +327,8 @@ def _read_report(value: str) -> str:
         except UnicodeDecodeError:
             raise InputError(f"{path}: is not UTF-8 text; save the report as UTF-8") from None
         where = str(path)
+    elif _names_a_file(value):
+        raise InputError("--from T: names a file, where a text is expected; T=@FILE reads a file")
     else:
         text, where = value, "--from T"
     text = " ".join(text.split())
@@ -334,6 +339,11 @@ def _read_report(value: str) -> str:
             f"{where}: not a report: over {MAX_REPORT_CHARACTERS:,} characters, or binary"
         )
     return text
+
+
+def _names_a_file(value: str) -> bool:
+    # Path.is_file raises for a text that is too long for a name.
+    return os.path.isfile(value) or _TEXT_FILE.fullmatch(value) is not None  # noqa: PTH113
 
 
 def _file_names(modality: Modality, num: int) -> list[str]:

@@ -56,6 +56,7 @@ def test_a_class_of_the_users_own_needs_no_registration(user_module: str) -> Non
         ("noise:folder", "model 'noise' has no checkpoint"),
         ("codixr:", "the path after ':' is missing"),
         ("json:nope", "'json' has no 'nope'"),
+        ("json:JSONDecodr", "'json' has no 'JSONDecodr'; did you mean 'JSONDecoder'?"),
         ("json:dumps", "cannot be built without arguments"),
         ("os:path", "is not a GenerativeModel: it lacks name"),
         ("codixr_bench.nope:X", "cannot import 'codixr_bench.nope'"),

@@ -103,6 +103,17 @@ def test_a_report_is_written_as_text_and_read_from_a_file(frontal, tmp_path):
     assert contents(out) == ["F.png", "L.png", "report.txt"]
 
 
+@pytest.mark.parametrize("name", ["notes", "report.txt"])
+def test_a_file_named_without_the_at_sign_is_not_taken_for_a_report(name, tmp_path, capsys):
+    named = tmp_path / name
+    if name == "notes":  # a text file is meant even where there is none of that name
+        named.write_text("No effusion.")
+    out = tmp_path / "out"
+    assert main(["generate", "--from", f"T={named}", "--to", "F", "--out", str(out)]) == 2
+    assert "T=@FILE reads a file" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_a_checkpoint_of_the_users_own_carries_no_note(frontal, tmp_path, capsys):
     arguments = ["generate", "--from", f"F={frontal}", "--to", "T", "--out", str(tmp_path / "out")]
     assert main([*arguments, "--checkpoint", str(tmp_path)]) == 0

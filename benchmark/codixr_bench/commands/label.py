@@ -230,24 +230,25 @@ class _Counts:
     def tell(self, labeler: Labeler) -> None:
         """Say how many reports were labelled, and what to know about them."""
         seconds = time.monotonic() - self.began
+        reports = "report" if self.reports == 1 else "reports"
         messages.say(
             _PROGRAM,
-            f"{self.reports:,} reports labelled by {signature(labeler)} in {seconds:.1f} s",
+            f"{self.reports:,} {reports} labelled by {signature(labeler)} in {seconds:.1f} s",
         )
         alike = "No Finding, as for any text without a mention"
         if self.empty:
-            messages.note(_PROGRAM, f"{self.empty:,} of them are empty: {alike}")
+            messages.note(_PROGRAM, f"empty reports: {self.empty:,}: {alike}")
         if self.missing:
             messages.note(
                 _PROGRAM,
-                f"{self.missing:,} of them say nan, None or the like: a missing value that a "
-                f"program wrote out; {alike}",
+                f"reports that say nan, None or the like: {self.missing:,}: missing values that "
+                f"a program wrote out; {alike}",
             )
         if self.other:
             messages.note(
                 _PROGRAM,
-                f"{self.other:,} of them don't read like a chest report in English: their labels "
-                "mean nothing",
+                f"texts that don't read like a chest report in English: {self.other:,}: their "
+                "labels mean nothing",
             )
 
 

@@ -58,7 +58,7 @@ def test_reports_are_written_back_as_they_came_with_their_labels(tmp_path, capsy
     assert rows[1][1] == "1.0"
     assert rows[1][1 + OBSERVATIONS.index("Edema")] == "0.0"
     captured = capsys.readouterr()
-    assert "1 of them are empty" in captured.err
+    assert "empty reports: 1: No Finding" in captured.err
     assert "effusion" not in captured.err + captured.out
 
 

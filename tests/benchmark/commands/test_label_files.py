@@ -163,8 +163,8 @@ def test_missing_values_and_other_languages_are_counted(tmp_path, capsys):
     source.write_text("".join(f'"{row}"\n' for row in rows))
     assert main(["label", str(source), "-o", str(tmp_path / "o.csv")]) == 0
     error = capsys.readouterr().err
-    assert "2 of them say nan, None or the like" in error
-    assert "2 of them don't read like a chest report in English" in error
+    assert "reports that say nan, None or the like: 2" in error
+    assert "texts that don't read like a chest report in English: 2" in error
 
 
 @pytest.mark.parametrize(
