@@ -48,6 +48,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "codixr_bench.commands.check",
         "is a checkpoint worse than another? exit code 0, 1, or 2",
     ),
+    "reproduce-row": (
+        "codixr_bench.commands.reproduce_row",
+        "make some samples of a row anew: are its statistics theirs?",
+    ),
     "table": (
         "codixr_bench.commands.table",
         "a table of the paper: its printed rows, and your results",

@@ -7,26 +7,25 @@ interval lies wholly on the better side of its own. So results whose intervals o
 order inside a tie is by value, then the narrower interval, then the date, then the name. Built-in
 reference points (``REFERENCES``) stand in their place without a rank.
 
-Submissions hold no study's numbers, so overlap here is that of unpaired intervals: more cautious
-than ``codixr-bench compare``, which pairs two runs on one machine.
+On simulated tracks only results with checked statistics are ranked; the others stand in their place
+without a rank. Overlap is that of unpaired intervals, which is cautious; how sure a rank is, paired
+resamples of the statistics say (``resampling``).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from codixr_bench.result import Result, TrackInfo
 from codixr_bench.score import Score
 from codixr_bench.task import GROUPS, Task
-from codixr_leaderboard.accepted import columns, tracks
+from codixr_leaderboard.accepted import columns, track_of, tracks
 from codixr_leaderboard.ownership import REFERENCES
+from codixr_leaderboard.resampling import Sureness, sureness_of
+from codixr_leaderboard.standing import Badge, Standing, Standings
 from codixr_leaderboard.submission import Submission, slug
 
 _ORDER = [task.name for task in GROUPS["all"]]
-
-
-SELF_REPORTED = "self-reported"
-"""What is known of a row: its file is sound, and nobody else has made its samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,21 @@ class Row:
     """One result in its table."""
 
     rank: int | None
-    """None for a reference point: it is a scale, and not in the race."""
+    """None for a reference point, a scale; and for one whose statistics a simulated track lacks."""
     tied: bool
     """Whether another result has the same rank."""
     result: Result
     submitted: date
     scores: tuple[Score | None, ...]
     """In the order of the table's columns."""
+    standing: Standing = field(default=Standing(), compare=False)
+    sureness: Sureness | None = None
+    """Of the rank; None without one."""
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is one of the built-in models that show the scale."""
+        return self.result.model.name in REFERENCES
 
     @property
     def slug(self) -> str:
@@ -74,13 +81,22 @@ class Board:
         return stem if self.number == 1 else f"{stem}-{self.number}"
 
 
-def boards(submissions: Sequence[Submission]) -> list[Board]:
-    """All tables, in the order of tracks, tasks, and rows they have."""
-    groups: dict[tuple[object, ...], list[tuple[Result, date]]] = {}
+Entry = tuple[Result, date, Standing]
+"""A result, the day it was submitted, and what is known of it."""
+
+
+def boards(submissions: Sequence[Submission], standings: Standings | None = None) -> list[Board]:
+    """All tables, in the order of tracks, tasks, and rows they have.
+
+    ``standings`` says what is known of each result; where it says nothing, it is self-reported.
+    """
+    groups: dict[tuple[object, ...], list[Entry]] = {}
     for submission in submissions:
         for result in submission.results:
             key = (result.track, result.task, measured(result))
-            groups.setdefault(key, []).append((result, submission.submitted))
+            name = (submission.track, slug(submission.model), result.task)
+            known = (standings or {}).get(name, Standing())
+            groups.setdefault(key, []).append((result, submission.submitted, known))
     tables: dict[tuple[str, str], list[Board]] = {}
     for found in groups.values():
         first = found[0][0]
@@ -102,28 +118,31 @@ def measured(result: Result) -> tuple[str, ...]:
     return tuple(score.signature if score else "" for score in found)
 
 
-def ranked(results: Sequence[tuple[Result, date]]) -> tuple[Row, ...]:
+def ranked(results: Sequence[Entry]) -> tuple[Row, ...]:
     """Rows of one table in order; all need a value of the first column."""
     if not results:
         return ()
     names = columns(results[0][0])
     sign = -1.0 if _score(results[0][0], names[0]).higher_is_better else 1.0
 
-    def order(entry: tuple[Result, date]) -> tuple[float, float, date, str]:
+    def order(entry: Entry) -> tuple[float, float, date, str]:
         score = _score(entry[0], names[0])
         low, high = _interval(score, 1.0)
         return (sign * _number(score), high - low, entry[1], entry[0].model.name)
 
     ordered = sorted(results, key=order)
     # Smaller is better from here on: both ends are turned round for the other direction.
-    intervals = [_interval(_score(result, names[0]), sign) for result, _ in ordered]
-    races = [result.model.name not in REFERENCES for result, _ in ordered]
+    intervals = [_interval(_score(result, names[0]), sign) for result, _, _ in ordered]
+    races = [_races(result, known) for result, _, known in ordered]
     ranks = [
         1 + sum(other[1] < own[0] for other, r in zip(intervals, races, strict=True) if r)
-        if racing
+        if runs
         else None
-        for own, racing in zip(intervals, races, strict=True)
+        for own, runs in zip(intervals, races, strict=True)
     ]
+    racing = [entry for entry, runs in zip(ordered, races, strict=True) if runs]
+    tables = [(_score(result, names[0]), known.table) for result, _, known in racing]
+    sure = iter(sureness_of(tables, results[0][0].track.n))
     return tuple(
         Row(
             rank=rank,
@@ -131,9 +150,16 @@ def ranked(results: Sequence[tuple[Result, date]]) -> tuple[Row, ...]:
             result=result,
             submitted=day,
             scores=tuple(result.score(name) for name in names),
+            standing=known,
+            sureness=next(sure) if rank is not None else None,
         )
-        for rank, (result, day) in zip(ranks, ordered, strict=True)
+        for rank, (result, day, known) in zip(ranks, ordered, strict=True)
     )
+
+
+def _races(result: Result, known: Standing) -> bool:
+    is_shown = not track_of(result).simulated or known.badge != Badge.SELF_REPORTED
+    return is_shown and result.model.name not in REFERENCES
 
 
 def _score(result: Result, name: str) -> Score:

@@ -21,7 +21,8 @@ from codixr_leaderboard import table
 from codixr_leaderboard.accepted import tracks
 from codixr_leaderboard.ownership import together_problems
 from codixr_leaderboard.printed import MARK, PrintedRows, is_printed, read_printed
-from codixr_leaderboard.ranking import SELF_REPORTED, Board, Row, boards, measured
+from codixr_leaderboard.ranking import Board, Row, boards, measured
+from codixr_leaderboard.standing import Standing, Standings, standings_of
 from codixr_leaderboard.submission import (
     RefusedError,
     Submission,
@@ -36,18 +37,22 @@ _MARKER = ".codixr-site"
 """Says that a folder is ours to write into."""
 
 
-def read_results(root: Path) -> tuple[list[Submission], dict[str, list[PrintedRows]]]:
-    """All checked submissions below ``root``, and printed rows by track; none is fine."""
+def read_results(
+    root: Path,
+) -> tuple[list[Submission], dict[str, list[PrintedRows]], Standings]:
+    """All checked submissions below ``root``, printed rows by track, and what is known of each."""
     submissions: list[Submission] = []
+    standings: dict[tuple[str, str, str], Standing] = {}
     printed: dict[str, list[PrintedRows]] = {}
     for file in results_below(root):
         if is_printed(read_strict(file.read_bytes(), f"'{file}'")):
             printed.setdefault(file.parent.name, []).append(read_printed(file))
         else:
             submissions.append(read_submission(file))
+            standings |= standings_of(file, submissions[-1])
     for row, problem in together_problems(submissions):
         raise RefusedError(f"the row '{row.model}' of {row.track}", [problem])
-    return submissions, printed
+    return submissions, printed, standings
 
 
 def build(root: Path, out: Path) -> int:
@@ -55,16 +60,19 @@ def build(root: Path, out: Path) -> int:
 
     Raises InputError for a results file that is refused, and for a folder with other files in it.
     """
-    submissions, printed = read_results(root)
-    return build_pages(submissions, printed, out)
+    submissions, printed, standings = read_results(root)
+    return build_pages(submissions, printed, out, standings)
 
 
 def build_pages(
-    submissions: Sequence[Submission], printed: dict[str, list[PrintedRows]], out: Path
+    submissions: Sequence[Submission],
+    printed: dict[str, list[PrintedRows]],
+    out: Path,
+    standings: Standings | None = None,
 ) -> int:
     """Write all pages, downloads and pictures; an earlier site in ``out`` is replaced."""
     _clear(out)
-    all_boards = boards(submissions)
+    all_boards = boards(submissions, standings)
     page = _pages(out)
     listed = [
         {
@@ -82,7 +90,13 @@ def build_pages(
             page("paper", f"{track['name']}-paper.html", tables=_printed_tables(rows))
     places: dict[tuple[str, str], dict[str, tuple[Board, Row]]] = {}
     for board in all_boards:
-        page("board", f"{board.stem}.html", board=board, track=by_name[board.track.name])
+        page(
+            "board",
+            f"{board.stem}.html",
+            board=board,
+            track=by_name[board.track.name],
+            simulated=tracks()[board.track.name].simulated,
+        )
         for ending, download in table.DOWNLOADS.items():
             _write(out / f"{board.stem}.{ending}", download(board))
         lines = [Line(r.result.model.name, s) for r in board.rows if (s := r.scores[0]) is not None]
@@ -139,7 +153,7 @@ def _pages(out: Path) -> Callable[..., None]:
     environment.filters["task"] = lambda task: task.replace("->", "→")
     environment.globals.update(
         zip=zip, number=number, interval=interval, rank=table.rank,
-        arrow=table.arrow, mark=MARK, most=MOST, badge=SELF_REPORTED,
+        arrow=table.arrow, mark=MARK, most=MOST,
     )  # fmt: skip
 
     def page(template: str, name: str, **content: Any) -> None:

@@ -19,18 +19,23 @@ from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from codixr.errors import InputError
 from codixr_bench.cli import main as bench
+from codixr_bench.comparing.reproduction import Reproduction
 from codixr_bench.result import Result
-from codixr_leaderboard import truths
+from codixr_bench.score import Score
+from codixr_leaderboard import ranking, site, truths
 from codixr_leaderboard.accepted import tracks
 from codixr_leaderboard.printed import MARK, TRACK, printed_rows
-from codixr_leaderboard.ranking import Board, boards
-from codixr_leaderboard.site import build, build_pages
-from codixr_leaderboard.submission import Submission
+from codixr_leaderboard.ranking import Board
+from codixr_leaderboard.resampling import sureness_of
+from codixr_leaderboard.site import build
+from codixr_leaderboard.standing import Badge, Standing
+from codixr_leaderboard.submission import Submission, slug
 from codixr_leaderboard.table import DOWNLOADS
 from helpers.submission_fakes import a_result, result_json
 
@@ -41,6 +46,23 @@ PRINTED = {TRACK: list(printed_rows().values())}
 def submission(model: str, quality: float, *tasks: str, day: date = DAY) -> Submission:
     results = tuple(a_result(task, model, quality) for task in tasks or ("T->F",))
     return Submission(model=model, submitted=day, results=results)
+
+
+def checked(sent: list[Submission]) -> dict[tuple[str, str, str], Standing]:
+    """As if the statistics of all of them had been checked."""
+    return {
+        (one.track, slug(one.model), result.task): Standing(Badge.CHECKED)
+        for one in sent
+        for result in one.results
+    }
+
+
+def boards(sent: list[Submission]) -> list[Board]:
+    return ranking.boards(sent, checked(sent))
+
+
+def build_pages(sent: list[Submission], printed: dict, out: Path) -> int:
+    return site.build_pages(sent, printed, out, checked(sent))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -79,6 +101,77 @@ def test_models_tie_where_intervals_overlap_and_not_elsewhere():
         ("middle", 2, False),
         ("worst", 6, False),
     ]
+
+
+def test_a_simulated_track_ranks_only_checked_statistics(tmp_path):
+    sent = [submission("mine", 0.7), submission("yours", 0.6)]
+    known = checked(sent[1:])
+    (board,) = ranking.boards(sent, known)
+    assert [(row.result.model.name, row.rank) for row in board.rows] == [
+        ("mine", None),
+        ("yours", 1),
+    ]
+    site.build_pages(sent, {}, tmp_path, known)
+    page = (tmp_path / "phantom-t-to-f.html").read_text()
+    assert "mine</a><small>self-reported</small>" in page
+    assert "yours</a><small>statistics checked</small>" in page
+    assert "not ranked" in (tmp_path / "models" / "phantom-mine.html").read_text()
+
+
+def test_self_reported_rows_of_patients_are_ranked_among_themselves():
+    sent = []
+    for name in ("a", "b"):
+        content = copy.deepcopy(result_json("F->T", name))
+        content["track"] |= {"name": "ct", "fingerprint": "1" * 64}
+        result = Result.model_validate(content)
+        sent.append(Submission(model=name, submitted=DAY, results=(result,)))
+    (board,) = ranking.boards(sent)
+    assert [row.rank for row in board.rows] == [1, 1]
+
+
+def test_pages_show_who_reproduced_a_row_and_a_rerun_that_differs(tmp_path):
+    attempt = Reproduction(
+        task="T->F", model_version="1.0", statistics_sha256="0" * 64, by="cat",
+        on=date(2026, 11, 28), device="cpu", studies=64, equal=64,
+    )  # fmt: skip
+    other = attempt.model_copy(update={"by": "dan", "equal": 3})
+    sent = [submission("mine", 0.7), submission("yours", 0.6)]
+    known = {
+        ("phantom", "mine", "T->F"): Standing(Badge.REPRODUCED, attempts=(attempt,)),
+        ("phantom", "yours", "T->F"): Standing(Badge.CHECKED, attempts=(other,)),
+    }
+    site.build_pages(sent, {}, tmp_path, known)
+    page = (tmp_path / "phantom-t-to-f.html").read_text()
+    assert "mine</a><small>reproduced</small>" in page
+    assert "yours</a><small>statistics checked; a rerun differs</small>" in page
+    said = (tmp_path / "models" / "phantom-mine.html").read_text()
+    assert "Reproduced by cat on 2026-11-28 (cpu): 64 of 64 studies are equal." in said
+    said = (tmp_path / "models" / "phantom-yours.html").read_text()
+    assert "Warning: a rerun differs, by dan on 2026-11-28 (cpu): 3 of 64" in said
+
+
+def one_score(value: float, half: float = 1.0) -> Score:
+    content = result_json("T->F")["scores"][0]
+    return Score.model_validate(content | {"value": value, "ci95": [value - half, value + half]})
+
+
+def test_rows_that_differ_study_by_study_alike_are_told_apart_though_intervals_overlap():
+    """Both swing together: paired, the better one is first in nearly every resample."""
+    common = np.random.default_rng(0).normal(0, 20, 2000)
+    tables = [{"fid_phantom.pseudovalue": v + common - common.mean()} for v in (10.0, 10.3)]
+    pair = [(one_score(v), t) for v, t in zip((10.0, 10.3), tables, strict=True)]
+    best, worse = sureness_of(pair, 2000)
+    assert (best.low, best.high, worse.low, worse.high) == (1, 1, 2, 2)
+    assert best.best > 0.99
+    alone = sureness_of([(score, None) for score, _ in pair], 2000)
+    assert (alone[0].low, alone[0].high) == (1, 2)
+    # Of two normal draws 0.3 apart, each of half width 1: P(first) = Phi(0.3 / (0.51 * sqrt 2)).
+    assert alone[0].best == pytest.approx(0.661, abs=0.03)
+
+
+def test_equal_rows_share_the_first_place():
+    both = sureness_of([(one_score(5.0, 0.0), None), (one_score(5.0, 0.0), None)], 2000)
+    assert [(one.low, one.high, one.best) for one in both] == [(1, 1, 0.5), (1, 1, 0.5)]
 
 
 def test_reference_points_stand_in_their_place_without_a_rank(tmp_path):

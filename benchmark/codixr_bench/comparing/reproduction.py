@@ -22,9 +22,6 @@ EQUAL_SHARE = 0.95
 """Of the studies that have to be equal."""
 NUMBERS = 0.02
 """Between two makings of a probability, a share or an overlap: absolute."""
-LOGITS = 0.2
-"""Between two makings of what an agreement reads: absolute; labels of a report are whole there."""
-_WIDEST = 16
 
 
 class Reproduction(BaseModel):
@@ -83,10 +80,10 @@ def compare_studies(submitted: Columns, positions: Sequence[int], again: Columns
     if not names:
         raise ValueError("no column of a single study")
     for name in names:
-        if name not in submitted or np.shape(submitted[name])[1:] != np.shape(again[name])[1:]:
+        if name not in submitted:
             same = np.zeros(len(chosen), dtype=bool)
         else:
-            same = _same(name, np.asarray(submitted[name])[chosen], np.asarray(again[name]))
+            same = _same(np.asarray(submitted[name])[chosen], np.asarray(again[name]))
         if not same.all():
             counts[name] = int((~same).sum())
         equal &= same
@@ -95,19 +92,18 @@ def compare_studies(submitted: Columns, positions: Sequence[int], again: Columns
 
 
 def _of_one_study(name: str, values: NDArray[np.generic]) -> bool:
-    """Whether a column is of the model's own work on a study, and kept in a row's file."""
-    if name.endswith((PSEUDOVALUE, INFLUENCE)) or name == "patient":
-        return False
-    if values.ndim > 1 and values.shape[1] > _WIDEST:
+    """Whether a column is of the model's own work on one study, a number each.
+
+    What agreements read of a sample, [n, k], says no more than its probabilities and labels do.
+    """
+    if name.endswith((PSEUDOVALUE, INFLUENCE)) or name == "patient" or values.ndim > 1:
         return False
     return not any(load_family(family).about_studies(name) for family in METRICS)
 
 
-def _same(name: str, old: NDArray[np.generic], new: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """[k]; a whole number is equal, a decision may fall otherwise only where its column is near."""
+def _same(old: NDArray[np.generic], new: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """[k]; whole numbers are equal, others near."""
     if np.issubdtype(new.dtype, np.integer) or new.dtype == bool:
         return np.asarray(old == new)
-    within = np.abs(old.astype(np.float64) - new.astype(np.float64)) <= (
-        LOGITS if old.ndim > 1 else NUMBERS
-    )
-    return np.asarray(within if within.ndim == 1 else within.all(axis=1))
+    apart = np.abs(old.astype(np.float64) - new.astype(np.float64))
+    return np.asarray(apart <= NUMBERS)
