@@ -4,9 +4,11 @@ Heavy imports wait until a command needs them: --help answers at once.
 """
 
 import argparse
+import difflib
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NoReturn
 
 from codixr import __version__, messages
 from codixr.commands import convert, generate, info, init, prepare, train
@@ -25,7 +27,8 @@ COMMANDS: dict[str, ModuleType] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 fine, 2 bad input, 130 interrupted."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser(given).parse_args(given)
     try:
         code: int = COMMANDS[options.command].run(options)
         return code
@@ -40,12 +43,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """A guess beside what is wrong: for an option of the command that was given, for a command."""
+
+    given: Sequence[str] = ()
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        super().error(message + self._guess(message))
+
+    def _guess(self, message: str) -> str:
+        parser: argparse.ArgumentParser = self
+        known: list[str] = list(_commands_of(self))
+        wrong = next((word for word in self.given if not word.startswith("-")), "")
+        if message.startswith("unrecognized arguments: "):
+            wrong = message.removeprefix("unrecognized arguments: ").split()[0].partition("=")[0]
+            for word in self.given:
+                parser = _commands_of(parser).get(word, parser)
+            known = [name for name in parser._option_string_actions if name.startswith("--")]
+        elif "invalid choice" not in message or wrong in known:
+            return ""
+        close = difflib.get_close_matches(wrong, known, n=1)
+        return f"; did you mean {close[0]}?" if close else ""
+
+
+def _commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def _parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
+    parser = _Parser(
         prog="codixr",
         description="Any-to-any generation of chest X-rays and reports (CoDi_XR).",
         allow_abbrev=False,
     )
+    parser.given = given
     parser.add_argument("--version", action="version", version=f"codixr {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS.values():

@@ -209,6 +209,23 @@ def test_a_bad_number_exits_with_2(arguments, frontal, tmp_path, capsys):
     assert arguments[0] in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "guess"),
+    [
+        (["generat", "--to", "F"], "did you mean generate?"),
+        (["generate", "--from", "T=x", "--to", "F", "--out", "o", "--sed", "1"], "mean --seed?"),
+        (["info", "--jsn"], "did you mean --json?"),
+        (["info", "--zzz"], None),
+    ],
+)
+def test_a_misspelt_command_or_option_gets_a_guess(arguments, guess, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert "did you mean" not in said if guess is None else guess in said
+
+
 def test_files_that_are_there_are_kept_unless_asked(frontal, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
