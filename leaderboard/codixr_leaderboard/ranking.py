@@ -75,6 +75,12 @@ class Board:
         return tuple(row for row in self.rows if row.rank is not None)
 
     @property
+    def others(self) -> tuple[str, ...]:
+        """Names of the scores that its rows have beside ``columns``."""
+        named = dict.fromkeys(s.name for row in self.rows for s in row.result.scores)
+        return tuple(name for name in named if name not in self.columns)
+
+    @property
     def stem(self) -> str:
         """Its page's file name, without ending."""
         stem = f"{self.track.name}-{Task.parse(self.task).folder.lower().replace('+', '')}"

@@ -169,6 +169,16 @@ def test_rows_that_differ_study_by_study_alike_are_told_apart_though_intervals_o
     assert alone[0].best == pytest.approx(0.661, abs=0.03)
 
 
+def test_all_other_scores_stand_behind_one_toggle(tmp_path):
+    build_pages([submission("mine", 0.7), submission("yours", 0.6)], {}, tmp_path)
+    page = (tmp_path / "phantom-t-to-f.html").read_text()
+    shown, _, hidden = page.partition("<details>")
+    for name in ("auroc_micro", "f1_macro", "f1_weighted"):
+        assert f">{name}" not in shown
+        assert f'<th scope="col">{name}</th>' in hidden
+    assert hidden.count('<th scope="row">') == 2
+
+
 def test_equal_rows_share_the_first_place():
     both = sureness_of([(one_score(5.0, 0.0), None), (one_score(5.0, 0.0), None)], 2000)
     assert [(one.low, one.high, one.best) for one in both] == [(1, 1, 0.5), (1, 1, 0.5)]
