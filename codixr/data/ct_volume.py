@@ -112,11 +112,11 @@ def _read_nifti(path: Path) -> _Stored:
         if len(shape) != 3:
             raise InputError(f"{path}: {len(shape)} axes; a CT volume has three")
         _check_count(shape, path)
-        if image.get_data_dtype().kind not in "iuf":
+        stored: Any = image.dataobj
+        if stored.dtype.kind not in "iuf":
             raise InputError(
                 f"{path}: holds colours or complex numbers; a CT has one value a voxel"
             )
-        stored: Any = image.dataobj
         values = np.asanyarray(stored.get_unscaled()).reshape(shape)
         slope, intercept = stored.slope, stored.inter
         return _Stored(values, np.asarray(image.affine, np.float64), float(slope), float(intercept))
