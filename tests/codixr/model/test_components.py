@@ -9,7 +9,8 @@ import torch
 
 from codixr.errors import InputError
 from codixr.model import components, presets
-from codixr.model.pipeline import CoDiXRPipeline, checkpoint_sha256
+from codixr.model.checkpoint_info import checkpoint_sha256
+from codixr.model.pipeline import CoDiXRPipeline
 
 
 def test_the_tiny_model_keeps_within_ten_million_parameters() -> None:
