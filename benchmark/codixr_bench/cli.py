@@ -64,6 +64,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "codixr_bench.commands.audit",
         "anybody's printed table: averages that can't follow, unequal n, unclear differences",
     ),
+    "court": (
+        "codixr_bench.commands.court",
+        "what each metric sees and is blind to: real outputs with planted faults",
+    ),
     "submit": (
         "codixr_leaderboard.commands.submit",
         "check results, and put them where the leaderboard reads them",
@@ -95,7 +99,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("codixr_bench.commands.doctor", "say what is installed and what can run here"),
 }
 """Name -> its module, with ``add_arguments(parser)`` and ``main(parsed)``; what it does."""
-CALLS_PLUG_INS = {"run", "generate", "score"}
+CALLS_PLUG_INS = {"run", "generate", "score", "court"}
 _EXAMPLES = """\
 examples:
   codixr-bench run --task 'L+T->F' --model codixr

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -233,6 +234,8 @@ class Family:
     """What a second judge's scores may begin with."""
     card: str = ""
     """The file under ``docs/metrics`` that says what its numbers mean; empty: the docstring."""
+    sees: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """Score name -> the faults of `codixr-bench court` that it must see: its sensitivities."""
     reasons: tuple[str, ...] = ("no study was scored",)
     """Regular expressions of the reasons that its nulls may give."""
 

@@ -69,6 +69,7 @@ def _card(name: str, *, as_json: bool) -> int:
             "highest": None if math.isinf(facts.highest) else facts.highest,
             "about": str(facts.about),
             "primary": facts.primary,
+            "sees": list(family.sees.get(score, ())),
         }
         for score, facts in family.scores.items()
     }

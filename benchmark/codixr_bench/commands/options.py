@@ -113,7 +113,7 @@ def add_scores(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", metavar="A,B", help="only these scores; default: all")
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: argparse._ActionsContainer) -> None:
     """``--json``."""
     parser.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
 

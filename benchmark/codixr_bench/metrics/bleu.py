@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from codixr.data.study import Study
 from codixr_bench.metric import About, Columns, Facts, Peer, PeerScore, Problems
 from codixr_bench.metrics.peers import CLOSE, Pairs, ReportPeer, library
-from codixr_bench.metrics.reports import report_pairs
+from codixr_bench.metrics.reports import WRONG_WORDS, report_pairs
 from codixr_bench.metrics.sums import SummedFamily
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
@@ -159,6 +160,7 @@ class Bleu(SummedFamily):
     scores = _facts()
     columns = (*count_names(ORDERS), *(f"sacrebleu.{n}" for n in count_names(_PEER_ORDERS)))
     of_studies = ("ref_len", "sacrebleu.ref_len")
+    sees = MappingProxyType(dict.fromkeys(scores, WRONG_WORDS))
     ci = "product-mid-p"
 
     def rows(

@@ -33,6 +33,7 @@ from codixr_bench.metrics.average_checks import (
 from codixr_bench.metrics.peers import StatePeer, by_judge
 from codixr_bench.metrics.per_class import (
     AVERAGES,
+    WRONG_PICTURES,
     Averaged,
     average_f1,
     cells_of,
@@ -286,6 +287,8 @@ class Classification(Family):
             for average in AVERAGES
         }
     )
+
+    sees = MappingProxyType(dict.fromkeys(scores, WRONG_PICTURES))
 
     def metrics(self, task: Task, track: Track) -> list[ClassificationMetric]:
         """One a generated view, or one a published classifier."""

@@ -16,6 +16,7 @@ makes the same two outputs for every study agrees perfectly with itself, and sco
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol, Self
 
 import numpy as np
@@ -35,7 +36,7 @@ from codixr_bench.metrics.agreement import (
     mean_correlation,
 )
 from codixr_bench.metrics.classification import judge_of
-from codixr_bench.metrics.reports import report_pairs
+from codixr_bench.metrics.reports import WRONG_FINDINGS, WRONG_WORDS, report_pairs
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Content, Sample
 from codixr_bench.score import Score
@@ -266,6 +267,9 @@ def _contents(
     return [made for _, made in pairs], [true for true, _ in pairs]
 
 
+_OTHERS = ("inverted", "crop", "another patient's picture", "one picture for many")
+
+
 class Consistency(Family):
     """Agreement of two outputs: by the track's ``backbones``, those that its recipe names."""
 
@@ -294,6 +298,13 @@ class Consistency(Family):
         f"{name}_ratio": Facts(higher_is_better=True, about=About.PAIR)
         for name in ("view_agreement", "report_image_agreement", "clip_agreement")
     }
+    sees = MappingProxyType(
+        {
+            "view_agreement": _OTHERS,
+            "report_image_agreement": (*_OTHERS, *WRONG_FINDINGS),
+            "clip_agreement": (*_OTHERS, *WRONG_WORDS),
+        }
+    )
 
     def metrics(self, task: Task, track: Track) -> list[ConsistencyMetric]:
         """Up to two, where ``task`` makes two outputs; InputError for an unknown reader."""

@@ -239,6 +239,16 @@ FEATURES = {
     "dinov2_l": 1024,
 }
 """End of a score's name -> numbers that its network makes of a picture."""
+_UNSHARP = ("blur", "noise", "few grey levels", "low resolution")
+_OTHERWISE = ("inverted", "upside down", "crop", "other view")
+SEES = {
+    "fid": (*_UNSHARP, "gamma", "low contrast", *_OTHERWISE, "one picture for many"),
+    "fid_other": (*_UNSHARP, "gamma", "low contrast", *_OTHERWISE, "one picture for many"),
+    "kid": ("few grey levels", *_OTHERWISE),
+    "recall": (*_UNSHARP, *_OTHERWISE, "one picture for many"),
+    "coverage": (*_UNSHARP, *_OTHERWISE, "one picture for many"),
+}
+"""What the court must find that they see. Another patient's picture: none of them."""
 PLACES = {"fid_phantom": 10, "fid_inception": 11, "fid_xrv": 12}
 """Score -> its place among the columns of a summary."""
 
@@ -277,6 +287,9 @@ class Distances(Family):
             for kind, facts in FACTS.items()
             for score in (score_name(kind, end),)
         }
+        # Tried on the phantom only: elsewhere the weights are not at hand.
+        if backbone is None:
+            self.sees = {score_name(kind, PHANTOM): SEES[kind] for kind in SEES}
 
     def metrics(self, task: Task, track: Track) -> list[PictureDistances]:
         """One a backbone and generated view; InputError for a backbone that is unknown here."""

@@ -18,6 +18,17 @@ from codixr_bench.statistics.bootstrap import Interval, in_chunks
 from codixr_bench.statistics.effective_draws import Bounds
 from codixr_bench.statistics.influence import influence_of, without_each
 
+WRONG_PICTURES = (
+    "few grey levels",
+    "low resolution",
+    "inverted",
+    "crop",
+    "other view",
+    "another patient's picture",
+    "one picture for many",
+)
+"""Faults of the court that a judge of pictures must see."""
+
 AVERAGES = ("micro", "macro", "weighted")
 FEW = 10
 """A class with fewer of a kind says so: its score swings, and its interval is long."""

@@ -15,6 +15,7 @@ Notable:
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
@@ -52,7 +53,7 @@ from codixr_bench.metrics.per_class import (
     interval_name,
     interval_of,
 )
-from codixr_bench.metrics.reports import report_pairs
+from codixr_bench.metrics.reports import WRONG_FINDINGS, report_pairs
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.metrics.sums import MID_P, mean_of_studies
 from codixr_bench.model import Sample
@@ -281,6 +282,9 @@ class ReportLabels(Family):
             higher_is_better=False, about=About.REPORT, lowest=0.0, highest=1.0
         )
     }
+
+    sees = MappingProxyType({f"label_f1_{average}": WRONG_FINDINGS for average in AVERAGES})
+    """Side, zone and severity are no labels: it is blind to them."""
 
     def metrics(self, task: Task, track: Track) -> list[ReportLabelsMetric]:
         """One, where ``task`` makes reports."""

@@ -7,6 +7,26 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.model import Sample
 
+WRONG_FINDINGS = (
+    "finding denied",
+    "denial affirmed",
+    "finding left out",
+    "finding made up",
+    "words masked",
+    "cut short",
+    "another patient's report",
+    "one report for many",
+)
+"""Faults of the court that whatever reads a report must see."""
+WRONG_WORDS = (
+    *WRONG_FINDINGS,
+    "side exchanged",
+    "severity exchanged",
+    "zone exchanged",
+    "last word repeated",
+)
+"""And those that whatever compares words must see."""
+
 
 def report_pairs(
     positions: Sequence[int],

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from codixr.data.study import Study
 from codixr_bench.metric import About, Facts, Peer, PeerScore
 from codixr_bench.metrics.peers import CLOSE, Pairs, ReportPeer, library
-from codixr_bench.metrics.reports import report_pairs
+from codixr_bench.metrics.reports import WRONG_WORDS, report_pairs
 from codixr_bench.metrics.sums import MID_P, SummedFamily, mean_of_studies
 from codixr_bench.model import Sample
 from codixr_bench.statistics.bootstrap import Interval
@@ -30,6 +30,7 @@ class Rouge(SummedFamily):
         {"rouge_l": Facts(higher_is_better=True, about=About.REPORT, lowest=0.0, highest=1.0)}
     )
     columns = ("rouge_l",)
+    sees = MappingProxyType({"rouge_l": WRONG_WORDS})
     ci = MID_P
 
     def rows(

@@ -1,0 +1,364 @@
+"""The court: every metric is shown real outputs with planted faults, and what it sees is noted.
+
+Each output of the evaluated studies is changed by one fault at a time, in three grades, and scored
+beside the real outputs. A metric *sees* a fault when its severest grade costs a share of at least
+``LEAST`` of what worthless outputs (noise, nonsense) cost, and the paired difference over the
+studies is not chance (p < ``ALPHA``, one-sided). It is *blind* to one that it doesn't see, and
+*rewards* one that makes it better by as much.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from codixr.data.study import Study
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr.progress import Progress
+from codixr_bench.comparing.fault import Fault, Outputs, changed
+from codixr_bench.comparing.influences import influences
+from codixr_bench.comparing.picture_faults import PICTURE_FAULTS
+from codixr_bench.comparing.report_faults import REPORT_FAULTS
+from codixr_bench.metric import (
+    About,
+    Family,
+    Influence,
+    LoadsNetworks,
+    MakesSeveral,
+    Metric,
+    Prepares,
+)
+from codixr_bench.model import Sample
+from codixr_bench.registry import facts_of, family_of, load_family, names
+from codixr_bench.statistics.influence_interval import standard_error
+from codixr_bench.statistics.significance import upper_tail
+from codixr_bench.task import GROUPS, Task
+from codixr_bench.track import Evaluation, Track
+
+FAULTS = (*PICTURE_FAULTS, *REPORT_FAULTS)
+STUDIES = 200
+LEAST = 0.005
+ALPHA = 0.01
+_SLACK = 0.01
+"""By how much of what worthless outputs cost a severer grade may cost less, and still grow."""
+_BATCH = 50
+_PAIRS = {Modality.F: "L->F+T", Modality.L: "T->F+L", Modality.T: "L->F+T"}
+"""Where the agreement of an output with another one is tried."""
+
+
+class Verdict(StrEnum):
+    """What a score makes of a fault."""
+
+    SEES = "sees"
+    BLIND = "blind"
+    REWARDS = "rewards"
+    NOT_TRIED = "not tried"
+    """No study has what the fault changes."""
+    NO_VALUE = "no value"
+    """The score is null with the fault."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A score and a fault."""
+
+    fault: Fault
+    verdict: Verdict
+    studies: int = 0
+    """With the fault in its severest grade."""
+    values: tuple[float | None, ...] = ()
+    """Of the score, a grade each."""
+    losses: tuple[float, ...] = ()
+    """What each grade costs, as a share of what worthless outputs cost; below 0: it is better."""
+    p: float | None = None
+    """One-sided, of the severest grade; None without influences."""
+    grows: bool = False
+    """Whether a severer grade costs more, each time."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A score on trial."""
+
+    score: str
+    """Without the view."""
+    output: Modality
+    """What was changed."""
+    task: str
+    real: float
+    """Of the real outputs."""
+    worthless: float
+    findings: tuple[Finding, ...]
+
+    @property
+    def label(self) -> str:
+        """``fid_phantom[F]``, ``clip_agreement[T]``, ``bleu_4``."""
+        facts = facts_of(self.score)
+        of_reports = facts is not None and facts.about is About.REPORT
+        return self.score if of_reports else f"{self.score}[{self.output}]"
+
+    def faults(self, verdict: Verdict, *, harmless: bool = False) -> list[Finding]:
+        """The findings with that verdict, of faults or of harmless changes."""
+        return [f for f in self.findings if f.verdict is verdict and f.fault.harmless is harmless]
+
+
+@dataclass
+class Trial:
+    """All rows of a track, and what could not be tried."""
+
+    track: str
+    n: int
+    rows: list[Row] = field(default_factory=list)
+    without: dict[str, str] = field(default_factory=dict)
+    """Score -> why it was not on trial."""
+
+    def lost(self) -> Iterator[tuple[str, str]]:
+        """(score, fault) of every sensitivity that a metric declares and doesn't show here."""
+        for row in self.rows:
+            family = family_of(row.score)
+            found = {finding.fault.name: finding.verdict for finding in row.findings}
+            for name in family.sees.get(row.score, ()) if family is not None else ():
+                if name not in {fault.name for fault in FAULTS} or found.get(name) in (
+                    Verdict.BLIND,
+                    Verdict.REWARDS,
+                    Verdict.NO_VALUE,
+                ):
+                    yield row.label, name
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: float | None
+    reason: str | None
+    influence: Influence | None
+
+
+def try_metrics(
+    track: Track,
+    wanted: tuple[str, ...] = (),
+    *,
+    n: int = STUDIES,
+    data_dir: Path | None = None,
+    faults: Sequence[Fault] = FAULTS,
+) -> Trial:
+    """Put a track's metrics on trial, on the first ``n`` studies of its test split.
+
+    Args:
+        track: its metrics are tried, with all the scores they can make.
+        wanted: other metrics, or scores, by name: plugged-in ones too.
+        n: studies, at least 10.
+        data_dir: where a real track's studies are.
+        faults: to show.
+
+    Raises InputError for fewer studies, an unknown metric, or one that applies to no output here.
+    """
+    dataset = track.dataset("test", n, data_dir)
+    if len(dataset) < 10:
+        raise InputError(f"a trial needs 10 studies or more, not {len(dataset)}")
+    evaluation = Evaluation(track, dataset, data_dir)
+    studies = [dataset[position] for position in range(len(dataset))]
+    seats = list(_seats(evaluation, studies, wanted))
+    trial = Trial(track.name, len(studies))
+    steps = [
+        (seat, [f for f in faults if f.of_reports is not seat.output.is_image]) for seat in seats
+    ]
+    total = sum(2 + sum(len(fault.grades) for fault in shown) for _, shown in steps)
+    with Progress("on trial", total, unit="rounds") as bar:
+        for seat, shown in steps:
+            seat.hear(shown, trial, bar)
+    return trial
+
+
+@dataclass
+class _Seat:
+    """The metrics that are tried by changing one output of one task."""
+
+    evaluation: Evaluation
+    task: Task
+    output: Modality
+    wanted: tuple[str, ...]
+    studies: Sequence[Study]
+
+    def hear(self, faults: Sequence[Fault], trial: Trial, bar: Progress) -> None:
+        """Add a row a score to ``trial``."""
+        real = [study.get(self.output) for study in self.studies]
+        outputs = Outputs(self.output, self.studies, real)
+        before = self._scored(real)
+        bar.advance()
+        worst = self._worthless()
+        bar.advance()
+        rows: dict[str, list[Finding]] = {}
+        for name, own in before.items():
+            if own.value is None:
+                trial.without[name] = own.reason or "no value"
+            else:
+                rows[name] = []
+        for fault in faults:
+            rounds, studies = [], 0
+            for grade in fault.grades:
+                contents = fault.make(outputs, grade)
+                studies = changed(outputs, contents)
+                rounds.append(self._scored(contents) if studies else {})
+                bar.advance()
+            for name, findings in rows.items():
+                values = [one.get(name) for one in rounds]
+                findings.append(
+                    self._finding(fault, name, before[name], worst[name], values, studies)
+                )
+        for name, findings in rows.items():
+            low, high = before[name].value, worst[name].value
+            base = name.partition("[")[0]
+            moved = any(v != low for f in findings for v in f.values)
+            if low is None or high is None:
+                trial.without[base] = worst[name].reason or "no value of worthless outputs"
+            elif low == high and not moved:
+                trial.without[base] = "it is about the studies, not the outputs"
+            else:
+                trial.rows.append(
+                    Row(base, self.output, self.task.name, low, high, tuple(findings))
+                )
+
+    def _finding(
+        self,
+        fault: Fault,
+        name: str,
+        real: _Value,
+        worthless: _Value,
+        found: Sequence[_Value | None],
+        studies: int,
+    ) -> Finding:
+        values = [one.value for one in found if one is not None]
+        if not studies or not values:
+            return Finding(fault, Verdict.NOT_TRIED)
+        if real.value is None or worthless.value is None or any(v is None for v in values):
+            return Finding(fault, Verdict.NO_VALUE, studies, tuple(values))
+        facts = facts_of(name)
+        sign = 1.0 if facts is not None and facts.higher_is_better else -1.0
+        unit = abs(real.value - worthless.value)
+        lost = [sign * (real.value - value) for value in values if value is not None]
+        # Plus 0: never -0.
+        losses = tuple(
+            (loss / unit if unit else float(loss > 0) - float(loss < 0)) + 0.0 for loss in lost
+        )
+        p = self._chance(real.influence, found[-1], sign * lost[-1], lost[-1])
+        clear = p is None or p < ALPHA
+        verdict = Verdict.BLIND
+        if clear and abs(losses[-1]) >= LEAST:
+            verdict = Verdict.SEES if losses[-1] > 0 else Verdict.REWARDS
+        steps = zip((0.0, *losses), losses, strict=False)
+        grows = all(after >= before - _SLACK for before, after in steps) and losses[-1] > losses[0]
+        return Finding(fault, verdict, studies, tuple(values), losses, p, grows)
+
+    def _chance(
+        self, real: Influence | None, other: _Value | None, difference: float, lost: float
+    ) -> float | None:
+        """How often chance alone makes a paired difference as large, in its direction."""
+        if real is None or other is None or other.influence is None:
+            return None
+        by_study = real.by_study - other.influence.by_study
+        patients = [study.subject_id for study in self.studies]
+        error, df = standard_error(by_study - by_study.mean(), patients)
+        if error <= 0.0:
+            return 0.0 if lost else 1.0
+        return upper_tail(abs(difference) / error, df)
+
+    def _worthless(self) -> dict[str, _Value]:
+        """The scores when the output is what each metric's family calls worthless."""
+        found: dict[str, _Value] = {}
+        samples = self._samples([study.get(self.output) for study in self.studies])
+        for family in dict.fromkeys(self._families()):
+            bad = family.worsened(self.studies, samples, self.evaluation)
+            scored = self._scored([one[self.output] for one in bad])
+            found |= {name: one for name, one in scored.items() if family_of(name) is family}
+        return found
+
+    def _families(self) -> list[Family]:
+        asked = self.wanted or self.evaluation.track.metric_names
+        return [family for name in asked if (family := _family(name)) is not None]
+
+    def _samples(self, contents: Sequence[Any]) -> list[Sample]:
+        samples: list[Sample] = []
+        for study, content in zip(self.studies, contents, strict=True):
+            found: dict[Modality, Any] = {m: study.get(m) for m in self.task.outputs}
+            samples.append(found | {self.output: content})
+        return samples
+
+    def _scored(self, contents: Sequence[Any]) -> dict[str, _Value]:
+        """Every score when the output's contents are these, by name."""
+        samples = self._samples(contents)
+        found: dict[str, _Value] = {}
+        for metric in self.metrics():
+            for start in range(0, len(samples), _BATCH):
+                part = range(start, min(start + _BATCH, len(samples)))
+                metric.update(part, [self.studies[i] for i in part], [samples[i] for i in part])
+            scores = [s for s in metric.compute() if self._is_tried(s.name)]
+            valued = [s.name for s in scores if s.value is not None]
+            by_study: Mapping[str, Influence] = influences(metric.statistics(), valued)
+            for score in scores:
+                found[score.name] = _Value(score.value, score.reason, by_study.get(score.name))
+        return found
+
+    def _is_tried(self, score: str) -> bool:
+        facts = facts_of(score)
+        return facts is not None and (facts.about is About.PAIR) == (len(self.task.outputs) > 1)
+
+    def metrics(self) -> list[Metric]:
+        """New metrics of the seat, ready to be updated; InputError as ``Track.metrics``."""
+        chosen = self.evaluation.track.metrics(self.task, self.wanted)
+        tried = [metric for metric in chosen if any(map(self._is_tried, _scores_of(metric)))]
+        for metric in tried:
+            if isinstance(metric, MakesSeveral) and not self.wanted:
+                metric.choose(metric.offers)
+            if isinstance(metric, LoadsNetworks):
+                metric.load()
+            if isinstance(metric, Prepares):
+                metric.prepare(self.evaluation)
+        return tried
+
+
+def _seats(
+    evaluation: Evaluation, studies: Sequence[Study], wanted: tuple[str, ...]
+) -> Iterator[_Seat]:
+    """An output alone, and beside another one; InputError when nothing that is wanted applies."""
+    here = evaluation.track.modalities
+    tasks = [
+        (task, output)
+        for output in Modality
+        for task in (_alone(output), Task.parse(_PAIRS[output]))
+        if here.issuperset(task.outputs)
+    ]
+    fault: InputError | None = None
+    seats = 0
+    for task, output in tasks:
+        seat = _Seat(evaluation, task, output, wanted, studies)
+        try:
+            tried = seat.metrics()
+        except InputError as error:
+            fault = error
+            continue
+        if tried:
+            seats += 1
+            yield seat
+    if not seats:
+        raise fault or InputError(
+            f"track '{evaluation.track.name}' has no metric of an output that is here"
+        )
+
+
+def _alone(output: Modality) -> Task:
+    return next(task for task in GROUPS["paper"] if task.outputs == (output,))
+
+
+@lru_cache(maxsize=512)
+def _family(name: str) -> Family | None:
+    """The family that a track's recipe, a score or a metric calls so."""
+    return load_family(name) if name in names("metrics") else family_of(name)
+
+
+def _scores_of(metric: Metric) -> list[str]:
+    """Names of its scores, by its family; of a metric named otherwise, of one it makes."""
+    family = _family(metric.name.partition("[")[0])
+    return list(family.scores) if family is not None else [s.name for s in metric.compute()]
