@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from codixr.errors import InputError
-from codixr_bench.comparing.comparison import Comparison, compare_all, load_sides
+from codixr_bench.comparing.comparison import Comparison, compare_all
+from codixr_bench.comparing.side import load_sides
 from codixr_bench.model import Conditions, Content, GenerativeModel
 from codixr_bench.result import Result
 from codixr_bench.runs.finish import GRID_NAME, ScoredRun

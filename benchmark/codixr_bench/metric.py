@@ -186,6 +186,8 @@ class Facts:
     by_study: bool = True
     """Whether an influence says what its own study does, not only what all of them do together."""
 
+    of_model: bool = True
+    """Whether it depends on the model; what does not is shown beside it, and never compared."""
     only_classes: bool = False
     """Whether the classes alone are to be read: a mean of them would mix their different n."""
     pin: str = ""

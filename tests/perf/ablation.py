@@ -24,8 +24,10 @@ from codixr.modality import Modality
 from codixr.model.checkpoint_info import checkpoint_sha256, embedded_checkpoint
 from codixr.model.components import BUILDERS, INDEX
 from codixr_bench import cli as bench
-from codixr_bench.comparing.comparison import RESULT_NAME, Difference, compare, load_sides
+from codixr_bench.comparing.comparison import Difference, compare
+from codixr_bench.comparing.side import load_sides
 from codixr_bench.result import Result
+from codixr_bench.result_files import RESULT_NAME
 from codixr_bench.show.number import number
 from codixr_bench.task import PAPER_TASKS, Task
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codixr import messages
-from codixr_bench.comparing.comparison import Comparison, Difference, compare_all, load_sides
+from codixr_bench.comparing.comparison import Comparison, Difference, compare_all
+from codixr_bench.comparing.side import load_sides
 from codixr_bench.show.number import chance, number, together
 from codixr_bench.statistics.significance import holm
 

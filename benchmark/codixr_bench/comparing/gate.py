@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codixr.errors import InputError
-from codixr_bench.comparing.comparison import ALPHA, Comparison, Difference, compare_all, load_sides
+from codixr_bench.comparing.comparison import ALPHA, Comparison, Difference, compare_all
+from codixr_bench.comparing.side import load_sides
 from codixr_bench.registry import family_of
 from codixr_bench.result import Result
 from codixr_bench.score import Score
@@ -103,7 +104,8 @@ class Tested:
     or the old value can't be told from 0, of which no share is a loss.
     """
     power: float | None
-    """The chance to find that loss with the studies there are; None where no share is a loss."""
+    """The chance to find that loss with the studies there are; 0 where they don't give ten positives
+    and negatives to each class. None where no share is a loss."""
 
 
 @dataclass(frozen=True)
@@ -218,8 +220,12 @@ def judge(
         result = results.get(one)
         measurable = result is None or not _reaches_zero(result.score(one.name))
         needed = one.n_needed(planned, margin, strictest, asked.power) if measurable else None
+        power = one.power(planned, margin, strictest) if measurable else None
         if needed is not None:
-            needed = max(needed, _least(result, one))
+            least = _least(result, one)
+            needed = max(needed, least)
+            # The error of classes of a few positives says little: no power is claimed from it.
+            power = power if one.n >= least else 0.0
         low, high = one.interval()
         tested.append(
             Tested(
@@ -230,7 +236,7 @@ def judge(
                 worse=corrected <= ALPHA,
                 worst=-low if one.higher_is_better else high,
                 n_needed=needed,
-                power=one.power(planned, margin, strictest) if measurable else None,
+                power=power,
             )
         )
     return Verdict(tuple(comparisons), tuple(tested), asked)

@@ -28,7 +28,7 @@ _DISTANCE = Facts(higher_is_better=False, about=About.PICTURE, lowest=0.0, decim
 FACTS: dict[str, Facts] = {
     "fid": replace(_DISTANCE, primary=True),
     "fid_other": _DISTANCE,
-    "fid_other_real": _DISTANCE,
+    "fid_other_real": replace(_DISTANCE, of_model=False),
     "kid": replace(_DISTANCE, lowest=-np.inf, decimals=4),
     "precision": _SHARE,
     "recall": _SHARE,

@@ -16,11 +16,12 @@ from codixr_bench.comparing.comparison import (
     Difference,
     NotComparableError,
     compare_all,
-    load_sides,
 )
+from codixr_bench.comparing.side import load_sides
 from codixr_bench.metrics.auroc import auroc_without_each, average_auroc
 from codixr_bench.metrics.bleu import corpus_bleu, sacrebleu_score
 from codixr_bench.metrics.per_class import AVERAGES, average_f1
+from codixr_bench.registry import facts_of
 from codixr_bench.statistics.bootstrap import resample_weights
 from codixr_bench.statistics.influence import read_statistics
 from codixr_bench.statistics.influence_interval import standard_error
@@ -372,3 +373,15 @@ def null_p_values(n: int, pairs: int, seed: int) -> list[list[float]]:
             ps.append(2 * upper_tail(difference / error, df))
         found.append(ps)
     return found
+
+
+def test_the_interval_of_a_difference_ends_where_differences_end() -> None:
+    one = Difference("L->F", "f1_macro", 0.9, 0.1, True, 16, 0.2, 2.0, True)
+    assert one.interval()[1] == 1.0
+    assert one.interval()[0] < 0.8
+
+
+def test_what_is_about_real_pictures_is_not_compared() -> None:
+    for name in ("fid_phantom_other_real", "fid_phantom_other_real[L]"):
+        assert not facts_of(name).of_model
+    assert facts_of("fid_phantom_other").of_model

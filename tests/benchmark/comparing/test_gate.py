@@ -219,6 +219,7 @@ def test_the_needed_studies_give_ten_positives_a_class_and_nothing_is_told_of_ze
     found = {one.difference.name: one for one in check(*folders, only=(ALL,)).tested}
     for name in ("auroc_micro", "auroc_macro", "f1_weighted"):
         assert found[name].n_needed >= 400 * POSITIVES / 2
+        assert found[name].power == 0.0
     assert found["bleu_1"].n_needed >= POSITIVES
     assert found[DISTANCE].n_needed is None
     assert found[DISTANCE].power is None
