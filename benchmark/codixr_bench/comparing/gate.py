@@ -104,8 +104,10 @@ class Tested:
     or the old value can't be told from 0, of which no share is a loss.
     """
     power: float | None
-    """The chance to find that loss with the studies there are; 0 where they don't give ten positives
-    and negatives to each class. None where no share is a loss."""
+    """The chance to find that loss with the studies there are; None where no share is a loss.
+
+    It is 0 where the studies don't give ten positives and ten negatives to each class.
+    """
 
 
 @dataclass(frozen=True)
