@@ -16,7 +16,7 @@ SIDE = 8
 TASK = Task.parse("L->F+T")
 
 
-def gray(seed: int, side: int = SIDE) -> Image.Image:
+def grey(seed: int, side: int = SIDE) -> Image.Image:
     levels = np.random.default_rng(seed).integers(1, 256, size=(side, side), dtype=np.uint8)
     return Image.fromarray(levels)
 
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     """A whole and correct folder of four samples."""
     (tmp_path / "F").mkdir()
     for position in range(N):
-        gray(position).save(tmp_path / "F" / f"{position:05d}.png")
+        grey(position).save(tmp_path / "F" / f"{position:05d}.png")
     rows = "\n".join(f'{p},"no effusion, study {p}"' for p in range(N))
     (tmp_path / "reports.csv").write_text(f"position,report\n{rows}\n")
     return tmp_path
@@ -40,14 +40,14 @@ def test_a_whole_folder_is_read_by_position(folder: Path) -> None:
     ((positions, batch),) = opened(folder).batches()
     assert positions == range(N)
     assert batch[2][Modality.T] == "no effusion, study 2"
-    expected = np.asarray(gray(2), dtype=np.float32)[None] / np.float32(255)
+    expected = np.asarray(grey(2), dtype=np.float32)[None] / np.float32(255)
     assert (batch[2][Modality.F] == expected).all()
 
 
 def test_the_flat_layout_holds_both_views(tmp_path: Path) -> None:
     for position in range(N):
-        gray(position).save(tmp_path / f"{position}_F.png")
-        gray(position + 10).save(tmp_path / f"{position}_L.png")
+        grey(position).save(tmp_path / f"{position}_F.png")
+        grey(position + 10).save(tmp_path / f"{position}_L.png")
     ((_, batch),) = opened(tmp_path, Task.parse("T->F+L")).batches()
     assert not (batch[1][Modality.F] == batch[1][Modality.L]).all()
 
@@ -96,18 +96,18 @@ def _broken_link(folder: Path) -> None:
 
 
 def _moving(folder: Path) -> None:
-    gray(3).save(folder / "F" / "00003.png", save_all=True, append_images=[gray(4)])
+    grey(3).save(folder / "F" / "00003.png", save_all=True, append_images=[grey(4)])
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda f: (f / "F" / "00001.png").unlink(), r"1 missing F \(position 1\)"),
-    "extra": (lambda f: gray(9).save(f / "F" / "00009.png"), r"1 extra F \(position 9\)"),
-    "twice": (lambda f: gray(9).save(f / "F" / "1.png"), r"1 extra F \(position 1\)"),
-    "unnamed": (lambda f: gray(9).save(f / "F" / "p10032.x.png"), "1 F whose names hold no pos"),
+    "extra": (lambda f: grey(9).save(f / "F" / "00009.png"), r"1 extra F \(position 9\)"),
+    "twice": (lambda f: grey(9).save(f / "F" / "1.png"), r"1 extra F \(position 1\)"),
+    "unnamed": (lambda f: grey(9).save(f / "F" / "p10032.x.png"), "1 F whose names hold no pos"),
     "corrupt": (_truncate, r"1 corrupt F \(position 2\)"),
     "not a picture": (lambda f: (f / "F/00002.png").write_text("hi"), r"1 corrupt F \(position 2"),
     "wrong-sized": (
-        lambda f: gray(1, 9).save(f / "F" / "00001.png"),
+        lambda f: grey(1, 9).save(f / "F" / "00001.png"),
         r"1 wrong-sized \(not 8×8;",
     ),
     "black": (_black, r"2 all-black F \(positions 0, 3\)"),
@@ -169,12 +169,12 @@ def test_pictures_in_colours_are_read_by_their_luminance_and_counted(folder: Pat
 
 
 def test_other_sizes_are_resized_when_asked(folder: Path) -> None:
-    gray(1, 16).save(folder / "F" / "00001.png")
+    grey(1, 16).save(folder / "F" / "00001.png")
     with pytest.raises(InputError, match="--resize"):
         opened(folder)
     ((_, batch),) = ExternalSamples(folder, TASK, N, SIDE, resize=True).batches()
     assert batch[1][Modality.F].shape == (1, SIDE, SIDE)
-    expected = np.asarray(gray(2), dtype=np.float32)[None] / np.float32(255)
+    expected = np.asarray(grey(2), dtype=np.float32)[None] / np.float32(255)
     assert (batch[2][Modality.F] == expected).all()  # the right size stays as it is
 
 
@@ -185,7 +185,7 @@ def test_a_csv_names_pictures_that_have_other_names(folder: Path, tmp_path: Path
     lines = [f"{position},scan-{position}.png" for position in range(N)]
     table.write_text("\n".join(["position,F", *lines]))
     ((_, batch),) = ExternalSamples(folder, TASK, N, SIDE, names=table).batches()
-    assert (batch[2][Modality.F] == np.asarray(gray(2), np.float32) / np.float32(255)).all()
+    assert (batch[2][Modality.F] == np.asarray(grey(2), np.float32) / np.float32(255)).all()
     table.write_text("\n".join(["position,F", *lines[1:]]))
     with pytest.raises(InputError, match=r"1 missing F \(position 0\)"):
         ExternalSamples(folder, TASK, N, SIDE, names=table)
