@@ -12,6 +12,7 @@ from PIL import Image
 
 from codixr.cli import main
 from codixr.commands import generate as generation
+from codixr.commands.written_together import write_all
 from codixr.modality import Modality
 from codixr.model import checkpoint_info as info
 
@@ -256,7 +257,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, there_before):
         out.mkdir(parents=True)
     full = Failing(OSError(28, os.strerror(28)))
     with pytest.raises(generation.InputError, match="No space left on device"):
-        generation.write_all(out, {"report.txt": "text", "F.png": full})
+        write_all(out, {"report.txt": "text", "F.png": full})
     assert contents(tmp_path) == (["a"] if there_before else [])
     assert not there_before or contents(out) == []
 
