@@ -1,6 +1,7 @@
 """Two runs on the same simulated studies, as files: statistics, and the scores they give."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,7 @@ def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     content = json.loads((folder / "result.json").read_text())
     change({score["name"]: score for score in content["scores"]})
     (folder / "result.json").write_text(json.dumps(content))
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1"}

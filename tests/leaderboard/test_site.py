@@ -1,23 +1,15 @@
-"""Ranks, tables and pages: deterministic, escaped, complete without a script, read in a browser."""
+"""Ranks, tables and pages: deterministic, escaped, complete without a script."""
 
 import copy
 import csv
 import html
 import io
-import json
-import os
-import re
-import shutil
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,47 +22,27 @@ from codixr_bench.result import Result
 from codixr_bench.score import Score
 from codixr_leaderboard import ranking, site, truths
 from codixr_leaderboard.accepted import tracks
-from codixr_leaderboard.printed import MARK, TRACK, printed_rows
+from codixr_leaderboard.printed import MARK
 from codixr_leaderboard.ranking import Board
 from codixr_leaderboard.resampling import sureness_of
 from codixr_leaderboard.site import build
 from codixr_leaderboard.standing import Badge, Standing
-from codixr_leaderboard.submission import Submission, slug
+from codixr_leaderboard.submission import Submission
 from codixr_leaderboard.table import DOWNLOADS
-from helpers.submission_fakes import a_result, result_json
-
-DAY = date(2026, 1, 2)
-PRINTED = {TRACK: list(printed_rows().values())}
-
-
-def submission(model: str, quality: float, *tasks: str, day: date = DAY) -> Submission:
-    results = tuple(a_result(task, model, quality) for task in tasks or ("T->F",))
-    return Submission(model=model, submitted=day, results=results)
-
-
-def checked(sent: list[Submission]) -> dict[tuple[str, str, str], Standing]:
-    """As if the statistics of all of them had been checked."""
-    return {
-        (one.track, slug(one.model), result.task): Standing(Badge.CHECKED)
-        for one in sent
-        for result in one.results
-    }
+from helpers.submission_fakes import (
+    DAY,
+    PRINTED,
+    a_result,
+    build_pages,
+    checked,
+    files,
+    result_json,
+    submission,
+)
 
 
 def boards(sent: list[Submission]) -> list[Board]:
     return ranking.boards(sent, checked(sent))
-
-
-def build_pages(sent: list[Submission], printed: dict, out: Path) -> int:
-    return site.build_pages(sent, printed, out, checked(sent))
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def with_interval(model: str, value: float, low: float, high: float, day: date) -> Submission:
@@ -380,118 +352,6 @@ def test_building_imports_no_torch(tmp_path):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--hide-scrollbars",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-PROBE = """
-const done = {};
-const button = (i) => document.querySelectorAll("thead button")[i];
-done.buttons = document.querySelectorAll("thead button").length;
-done.width = window.innerWidth;
-done.overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-const first = () => document.querySelector("tbody tr th").textContent;
-done.before = first();
-button(2).focus();
-done.focused = document.activeElement.tagName;
-button(2).click(); button(2).click();
-done.after = first();
-done.sort = document.querySelectorAll("thead th")[2].getAttribute("aria-sort");
-done.page = getComputedStyle(document.body).backgroundColor;
-done.picture = [...document.images].every((image) => image.naturalWidth > 0);
-document.title = JSON.stringify(done);
-"""
-"""Run in the page after its own script; what it finds becomes the title."""
-
-
-def browse(url: str, folder: Path, *more: str) -> str:
-    """The page's DOM after its scripts ran."""
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", *more]
-    done = subprocess.run(
-        [*command, "--window-size=1500,1000", "--dump-dom", url],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-        env={**os.environ, "HOME": str(folder)},
-    )
-    return done.stdout
-
-
-@pytest.fixture
-def serve(tmp_path):
-    """The address of a folder, served here."""
-    handler = partial(QuietHandler, directory=str(tmp_path / "site"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-FRAME = """<!doctype html><meta name="color-scheme" content="light dark"><title>none</title>
-<iframe src="phantom-t-to-f.html" style="border:0" width="{width}" height="900"></iframe>
-<script>addEventListener("load", () => {{
-  document.title = document.querySelector("iframe").contentDocument.title;
-}});</script>"""
-"""A window is at least 500 pixels wide; a frame is as narrow as a phone."""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
-@pytest.mark.parametrize("width", [360, 1400])
-@pytest.mark.parametrize("dark", [False, True])
-def test_a_table_works_in_a_browser(tmp_path, serve, width, dark):
-    sent = [submission(f"a-model-with-a-long-name-{i}", 0.3 + i / 20) for i in range(6)]
-    site = tmp_path / "site"
-    build_pages(sent, PRINTED, site)
-    # The page's policy allows scripts from its own folder: the probe goes in by that way.
-    script = site / "sort.js"
-    script.write_text(script.read_text() + f"addEventListener('load', () => {{{PROBE}}});")
-    more = ["--blink-settings=preferredColorScheme=0"] if dark else []
-    (site / "frame.html").write_text(FRAME.format(width=width))
-    dom = browse(f"{serve}/frame.html", tmp_path, *more)
-    found = html.unescape(re.search(r"<title>(.*?)</title>", dom, re.DOTALL)[1])  # type: ignore[index]
-    seen = json.loads(found)
-    assert seen["buttons"] == 5
-    assert seen["width"] == width
-    assert seen["overflow"] <= 0
-    assert seen["focused"] == "BUTTON"
-    assert (seen["before"], seen["after"]) == (
-        "a-model-with-a-long-name-5",
-        "a-model-with-a-long-name-0",
-    )
-    assert seen["sort"] == "descending"
-    assert seen["picture"]
-    assert seen["page"] == ("rgb(20, 23, 27)" if dark else "rgb(255, 255, 255)")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
-def test_a_table_is_complete_without_a_script(tmp_path):
-    site = tmp_path / "site"
-    build_pages([submission(f"model {i}", 0.3 + i / 20) for i in range(3)], {}, site)
-    # Blink without scripts cannot dump its DOM either: the script is taken away instead.
-    (site / "sort.js").unlink()
-    dom = browse((site / "phantom-t-to-f.html").as_uri(), tmp_path)
-    assert "<button" not in dom
-    assert [int(rank) for rank in re.findall(r'<td data-value="(\d+)">\d', dom)] == [1, 1, 2]
 
 
 def test_three_commands_lead_from_a_folder_of_pictures_to_a_row(tmp_path, monkeypatch, capsys):

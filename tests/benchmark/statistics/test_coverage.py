@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.coverage import GROUPS, LEAST, MOST, PREVALENCES, SIZES, Cell, table
+from helpers.coverage import GROUPS, PREVALENCES, SIZES, table
+from helpers.coverage_cells import LEAST, MOST, Cell
 
 ROUNDS = int(os.environ.get("CODIXR_ROUNDS", "2000"))
 DOCS = Path(__file__).parents[3] / "docs" / "metrics" / "intervals.md"
