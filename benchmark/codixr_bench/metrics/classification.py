@@ -19,7 +19,6 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, suffix_of
 from codixr_bench.backbones.classifier import Classifier
-from codixr_bench.backbones.phantom_judge import JudgePass, judge_pass
 from codixr_bench.backbones.published import load_or_note
 from codixr_bench.backbones.published_judge import DEFAULT, PublishedJudge, published_judge
 from codixr_bench.metric import About, Columns, Facts, Family, Influence, Peer, PeerScore, Problems
@@ -30,6 +29,7 @@ from codixr_bench.metrics.average_checks import (
     same_labels,
     within_counts,
 )
+from codixr_bench.metrics.judges import PUBLISHED, judge_of
 from codixr_bench.metrics.peers import StatePeer, by_judge
 from codixr_bench.metrics.per_class import (
     AVERAGES,
@@ -55,9 +55,6 @@ from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
 KINDS = ("auroc", "f1")
-PHANTOM = "phantom"
-PUBLISHED = {"xrv": "all", "xrv-chex": "chex", "xrv-mimic": "mimic"}
-"""Published classifier -> how its scores begin where it is a second judge."""
 UNKNOWN = -2
 """How a label of None is stored; 1, 0 and -1 (uncertain) are stored as they are."""
 
@@ -380,17 +377,6 @@ class Classification(Family):
 
 
 CLASSIFICATION = Classification()
-
-
-def judge_of(track: Track, view: Modality) -> JudgePass:
-    """The classifier that the track's recipe names; one object a view serves all metrics."""
-    named = track.backbones.get("classifier")
-    if named != PHANTOM:
-        raise InputError(
-            f"track '{track.name}': backbones.classifier is '{named}'; known: {PHANTOM}, or for "
-            f"classification {', '.join(PUBLISHED)}"
-        )
-    return judge_pass(view)
 
 
 def _matrix(columns: Columns, prefix: str) -> Array | None:

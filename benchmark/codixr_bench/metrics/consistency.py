@@ -35,7 +35,7 @@ from codixr_bench.metrics.agreement import (
     cosine_above_shuffled,
     mean_correlation,
 )
-from codixr_bench.metrics.classification import judge_of
+from codixr_bench.metrics.judges import judge_of
 from codixr_bench.metrics.reports import WRONG_FINDINGS, WRONG_WORDS, report_pairs
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Content, Sample
