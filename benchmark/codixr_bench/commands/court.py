@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(parsed: argparse.Namespace) -> int:
     """Print the verdicts; exit code 1 when a metric lost a sensitivity that it declares."""
     from codixr_bench.comparing.court import try_metrics
-    from codixr_bench.show.verdicts import as_json, as_markdown, as_text
+    from codixr_bench.comparing.verdicts import as_json, as_markdown, as_text
     from codixr_bench.track import Track
 
     wanted = tuple(name.strip() for name in (parsed.metrics or "").split(",") if name.strip())
