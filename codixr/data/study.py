@@ -13,6 +13,7 @@ Image = NDArray[np.float32]
 """An X-ray, float32 [1, H, W] in [0, 1]."""
 
 Split = Literal["train", "val", "test"]
+"""A plain string: it stands so in files and commands, and the type checker knows all three."""
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
