@@ -63,6 +63,12 @@ def with_its_interval(name: str) -> Forge:
         width = score["ci95"][1] - score["ci95"][0]
         score["ci95"] = [new - min(width / 2, abs(new) / 2), new]
         score["value"] = new
+        skill = score["skill"]
+        if skill and skill["value"] is not None:
+            bottom, top = skill["constant"], skill["ceiling"]
+            half = (skill["ci95"][1] - skill["ci95"][0]) / 2
+            skill["value"] = (new - bottom) / (top - bottom)
+            skill["ci95"] = [skill["value"] - half, skill["value"] + half]
 
     return forge
 
