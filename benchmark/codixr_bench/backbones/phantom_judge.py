@@ -1,7 +1,5 @@
 """The phantom track's judge as backbone and classifier at once: one forward pass serves both."""
 
-import hashlib
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -13,12 +11,10 @@ from codixr.data.labels import PATHOLOGIES
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Features, Images
+from codixr_bench.backbones.pass_cache import SeenBatches
 
 if TYPE_CHECKING:
     from codixr.data.phantom.judge import LoadedJudge
-
-_REMEMBERED = 256
-"""Batches; 64 pictures' outputs take 35 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +25,10 @@ class JudgeOutputs:
     """float32 [B, d]."""
     probabilities: NDArray[np.float32]
     """float32 [B, k], in the order of the pass's ``classes``."""
+
+
+_REMEMBERED = 256
+"""Batches; 64 pictures' outputs take 35 kB."""
 
 
 class JudgePass:
@@ -50,7 +50,7 @@ class JudgePass:
         self.view = view
         self._judge = judge
         self._shipped = judge is None
-        self._seen: OrderedDict[bytes, JudgeOutputs] = OrderedDict()
+        self._seen: SeenBatches[JudgeOutputs] = SeenBatches(_REMEMBERED)
 
     @property
     def judge(self) -> "LoadedJudge":
@@ -84,18 +84,7 @@ class JudgePass:
 
         Raises InputError for pictures that the judge cannot read (shape, range, NaN).
         """
-        images = np.ascontiguousarray(images, dtype=np.float32)
-        key = hashlib.blake2b(str(images.shape).encode(), digest_size=16)
-        key.update(images.data)
-        digest = key.digest()
-        if digest in self._seen:
-            self._seen.move_to_end(digest)
-            return self._seen[digest]
-        outputs = self._forward(images)
-        self._seen[digest] = outputs
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        return outputs
+        return self._seen.get(images, self._forward)
 
     def _forward(self, images: Images) -> JudgeOutputs:
         import torch
@@ -112,8 +101,7 @@ class JudgePass:
 
     def __getstate__(self) -> dict[str, Any]:
         # A shipped judge is loaded again where it is needed: the state stays small.
-        state = self.__dict__ | {"_seen": OrderedDict()}
-        return state | {"_judge": None} if self._shipped else state
+        return self.__dict__ | {"_judge": None} if self._shipped else self.__dict__
 
 
 @lru_cache(maxsize=2)
