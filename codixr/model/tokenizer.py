@@ -16,6 +16,7 @@ from codixr.errors import InputError
 from codixr.model.presets import TokenizerConfig
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 PAD, BOS, EOS, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"
@@ -128,8 +129,6 @@ def with_ends(
 def word_tokenizer(reports: Iterable[str]) -> "PreTrainedTokenizerBase":
     """A tokenizer whose vocabulary is every word of ``reports``, lower-cased, in sorted order."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
-    from tokenizers.processors import TemplateProcessing
-    from transformers import PreTrainedTokenizerFast
 
     splitter = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex(r"[.,;:?!()]"), "isolated")]
@@ -139,18 +138,8 @@ def word_tokenizer(reports: Iterable[str]) -> "PreTrainedTokenizerBase":
     core = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
     core.normalizer = normalizers.Lowercase()
     core.pre_tokenizer = splitter
-    core.post_processor = TemplateProcessing(
-        single=f"{BOS} $A {EOS}", special_tokens=[(BOS, 1), (EOS, 2)]
-    )
     core.decoder = decoders.WordPiece(cleanup=True)  # joins words, and glues "." and "," on
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        pad_token=PAD,
-        bos_token=BOS,
-        eos_token=EOS,
-        unk_token=UNKNOWN,
-        whole_words=True,
-    )
+    return _with_ends(core)
 
 
 def piece_tokenizer(
@@ -165,9 +154,7 @@ def piece_tokenizer(
     from collections import Counter
 
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
-    from tokenizers.processors import TemplateProcessing
     from tokenizers.trainers import WordPieceTrainer
-    from transformers import PreTrainedTokenizerFast
 
     normalizer = normalizers.Sequence(
         [
@@ -206,10 +193,18 @@ def piece_tokenizer(
         models.WordPiece(vocabulary, unk_token=UNKNOWN, continuing_subword_prefix=CONTINUES)
     )
     core.normalizer, core.pre_tokenizer = normalizer, splitter
+    core.decoder = decoders.WordPiece(prefix=CONTINUES, cleanup=True)
+    return _with_ends(core)
+
+
+def _with_ends(core: "Tokenizer") -> "PreTrainedTokenizerBase":
+    """A tokenizer of transformers that puts both ends around a text; ``core`` has our marks."""
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
     core.post_processor = TemplateProcessing(
         single=f"{BOS} $A {EOS}", special_tokens=[(BOS, 1), (EOS, 2)]
     )
-    core.decoder = decoders.WordPiece(prefix=CONTINUES, cleanup=True)
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
         pad_token=PAD,

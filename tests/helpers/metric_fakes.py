@@ -92,6 +92,20 @@ def scored_in(
     return whole
 
 
+def assert_shards_score_as_one(
+    split: Sequence[Sequence[Sequence[int]]],
+    make: Any,
+    studies: Sequence[Study],
+    samples: Sequence[Sample],
+) -> None:
+    """A metric merged of shards gives the scores and the statistics of one that saw all."""
+    whole, merged = make(), scored_in(split, make, studies, samples)
+    whole.update(range(len(studies)), studies, samples)
+    assert merged.compute() == whole.compute()
+    for name, column in whole.statistics().items():
+        np.testing.assert_array_equal(merged.statistics()[name], column)
+
+
 def by_name(scores: Sequence[Score]) -> Mapping[str, Score]:
     return {score.name: score for score in scores}
 

@@ -95,7 +95,7 @@ class Row:
 
     @property
     def label(self) -> str:
-        """``fid_phantom[F]``, ``clip_agreement[T]``, ``bleu_4``."""
+        """A picture's score names its output, ``fid_phantom[F]``; a report's does not."""
         facts = facts_of(self.score)
         of_reports = facts is not None and facts.about is About.REPORT
         return self.score if of_reports else f"{self.score}[{self.output}]"

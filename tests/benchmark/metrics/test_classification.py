@@ -20,7 +20,13 @@ from codixr_bench.metrics.classification import (
 from codixr_bench.metrics.per_class import average_f1
 from codixr_bench.statistics.bootstrap import resample_weights
 from codixr_bench.task import Task
-from helpers.metric_fakes import PixelClassifier, by_name, scored_in, shards, studies_and_samples
+from helpers.metric_fakes import (
+    PixelClassifier,
+    assert_shards_score_as_one,
+    by_name,
+    shards,
+    studies_and_samples,
+)
 
 STUDIES, SAMPLES = studies_and_samples(60)
 
@@ -114,12 +120,7 @@ def test_a_perfect_classifier_of_a_rare_finding_has_a_perfect_interval():
 @settings(max_examples=15)
 @given(split=shards(len(STUDIES)))
 def test_any_split_into_shards_gives_the_same_scores(split):
-    whole = metric()
-    whole.update(range(len(STUDIES)), STUDIES, SAMPLES)
-    merged = scored_in(split, metric, STUDIES, SAMPLES)
-    assert merged.compute() == whole.compute()
-    for name, column in whole.statistics().items():
-        np.testing.assert_array_equal(merged.statistics()[name], column)
+    assert_shards_score_as_one(split, metric, STUDIES, SAMPLES)
 
 
 def test_six_scores_with_intervals_classes_and_signatures():

@@ -19,7 +19,12 @@ from codixr_bench.metrics.frechet import (
 )
 from codixr_bench.statistics.influence_interval import influence_interval
 from codixr_bench.task import Task
-from helpers.metric_fakes import PixelBackbone, scored_in, shards, studies_and_samples
+from helpers.metric_fakes import (
+    PixelBackbone,
+    assert_shards_score_as_one,
+    shards,
+    studies_and_samples,
+)
 
 STUDIES, SAMPLES = studies_and_samples(40)
 
@@ -160,12 +165,7 @@ def test_streamed_statistics_merge_to_those_of_all_rows(cuts, flip):
 @settings(max_examples=15)
 @given(split=shards(len(STUDIES)))
 def test_any_split_into_shards_gives_the_same_score(split):
-    whole = metric()
-    whole.update(range(len(STUDIES)), STUDIES, SAMPLES)
-    merged = scored_in(split, metric, STUDIES, SAMPLES)
-    assert merged.compute() == whole.compute()
-    for name, column in whole.statistics().items():
-        np.testing.assert_array_equal(merged.statistics()[name], column)
+    assert_shards_score_as_one(split, metric, STUDIES, SAMPLES)
 
 
 def test_the_score_says_how_it_was_made_and_stands_beside_unrelated_real_pictures():
