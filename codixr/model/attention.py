@@ -22,6 +22,20 @@ def as_tokens(condition: Tensor) -> Tensor:
     return condition.unsqueeze(1) if condition.ndim == 2 else condition
 
 
+def cross_attending_block(
+    channels: int, heads: int, context_dim: int, feed_forward_mult: float
+) -> BasicTransformerBlock:
+    """Self-attention, cross-attention to ``context_dim`` features a token, GEGLU; each residual."""
+    return BasicTransformerBlock(
+        channels,
+        heads,
+        channels // heads,
+        cross_attention_dim=context_dim,
+        activation_fn="geglu",
+        ff_inner_dim=int(channels * feed_forward_mult),
+    )
+
+
 class ContextAttention:
     """A diffusers attention processor for the cross-attentions of one denoiser.
 

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from torch import Tensor, nn
 
 from codixr.modality import Modality
-from codixr.model.attention import ContextAttention, attend_by
+from codixr.model.attention import ContextAttention, attend_by, cross_attending_block
 from codixr.model.fc_blocks import ChannelNorm, FCResBlock
 from codixr.model.presets import EnvironmentConfig
 
@@ -146,13 +145,8 @@ class CrossModalTransformer(nn.Module):
         groups = math.gcd(config.norm_groups, channels)
         self.norm = nn.GroupNorm(groups, channels, eps=config.norm_eps)
         self.proj_in = nn.Linear(channels, channels)
-        self.block = BasicTransformerBlock(
-            channels,
-            config.heads,
-            channels // config.heads,
-            cross_attention_dim=config.embed_dim,
-            activation_fn="geglu",
-            ff_inner_dim=int(channels * config.feed_forward_mult),
+        self.block = cross_attending_block(
+            channels, config.heads, config.embed_dim, config.feed_forward_mult
         )
         attend_by(ContextAttention(), self.block)
         self.proj_out = nn.Linear(channels, channels)

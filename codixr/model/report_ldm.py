@@ -11,10 +11,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.attention import BasicTransformerBlock
 from torch import Tensor, nn
 
-from codixr.model.attention import ContextAttention, as_tokens, attend_by
+from codixr.model.attention import ContextAttention, as_tokens, attend_by, cross_attending_block
 from codixr.model.environment import (
     CrossModalTransformer,
     ReportEnvironmentEncoder,
@@ -37,13 +36,8 @@ class PromptAttention(nn.Module):
         groups = math.gcd(config.norm_groups, channels)
         self.norm = nn.GroupNorm(groups, channels, eps=config.norm_eps)
         self.proj_in = nn.Linear(channels, channels)
-        self.block = BasicTransformerBlock(
-            channels,
-            config.heads,
-            channels // config.heads,
-            cross_attention_dim=config.context_dim,
-            activation_fn="geglu",
-            ff_inner_dim=int(channels * config.feed_forward_mult),
+        self.block = cross_attending_block(
+            channels, config.heads, config.context_dim, config.feed_forward_mult
         )
         self.proj_out = nn.Linear(channels, channels)
 

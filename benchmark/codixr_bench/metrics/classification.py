@@ -37,7 +37,7 @@ from codixr_bench.metrics.per_class import (
     Averaged,
     average_f1,
     cells_of,
-    class_score,
+    class_scores,
     few_caveat,
     interval_name,
     interval_of,
@@ -205,15 +205,7 @@ class ClassificationMetric:
     ) -> list[Score]:
         classes = self.classifier.classes
         n = int((labels >= 0).any(axis=1).sum())
-        by_class = {
-            name: class_score(
-                once.per_class[0, c],
-                interval_of(intervals.per_class, c),
-                labels[:, c],
-                of="known",
-            )
-            for c, name in enumerate(classes)
-        }
+        by_class = class_scores(classes, once, intervals, labels, of="known")
         left_out = [name for name, score in by_class.items() if score.value is None]
         scores = []
         for average in AVERAGES:

@@ -4,7 +4,7 @@
 are defined, ``weighted`` weights them by positives.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from codixr.data.labels import SHORT_NAMES
 from codixr_bench.metric import Influence
 from codixr_bench.score import ClassScore, Score
 from codixr_bench.statistics.bootstrap import Interval, in_chunks
+from codixr_bench.statistics.class_intervals import ClassIntervals
 from codixr_bench.statistics.effective_draws import Bounds
 from codixr_bench.statistics.influence import influence_of, without_each
 
@@ -168,6 +169,23 @@ def class_score(
         n_pos=n_pos,
         n_neg=n_neg,
     )
+
+
+def class_scores(
+    names: Sequence[str],
+    once: Averaged,
+    intervals: ClassIntervals,
+    labels: NDArray[Any],
+    *,
+    of: str,
+) -> dict[str, ClassScore]:
+    """``class_score`` of each class, by name: of all studies (R = 1), labels [n, k]."""
+    return {
+        name: class_score(
+            once.per_class[0, c], interval_of(intervals.per_class, c), labels[:, c], of=of
+        )
+        for c, name in enumerate(names)
+    }
 
 
 def few_caveat(score: Score) -> Iterator[str]:

@@ -48,7 +48,7 @@ from codixr_bench.metrics.per_class import (
     Averaged,
     average_f1,
     cells_of,
-    class_score,
+    class_scores,
     few_caveat,
     interval_name,
     interval_of,
@@ -154,15 +154,7 @@ class ReportLabelsMetric:
         intervals = f1_intervals(
             predicted.T, (labels == 1).T, (labels == 0).T, patients_of(n), _TEN
         )
-        by_class = {
-            name: class_score(
-                once.per_class[0, c],
-                interval_of(intervals.per_class, c),
-                labels[:, c],
-                of="reference",
-            )
-            for c, name in enumerate(CLASSES)
-        }
+        by_class = class_scores(CLASSES, once, intervals, labels, of="reference")
         scores = [self._score(average, once, intervals, by_class, n) for average in AVERAGES]
         return [*scores, self._non_reports(report)]
 
