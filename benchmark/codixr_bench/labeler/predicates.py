@@ -7,6 +7,9 @@ from codixr_bench.labeler.nouns import behind_preposition
 from codixr_bench.labeler.open_sentence import Clause, OpenSentence
 from codixr_bench.labeler.phrases import Phrase
 
+_WHOLLY = frozenset(("altogether", "quite"))
+"""Adverbs of degree that don't end in -ly."""
+
 
 def verb(s: OpenSentence, phrase: Phrase) -> None:
     """A verb opens its clause's predicate, or a further clause."""
@@ -46,13 +49,13 @@ def verb(s: OpenSentence, phrase: Phrase) -> None:
 
 
 def adverb(s: OpenSentence, i: int, phrase: Phrase) -> None:
-    """An adverb waits for its word; a "not" belongs to an adverb in -ly that follows it."""
+    """An adverb waits for its word; a "not" belongs to an adverb of degree that follows it."""
     following = s.phrases[i + 1] if i + 1 < len(s.phrases) else None
     if (
         phrase.kind == k.NOT
         and following is not None
         and following.kind == k.ADVERB
-        and following.lemma.endswith("ly")
+        and (following.lemma.endswith("ly") or following.lemma in _WHOLLY)
     ):
         # "not entirely excluded", without a verb
         s.g.link(following.head, phrase.head, "neg")

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-VERSION = "3"
+VERSION = "4"
 """Changes with every entry and rule; it stands in the signature of every score."""
 
 

@@ -54,7 +54,7 @@ _LEXICON: dict[str, frozenset[str]] = {
     ADVERB: word_set(
         "again now also otherwise well very more most less least therefore somewhat too "
         "quite perhaps maybe likely only just still even yet already almost here today ago up "
-        "rather once indeed instead"
+        "rather once indeed instead altogether"
     ),
     ADJECTIVE: word_set(
         "normal clear unremarkable stable present absent negative free intact consistent "

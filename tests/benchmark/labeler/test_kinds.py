@@ -34,6 +34,8 @@ KINDS = {
         No effusion, small pneumothorax not excluded. | Pleural Effusion 0, Pneumothorax -1
         Pneumothorax not completely excluded. | Pneumothorax 0
         Small left effusion not fully excluded. | Pleural Effusion 0
+        Infection not altogether excluded. | Pneumonia 0
+        A fracture not quite excluded. | Fracture 0
         Pneumonia is not entirely excluded. | Pneumonia -1
         Pneumonia excluded. | Pneumonia 0
     """,
