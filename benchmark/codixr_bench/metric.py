@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from codixr.data.study import Study
 from codixr_bench.model import Sample
-from codixr_bench.score import Score
+from codixr_bench.score import ResultWarning, Score
 from codixr_bench.task import Task
 
 if TYPE_CHECKING:
@@ -323,6 +323,13 @@ class Family:
 
     def caveats(self, score: Score) -> Iterator[str]:
         """What a reader has to know of this value, e.g. of a distance of few pictures."""
+        yield from ()
+
+    def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
+        """What must be known beside a result with these scores of this family, by name.
+
+        Codes of ``score.UNRANKED`` take its rank.
+        """
         yield from ()
 
     def knows_reason(self, reason: str) -> bool:

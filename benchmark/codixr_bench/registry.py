@@ -9,7 +9,7 @@ import difflib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -20,6 +20,7 @@ from codixr.errors import InputError
 if TYPE_CHECKING:
     from codixr_bench.metric import Facts, Family
     from codixr_bench.model import GenerativeModel
+    from codixr_bench.score import ResultWarning, Score
 
 Kind = Literal["models", "metrics", "tracks"]
 
@@ -191,6 +192,16 @@ def facts_of(score: str) -> "Facts | None":
     """What holds for a score whatever its value; None for one that no family here knows."""
     family = family_of(score)
     return None if family is None else family.facts(score)
+
+
+def family_warnings(scores: "Sequence[Score]") -> "list[ResultWarning]":
+    """What the families of a result's scores warn of (``metric.Family.warnings``)."""
+    by_family: dict[Family, dict[str, Score]] = {}
+    for score in scores:
+        family = family_of(score.name)
+        if family is not None:
+            by_family.setdefault(family, {})[score.name] = score
+    return [one for family, mine in by_family.items() for one in family.warnings(mine)]
 
 
 def _build(build: Any, spec: str) -> Any:

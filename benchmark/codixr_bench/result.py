@@ -27,7 +27,7 @@ from codixr_bench.result_files import (
     read_strict,
     result_file,
 )
-from codixr_bench.score import Score
+from codixr_bench.score import ResultWarning, Score
 from codixr_bench.task import Task
 
 if TYPE_CHECKING:
@@ -158,6 +158,8 @@ class Result(_Part):
     """Of each score, where a study has several samples (``--samples-per-study``)."""
     cross_check: tuple[CrossCheck, ...] = ()
     """Each score beside its library's; written by ``score --cross-check`` only."""
+    warnings: tuple[ResultWarning, ...] = ()
+    """Why a reader should doubt it; absent from results before version 0.3."""
 
     @validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -191,6 +193,7 @@ class Result(_Part):
         """
         left_out = set() if timings else {"timings"}
         left_out |= {part for part in ("spread", "cross_check") if not getattr(self, part)}
+        left_out |= {"warnings"} - self.model_fields_set
         return self.model_dump(mode="json", exclude=left_out)
 
     def to_json(self, *, timings: bool = True) -> bytes:
@@ -267,6 +270,7 @@ def make_result(
     timings: Mapping[str, float],
     spread: Sequence[Spread] = (),
     cross_check: Sequence[CrossCheck] = (),
+    warnings: Sequence[ResultWarning] = (),
 ) -> Result:
     """A result of this process: environment and code are filled in.
 
@@ -286,6 +290,7 @@ def make_result(
             code=current_code(),
             spread=tuple(spread),
             cross_check=tuple(cross_check),
+            warnings=tuple(warnings),
         )
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)

@@ -1,8 +1,10 @@
-"""One number, with everything a reader needs to judge it."""
+"""One number, with everything a reader needs to judge it; and what warns of a result's numbers."""
 
-from typing import Literal
+import re
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic import model_validator as validator
 
 NoSkill = Literal[
     "constant and the ceiling differ by less than three standard errors",
@@ -98,3 +100,64 @@ class Score(BaseModel):
     """None where no skill is asked for, e.g. of near copies."""
     signature: str
     """How the number was made, e.g. ``bleu|tok:wordpunct|case:lc|smooth:none|n:2000``."""
+
+
+WarningCode = Literal["copies", "copies_of_test", "judge_gap", "above_real", "collapse", "small_n"]
+UNRANKED: frozenset[str] = frozenset(get_args(WarningCode)) - {"small_n"}
+"""Codes whose result takes no rank; reference points keep theirs."""
+_SENTENCES: dict[str, str] = {
+    "copies": "{scores}: outputs repeat training studies, beyond {number} that chance allows",
+    "copies_of_test": "{scores}: outputs repeat evaluated studies, beyond {number} that chance "
+    "allows",
+    "judge_gap": "{scores}: the second judge finds less than the first, by more than on real "
+    "studies (p = {number})",
+    "above_real": "{scores}: better than the real studies themselves (p = {number})",
+    "collapse": "{scores}: outputs are less varied than any of real studies, {number} against "
+    "{number}",
+    "small_n": "{scores}: n = {number} is fewer than the network's {number} features, so the "
+    "distance is far above that of many pictures; compare it at this n only",
+}
+"""Code -> its message. Nothing else can stand in one: a result holds no text."""
+_PARTS = {
+    "{scores}": r"[a-z][a-z0-9_]{0,40}(?:\[[FL]\])?(?:, [a-z][a-z0-9_]{0,40}(?:\[[FL]\])?){0,7}",
+    "{number}": r"[-<]?[0-9][0-9.,e-]{0,11}",
+}
+
+
+class ResultWarning(BaseModel):
+    """Why a reader should doubt a result; codes in ``UNRANKED`` take its rank."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: WarningCode
+    message: str
+    """One of this package's sentences: names of scores and numbers are all that differs."""
+    value: float | None = None
+    """What was measured: a share, a p-value, a number of studies."""
+    limit: float | None = None
+    """What it may be."""
+
+    @validator(mode="after")
+    def _says_what_its_code_says(self) -> Self:
+        pattern = re.escape(_SENTENCES[self.code])
+        for part, expression in _PARTS.items():
+            pattern = pattern.replace(re.escape(part), expression)
+        if re.fullmatch(pattern, self.message) is None:
+            raise ValueError(f"not the message of {self.code}")
+        return self
+
+    @classmethod
+    def of(
+        cls,
+        code: WarningCode,
+        scores: "list[str] | tuple[str, ...]",
+        numbers: "list[str] | tuple[str, ...]",
+        *,
+        value: float | None,
+        limit: float | None,
+    ) -> Self:
+        """The code's sentence about some scores; ``numbers`` in the order of the sentence."""
+        message = _SENTENCES[code].replace("{scores}", ", ".join(scores[:8]))
+        for number in numbers:
+            message = message.replace("{number}", number, 1)
+        return cls(code=code, message=message, value=value, limit=limit)

@@ -103,7 +103,8 @@ def _track(result: Result, track: Track) -> Iterator[Problem]:
 
 def _words(result: Result) -> Iterator[Problem]:
     """Markup, paths, identifiers and prose in any string; numbers that look like identifiers."""
-    content = result.model_dump(exclude={"scores", "task"})
+    # A warning's message is one of this package's own sentences, or the file doesn't load.
+    content = result.model_dump(exclude={"scores", "task", "warnings"})
     content["track"].pop("fingerprint")
     content["model"].pop("checkpoint_sha256")
     content["code"].pop("commit")

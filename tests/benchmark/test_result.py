@@ -17,7 +17,7 @@ from codixr_bench.result import (
     current_environment,
     make_result,
 )
-from codixr_bench.score import Score
+from codixr_bench.score import ResultWarning, Score
 from codixr_bench.task import Task
 from helpers.metric_fakes import example_scores
 
@@ -70,7 +70,7 @@ def test_the_keys_are_the_contracts():
     content = json.loads(result().to_json())
     assert list(content) == [
         "schema_version", "task", "track", "model", "generation", "coverage", "scores",
-        "environment", "timings", "code",
+        "environment", "timings", "code", "warnings",
     ]  # fmt: skip
     assert set(content["track"]) == {"name", "version", "fingerprint", "split", "n"}
     assert set(content["model"]) == {"name", "version", "checkpoint_sha256"}
@@ -167,3 +167,48 @@ def test_a_leaderboard_can_read_results_without_torch():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def small_n():
+    return ResultWarning.of("small_n", ["fid_phantom"], ["64", "128"], value=64, limit=128)
+
+
+def test_a_warning_has_a_code_a_sentence_a_value_and_a_limit(tmp_path):
+    path = tmp_path / "result.json"
+    result(warnings=[small_n()]).save(path)
+    (raw,) = json.loads(path.read_text())["warnings"]
+    assert raw == {
+        "code": "small_n",
+        "message": "fid_phantom: n = 64 is fewer than the network's 128 features, so the distance "
+        "is far above that of many pictures; compare it at this n only",
+        "value": 64.0,
+        "limit": 128.0,
+    }
+    assert Result.load(path).warnings == (small_n(),)
+
+
+def test_a_result_of_before_the_warnings_loads_and_is_written_without_them(saved):
+    old = edited(saved, lambda raw: raw.pop("warnings"))
+    loaded = Result.load(old)
+    assert loaded.warnings == ()
+    assert "warnings" not in loaded.content()
+    assert loaded == result()
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        ({"message": "Mrs Smith has a mass."}, "not the message of small_n"),
+        ({"message": "Mrs Smith: n = 64 is fewer"}, "not the message of small_n"),
+        ({"code": "above_real"}, "not the message of above_real"),
+        ({"code": "anything"}, "code"),
+        ({"patient": "Mrs Smith"}, "patient: Extra inputs"),
+    ],
+)
+def test_a_warning_holds_no_text_but_ours(tmp_path, edit, says):
+    path = tmp_path / "result.json"
+    result(warnings=[small_n()]).save(path)
+    edited(path, lambda raw: raw["warnings"][0].update(edit))
+    with pytest.raises(InputError, match=says) as caught:
+        Result.load(path)
+    assert "Smith" not in str(caught.value)

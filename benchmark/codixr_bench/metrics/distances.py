@@ -5,7 +5,7 @@ asked for by name. The reference set is the real pictures of the same evaluated 
 sides have the same n.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -45,7 +45,7 @@ from codixr_bench.metrics.other_pictures import first_rows, other_pictures
 from codixr_bench.metrics.peers import StatePeer
 from codixr_bench.metrics.unrelated import unrelated_distance
 from codixr_bench.model import Sample
-from codixr_bench.score import Score, Unrelated
+from codixr_bench.score import ResultWarning, Score, Unrelated
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
@@ -310,16 +310,25 @@ class Distances(Family):
             if view.is_image
         ]
 
-    def caveats(self, score: Score) -> Iterator[str]:
+    def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
         """That a Fréchet distance of fewer pictures than features is far above that of many."""
-        parsed = self.parse(score.name)
-        if parsed is None or score.value is None:
-            return
         for backbone, features in FEATURES.items():
-            if parsed.base == score_name("fid", backbone) and score.n < features:
-                yield (
-                    f"n = {score.n:,} is fewer than the network's {features:,} features, so the "
-                    "distance is far above that of many pictures; compare it at this n only"
+            found = [
+                score
+                for name, score in scores.items()
+                if (parsed := self.parse(name)) is not None
+                and parsed.base == score_name("fid", backbone)
+                and score.value is not None
+                and score.n < features
+            ]
+            if found:
+                n = found[0].n
+                yield ResultWarning.of(
+                    "small_n",
+                    [score.name for score in found],
+                    [f"{n:,}", f"{features:,}"],
+                    value=n,
+                    limit=features,
                 )
 
 

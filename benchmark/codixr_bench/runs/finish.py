@@ -21,6 +21,7 @@ from codixr.errors import InputError
 from codixr_bench.hooks import Setting
 from codixr_bench.metric import Metric
 from codixr_bench.model import Sample
+from codixr_bench.registry import family_warnings
 from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.runs.cross_check import cross_check, peers_of, worst
@@ -152,6 +153,7 @@ def finish(
         timings={**(timings or {}), "score": round(seconds, 3)},
         spread=spread,
         cross_check=worst(checks),
+        warnings=(*family_warnings(whole.scores), *whole.warnings),
     )
     make_folder(folder)
     values = {score.name: score.value for score in result.scores}

@@ -12,8 +12,10 @@ from codixr.errors import InputError
 from codixr_bench.metric import LoadsNetworks, Metric, Peer, Prepares, has_skill
 from codixr_bench.model import Sample
 from codixr_bench.runs.references import Reference, measured, with_skill
-from codixr_bench.score import Score
+from codixr_bench.runs.warnings import above_real
+from codixr_bench.score import ResultWarning, Score
 from codixr_bench.statistics.bootstrap import patient_numbers, resampling_patients
+from codixr_bench.statistics.skill import Measured
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation
 
@@ -58,6 +60,8 @@ class Scored:
     n: int
     patients: int
     """As many as ``n`` where every study is a patient of its own."""
+    warnings: Sequence[ResultWarning] = ()
+    """What came of holding it against the real studies."""
 
 
 def score_samples(
@@ -99,11 +103,16 @@ def score_samples(
         if numbers is not None and count < n:
             statistics["patient"] = numbers
         held = [(one.name, one.measured()) for one in references or ()]
+        found: dict[str, Measured] = {}
         for metric in metrics:
             own = metric.compute()
             if references is not None and has_skill(metric):
-                own = with_skill(own, measured(own, metric), held, statistics.get("patient"))
+                mine = measured(own, metric)
+                own = with_skill(own, mine, held, statistics.get("patient"))
+                found |= mine
             scores += own
             for name, values in metric.statistics().items():
                 statistics[name if name not in statistics else f"{metric.name}.{name}"] = values
-    return Scored(scores, statistics, n, count)
+    real = dict(held).get("real", {})
+    warnings = tuple(above_real(found, real, statistics.get("patient")))
+    return Scored(scores, statistics, n, count, warnings)

@@ -17,6 +17,7 @@ from codixr_bench.metric import INFLUENCE
 from codixr_bench.registry import facts_of
 from codixr_bench.result import Spread
 from codixr_bench.runs.scoring import Scored
+from codixr_bench.runs.warnings import in_most
 from codixr_bench.score import ClassScore, Score, Skill
 from codixr_bench.statistics.influence_interval import standard_error
 
@@ -45,7 +46,8 @@ def combined(sets: Sequence[Scored]) -> tuple[Scored, tuple[Spread, ...]]:
         spreads.append(_spread(each, own))
     statistics = dict(columns_about_studies(first.statistics, names))
     statistics |= {f"{name}{INFLUENCE}": own.mean(axis=0) for name, own in by_study.items()}
-    return Scored(scores, statistics, first.n, first.patients), tuple(spreads)
+    warnings = tuple(in_most([one.warnings for one in sets]))
+    return Scored(scores, statistics, first.n, first.patients, warnings), tuple(spreads)
 
 
 def _narrowing(own: Array | None, patients: NDArray[np.generic] | None) -> float:

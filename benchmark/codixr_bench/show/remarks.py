@@ -1,12 +1,22 @@
 """What a reader must know beside a result's numbers: what is missing, and what they don't mean."""
 
-from codixr_bench.registry import family_of
+from codixr_bench.registry import family_of, family_warnings
 from codixr_bench.result import Result
+from codixr_bench.score import UNRANKED, ResultWarning
 
 
 def remarks(result: Result) -> list[str]:
-    """A line each: scores and pathologies without a value, then what families say of theirs."""
-    return [*not_scored(result), *caveats(result)]
+    """A line each: what a result warns of, what has no value, and what families say of theirs."""
+    # Files of before version 0.3 hold no warnings: families' own follow from the scores.
+    held = "warnings" in result.model_fields_set
+    warnings = result.warnings if held else family_warnings(result.scores)
+    return [*map(warning_line, warnings), *not_scored(result), *caveats(result)]
+
+
+def warning_line(warning: ResultWarning) -> str:
+    """The code, the message, and whether the result takes no rank."""
+    ends = "; a result with this takes no rank" if warning.code in UNRANKED else ""
+    return f"{warning.code}: {warning.message}{ends}"
 
 
 def caveats(result: Result) -> list[str]:

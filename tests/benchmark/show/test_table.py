@@ -8,8 +8,9 @@ from rich.console import Console
 from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.metrics.distances import FEATURES
-from codixr_bench.result import Coverage, ModelInfo, TrackInfo, make_result
-from codixr_bench.score import ClassScore, Score
+from codixr_bench.registry import family_warnings
+from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
+from codixr_bench.score import ClassScore, ResultWarning, Score
 from codixr_bench.show.table import print_summary, print_table
 from codixr_bench.task import Task
 from helpers.metric_fakes import example_scores
@@ -157,12 +158,33 @@ def test_a_distance_of_fewer_pictures_than_features_says_so():
         Score(name=name, value=9.0, ci95=(8.0, 10.0), n=n, higher_is_better=False, signature="fid")
         for name, n in (("fid_phantom", 64), ("fid_inception", 2047))
     ]
-    text = shown(print_table, result().model_copy(update={"scores": tuple(few)}), width=200)
-    assert "fid_phantom: n = 64 is fewer than the network's 128 features" in text
+    text = shown(print_table, warned(few), width=200)
+    assert "small_n: fid_phantom: n = 64 is fewer than the network's 128 features" in text
     assert "fid_inception: n = 2,047 is fewer than the network's 2,048 features" in text
     enough = [few[0].model_copy(update={"n": 128})]
-    text = shown(print_table, result().model_copy(update={"scores": tuple(enough)}), width=200)
+    text = shown(print_table, warned(enough), width=200)
     assert "fewer than" not in text
+
+
+def test_a_file_of_before_the_warnings_shows_what_its_scores_warn_of():
+    few = Score(name="fid_phantom", value=9.0, ci95=(8.0, 10.0), n=64, higher_is_better=False,
+                signature="fid")  # fmt: skip
+    raw = result().model_copy(update={"scores": (few,)}).content()
+    del raw["warnings"]
+    text = shown(print_table, Result.model_validate(raw), width=200)
+    assert "small_n: fid_phantom: n = 64" in text
+
+
+def test_a_warning_that_takes_the_rank_says_so():
+    above = ResultWarning.of("above_real", ["auroc_macro"], ["0.0010"], value=0.001, limit=0.01)
+    text = shown(print_table, result().model_copy(update={"warnings": (above,)}), width=200)
+    assert "above_real: auroc_macro: better than the real studies themselves (p = 0.0010)" in text
+    assert "a result with this takes no rank" in text
+
+
+def warned(scores):
+    update = {"scores": tuple(scores), "warnings": tuple(family_warnings(scores))}
+    return result().model_copy(update=update)
 
 
 def test_the_number_of_features_is_the_networks():
