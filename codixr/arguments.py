@@ -14,6 +14,11 @@ def filled(kind: Callable[..., R], options: argparse.Namespace, **made: Any) -> 
     return kind(**{n: made[n] if n in made else getattr(options, n) for n in names})
 
 
+def add_json(parser: argparse._ActionsContainer) -> None:
+    """``--json``, which every command of both programs has."""
+    parser.add_argument("--json", action="store_true", help="JSON on stdout instead of text")
+
+
 def integer(low: int, high: int) -> Callable[[str], int]:
     """The type of an argument that is a whole number from ``low`` to ``high``."""
 

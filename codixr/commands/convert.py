@@ -1,9 +1,12 @@
 """``codixr convert``: CoDi's released files, or the authors' XGeM, as a folder of ours."""
 
 import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 from codixr import messages
+from codixr.arguments import add_json
 from codixr.errors import InputError
 
 _EPILOG = """\
@@ -41,6 +44,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--clip-tokenizer", metavar="DIR", help="CLIP ViT-L/14's vocabulary")
     parser.add_argument("--bert-tokenizer", metavar="DIR", help="BERT-base-cased's vocabulary")
     parser.add_argument("--gpt2-tokenizer", metavar="DIR", help="GPT-2's vocabulary")
+    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -70,5 +74,6 @@ def run(options: argparse.Namespace) -> int:
         dtype=None if options.dtype is None else getattr(torch, options.dtype),
         note=lambda line: messages.say("codixr convert", line),
     )
-    print("\n".join(record.lines()))
+    content = {"folder": str(options.to), **asdict(record)}
+    print(json.dumps(content, indent=2) if options.json else "\n".join(record.lines()))
     return 0

@@ -4,6 +4,7 @@ Heavy imports wait until there is something to generate.
 """
 
 import argparse
+import json
 import os
 import re
 import warnings
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codixr import messages
-from codixr.arguments import filled, integer, number
+from codixr.arguments import add_json, filled, integer, number
 from codixr.commands.checkpoint import add_checkpoint
 from codixr.commands.written_together import write_all
 from codixr.errors import InputError
@@ -112,6 +113,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _add_sampling(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace files already in DIR")
     add_checkpoint(parser)
+    add_json(parser)
 
 
 def _add_sampling(parser: argparse.ArgumentParser) -> None:
@@ -155,8 +157,12 @@ def run(options: argparse.Namespace) -> int:
         folder=options.out,
         weights=parse_weights(options.weights),
     )
-    for path in generate(request, note=lambda text: messages.note("codixr generate", text)):
-        print(path)
+    files = generate(request, note=lambda text: messages.note("codixr generate", text))
+    if options.json:
+        print(json.dumps({"files": [str(path) for path in files]}, indent=2))
+    else:
+        for path in files:
+            print(path)
     return 0
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from codixr.arguments import add_json
 from codixr.commands.checkpoint import add_checkpoint
 from codixr.errors import InputError
 
@@ -17,7 +18,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "the splits, the ledger and Table I of a prepared dataset, beside the paper's.",
         allow_abbrev=False,
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_json(parser)
     parser.add_argument(
         "--label-policy", metavar="NAME", help="with --data: count by another label policy"
     )

@@ -1,9 +1,11 @@
 """`codixr init`: official weights as a folder that `codixr train --init` takes."""
 
 import argparse
+import json
 from pathlib import Path
 
 from codixr import messages
+from codixr.arguments import add_json
 
 _EPILOG = """\
 examples:
@@ -38,6 +40,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--bert-tokenizer", metavar="DIR", help="BERT-base-cased's vocabulary")
     parser.add_argument("--gpt2-tokenizer", metavar="DIR", help="GPT-2's vocabulary")
     parser.add_argument("--to", required=True, type=Path, metavar="DIR", help="a new folder")
+    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,5 +57,5 @@ def run(options: argparse.Namespace) -> int:
         gpt2_tokenizer=options.gpt2_tokenizer or TOKENIZERS["report_decoder"],
     )
     write_start(places, options.to, note=lambda line: messages.say("codixr init", line))
-    print(options.to)
+    print(json.dumps({"folder": str(options.to)}, indent=2) if options.json else options.to)
     return 0

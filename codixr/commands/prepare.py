@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codixr.arguments import add_json
 from codixr.commands.prepare_arguments import EXAMPLES, SHARD_SIZES, add_tracks
 from codixr.data.sizes import TRACK_SIZE
 from codixr.errors import InputError
@@ -35,7 +36,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--verify", type=Path, metavar="DIR", help="check every byte and count of a prepared folder"
     )
-    parser.add_argument("--json", action="store_true", help="with --verify: JSON on stdout")
+    add_json(parser)
     add_tracks(parser.add_subparsers(dest="track", metavar="TRACK"))
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from codixr.arguments import positive
+from codixr.arguments import add_json, positive
 from codixr.data.labels import LABEL_POLICIES
 from codixr.data.sizes import IMAGE_SIZES, PHANTOM_TRACKS, SIZE_STEP, check_image_size
 from codixr.errors import InputError
@@ -219,4 +219,4 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace another dataset in the folder"
     )
-    parser.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
+    add_json(parser)

@@ -1,19 +1,21 @@
 """`codixr train`: the paper's stages, one or all, each resumed where it stopped."""
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codixr import messages
-from codixr.arguments import filled, positive
+from codixr.arguments import add_json, filled, positive
 from codixr.atomic import is_disk_full, no_space
 from codixr.errors import InputError
 
 if TYPE_CHECKING:
+    from codixr.training.plan import MemoryPlan
     from codixr.training.stage_config import StageConfig
 
 _EXAMPLES = """\
@@ -181,8 +183,8 @@ def _run_stages(
     return made
 
 
-def memory_plan(request: Request) -> str:
-    """A table of what the request's stages need on each GPU; nothing is trained or read."""
+def memory_plans(request: Request) -> "list[MemoryPlan]":
+    """What the request's stages need on each GPU; nothing is trained or read."""
     from codixr.model import presets
     from codixr.progress import track
     from codixr.training import plan
@@ -197,7 +199,7 @@ def memory_plan(request: Request) -> str:
                 "another --gpus or --set batch"
             )
         plans.append(plan.plan(preset, name, config, request.gpus, request.gpu_memory))
-    return plan.table(plans, request.gpus, request.gpu_memory)
+    return plans
 
 
 def _image_size(request: Request) -> int:
@@ -295,13 +297,14 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--gpu-memory", type=float, default=80.0, metavar="GB", help="memory of each (default 80)"
     )
+    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run `codixr train`; returns the exit code."""
     request = filled(Request, options, settings=parse_settings(options.settings))
     if options.plan:
-        print(memory_plan(request))
+        _show_plans(memory_plans(request), request, as_json=options.json)
         return 0
     rank = os.environ.get("RANK", "0")
     try:
@@ -314,6 +317,17 @@ def run(options: argparse.Namespace) -> int:
         messages.error("codixr train", f"process {rank}: {error}")
         return 2
     if rank == "0":
-        for path in made:
-            print(path)
+        folders = [str(path) for path in made]
+        print(json.dumps({"folders": folders}, indent=2) if options.json else "\n".join(folders))
     return 0
+
+
+def _show_plans(plans: "list[MemoryPlan]", request: Request, *, as_json: bool) -> None:
+    from codixr.training.plan import table
+
+    if not as_json:
+        print(table(plans, request.gpus, request.gpu_memory))
+        return
+    stages = [asdict(one) | {"total": one.total} for one in plans]
+    machine = {"gpus": request.gpus, "gpu_memory_gb": request.gpu_memory}
+    print(json.dumps(machine | {"stages": stages}, indent=2))

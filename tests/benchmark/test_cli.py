@@ -5,11 +5,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from codixr import atomic
-from codixr_bench.cli import CALLS_PLUG_INS, COMMANDS, main, parse
+from codixr_bench.cli import CALLS_PLUG_INS, COMMANDS, main, parse, parser_of
 
 BENCH = [sys.executable, "-m", "codixr_bench.cli"]
 
@@ -197,3 +198,45 @@ def test_options_may_stand_between_files():
         )
     _, parsed = parse(["plot", "intervals", "a", "--score", "bleu_4", "b", "--to", "plot.svg"])
     assert len(parsed.files) == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_answers_in_json(name: str) -> None:
+    assert "--json" in parser_of(name)._option_string_actions
+
+
+def test_what_commands_write_is_told_in_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*arguments: str, code: int = 0) -> dict[str, Any]:
+        assert main([*arguments, "--json"]) == code
+        content: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return content
+
+    monkeypatch.chdir(tmp_path)
+    made = told("generate", "--task", "F->T", "--model", "noise", "--limit", "3")
+    folder = Path("runs/phantom-3/F-to-T/noise")
+    assert made == {"task": "F->T", "folder": str(folder), "samples": 3}
+    scored = told("run", "--task", "F->T", "--model", "noise", "--limit", "3", "--metrics", "bleu")
+    score = next(s for s in scored["scores"] if s["name"] == "bleu_1")
+    drawn = told("plot", "versions", str(folder), "--score", "bleu_1", "--to", "plot.svg")
+    assert drawn["lines"] == [{"label": "noise 1", "value": score["value"], "ci95": score["ci95"]}]
+    assert Path(drawn["file"]).is_file()
+    (block, *_) = told("table", "IV", str(folder), "--own")
+    assert block["rows"][0]["label"] == "noise"
+    checked = told("verify", str(folder), code=1)
+    assert (checked["checked"], checked["refused"]) == (1, 1)
+    assert checked["files"][0]["says"].startswith("'runs/phantom-3/F-to-T/noise/result.json'")
+    assert told("new-model", "mine")["model"] == "mine.model:Mine"
+    Path("r.csv").write_text("report\nNo pneumothorax.\n\n")
+    labelled = told("label", "r.csv", "--column", "report", "-o", "labels.csv")
+    assert (labelled["file"], labelled["reports"]) == ("labels.csv", 1)
+    results = str(Path(__file__).parents[2] / "leaderboard" / "results")
+    assert Path(told("site", results, "pages")["index"]).is_file()
+
+
+def test_the_gate_s_json_is_its_format_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "nowhere", "--against", "nowhere", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["verdict"] == "bad input"
+    assert main(["check", "a", "--against", "b", "--json", "--format", "junit"]) == 2
+    assert "not allowed with argument" in capsys.readouterr().err

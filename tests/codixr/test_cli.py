@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codixr.cli import main
+from codixr.cli import _commands_of, _parser, main
 from codixr.commands import generate as generation
 from codixr.commands.written_together import write_all
 from codixr.modality import Modality
@@ -344,3 +344,21 @@ def test_help_and_info_need_no_torch():
             check=True,
         )
         assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_command_answers_in_json():
+    lacking = []
+    parsers = dict(_commands_of(_parser()))
+    parsers |= {f"prepare {n}": p for n, p in _commands_of(parsers["prepare"]).items()}
+    for name, parser in parsers.items():
+        if "--json" not in parser._option_string_actions:
+            lacking.append(name)
+    assert lacking == []
+
+
+def test_the_files_of_generate_are_told_in_json(frontal, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["generate", "--from", f"F={frontal}", "--to", "L+T", "--out", str(out), "--json"]
+    assert main(arguments) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"files": [str(out / "L.png"), str(out / "report.txt")]}

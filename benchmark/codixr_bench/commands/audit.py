@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from codixr.arguments import add_json
 from codixr.errors import InputError
 from codixr_bench.paper.audit import Measure, audit, read_table, unchecked
 
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=str(Measure.OTHER),
         help="what the cells are (default: other, of which only the means are checked)",
     )
-    parser.add_argument("--json", action="store_true", help="JSON on stdout instead of text")
+    add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:

@@ -4,9 +4,9 @@ import argparse
 import json
 from typing import Any
 
+from codixr.arguments import add_json
 from codixr_bench.backbones.published import SCORE_NAMES
 from codixr_bench.backbones.weights import WEIGHTS, sha256_of, stored, weights_folder
-from codixr_bench.commands.options import add_json
 
 _WHAT = {
     "inception": "Inception v3 of torch-fidelity, 2048 features",

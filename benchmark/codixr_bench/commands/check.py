@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from codixr import messages
-from codixr.arguments import share
+from codixr.arguments import add_json, share
 from codixr.errors import InputError
 from codixr_bench.commands.compare import (
     PROGRAM,
@@ -44,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="these scores, or all; default: the primary ones; a note names the others",
     )
-    parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    add_json(shown)
     parser.add_argument(
         "--loss",
         type=share,
@@ -78,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(parsed: argparse.Namespace) -> int:
     """Run the gate; exit code 0 passes, 1 doesn't, 2 not comparable or bad input."""
-    form: str = parsed.format
+    form: str = "json" if parsed.json else parsed.format
     try:
         asked = Asked(
             margins=dict(Margin.parse(text) for text in parsed.margin or ()),

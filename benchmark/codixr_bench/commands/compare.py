@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codixr import messages
+from codixr.arguments import add_json
 from codixr_bench.comparing.comparison import Comparison, Difference, compare_all
 from codixr_bench.comparing.side import load_sides
 from codixr_bench.show.number import chance, number, together
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write the differences as a page, too"
     )
-    parser.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
+    add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:

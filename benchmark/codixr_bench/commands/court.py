@@ -5,9 +5,8 @@ import json
 from pathlib import Path
 
 from codixr import messages
-from codixr.arguments import positive
+from codixr.arguments import add_json, positive
 from codixr.errors import InputError
-from codixr_bench.commands.options import add_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from codixr.arguments import add_json
 from codixr.errors import InputError
-from codixr_bench.commands.options import add_json
 from codixr_bench.registry import load_model, names
 from codixr_bench.track import Track
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codixr import messages
+from codixr.arguments import add_json
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.commands.options import add_json
 
 if TYPE_CHECKING:
     from codixr_bench.runs.picture_sets import Side

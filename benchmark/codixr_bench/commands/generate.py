@@ -1,8 +1,10 @@
 """``codixr-bench generate``: only the samples, to be scored later."""
 
 import argparse
+import json
 
 from codixr import messages
+from codixr.arguments import add_json
 from codixr_bench.commands import options
 
 
@@ -14,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_generation(parser)
     options.add_out(parser)
     options.add_overwrite(parser)
+    add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
@@ -26,6 +29,7 @@ def main(parsed: argparse.Namespace) -> int:
     request = open_request(
         parsed.task, parsed.track, parsed.model, options.run_options(parsed), processes
     )
+    made = []
     for task in request.tasks:
         folder = request.folder(task)
         count = 0
@@ -40,5 +44,8 @@ def main(parsed: argparse.Namespace) -> int:
             f"{task}: {count} samples in {folder / SAMPLES}; "
             f"score them: codixr-bench score --samples {folder}",
         )
+        made.append({"task": task.name, "folder": str(folder), "samples": count})
     processes.close()
+    if parsed.json and processes.leads:
+        print(json.dumps(made if request.is_group else made[0], indent=2))
     return 0

@@ -1,6 +1,7 @@
 """``codixr-bench label``: reports in, CheXpert's labels out; or why; or how far two agree."""
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -9,10 +10,9 @@ from itertools import tee
 from pathlib import Path
 
 from codixr import messages
-from codixr.arguments import positive
+from codixr.arguments import add_json, positive
 from codixr.errors import InputError
 from codixr.progress import Progress
-from codixr_bench.commands.options import add_json
 from codixr_bench.labeler import DEFAULT
 from codixr_bench.labeler.canary import check
 from codixr_bench.labeler.interface import READINGS, Labeler, load_labeler, signature
@@ -163,9 +163,14 @@ def _refuse_what_does_not_go_together(parsed: argparse.Namespace) -> None:
             told = {"--ids", "--json", "--compare"}
             _refuse(given, "two files of labels, compared as they are", set(given) - told)
     else:
-        _refuse(given, "labelling: they are for --compare", {"--ids", "--json"})
+        _refuse(given, "labelling: it is for --compare", {"--ids"})
         if parsed.reports is None:
             raise InputError("no reports: name a file or folder, or - for standard input")
+        if parsed.json and parsed.output is None:
+            raise InputError(
+                "--json prints how many reports there were, and standard output holds the labels: "
+                "name a file for them by -o"
+            )
     if parsed.require_section and parsed.sections is None:
         raise InputError("--require-section needs --sections: which ones?")
     if parsed.reading != "original" and parsed.labeler != DEFAULT:
@@ -274,6 +279,11 @@ def _label(parsed: argparse.Namespace) -> int:
                 bar.advance(500)
         _finish(counts.reports, cutter)
     counts.tell(labeler)
+    if parsed.json:
+        kinds = {"reports": counts.reports, "empty": counts.empty, "missing": counts.missing}
+        kinds |= {"not_like_a_report": counts.other}
+        content = {"file": str(parsed.output), "labeler": signature(labeler), **kinds}
+        print(json.dumps(content, indent=2))
     return 0
 
 

@@ -5,7 +5,7 @@ import json
 import math
 from pathlib import Path
 
-from codixr_bench.commands.options import add_json
+from codixr.arguments import add_json
 from codixr_bench.metric import Family
 from codixr_bench.registry import METRICS, family_of, load_family, names, unknown
 from codixr_bench.task import Task

@@ -3,8 +3,8 @@
 import argparse
 import json
 
+from codixr.arguments import add_json
 from codixr.errors import InputError
-from codixr_bench.commands.options import add_json
 from codixr_bench.registry import MODELS, load_object, names, plugged_in
 
 

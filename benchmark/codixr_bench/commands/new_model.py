@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import json
 import keyword
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 from string import Template
 
 from codixr import messages
+from codixr.arguments import add_json
 from codixr.errors import InputError
 
 _TEMPLATES = Path(__file__).parent / "model_template"
@@ -27,18 +29,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``new-model``."""
     parser.add_argument("name", metavar="NAME", help="e.g. my_model")
     parser.add_argument("--to", type=Path, metavar="DIR", help="default: ./NAME")
+    add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
     """Write the package and say what to do next; exit code 0."""
     name = package_name(parsed.name)
     folder = write_package(name, parsed.to or Path(parsed.name))
+    model = f"{name}.model:{class_name(name)}"
     messages.say(
         "codixr-bench",
         f"wrote {folder}; next:\n"
         f"  cd {folder}\n"
-        f"  codixr-bench run --task 'T->F' --model {name}.model:{class_name(name)} --limit 16",
+        f"  codixr-bench run --task 'T->F' --model {model} --limit 16",
     )
+    if parsed.json:
+        print(json.dumps({"folder": str(folder), "model": model}, indent=2))
     return 0
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codixr.arguments import at_least, positive
+from codixr.arguments import add_json, at_least, positive
 from codixr.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,11 +111,6 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
 def add_scores(parser: argparse.ArgumentParser) -> None:
     """``--scores``, of a command that reads results."""
     parser.add_argument("--scores", metavar="A,B", help="only these scores; default: all")
-
-
-def add_json(parser: argparse._ActionsContainer) -> None:
-    """``--json``."""
-    parser.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
 
 
 def run_options(parsed: argparse.Namespace) -> "RunOptions":

@@ -1,9 +1,11 @@
 """``codixr-bench plot KIND FILE…``: one score of several results, as SVG."""
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from codixr.arguments import add_json
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr_bench.result import Result
@@ -26,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--score", metavar="NAME", help="default: the one that ranks the task")
     parser.add_argument("--to", type=Path, required=True, metavar="SVG", help="the file to write")
+    add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
@@ -46,8 +49,13 @@ def main(parsed: argparse.Namespace) -> int:
                 raise InputError(f"'{result.model.name}' is of another {what} than the first one")
     track = first.track
     title = f"{track.name} {first.task.replace('->', '→')}, {track.split}, n = {track.n:,}"
-    write_atomically(parsed.to, intervals_svg(_lines(parsed.kind, results, found), name, title))
-    print(parsed.to)
+    lines = _lines(parsed.kind, results, found)
+    write_atomically(parsed.to, intervals_svg(lines, name, title))
+    if parsed.json:
+        drawn = [{"label": x.label, "value": x.score.value, "ci95": x.score.ci95} for x in lines]
+        print(json.dumps({"file": str(parsed.to), "score": name, "lines": drawn}, indent=2))
+    else:
+        print(parsed.to)
     return 0
 
 

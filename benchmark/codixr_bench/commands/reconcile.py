@@ -4,6 +4,7 @@ import argparse
 import json
 from dataclasses import asdict
 
+from codixr.arguments import add_json
 from codixr_bench.paper.reconcile import exchanged_cells, recomputed_cells
 
 NOT_CHECKED = (
@@ -14,7 +15,7 @@ NOT_CHECKED = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``reconcile``."""
-    parser.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
+    add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:

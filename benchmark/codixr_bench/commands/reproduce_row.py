@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from codixr import messages
-from codixr.arguments import at_least, positive
+from codixr.arguments import add_json, at_least, positive
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr_bench.commands.options import add_model
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", metavar="ACCOUNT", help=f"add what came of it to MODEL/{RECORDS}, as yours"
     )
+    add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
@@ -61,7 +62,8 @@ def main(parsed: argparse.Namespace) -> int:
         columns = read_statistics(beside[result.task], result.track.n)
         found = reproduce(model, result, columns, parsed.studies, choice).compared
         is_equal &= found.is_equal
-        print(_line(result, found))
+        if not parsed.json:
+            print(_line(result, found))
         records.append(
             {
                 "task": result.task,
@@ -74,8 +76,13 @@ def main(parsed: argparse.Namespace) -> int:
                 "equal": int(found.equal.sum()),
             }
         )
-    if parsed.record is not None:
-        print(_record(file, records))
+    written = None if parsed.record is None else _record(file, records)
+    if parsed.json:
+        content = {"choice": choice, "is_equal": is_equal, "tasks": records}
+        content["record"] = None if written is None else str(written)
+        print(json.dumps(content, indent=2))
+    elif written is not None:
+        print(written)
     return 0 if is_equal else 1
 
 

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from codixr_bench.commands.options import add_json
+from codixr.arguments import add_json
 from codixr_bench.result import Result, load_results
 
 

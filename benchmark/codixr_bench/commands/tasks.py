@@ -3,8 +3,8 @@
 import argparse
 import json
 
+from codixr.arguments import add_json
 from codixr.modality import Modality
-from codixr_bench.commands.options import add_json
 from codixr_bench.task import GROUPS, Task
 
 _WORDS = {Modality.F: "frontal", Modality.L: "lateral", Modality.T: "report"}

@@ -1,9 +1,11 @@
 """``codixr-bench submit FILE…``: check results, and put them where the leaderboard reads them."""
 
 import argparse
+import json
 from pathlib import Path
 
 from codixr import messages
+from codixr.arguments import add_json
 from codixr_bench.result_files import STATISTICS_NAME
 from codixr_leaderboard.sending import submit
 from codixr_leaderboard.submission import RESULTS
@@ -24,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", type=Path, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}"
     )
+    add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
@@ -31,8 +34,11 @@ def main(parsed: argparse.Namespace) -> int:
     written = submit(
         parsed.files, parsed.to, model=parsed.model, owner=parsed.owner, replace=parsed.replace
     )
-    for path in written:
-        print(path)
+    if parsed.json:
+        print(json.dumps({"files": [str(path) for path in written]}, indent=2))
+    else:
+        for path in written:
+            print(path)
     if len({path.suffix for path in written}) == 1:
         messages.note(
             "codixr-bench",

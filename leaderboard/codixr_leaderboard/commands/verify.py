@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from codixr import messages
+from codixr.arguments import add_json
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr_bench.result_files import RESULT_NAME, read_bytes, read_strict
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     request.add_argument(
         "--report", type=Path, metavar="FILE", help="write what changes, and what is wrong, as JSON"
     )
+    add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
@@ -52,7 +54,7 @@ def main(parsed: argparse.Namespace) -> int:
         return _request(parsed)
     if not parsed.paths:
         raise InputError("verify what? give a folder, files, or --request BASE..HEAD")
-    refused = 0
+    told: list[dict[str, object]] = []
     firsts: Firsts = {}
     files = [file for path in parsed.paths for file in _files(path)]
     for file in files:
@@ -62,11 +64,17 @@ def main(parsed: argparse.Namespace) -> int:
             if row is not None:
                 _verify_beside(file, row)
         except InputError as error:
-            refused += 1
             is_told = isinstance(error, RefusedError)
-            print(_plain(str(error) if is_told else f"'{file}' is refused:\n  {error}"))
+            text = str(error) if is_told else f"'{file}' is refused:\n  {error}"
+            told.append({"file": str(file), "fine": False, "says": _plain(text)})
         else:
-            print(_plain("\n  ".join([f"'{file}' is fine", *known])))
+            text = "\n  ".join([f"'{file}' is fine", *known])
+            told.append({"file": str(file), "fine": True, "says": _plain(text)})
+        if not parsed.json:
+            print(told[-1]["says"])
+    refused = sum(not one["fine"] for one in told)
+    if parsed.json:
+        print(json.dumps({"checked": len(told), "refused": refused, "files": told}, indent=2))
     messages.say(PROGRAM, f"{len(files)} checked, {refused} refused")
     return 1 if refused else 0
 
@@ -143,16 +151,14 @@ def _request(parsed: argparse.Namespace) -> int:
     except ValueError:
         raise InputError("--opened: write a date, e.g. 2026-11-28") from None
     report = check_request(Path.cwd(), Request(base, head, parsed.author, opened))
-    for line in report.changes:
-        print(_plain(line))
-    for where, problem in report.problems:
-        print(_plain(f"{where}: {problem}"))
+    problems = [f"{where}: {problem}" for where, problem in report.problems]
+    content = {"fine": not problems, "changes": report.changes, "problems": problems}
+    if parsed.json:
+        print(json.dumps(content, indent=2))
+    else:
+        for line in (*report.changes, *problems):
+            print(_plain(line))
     if parsed.report is not None:
-        content = {
-            "fine": not report.problems,
-            "changes": report.changes,
-            "problems": [f"{where}: {problem}" for where, problem in report.problems],
-        }
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         write_atomically(parsed.report, text.encode())
     said = f"{len(report.changes)} changes, {len(report.problems)} problems"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from codixr.commands.train import Request, memory_plan
+from codixr.commands.train import Request, memory_plans
 from codixr.model import presets
 from codixr.training import plan
 from codixr.training.recipes import PAPER, TINY
@@ -49,7 +49,8 @@ def test_less_memory_means_more_parts_then_checkpointing_and_then_a_plain_no() -
 
 @pytest.mark.slow
 def test_every_stage_of_the_paper_has_a_plan_that_fits_four_gpus_of_80_gb() -> None:
-    text = memory_plan(Request(stage="all", preset="paper"))
+    request = Request(stage="all", preset="paper")
+    text = plan.table(memory_plans(request), request.gpus, request.gpu_memory)
     lines = text.splitlines()[4:]
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == list(PAPER)
     assert "does not fit" not in text
