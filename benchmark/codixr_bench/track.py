@@ -82,6 +82,8 @@ class Track:
     labeler_home: Path | None = None
     """Where the original labeler is installed, if it reads the reports."""
     submissions: Submissions = Submissions()
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Files of other packages that are read in place (``package/…``) -> their sha256."""
 
     @classmethod
     def load(cls, name: str) -> Self:
@@ -135,6 +137,7 @@ class Track:
             primary=MappingProxyType({k: tuple(v) for k, v in recipe["primary"].items()}),
             prepared=recipe.get("prepared"),
             submissions=Submissions(**recipe.get("submissions", {})),
+            files=MappingProxyType(_pinned(recipe.get("source", {}).get("files"))),
         )
 
     @classmethod
@@ -328,6 +331,12 @@ def _manifest(file_name: str) -> Path:
         f"the recipe '{file_name}' is not among this installation's data_manifests; "
         "install codixr again"
     )
+
+
+def _pinned(files: object) -> dict[str, str]:
+    """Of the files that a recipe lists, those with a sha256; not every recipe lists any."""
+    listed = files if isinstance(files, list) else []
+    return {str(one["name"]): str(one["sha256"]) for one in listed if "sha256" in one}
 
 
 def _nouns(modalities: list[Modality]) -> str:

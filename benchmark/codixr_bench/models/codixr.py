@@ -8,6 +8,16 @@ from codixr_bench.model import Conditions, Sample
 from codixr_bench.task import Task
 
 
+def embedded_sha256() -> str:
+    """The digest of the embedded checkpoint, whose files are read and not loaded: no torch.
+
+    InputError for one that is missing, truncated or corrupt.
+    """
+    from codixr.model.checkpoint_info import describe, embedded_checkpoint
+
+    return describe(embedded_checkpoint()).sha256
+
+
 class CoDiXRModel:
     """The embedded checkpoint, or the one in ``checkpoint``: ``--model codixr:FOLDER``.
 
