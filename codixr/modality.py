@@ -13,6 +13,11 @@ class Modality(StrEnum):
     T = "T"
     """Radiology report (the paper also writes R)."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Modality | None":
+        """``Modality("R")`` is T."""
+        return cls.T if value == "R" else None
+
     @property
     def is_image(self) -> bool:
         """True for F and L."""

@@ -211,7 +211,7 @@ def parse_weights(text: str | None) -> dict[str, float] | None:
 def _modality(letter: str, option: str) -> Modality:
     name = letter.strip().upper()
     try:
-        return Modality("T" if name == "R" else name)
+        return Modality(name)
     except ValueError:
         shown = letter.strip()[:20]
         raise InputError(f"{option}: '{shown}' is not a modality; {_LETTERS}") from None

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from codixr.modality import Modality
 from codixr.model.generation import Settings, chosen_scheduler, decoded, latents_of
-from codixr.model.prompts import Prompt
+from codixr.model.given import Given
 from codixr.model.sampling import Latents, StepCallback
-from codixr.model.schedulers import for_steps
 
 if TYPE_CHECKING:
     from codixr.model.pipeline import CoDiXRPipeline
@@ -20,16 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Call:
-    """What one call asks for: a prompt and a generator a sample, and how they are drawn."""
+    """What one call asks for: what its samples are made from, and how."""
 
-    prompts: Sequence[Prompt]
+    given: Given
     outputs: Sequence[Modality]
     generators: Mapping[Modality, Sequence[torch.Generator]]
     settings: Settings
     at_once: int
     as_latents: bool
-    start: Mapping[Modality, Tensor] | None
-    """Noise to begin with, in place of a draw."""
 
 
 def made_in_batches(
@@ -47,21 +43,19 @@ def made_in_batches(
             advance()
             return step_end(index, timestep, latents)
 
-        for first in range(0, len(call.prompts), call.at_once):
+        for first in range(0, len(call.given), call.at_once):
             if pipe._interrupt:
                 break
             part = slice(first, first + call.at_once)
             some = {m: g[part] for m, g in call.generators.items()}
-            noise = None if call.start is None else {m: z[part] for m, z in call.start.items()}
             clean = latents_of(
                 pipe,
-                call.prompts[part],
+                call.given.part(part),
                 call.outputs,
                 some,
                 call.settings,
                 step,
                 lambda: (pipe._interrupt, pipe._guidance_scale),
-                noise,
             )
             for m, z in clean.items():
                 made[m] += z.cpu() if call.as_latents else decoded(pipe, m, z, some[m])
@@ -76,8 +70,8 @@ def _steps(
     """A bar over the calls of the denoisers; some schedulers make two a step."""
     from tqdm.auto import tqdm
 
-    steps = call.settings.steps or pipe.preset.diffusion.steps
-    calls = len(for_steps(chosen_scheduler(pipe, call.settings.scheduler), steps).timesteps)
-    batches = -(-len(call.prompts) // call.at_once)
+    grid = call.settings.grid(pipe.preset.diffusion.steps)
+    calls = len(grid.on(chosen_scheduler(pipe, call.settings.scheduler)).timesteps)
+    batches = -(-len(call.given) // call.at_once)
     with tqdm(total=batches * calls, **options) as bar:
         yield bar.update

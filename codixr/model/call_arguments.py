@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, get_args
 
 import torch
-from torch import Tensor
 
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model.generation import OutputType, Settings
-from codixr.model.prompts import Prompt, modality
+from codixr.model.prompts import modalities
 from codixr.model.sampling import AttendTo
 
 MOST_GUIDANCE = 1000.0
@@ -39,6 +39,12 @@ def check_settings(settings: Settings) -> Settings:
     """The same; InputError for a number of a wrong kind or range."""
     if settings.steps is not None:
         whole("num_inference_steps", settings.steps)
+    own = {"timesteps": settings.timesteps, "sigmas": settings.sigmas}
+    given = [name for name, values in own.items() if values is not None]
+    if len(given + ["num_inference_steps"] * (settings.steps is not None)) > 1:
+        raise InputError("give one of num_inference_steps, timesteps and sigmas")
+    for name in given:
+        descending(name, own[name])
     between("guidance_scale", settings.guidance, 0, MOST_GUIDANCE)
     between("eta", settings.eta, 0, 1)
     if settings.attend_to not in get_args(AttendTo):
@@ -48,23 +54,34 @@ def check_settings(settings: Settings) -> Settings:
     return settings
 
 
-def check_call(
-    prompts: Sequence[Prompt],
-    outputs: Sequence[Modality],
-    output_type: Any,
-    callback: Any,
-    tensor_inputs: Sequence[str],
-) -> None:
-    """InputError for outputs that are inputs, and for forms that there are not."""
-    if both := [m for m in outputs if m in prompts[0]]:
-        names = ", ".join(both)
-        raise InputError(f"{names} cannot be both input and output: choose one side")
+def descending(name: str, values: Any) -> None:
+    """InputError unless numbers of which each is below the one before: timesteps, or sigmas."""
+    whole_ones = name == "timesteps"
+    kinds = int if whole_ones else int | float
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+        raise InputError(f"{name} {str(values)[:40]}: give a list of numbers, e.g. the scheduler's")
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value < math.inf:
+            a = "a whole number" if whole_ones else "a number"
+            raise InputError(f"{name}: {value!r} is not {a} of 0 or more")
+    if any(b >= a for a, b in pairwise(values)):
+        raise InputError(f"{name}: each has to be below the one before")
+
+
+def outputs_of(
+    outputs: Any, output_type: Any, callback: Any, tensor_inputs: Sequence[str]
+) -> list[Modality]:
+    """The outputs that are asked for; InputError for forms that there are not."""
+    wanted = modalities(outputs)
     if output_type not in get_args(OutputType):
         raise InputError(f"output_type {output_type!r}: one of {', '.join(get_args(OutputType))}")
     if callback is not None and not callable(callback):
         raise InputError("callback_on_step_end: give a function")
     if unknown := set(tensor_inputs) - {"latents"}:
         raise InputError(f"callback_on_step_end_tensor_inputs: no {', '.join(unknown)} here")
+    return wanted
 
 
 def check_seed(generator: Any, seed: Any) -> None:
@@ -74,26 +91,3 @@ def check_seed(generator: Any, seed: Any) -> None:
     each = list(generator) if isinstance(generator, Sequence) else [generator]
     if generator is not None and not all(isinstance(g, torch.Generator) for g in each):
         raise InputError("generator: give a torch.Generator, or a list of them, one a sample")
-
-
-def starting_noise(
-    latents: Any, shapes: Mapping[Modality, tuple[int, ...]], count: int
-) -> dict[Modality, Tensor] | None:
-    """``latents`` of the call by modality, each [count, ...]; InputError where they do not fit."""
-    if latents is None:
-        return None
-    if isinstance(latents, Tensor) and len(shapes) == 1:
-        latents = dict.fromkeys(shapes, latents)
-    if not isinstance(latents, Mapping):
-        raise InputError("latents: give a tensor for one output, or a mapping by output")
-    given = {modality(name): value for name, value in latents.items()}
-    if given.keys() != shapes.keys():
-        raise InputError(f"latents: give those of {'+'.join(shapes)}")
-    for m, shape in shapes.items():
-        value = given[m]
-        if not isinstance(value, Tensor) or tuple(value.shape) != (count, *shape):
-            found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise InputError(f"latents of {m}: give a tensor {(count, *shape)}, not {found}")
-        if not bool(torch.isfinite(value).all()):
-            raise InputError(f"latents of {m}: they hold NaN or infinite values")
-    return given

@@ -12,6 +12,7 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model.attention import log_weights
 from codixr.model.familiarity import Doubts, Familiarity, picture_doubts, text_doubts
+from codixr.model.given import Given
 from codixr.model.presets import Preset
 from codixr.model.prompt_encoder import PromptEncoder, interpolate
 from codixr.model.prompts import Prompt, as_image, fit_reports, shares
@@ -67,29 +68,51 @@ class Conditioning:
     @torch.no_grad()
     def conditions(
         self,
-        prompts: Sequence[Prompt],
+        given: Given,
         outputs: Sequence[Modality],
         guidance: float,
         weights: Mapping[str, float] | None = None,
         *,
         strict_length: bool = False,
     ) -> dict[Modality, Condition]:
-        """What each output's flow is told.
+        """What each output's flow is told, and what guidance leads away from.
 
-        Without inputs: the unconditional vector that it was trained on, the empty text's for a
-        view, the empty picture's for a report.
+        Without inputs both are the unconditional vector, and there is nothing to guide.
         """
-        if not prompts[0]:
-            if weights:
-                raise InputError("weights are for inputs, and there are none")
-            scale = self.preset.diffusion.context_scale
-            vectors = {m: self.nulls[not m.is_image] * scale for m in outputs}
-            nothing = {m: v.expand(len(prompts), -1) for m, v in vectors.items()}
-            return {m: Condition(v, v) for m, v in nothing.items()}
-        given, null = self.encode(prompts, weights, strict_length=strict_length)
-        parts = shares(weights, [m for m in Modality if m in prompts[0]])
-        shares_in_attention = log_weights(parts) if given.ndim == 3 else None
-        return dict.fromkeys(outputs, Condition(given, null, guidance, shares_in_attention))
+        prompts, shares_in_attention = given.prompts, None
+        if weights and not prompts[0]:
+            raise InputError("weights are for inputs, and there are none")
+        nulls = told = self._untold(outputs, len(prompts))
+        if given.embeds is not None:
+            told = dict.fromkeys(outputs, self._here(given.embeds))
+        elif prompts[0]:
+            vectors, null = self.encode(prompts, weights, strict_length=strict_length)
+            told, nulls = dict.fromkeys(outputs, vectors), dict.fromkeys(outputs, null)
+            parts = shares(weights, [m for m in Modality if m in prompts[0]])
+            shares_in_attention = log_weights(parts) if vectors.ndim == 3 else None
+        if given.negative_embeds is not None:
+            nulls = dict.fromkeys(outputs, self._here(given.negative_embeds))
+        elif given.negatives is not None:
+            away, _ = self.encode(given.negatives, strict_length=strict_length)
+            nulls = dict.fromkeys(outputs, away)
+        return {
+            m: Condition(v, v)
+            if nulls[m] is (v := told[m])
+            else Condition(v, _shaped(nulls[m], v), guidance, shares_in_attention)
+            for m in outputs
+        }
+
+    def _untold(self, outputs: Sequence[Modality], count: int) -> dict[Modality, Tensor]:
+        """What each flow is told of nothing, as in training [count, D].
+
+        The empty text's vector for a view, the empty picture's for a report.
+        """
+        scale = self.preset.diffusion.context_scale
+        vectors = {m: self.nulls[not m.is_image] * scale for m in outputs}
+        return {m: v.expand(count, -1) for m, v in vectors.items()}
+
+    def _here(self, vectors: Tensor) -> Tensor:
+        return vectors.to(self.device, self.dtype)
 
     def _vectors(self, m: Modality, contents: Sequence[Any], strict_length: bool) -> Tensor:
         """Unit vectors [B, D] of contents of one modality."""
@@ -119,3 +142,18 @@ class Conditioning:
                 False: self.encoder.encode_text(ids.to(self.device), mask.to(self.device)),
                 True: self.encoder.encode_image(zero),
             }
+
+
+def _shaped(null: Tensor, like: Tensor) -> Tensor:
+    """The unconditional half in the conditions' shape: a single token stands for K equal ones.
+
+    A softmax over equal tokens gives what the one gives.
+    """
+    if null.ndim < like.ndim:
+        null = null[:, None]
+    if like.ndim == 3 and null.shape[1] not in (1, like.shape[1]):
+        raise InputError(
+            f"the negative prompt has {null.shape[1]} tokens and the prompt {like.shape[1]}: give "
+            "one, or as many"
+        )
+    return null.expand_as(like)

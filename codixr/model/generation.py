@@ -9,9 +9,10 @@ from PIL import Image as PILImage
 from torch import Tensor
 
 from codixr.modality import Modality
+from codixr.model.given import Given
+from codixr.model.grid import Grid
 from codixr.model.noise import draw
-from codixr.model.presets import Preset
-from codixr.model.prompts import Prompt
+from codixr.model.prompts import latent_shapes
 from codixr.model.sampling import AttendTo, Control, Flow, Latents, StepCallback, sample
 from codixr.model.schedulers import check, make_scheduler
 from codixr.model.tokenizer import decode, ends
@@ -45,28 +46,33 @@ class Settings:
     eta: float | None = None
     attend_to: AttendTo = "others"
     strict_length: bool = False
+    timesteps: Sequence[int] | None = None
+    sigmas: Sequence[float] | None = None
+
+    def grid(self, default: int) -> Grid:
+        """Where the steps are; ``default`` of them where nothing is said."""
+        return Grid(default if self.steps is None else self.steps, self.timesteps, self.sigmas)
 
 
 def latents_of(
     pipe: "CoDiXRPipeline",
-    prompts: Sequence[Prompt],
+    given: Given,
     outputs: Sequence[Modality],
     generators: Mapping[Modality, Sequence[torch.Generator]],
     settings: Settings,
     callback: StepCallback | None = None,
     control: Control = lambda: (False, None),
-    start: Mapping[Modality, Tensor] | None = None,
 ) -> Latents:
-    """Clean latents of every output; ``start`` has the noise to begin with, in place of a draw."""
+    """Clean latents of every output."""
     diffusion = pipe.preset.diffusion
     shapes = latent_shapes(pipe.preset, outputs)
     scale = diffusion.guidance if settings.guidance is None else settings.guidance
     told = pipe.conditioning.conditions(
-        prompts, outputs, scale, settings.weights, strict_length=settings.strict_length
+        given, outputs, scale, settings.weights, strict_length=settings.strict_length
     )
     flows = {}
     for m in outputs:
-        noise = draw(shapes[m], generators[m]) if start is None else start[m]
+        noise = draw(shapes[m], generators[m]) if given.noise is None else given.noise[m]
         clip = None if m.is_image else diffusion.report_clip
         flows[m] = Flow(
             pipe.denoisers[m],
@@ -76,23 +82,15 @@ def latents_of(
             clip,
             diffusion.prediction_type,
         )
-    steps = settings.steps
     return sample(
         flows,
         chosen_scheduler(pipe, settings.scheduler),
-        diffusion.steps if steps is None else steps,
+        settings.grid(diffusion.steps),
         eta=settings.eta,
         attend_to=settings.attend_to,
         callback=callback,
         control=control,
     )
-
-
-def latent_shapes(preset: Preset, outputs: Sequence[Modality]) -> dict[Modality, tuple[int, ...]]:
-    """The shape of one sample's latent, by output: [c, h, w] of a view, [d] of a report."""
-    side, channels = preset.latent_size, preset.image_unet["in_channels"]
-    image, report = (channels, side, side), (preset.report_vae.latent_dim,)
-    return {m: image if m.is_image else report for m in outputs}
 
 
 def chosen_scheduler(pipe: "CoDiXRPipeline", wanted: Any) -> Any:

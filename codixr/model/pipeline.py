@@ -20,22 +20,22 @@ from codixr.modality import Modality
 from codixr.model import call_arguments
 from codixr.model.batches import Call, made_in_batches
 from codixr.model.components import preset_from
-from codixr.model.familiarity import Doubts, refuse_unknown
+from codixr.model.familiarity import Doubts
 from codixr.model.generation import (
     Generation,
     OutputType,
     Settings,
     decoded,
-    latent_shapes,
     latents_of,
     made_as,
 )
+from codixr.model.given import Arguments, Given, given_by
 from codixr.model.image_vae import ImageVAE
 from codixr.model.noise import from_seeds, sample_generators
 from codixr.model.pipeline_folder import StoredPipeline
 from codixr.model.presets import Preset
 from codixr.model.prompt_encoder import PromptEncoder
-from codixr.model.prompts import Prompt, checked, modalities
+from codixr.model.prompts import Prompt, modalities, named
 from codixr.model.report_vae import ReportVAE
 from codixr.model.sampling import AttendTo, Latents, StepCallback
 from codixr.model.schedulers import check
@@ -103,7 +103,7 @@ class CoDiXRPipeline(StoredPipeline):
         the preset fuses by "tokens", [B, K, D], one token a modality (weights act in attention).
         Raises InputError for unfit weights, and for a text over the limit with ``strict_length``.
         """
-        return self.conditioning.encode(prompts, weights, strict_length=strict_length)
+        return self.conditioning.encode(named(prompts), weights, strict_length=strict_length)
 
     def generate(
         self,
@@ -117,8 +117,10 @@ class CoDiXRPipeline(StoredPipeline):
         The batch of a benchmark. A study's noise comes from its seed alone: the same sample
         whatever the batch. Raises InputError as ``__call__``.
         """
+        outputs = modalities(outputs)
         generators = {m: from_seeds(seeds, m) for m in outputs}
-        latents = latents_of(self, prompts, outputs, generators, settings or Settings())
+        given = Given(named(prompts))
+        latents = latents_of(self, given, outputs, generators, settings or Settings())
         made = {m: decoded(self, m, z, generators[m]) for m, z in latents.items()}
         return [
             {m: x[i].numpy() if isinstance(x, Tensor) else x[i] for m, x in made.items()}
@@ -127,13 +129,18 @@ class CoDiXRPipeline(StoredPipeline):
 
     def __call__(
         self,
-        inputs: Mapping[str, Any],
-        outputs: str | Sequence[str],
+        inputs: Mapping[str, Any] | None = None,
+        outputs: str | Sequence[str] | None = None,
         *,
         num_images: int = 1,
         num_images_per_prompt: int | None = None,
         num_inference_steps: int | None = None,
+        timesteps: Sequence[int] | None = None,
+        sigmas: Sequence[float] | None = None,
         guidance_scale: float | None = None,
+        negative_prompt: str | Sequence[str] | Mapping[str, Any] | None = None,
+        prompt_embeds: Tensor | None = None,
+        negative_prompt_embeds: Tensor | None = None,
         weights: Mapping[str, float] | None = None,
         scheduler: Any = None,
         eta: float | None = None,
@@ -150,58 +157,37 @@ class CoDiXRPipeline(StoredPipeline):
     ) -> Generation:
         """Generate ``outputs`` ("F", "F+L", ...) from ``inputs``, by diffusers' conventions.
 
-        Args:
-            inputs: by modality, a PIL image, an array [1, S, S] in [0, 1], a string; or a list of
-                such, one a prompt. ``{}`` generates from nothing.
-            outputs: modalities that are not inputs, e.g. "F+L".
-            num_images: samples a prompt; those of the first prompt come first. Diffusers' name,
-                ``num_images_per_prompt``, says the same.
-            num_inference_steps, guidance_scale: default: the preset's.
-            weights: of several inputs, e.g. ``{"T": 2, "L": 1}``; default: equal.
-            scheduler: a name or an object for this call; else ``pipe.scheduler``.
-            eta: DDIM's.
-            generator: one a sample in a list; from a single one, one a sample is drawn.
-            seed: sample k is that of ``seed + k``. Without it or generators, torch's global one.
-            latents: noise to begin with, [N, ...]; for several outputs a mapping of them.
-            output_type: "pil", "np", "pt" or "latent". Reports are strings, but for "latent".
-            return_dict: False for a plain tuple (images, reports); the usual one unpacks too.
-            callback_on_step_end: called after each step of each batch; ``latents`` is a mapping of
-                modalities to tensors. It may set ``pipe._interrupt`` to stop after the step, and
-                ``pipe._guidance_scale`` for the steps to come.
-            callback_on_step_end_tensor_inputs: what the callback gets: "latents".
-            batch_size: samples at once. The memory depends on it; the samples do not.
-            strict_length: refuse a text over the limit rather than cut it.
-            attend_to: "own" for CoDi's released behaviour with joint outputs.
+        ``inputs``: by modality a PIL image, an array [1, S, S] in [0, 1], a string, or a list of
+        such, one a prompt; ``{}``: from nothing. In their place ``prompt_embeds`` [B, D], or
+        [B, K, D] by tokens, as ``encode_prompts`` gives them. ``weights``: of several inputs.
+        ``num_images`` (``num_images_per_prompt``): samples a prompt, the first prompt's first.
+        ``num_inference_steps``, ``guidance_scale``: default: the preset's. ``timesteps`` or
+        ``sigmas``: the steps themselves. ``scheduler``: a name or an object; ``eta``: DDIM's.
+        ``negative_prompt``: a text, or inputs, to lead away from, ``negative_prompt_embeds`` alike.
+        ``generator``: one a sample in a list; from a single one, one a sample is drawn.
+        ``seed``: sample k is that of ``seed + k``. ``latents``: noise to begin with, by output.
+        ``output_type``: "pil", "np", "pt" or "latent". ``return_dict``: False for a tuple.
+        ``callback_on_step_end``: after each step of each batch; ``latents`` is by output.
+        ``batch_size``: samples at once; they do not depend on it. ``strict_length``: refuse a text
+        over the limit. ``attend_to``: "own" for CoDi's released behaviour with joint outputs.
 
-        Raises:
-            InputError: an output that is also an input, an input or number that does not fit, or a
-                text without a known word.
-
-        Warns:
-            OutsideTrainingWarning: once for each modality, of a text with unknown words, and of a
-                picture unlike the checkpoint's training pictures.
+        Raises InputError for what does not fit. Warns (OutsideTrainingWarning) of a text with
+        unknown words, and of a picture unlike the checkpoint's training pictures.
         """
-        wanted = modalities(outputs)
-        if num_images_per_prompt is not None:
-            num_images = num_images_per_prompt
-        each = call_arguments.whole("num_images", num_images)
+        names = callback_on_step_end_tensor_inputs
+        wanted = call_arguments.outputs_of(outputs, output_type, callback_on_step_end, names)
         call_arguments.whole("batch_size", batch_size)
         call_arguments.check_seed(generator, seed)
-        given = checked(inputs, self.size)
-        prompts = [prompt for prompt in given for _ in range(each)]
-        call_arguments.check_call(
-            prompts, wanted, output_type, callback_on_step_end, callback_on_step_end_tensor_inputs
-        )
-        refuse_unknown(self.tokenizer, [str(p[Modality.T]) for p in given if Modality.T in p])
-        settings = Settings(
-            num_inference_steps, guidance_scale, weights, scheduler, eta, attend_to, strict_length
-        )
+        each = num_images if num_images_per_prompt is None else num_images_per_prompt
+        asked = Arguments(inputs, negative_prompt, prompt_embeds, negative_prompt_embeds, latents)
+        each = call_arguments.whole("num_images", each)
+        given = given_by(asked, wanted, each, self.preset, self.tokenizer)
+        how = (num_inference_steps, guidance_scale, weights, scheduler, eta, attend_to)
+        settings = Settings(*how, strict_length, timesteps, sigmas)
         call_arguments.check_settings(settings)
-        n, as_latents = len(prompts), output_type == "latent"
-        start = call_arguments.starting_noise(latents, latent_shapes(self.preset, wanted), n)
-        generators = sample_generators(generator, seed, n, wanted)
-        call = Call(prompts, wanted, generators, settings, batch_size, as_latents, start)
-        step_end = self._step_end(callback_on_step_end, callback_on_step_end_tensor_inputs)
+        generators = sample_generators(generator, seed, len(given), wanted)
+        call = Call(given, wanted, generators, settings, batch_size, output_type == "latent")
+        step_end = self._step_end(callback_on_step_end, names)
         result = made_as(made_in_batches(self, call, step_end, self._bar_options), output_type)
         return result if return_dict else cast(Generation, tuple(result))
 

@@ -6,7 +6,7 @@ names a modality, and a text by its position; it never quotes one.
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from codixr.data.picture import fit_square
 from codixr.data.study import Image
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.model.presets import Preset
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -32,10 +33,11 @@ Prompt = Mapping[Modality, Image | str]
 """What one sample is made from."""
 
 
-def checked(inputs: Mapping[str, Any], size: int) -> list[Prompt]:
+def checked(inputs: Mapping[str, Any], size: int, *, empty: bool = False) -> list[Prompt]:
     """One prompt for each place of the lists in ``inputs``; pictures float32 [1, size, size].
 
-    InputError for lists of different lengths, and for a content that is not what its name says.
+    InputError for lists of different lengths, and for a content that is not what its name says;
+    a report may be ``empty`` or not.
     """
     if not isinstance(inputs, Mapping):
         raise InputError("inputs: give a mapping of modalities, e.g. {'T': 'No effusion.'}")
@@ -46,7 +48,7 @@ def checked(inputs: Mapping[str, Any], size: int) -> list[Prompt]:
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         raise InputError(f"inputs of different lengths: {lengths}; give each the same number")
     each: dict[Modality, list[Any]] = {
-        m: [as_image(c, m, size) if m.is_image else as_report(c) for c in contents]
+        m: [as_image(c, m, size) if m.is_image else as_report(c, empty) for c in contents]
         for m, contents in given.items()
     }
     count = max(lengths.values(), default=1)
@@ -56,18 +58,26 @@ def checked(inputs: Mapping[str, Any], size: int) -> list[Prompt]:
 def modality(name: str) -> Modality:
     """``"F"`` → Modality.F, and ``"R"``, as the paper writes reports, → T; InputError otherwise."""
     try:
-        return Modality("T" if name == "R" else name)
+        return Modality(name)
     except ValueError:
         raise InputError(f"'{str(name)[:20]}' is not a modality: F, L or T") from None
 
 
-def modalities(names: str | Sequence[str]) -> list[Modality]:
+def modalities(names: str | Iterable[str]) -> list[Modality]:
     """``"F+L"`` or ``["F", "L"]`` → the modalities in the order F, L, T; InputError otherwise."""
+    if not isinstance(names, Iterable):
+        raise InputError(f"outputs {names!r}: give modalities, e.g. outputs='F+L'")
     parts = names.split("+") if isinstance(names, str) else names
     asked = {modality(part) for part in parts}
     if not asked:
         raise InputError("no output is asked for: give e.g. outputs='F+L'")
     return [m for m in Modality if m in asked]
+
+
+def named(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """The same prompts with modalities for names; what was one object stays one."""
+    each = {id(p): {modality(name): content for name, content in p.items()} for p in prompts}
+    return [each[id(p)] for p in prompts]
 
 
 def shares(weights: Mapping[str, float] | None, given: Sequence[Modality]) -> list[float]:
@@ -142,9 +152,16 @@ def _grey(picture: PILImage.Image, view: Modality) -> np.ndarray:
     )
 
 
-def as_report(content: Any) -> str:
+def latent_shapes(preset: Preset, outputs: Sequence[Modality]) -> dict[Modality, tuple[int, ...]]:
+    """The shape of one sample's latent, by output: [c, h, w] of a view, [d] of a report."""
+    side, channels = preset.latent_size, preset.image_unet["in_channels"]
+    image, report = (channels, side, side), (preset.report_vae.latent_dim,)
+    return {m: image if m.is_image else report for m in outputs}
+
+
+def as_report(content: Any, empty: bool = False) -> str:
     """A user's report; InputError for anything but a text with something in it."""
-    if not isinstance(content, str) or not content.strip():
+    if not isinstance(content, str) or not (empty or content.strip()):
         raise InputError("T: give a report as a non-empty string")
     return content
 

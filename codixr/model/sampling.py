@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from codixr.modality import Modality
 from codixr.model.environment import others_mean
-from codixr.model.schedulers import abar_at, for_steps, make_scheduler, step_options
+from codixr.model.grid import Grid
+from codixr.model.schedulers import abar_at, make_scheduler, step_options
 
 __all__ = ["AttendTo", "Condition", "Flow", "StepCallback", "make_scheduler", "sample"]
 
@@ -81,7 +82,7 @@ class Flow:
 def sample(
     flows: Mapping[Modality, Flow],
     scheduler: Any,
-    steps: int,
+    steps: Grid | int,
     *,
     eta: float | None = None,
     attend_to: AttendTo = "others",
@@ -93,17 +94,19 @@ def sample(
     ``scheduler`` is any of diffusers' that ``schedulers.py`` allows; ``eta`` is DDIM's. Each
     sample's noise comes from its own generator, whatever else is in the batch. ``control`` is asked
     before each step whether to stop, and for another guidance.
-    Raises InputError for a number of steps or an eta that the scheduler does not take.
+    Raises InputError for steps or an eta that the scheduler does not take.
     """
+    grid = steps if isinstance(steps, Grid) else Grid(steps)
     likes = {m: next(flow.denoiser.parameters()) for m, flow in flows.items()}
-    schedulers = {m: for_steps(scheduler, steps, likes[m].device) for m in flows}
+    laid = {m: grid.on(scheduler, likes[m].device) for m in flows}
+    schedulers = {m: steps.scheduler for m, steps in laid.items()}
     options = {m: step_options(schedulers[m], list(f.generators), eta) for m, f in flows.items()}
     latents = {
         m: flow.noise.to(likes[m].device, torch.float32) * schedulers[m].init_noise_sigma
         for m, flow in flows.items()
     }
     with _Told(flows, likes) as told:
-        for index, t in enumerate(next(iter(schedulers.values())).timesteps):
+        for index, t in enumerate(next(iter(laid.values())).timesteps):
             stop, guidance = control()
             if stop:
                 break

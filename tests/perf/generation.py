@@ -21,6 +21,7 @@ from torch import Tensor
 from codixr import CoDiXRPipeline
 from codixr.modality import Modality
 from codixr.model.generation import Settings, decoded, latents_of
+from codixr.model.given import Given
 from codixr.model.image_ldm import XrayDenoiser
 from codixr.model.sampling import Condition, Flow, sample
 
@@ -100,7 +101,7 @@ def decoding(count: int) -> None:
     black = [{Modality.L: torch.zeros(1, 64, 64).numpy() + k / count} for k in range(count)]
     latents = latents_of(
         pipe,
-        black,
+        Given(black),
         [Modality.T],
         {Modality.T: [torch.Generator().manual_seed(k) for k in range(count)]},
         Settings(4),
