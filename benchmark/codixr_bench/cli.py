@@ -96,6 +96,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "codixr_bench.commands.backbones",
         "list the metrics' networks and their weights",
     ),
+    "fetch": (
+        "codixr_bench.commands.fetch",
+        "published weights, models and data: the list, the plan, the download",
+    ),
     "doctor": ("codixr_bench.commands.doctor", "say what is installed and what can run here"),
 }
 """Name -> its module, with ``add_arguments(parser)`` and ``main(parsed)``; what it does."""

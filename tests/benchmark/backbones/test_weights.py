@@ -4,13 +4,13 @@ import json
 import os
 import pickle
 import urllib.error
+import urllib.request
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-import codixr_bench.backbones.weights as weights
 from codixr.errors import InputError
 from codixr_bench.backbones.published import published
 from codixr_bench.backbones.safe_pickle import tensors_in
@@ -86,7 +86,7 @@ def test_no_answer_is_the_same_error_and_leaves_nothing(home, monkeypatch):
     def refuse(*_, **__):
         raise urllib.error.URLError("no route to host")
 
-    monkeypatch.setattr(weights.urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
     with pytest.raises(InputError, match=r"no route to host.*sha256 [0-9a-f]{64}"):
         load_weights("inception")
     assert list((home / "cache" / "weights").iterdir()) == []
