@@ -1,5 +1,6 @@
 """Backbones with published weights, by name: loaded at their first use, or absent with a reason."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,13 @@ from typing import Any
 from codixr import messages
 from codixr.errors import InputError
 from codixr_bench.backbones.backbone import Backbone, Features, Images
-from codixr_bench.backbones.weights import WEIGHTS, load_weights, read_state
+from codixr_bench.backbones.weights import (
+    WEIGHTS,
+    WrongWeightsError,
+    load_weights,
+    read_state,
+)
+from codixr_bench.registry import unknown
 
 SCORE_NAMES = {
     "inception": "inception",
@@ -46,12 +53,14 @@ class PublishedBackbone:
         self._loaded: Backbone | None = None
 
     def load(self) -> Backbone:
-        """The network; InputError when its weights are missing or wrong, and ``absent`` is set."""
+        """The network; InputError for wrong weights, and for missing ones: ``absent`` is set."""
         if self._loaded is None:
             try:
                 weights = load_weights(
                     self.backbone, self._given, allow_unpinned=self._allow_unpinned
                 )
+            except WrongWeightsError:
+                raise
             except InputError:
                 self.absent = (
                     f"the weights of backbone '{self.backbone}' are not on this machine; "
@@ -61,6 +70,16 @@ class PublishedBackbone:
             self._loaded = _build(self.backbone, weights)
             self.absent = None
         return self._loaded
+
+    def use(self, given: Path, *, allow_unpinned: bool) -> None:
+        """Take the weights from this file from now on; see ``load_weights``."""
+        self._given, self._allow_unpinned = given, allow_unpinned
+        self._loaded = self.absent = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether somebody named the file to use."""
+        return self._given is not None
 
     @property
     def signature(self) -> str:
@@ -94,15 +113,34 @@ def load_or_note(backbone: Backbone, what: str) -> None:
     """Load a backbone before hours of work.
 
     Published weights that are missing are noted on stderr, once, as those of the metric ``what``;
-    then ``absent`` is set. InputError for a backbone that belongs to this package.
+    then ``absent`` is set. InputError for a backbone that belongs to this package, and for a file
+    that is there and is another one, or was given by name.
     """
     if not isinstance(backbone, PublishedBackbone):
         _ = backbone.signature
     elif backbone.absent is None:
         try:
             backbone.load()
+        except WrongWeightsError:
+            raise
         except InputError as error:
+            if backbone.is_given:
+                raise
             messages.note("codixr-bench", f"{what}: {error}")
+
+
+def give_weights(given: Mapping[str, Path], *, allow_unpinned: bool) -> None:
+    """Use these files as the weights of these backbones in this process.
+
+    Raises InputError for a name that is no published backbone's, and where other files are allowed
+    and none is given.
+    """
+    for name, path in given.items():
+        if name not in SCORE_NAMES:
+            raise unknown("backbone", name, SCORE_NAMES, where=" of --weights")
+        published(name).use(path, allow_unpinned=allow_unpinned)
+    if allow_unpinned and not given:
+        raise InputError("--allow-unpinned is of a file that --weights NAME=FILE gives; add it")
 
 
 def backbone_of_file(path: Path) -> str:

@@ -57,6 +57,10 @@ class LoadedWeights:
         return self.sha256[:8] + ("" if self.pinned else "(unpinned)")
 
 
+class WrongWeightsError(InputError):
+    """A file of weights is there, and it is not the published one."""
+
+
 WEIGHTS: dict[str, WeightsFile] = {
     asset.name: WeightsFile(
         asset.name,
@@ -90,18 +94,18 @@ def load_weights(
 ) -> LoadedWeights:
     """The weights of a backbone: from ``given``, from this machine, or downloaded.
 
-    Raises InputError for a file that is missing, not the published one (unless ``allow_unpinned``),
-    or no file of weights; and when it must be downloaded and cannot be: the message says what to
-    put where.
+    Raises WrongWeightsError for a file that is not the published one (unless ``allow_unpinned``);
+    InputError for one that is missing or no file of weights, and when it must be downloaded and
+    cannot be: the message says what to put where.
     """
     file = WEIGHTS[backbone]
     path = given if given is not None else stored(file) or download(file)
     found = sha256_of(path)
     if found != file.sha256 and not (allow_unpinned and given is not None):
-        more = "give it with --weights, and --allow-unpinned to use it anyway"
+        more = f"give it with --weights {backbone}=FILE --allow-unpinned to use it anyway"
         if given is None:
             more = f"delete it, and it is downloaded again; or {more}"
-        raise InputError(
+        raise WrongWeightsError(
             f"'{path}' is not the published file of backbone '{backbone}': its sha256 is {found}, "
             f"not {file.sha256}; {more}"
         )
@@ -148,7 +152,7 @@ def _offline(file: WeightsFile, why: str) -> InputError:
     return InputError(
         f"the weights of backbone '{file.backbone}' are not here and cannot be downloaded ({why}). "
         f"Fetch {file.url} (sha256 {file.sha256}) on a machine with a network and put it at "
-        f"'{weights_folder() / file.file_name}', or give it with --weights FILE"
+        f"'{weights_folder() / file.file_name}', or give it with --weights {file.backbone}=FILE"
     )
 
 

@@ -39,7 +39,8 @@ def main(parsed: argparse.Namespace) -> int:
         print(f"  sha256 {row['sha256']}")
     print(
         "\nMissing weights are downloaded at their first use. Without a network, put the file at "
-        "its path,\nor give it: codixr-bench fid A B --backbone inception --weights FILE"
+        "its path,\nor give it to run, score or fid: --weights inception=FILE. All at once: "
+        "codixr-bench fetch weights"
     )
     return 0
 

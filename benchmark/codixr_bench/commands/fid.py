@@ -9,6 +9,7 @@ from codixr import messages
 from codixr.arguments import add_json
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.commands import options
 
 if TYPE_CHECKING:
     from codixr_bench.runs.picture_sets import Side
@@ -31,12 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="inception, xrv, phantom, another of `codixr-bench backbones`, or a file of weights",
     )
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="the backbone's weights")
-    parser.add_argument(
-        "--allow-unpinned",
-        action="store_true",
-        help="use other weights than the published ones; the signature says so",
-    )
+    options.add_weights(parser, "FILE", "the backbone's weights; NAME=FILE too, as in `run`")
     parser.add_argument(
         "--metrics",
         default="fid",
@@ -65,7 +61,11 @@ def main(parsed: argparse.Namespace) -> int:
     kinds = _kinds(parsed.metrics)
     view = Modality(parsed.view)
     opened = open_sides(parsed.a, parsed.b, view, parsed.split)
-    backbone = open_backbone(parsed.backbone, view, parsed.weights, allow=parsed.allow_unpinned)
+    weights = options.weights_by_name(parsed.weights, default=parsed.backbone)
+    if other := sorted(set(weights) - {parsed.backbone}):
+        raise InputError(f"--weights: '{other[0]}' is not the backbone '{parsed.backbone}'")
+    file = weights.get(parsed.backbone)
+    backbone = open_backbone(parsed.backbone, view, file, allow=parsed.allow_unpinned)
     _ = backbone.signature
     a, b = (
         side_of(side, backbone, f"features of {name}") if isinstance(side, PictureSet) else side

@@ -1,6 +1,7 @@
 """Options that several commands have: each group in one function, with one wording."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,33 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="with --labeler original: where it is installed",
     )
+    add_weights(parser, "NAME=FILE", "use this file as the weights of that backbone; repeatable")
     add_json(parser)
+
+
+def add_weights(parser: argparse.ArgumentParser, metavar: str, what: str) -> None:
+    """``--weights`` and ``--allow-unpinned``."""
+    parser.add_argument("--weights", action="append", default=[], metavar=metavar, help=what)
+    parser.add_argument(
+        "--allow-unpinned",
+        action="store_true",
+        help="with --weights: other files than the published ones; the signature says so",
+    )
+
+
+def weights_by_name(given: Sequence[str], default: str | None = None) -> dict[str, Path]:
+    """The files of ``--weights NAME=FILE``; a FILE alone is the ``default`` backbone's."""
+    found: dict[str, Path] = {}
+    for one in given:
+        name, separator, file = one.partition("=")
+        if default is not None and (not separator or Path(one).is_file()):
+            name, file = default, one
+        if not name or not file:
+            raise InputError(f"--weights '{one}': write NAME=FILE, e.g. inception={one or 'FILE'}")
+        if name in found:
+            raise InputError(f"--weights: '{name}' is given twice")
+        found[name] = Path(file)
+    return found
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:
@@ -135,6 +162,8 @@ def run_options(parsed: argparse.Namespace) -> "RunOptions":
         overwrite=given.get("overwrite", usual.overwrite),
         show_content=given.get("show_content", usual.show_content),
         labeler=_labeler(given.get("labeler"), given.get("labeler_home")),
+        weights=tuple(weights_by_name(given.get("weights", ())).items()),
+        allow_unpinned=given.get("allow_unpinned", usual.allow_unpinned),
         cross_check=given.get("cross_check", usual.cross_check),
     )
 

@@ -10,7 +10,7 @@ from codixr.errors import InputError
 from codixr_bench.runs.external import ExternalSamples
 from codixr_bench.runs.finish import Maker, SampleSet, ScoredRun, finish, model_info
 from codixr_bench.runs.one_task import SAMPLES, render, samples_folder
-from codixr_bench.runs.options import RunOptions, run_folder
+from codixr_bench.runs.options import RunOptions, open_track, run_folder
 from codixr_bench.runs.processes import current_processes
 from codixr_bench.runs.record import RECORD_NAME, RunRecord
 from codixr_bench.runs.store import SampleStore
@@ -73,8 +73,7 @@ def _score_store(folder: Path, claims: Claims, options: RunOptions) -> ScoredRun
                 f"{option} {wanted}: the samples in '{folder}' were made with {made}; "
                 "leave the option out"
             )
-    track = Track.load(record.track).with_data(options.data_dir)
-    track = track.with_labeler(*options.labeler)
+    track = open_track(record.track, options)
     dataset = track.dataset(record.split, record.n, options.data_dir)
     if dataset.fingerprint != record.track_fingerprint:
         raise InputError(
@@ -119,8 +118,7 @@ def _score_folder(
     tasks = parse_tasks(claims.task)
     if len(tasks) != 1:
         raise InputError(f"--samples holds one task's samples: '{claims.task}' is a group")
-    track = Track.load(claims.track or "phantom").with_data(options.data_dir)
-    track = track.with_labeler(*options.labeler)
+    track = open_track(claims.track, options)
     track.check(tasks[0])
     metrics = track.metrics(tasks[0], options.metrics)
     name = claims.model or samples.resolve().name or "samples"

@@ -30,9 +30,25 @@ class RunOptions:
     show_content: bool = False
     labeler: tuple[str | None, Path | None] = (None, None)
     """What reads reports for label F1 instead of the track's labeler, and where it is installed."""
+    weights: tuple[tuple[str, Path], ...] = ()
+    """Files to use as the weights of published backbones, by their names."""
+    allow_unpinned: bool = False
+    """Whether these may be other files than the published ones."""
     cross_check: bool = False
     """Whether libraries compute the scores too."""
     progress: bool = True
+
+
+def open_track(name: str | None, options: RunOptions) -> Track:
+    """The track of a run, phantom without a name: with its data, labeler and weights.
+
+    Raises InputError for an unknown track or labeler, and for weights of an unknown backbone.
+    """
+    from codixr_bench.backbones.published import give_weights
+
+    give_weights(dict(options.weights), allow_unpinned=options.allow_unpinned)
+    track = Track.load(name or "phantom").with_data(options.data_dir)
+    return track.with_labeler(*options.labeler)
 
 
 def run_folder(track: Track, task: Task, model_name: str, options: RunOptions) -> Path:

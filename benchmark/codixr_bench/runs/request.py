@@ -8,7 +8,7 @@ from codixr.errors import InputError
 from codixr_bench.model import GenerativeModel
 from codixr_bench.registry import load_model
 from codixr_bench.runs.one_task import refuse_early
-from codixr_bench.runs.options import RunOptions, run_folder
+from codixr_bench.runs.options import RunOptions, open_track, run_folder
 from codixr_bench.runs.processes import Processes
 from codixr_bench.task import GROUPS, Task, parse_tasks
 from codixr_bench.track import Track
@@ -46,8 +46,7 @@ def open_request(
     can, and for an unknown task, track, split, metric or model; nothing is written.
     """
     tasks = parse_tasks(task)
-    track = Track.load(track_name or "phantom").with_data(options.data_dir)
-    track = track.with_labeler(*options.labeler)
+    track = open_track(track_name, options)
     faults: list[InputError] = []
 
     def runs(task: Task, model: GenerativeModel | None = None) -> bool:

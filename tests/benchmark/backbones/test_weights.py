@@ -77,7 +77,7 @@ def test_offline_the_error_says_what_to_put_where(home):
         load_weights("xrv")
     for part in (file.url, file.sha256, str(home / "cache" / "weights" / file.file_name)):
         assert part in str(error.value)
-    assert "--weights FILE" in str(error.value)
+    assert "--weights xrv=FILE" in str(error.value)
 
 
 def test_no_answer_is_the_same_error_and_leaves_nothing(home, monkeypatch):
