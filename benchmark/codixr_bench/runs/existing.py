@@ -9,6 +9,7 @@ from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr_bench.runs.external import ExternalSamples
 from codixr_bench.runs.finish import Maker, SampleSet, ScoredRun, finish, model_info
+from codixr_bench.runs.finished import note_finished
 from codixr_bench.runs.one_task import SAMPLES, render, samples_folder
 from codixr_bench.runs.options import RunOptions, open_track, run_folder
 from codixr_bench.runs.processes import current_processes
@@ -84,7 +85,12 @@ def _score_store(folder: Path, claims: Claims, options: RunOptions) -> ScoredRun
     sets = [(one, track.metrics(store.task, options.metrics)) for one in stores]
     render(dataset, store.task)
     home = folder.parent if folder.name == SAMPLES else folder
-    return _finish(sets, dataset, track, Maker.of(record), options.out or home, options)
+    into = options.out or home
+    scored = _finish(sets, dataset, track, Maker.of(record), into, options)
+    if into == home:
+        places = [(one.folder, one.record) for one in stores]
+        note_finished(home, places, sets[0][1], track, options)
+    return scored
 
 
 def _more_stores(folder: Path, record: RunRecord, wanted: int | None) -> list[SampleStore]:

@@ -30,6 +30,7 @@ from codixr_bench.runs.finish import (
     ScoredRun,
     finish,
 )
+from codixr_bench.runs.finished import SCORED_NAME, finished, note_finished
 from codixr_bench.runs.generation import Generated, generate
 from codixr_bench.runs.options import RunOptions
 from codixr_bench.runs.processes import Processes
@@ -78,29 +79,7 @@ def make_samples(
     Raises InputError as ``refuse_early``, ``SampleStore.create`` and ``generate``.
     """
     refuse_early(model, task, track)
-    dataset = track.dataset(options.split, options.limit, options.data_dir)
-    train: StudyDataset | None = None
-    if isinstance(model, SizesPictures):
-        model.use_image_size(track.image_size)
-    settings = settings_of(model)
-    if isinstance(model, LearnsFromTrack):
-        train = track.training(options.data_dir, train_limit(model))
-        settings["train_fingerprint"] = None if train is None else train.fingerprint
-    record = RunRecord(
-        task=task.name,
-        track=track.name,
-        track_version=track.version,
-        track_fingerprint=dataset.fingerprint,
-        split=options.split,
-        n=len(dataset),
-        seed=options.seed,
-        model=model.name,
-        model_version=model.version,
-        checkpoint_sha256=checkpoint_of(model),
-        settings=settings,
-        chunk_size=options.chunk_size,
-        sample=sample,
-    )
+    dataset, train, record = _planned(model, task, track, options, sample)
     Maker.of(record)
     if not options.overwrite:
         _refuse_orphan(folder)
@@ -117,7 +96,7 @@ def make_samples(
                     "it; keep it where your agreement allows",
                 )
             if options.overwrite:
-                for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME, REPORT_NAME):
+                for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME, REPORT_NAME, SCORED_NAME):
                     (folder / name).unlink(missing_ok=True)
                 if sample == 0:
                     remove_more_samples(folder)
@@ -141,6 +120,36 @@ def make_samples(
         store.close()
         raise
     return store, dataset, generated
+
+
+def _planned(
+    model: GenerativeModel, task: Task, track: Track, options: RunOptions, sample: int
+) -> tuple[StudyDataset, StudyDataset | None, RunRecord]:
+    """The studies to evaluate, those to learn from, and the run's record; nothing is written."""
+    dataset = track.dataset(options.split, options.limit, options.data_dir)
+    train: StudyDataset | None = None
+    if isinstance(model, SizesPictures):
+        model.use_image_size(track.image_size)
+    settings = settings_of(model)
+    if isinstance(model, LearnsFromTrack):
+        train = track.training(options.data_dir, train_limit(model))
+        settings["train_fingerprint"] = None if train is None else train.fingerprint
+    record = RunRecord(
+        task=task.name,
+        track=track.name,
+        track_version=track.version,
+        track_fingerprint=dataset.fingerprint,
+        split=options.split,
+        n=len(dataset),
+        seed=options.seed,
+        model=model.name,
+        model_version=model.version,
+        checkpoint_sha256=checkpoint_of(model),
+        settings=settings,
+        chunk_size=options.chunk_size,
+        sample=sample,
+    )
+    return dataset, train, record
 
 
 def _title(model: GenerativeModel, task: Task, options: RunOptions, sample: int) -> str | None:
@@ -189,11 +198,26 @@ def run_task(
 ) -> ScoredRun | None:
     """Generate and score one task into ``folder``; None in processes that do not lead.
 
+    A run that is finished is read, not scored again.
+
     Raises InputError as ``make_samples`` and ``finish``; unknown metrics
     and missing weights before anything is made.
     """
     k = options.samples_per_study or 1
     metrics = [track.metrics(task, options.metrics) for _ in range(k)]
+    if not options.overwrite:
+        refuse_early(model, task, track)
+        places = [
+            (samples_folder(folder, at), _planned(model, task, track, options, at)[2])
+            for at in range(k)
+        ]
+        if (before := finished(folder, places, metrics[0], track, options)) is not None:
+            messages.say(
+                "codixr-bench",
+                f"{task}: finished before, nothing is scored again (to do so: "
+                f"codixr-bench score --samples {folder})",
+            )
+            return before if processes.leads else None
     if processes.leads:
         load_networks(metrics[0])
     with ExitStack() as open_stores:
@@ -207,7 +231,7 @@ def run_task(
             seconds += generated.seconds
         if not processes.leads:
             return None
-        return finish(
+        scored = finish(
             list(zip(stores, metrics, strict=True)),
             dataset,
             track,
@@ -218,3 +242,6 @@ def run_task(
             timings={"generate": round(seconds, 3)},
             wanted=options.metrics,
         )
+        places = [(store.folder, store.record) for store in stores]
+        note_finished(folder, places, metrics[0], track, options)
+        return scored
