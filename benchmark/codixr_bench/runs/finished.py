@@ -13,8 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import codixr
-import codixr_bench
+from codixr import atomic
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr_bench.labeler import CLINICAL, DEFAULT
@@ -28,6 +27,7 @@ from codixr_bench.show.page import REPORT_NAME
 from codixr_bench.track import Track
 
 SCORED_NAME = "scored.json"
+_PACKAGES = (Path(atomic.__file__).parent, Path(__file__).parents[1])
 _OURS = ("codixr_bench.", "codixr.")
 
 
@@ -112,9 +112,9 @@ def _code() -> str:
     """One sha256 over all that makes a score: our modules, and the judges' weights."""
     files = [
         path
-        for package in (codixr, codixr_bench)
+        for package in _PACKAGES
         for pattern in ("**/*.py", "assets/*.safetensors")
-        for path in Path(package.__path__[0]).glob(pattern)
+        for path in package.glob(pattern)
     ]
     whole = hashlib.sha256()
     for path in sorted(files):
