@@ -67,6 +67,7 @@ def latents_of(
     diffusion = pipe.preset.diffusion
     shapes = latent_shapes(pipe.preset, outputs)
     scale = diffusion.guidance if settings.guidance is None else settings.guidance
+    pipe.bring("prompt_encoder")
     told = pipe.conditioning.conditions(
         given, outputs, scale, settings.weights, strict_length=settings.strict_length
     )
@@ -82,6 +83,7 @@ def latents_of(
             clip,
             diffusion.prediction_type,
         )
+    pipe.bring(*(f"denoiser_{m.lower()}" for m in outputs))
     return sample(
         flows,
         chosen_scheduler(pipe, settings.scheduler),
@@ -114,13 +116,15 @@ def decoded(
     ``generators``, one a sample, draw a report's words where the preset has a temperature.
     """
     if m.is_image:
-        dtype = next(pipe.image_vae.parameters()).dtype
-        return pipe.image_vae.decode(latents.to(dtype)).float().cpu()
+        pipe.bring("image_vae")
+        like = next(pipe.image_vae.parameters())
+        return pipe.image_vae.decode(latents.to(like)).float().cpu()
+    pipe.bring("report_vae")
     tokenizer = pipe.tokenizers.report_decoder
-    dtype = next(pipe.report_vae.parameters()).dtype
+    like = next(pipe.report_vae.parameters())
     diffusion = pipe.preset.diffusion
     ids = pipe.report_vae.decode(
-        latents.to(dtype),
+        latents.to(like),
         *ends(tokenizer),
         temperature=diffusion.report_temperature,
         generators=generators,

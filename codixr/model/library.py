@@ -4,6 +4,7 @@
 with the part's folder. What comes back is the part itself; nothing in the folder is run.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ class _Part(ModelMixin):  # type: ignore[misc]  # diffusers is read without type
     """A name that diffusers finds; never built itself."""
 
     @classmethod
+    def load_config(cls, *_: Any, **__: Any) -> Any:
+        """What diffusers asks for to balance parts over devices; InputError."""
+        raise InputError(
+            "device_map 'balanced': use CoDiXRPipeline.from_pretrained(folder, device_map=...)"
+        )
+
+    @classmethod
     def from_pretrained(
         cls,
         place: str | Path,
@@ -41,14 +49,12 @@ class _Part(ModelMixin):  # type: ignore[misc]  # diffusers is read without type
         **_: Any,
     ) -> nn.Module:
         """The component in ``place``, a folder beside its checkpoint's ``model_index.json``."""
-        if device_map is not None:
-            raise InputError(
-                "device_map: use CoDiXRPipeline.from_pretrained(device_map='cuda'), or .to('cuda')"
-            )
+        if isinstance(device_map, Mapping):
+            device_map = device_map.get("")
         folder = Path(place)
         preset = components.load_preset(folder.parent)
         module = components.load_component(preset, folder.name, folder.parent, variant)
-        return module.to(torch_dtype)
+        return module.to(device=device_map, dtype=torch_dtype)
 
 
 class PromptEncoder(_Part):

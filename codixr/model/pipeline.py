@@ -103,6 +103,7 @@ class CoDiXRPipeline(StoredPipeline):
         the preset fuses by "tokens", [B, K, D], one token a modality (weights act in attention).
         Raises InputError for unfit weights, and for a text over the limit with ``strict_length``.
         """
+        self.bring("prompt_encoder")
         return self.conditioning.encode(named(prompts), weights, strict_length=strict_length)
 
     def generate(
@@ -120,8 +121,9 @@ class CoDiXRPipeline(StoredPipeline):
         outputs = modalities(outputs)
         generators = {m: from_seeds(seeds, m) for m in outputs}
         given = Given(named(prompts))
-        latents = latents_of(self, given, outputs, generators, settings or Settings())
-        made = {m: decoded(self, m, z, generators[m]) for m, z in latents.items()}
+        with self.working():
+            latents = latents_of(self, given, outputs, generators, settings or Settings())
+            made = {m: decoded(self, m, z, generators[m]) for m, z in latents.items()}
         return [
             {m: x[i].numpy() if isinstance(x, Tensor) else x[i] for m, x in made.items()}
             for i in range(len(prompts))
@@ -188,7 +190,9 @@ class CoDiXRPipeline(StoredPipeline):
         generators = sample_generators(generator, seed, len(given), wanted)
         call = Call(given, wanted, generators, settings, batch_size, output_type == "latent")
         step_end = self._step_end(callback_on_step_end, names)
-        result = made_as(made_in_batches(self, call, step_end, self._bar_options), output_type)
+        with self.working():
+            made = made_in_batches(self, call, step_end, self._bar_options)
+        result = made_as(made, output_type)
         return result if return_dict else cast(Generation, tuple(result))
 
     def _step_end(self, callback: EndOfStep | None, names: Sequence[str]) -> StepCallback:

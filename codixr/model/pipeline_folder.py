@@ -12,13 +12,13 @@ from codixr.model import pretrained
 from codixr.model.components import INDEX
 from codixr.model.dtypes import Dtype
 from codixr.model.familiarity import Familiarity
-from codixr.model.pipeline_parts import PipelineParts
+from codixr.model.pipeline_memory import PlacedPipeline, check_here, placement
 from codixr.model.presets import Preset
 from codixr.model.schedulers import make_scheduler
 from codixr.model.tokenizer import Tokenizers
 
 
-class StoredPipeline(PipelineParts):
+class StoredPipeline(PlacedPipeline):
     """Loads and saves as diffusers' pipelines do; no code is read from a folder."""
 
     @classmethod
@@ -30,7 +30,7 @@ class StoredPipeline(PipelineParts):
         dtype: Dtype = None,
         torch_dtype: Dtype = None,
         variant: str | None = None,
-        device_map: str | torch.device | None = None,
+        device_map: str | torch.device | Mapping[str, str | torch.device] | None = None,
         scheduler: Any = None,
         components: Mapping[str, str | Path] | None = None,
     ) -> Self:
@@ -39,7 +39,8 @@ class StoredPipeline(PipelineParts):
         None is the embedded checkpoint. ``revision`` pins a hub's branch, tag or commit; ``dtype``
         (or ``torch_dtype``) is the weights' type in memory: a torch dtype, its name, or a mapping
         of components and "default" to them (default float32). ``variant`` reads files such as
-        ``model.fp16.safetensors`` where a part has them; ``device_map`` is one device for all;
+        ``model.fp16.safetensors`` where a part has them; ``device_map`` is one device for all, a
+        mapping of components and "default" to devices, or "balanced" over the accelerators here;
         ``scheduler`` a name or an object. ``components`` names other projects' parts to load
         instead of the folder's own: ``image_vae`` and ``denoiser_f``/``_l`` (Stable Diffusion's
         ``vae`` and ``unet`` folders), ``prompt_encoder`` (a CLIP folder), ``report_vae`` (a file of
@@ -60,7 +61,7 @@ class StoredPipeline(PipelineParts):
         pipe = cls.assembled(preset, modules, tokenizers, scheduler, source)
         if "prompt_encoder" not in (components or {}):
             pipe.familiarity = Familiarity.load(source)
-        return pipe.to(device_map)
+        return pipe._placed(device_map)
 
     @classmethod
     def assembled(
@@ -83,6 +84,20 @@ class StoredPipeline(PipelineParts):
         pipe = cls(**parts, tokenizer=tokenizers.prompt, scheduler=scheduler, preset=preset)
         pipe.source = source
         return pipe
+
+    def _placed(self, device_map: Any) -> Self:
+        sizes = {
+            name: sum(p.numel() * p.element_size() for p in module.parameters())
+            for name, module in self.modules.items()
+        }
+        placed = placement(device_map, sizes) or {}
+        for device in placed.values():
+            check_here(device)
+        for name, device in placed.items():
+            self.modules[name].to(device)
+        if len(set(placed.values())) > 1:
+            self.hf_device_map = {name: str(device) for name, device in placed.items()}
+        return self
 
     def save_pretrained(
         self,

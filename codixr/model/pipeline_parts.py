@@ -1,7 +1,6 @@
 """What a pipeline is made of: its components by name, where they are, and what they read."""
 
 from pathlib import Path
-from typing import Any, Self
 
 import torch
 from diffusers import DiffusionPipeline
@@ -27,14 +26,6 @@ class PipelineParts(DiffusionPipeline):  # type: ignore[misc]  # diffusers is re
     _sha256: str | None = None
     _conditioning: Conditioning | None = None
     _doubts: Doubts
-
-    def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Move every component to a device, a dtype, or both, as torch's ``Module.to`` does."""
-        if args == (None,) and not kwargs:
-            return self
-        for module in self.modules.values():
-            module.to(*args, **kwargs)
-        return self
 
     @property
     def modules(self) -> dict[str, nn.Module]:

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from codixr.model.dtypes import Dtype
 from codixr.model.hub import download
 from codixr.model.layout import SHARD_BYTES
 from codixr.model.official import components as official
-from codixr.model.presets import Preset
+from codixr.model.presets import Preset, TokenizerConfig
 from codixr.model.schedulers import check as check_scheduler
 from codixr.model.schedulers import make_scheduler
 from codixr.model.tokenizer import Tokenizers, load_tokenizers, save_tokenizers
@@ -85,6 +86,16 @@ def load_scheduler(preset: Preset, folder: Path) -> Any:
     return check_scheduler(preset.diffusion, type(kind).from_config(plain))
 
 
+def save_index(preset: Preset, tokenizers: Tokenizers, folder: Path, scheduler: Any = None) -> None:
+    """Write the scheduler, None for the preset's, and last of all the index, diffusers' parts too.
+
+    OSError where it cannot be written.
+    """
+    scheduler = scheduler or make_scheduler(preset.diffusion, preset.diffusion.steps)
+    scheduler.save_pretrained(folder / SCHEDULER)
+    components.save_preset(preset, folder, index_parts(tokenizers, scheduler))
+
+
 def index_parts(tokenizers: Tokenizers, scheduler: Any) -> dict[str, Sequence[str | None]]:
     """Each component's library and class, as the index of a diffusers' pipeline names them."""
     from codixr.model import library
@@ -98,6 +109,21 @@ def index_parts(tokenizers: Tokenizers, scheduler: Any) -> dict[str, Sequence[st
         entry = (None, None) if again else ("transformers", type(own).__name__)
         parts["tokenizer" if name == "prompt" else f"{name}_tokenizer"] = entry
     return parts | {"scheduler": ("diffusers", type(scheduler).__name__)}
+
+
+def _named_as_parts(tokenizers: Tokenizers, config: TokenizerConfig) -> TokenizerConfig:
+    """The tokenizers' folders by diffusers' rule: a part lies in the folder of its name."""
+    prompt = tokenizers.prompt
+    return replace(
+        config,
+        prompt="tokenizer",
+        report_encoder=(
+            "tokenizer" if tokenizers.report_encoder is prompt else "report_encoder_tokenizer"
+        ),
+        report_decoder=(
+            "tokenizer" if tokenizers.report_decoder is prompt else "report_decoder_tokenizer"
+        ),
+    )
 
 
 def _check_vocabularies(preset: Preset, tokenizers: Tokenizers) -> None:
@@ -131,6 +157,7 @@ def save(
     Raises InputError when the folder cannot be written.
     """
     path, limit = Path(folder), shard_bytes(max_shard_size)
+    preset = replace(preset, tokenizers=_named_as_parts(tokenizers, preset.tokenizers))
     try:
         path.mkdir(parents=True, exist_ok=True)
         (path / components.INDEX).unlink(missing_ok=True)
@@ -138,10 +165,8 @@ def save(
             own = dtype or next(module.parameters()).dtype
             components.save_component(module, path / name, own, limit, variant)
         save_tokenizers(tokenizers, preset.tokenizers, path)
-        scheduler = scheduler or make_scheduler(preset.diffusion, preset.diffusion.steps)
-        scheduler.save_pretrained(path / SCHEDULER)
         write_card(preset, modules, path)
-        components.save_preset(preset, path, index_parts(tokenizers, scheduler))
+        save_index(preset, tokenizers, path, scheduler)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written: {error.strerror or error}; the checkpoint there is "

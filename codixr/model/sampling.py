@@ -106,20 +106,22 @@ def sample(
         for m, flow in flows.items()
     }
     with _Told(flows, likes) as told:
-        for index, t in enumerate(next(iter(laid.values())).timesteps):
+        for index in range(len(next(iter(laid.values())).timesteps)):
+            at = {m: steps.timesteps[index] for m, steps in laid.items()}
+            t = at[next(iter(flows))]
             stop, guidance = control()
             if stop:
                 break
             if guidance is not None:
                 told.guide(guidance)
             flows = told.flows
-            inputs = {m: schedulers[m].scale_model_input(latents[m], t) for m in flows}
+            inputs = {m: schedulers[m].scale_model_input(latents[m], at[m]) for m in flows}
             vectors = _environments(flows, inputs, likes, t, attend_to)
             for m, flow in flows.items():
-                eps = _guided(flow, inputs[m].to(likes[m]), t, told.contexts[m], vectors[m])
+                eps = _guided(flow, inputs[m].to(likes[m]), at[m], told.contexts[m], vectors[m])
                 if flow.clip is not None or flow.prediction_type == "v_prediction":
                     eps = _as_noise(flow, inputs[m], eps, abar_at(schedulers[m], float(t)))
-                step = schedulers[m].step(eps, t, latents[m], return_dict=False, **options[m])
+                step = schedulers[m].step(eps, at[m], latents[m], return_dict=False, **options[m])
                 latents[m] = step[0]
             if callback is not None and (changed := callback(index, t, dict(latents))) is not None:
                 latents = {m: changed[m].to(latents[m]) for m in flows}
@@ -191,7 +193,8 @@ def _environments(
     }
     if attend_to == "own":
         return dict(vectors)
-    return {m: others_mean(vectors, m) for m in flows}
+    seen = {m: {other: v.to(likes[m]) for other, v in vectors.items()} for m in flows}
+    return {m: others_mean(seen[m], m) for m in flows}
 
 
 def _as_noise(flow: Flow, x: Tensor, predicted: Tensor, abar: float) -> Tensor:

@@ -17,6 +17,7 @@ from codixr.model.card import write_card
 from codixr.model.convert.names import component_names, source_name
 from codixr.model.convert.source import UNETS, Kind, Source, read
 from codixr.model.presets import Preset, paper
+from codixr.model.pretrained import save_index
 from codixr.model.tokenizer import Tokenizers, load_other, save_tokenizers, with_ends
 
 RECORD = "conversion.json"
@@ -119,7 +120,7 @@ def convert(
     text = json.dumps(vars(record), indent=2) + "\n"
     write_atomically(folder / RECORD, text.encode())
     write_card(preset, modules, folder)
-    components.save_preset(preset, folder)
+    save_index(preset, tokenizers, folder)
     return record
 
 

@@ -19,6 +19,7 @@ from codixr.model.card import write_card
 from codixr.model.official import components as official
 from codixr.model.official.reports import is_gpt2, report_vae_config
 from codixr.model.presets import Preset, paper
+from codixr.model.pretrained import save_index
 from codixr.model.tokenizer import Tokenizers, load_other, save_tokenizers, with_ends
 
 RECORD = "start.json"
@@ -93,7 +94,7 @@ def write_start(
     save_tokenizers(tokenizers, preset.tokenizers, folder)
     write_atomically(folder / RECORD, (json.dumps(asdict(places), indent=2) + "\n").encode())
     write_card(preset, modules, folder)
-    components.save_preset(preset, folder)
+    save_index(preset, tokenizers, folder)
     return preset
 
 
