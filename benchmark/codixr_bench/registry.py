@@ -53,6 +53,8 @@ METRICS: dict[str, str] = {
     "xrv": "codixr_bench.metrics.distances:XRV",
     "xrv_chex": "codixr_bench.metrics.distances:XRV_CHEX",
     "dinov2": "codixr_bench.metrics.distances:DINOV2",
+    "rad_dino": "codixr_bench.metrics.distances:RAD_DINO",
+    "rad_dino_cgb": "codixr_bench.metrics.distances:RAD_DINO_CGB",
 }
 """Name -> module:FAMILY, a ``metric.Family``. Where two know a score, the first answers for it."""
 TRACKS: dict[str, str] = {

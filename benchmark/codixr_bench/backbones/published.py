@@ -24,8 +24,12 @@ SCORE_NAMES = {
     "dinov2-s": "dinov2_s",
     "dinov2-b": "dinov2_b",
     "dinov2-l": "dinov2_l",
+    "rad-dino": "rad_dino",
+    "rad-dino-cgb": "rad_dino_cgb",
 }
 """Backbone -> the end of its scores' names: ``fid_inception``."""
+FOLDERS = ("rad-dino", "rad-dino-cgb")
+"""Backbones that are a folder of transformers, not a file of weights."""
 _TRAINED_ON = {"xrv": "all", "xrv-chex": "chex", "xrv-mimic": "mimic_ch"}
 
 
@@ -33,8 +37,8 @@ class PublishedBackbone:
     """A backbone whose weights are looked for, or downloaded, at its first use.
 
     Args:
-        backbone: a name of ``codixr_bench.backbones.weights.WEIGHTS``.
-        given: a file of weights to use instead of the cache's.
+        backbone: a name of ``SCORE_NAMES``.
+        given: a file of weights, or a folder, to use instead of the cache's.
         allow_unpinned: whether ``given`` may be another file than the published one.
     """
 
@@ -56,9 +60,7 @@ class PublishedBackbone:
         """The network; InputError for wrong weights, and for missing ones: ``absent`` is set."""
         if self._loaded is None:
             try:
-                weights = load_weights(
-                    self.backbone, self._given, allow_unpinned=self._allow_unpinned
-                )
+                self._loaded = _load(self.backbone, self._given, self._allow_unpinned)
             except WrongWeightsError:
                 raise
             except InputError:
@@ -67,7 +69,6 @@ class PublishedBackbone:
                     "a note of the run said where to put them"
                 )
                 raise
-            self._loaded = _build(self.backbone, weights)
             self.absent = None
         return self._loaded
 
@@ -138,7 +139,8 @@ def give_weights(given: Mapping[str, Path], *, allow_unpinned: bool) -> None:
     for name, path in given.items():
         if name not in SCORE_NAMES:
             raise unknown("backbone", name, SCORE_NAMES, where=" of --weights")
-        published(name).use(path, allow_unpinned=allow_unpinned)
+        for one in FOLDERS if name in FOLDERS else (name,):
+            published(one).use(path, allow_unpinned=allow_unpinned)
     if allow_unpinned and not given:
         raise InputError("--allow-unpinned is of a file that --weights NAME=FILE gives; add it")
 
@@ -164,7 +166,12 @@ def backbone_of_file(path: Path) -> str:
     )
 
 
-def _build(backbone: str, weights: Any) -> Backbone:
+def _load(backbone: str, given: Path | None, allow_unpinned: bool) -> Backbone:
+    if backbone in FOLDERS:
+        from codixr_bench.backbones.rad_dino import RadDinoBackbone, find_folder
+
+        return RadDinoBackbone(find_folder(given), backbone, allow_unpinned=allow_unpinned)
+    weights = load_weights(backbone, given, allow_unpinned=allow_unpinned)
     if backbone == "inception":
         from codixr_bench.backbones.inception import InceptionBackbone
 
@@ -178,4 +185,4 @@ def _build(backbone: str, weights: Any) -> Backbone:
     return DinoBackbone(weights, SCORE_NAMES[backbone])
 
 
-assert set(SCORE_NAMES) == set(WEIGHTS)
+assert set(SCORE_NAMES) == {*WEIGHTS, *FOLDERS}

@@ -5,6 +5,8 @@ import json
 from typing import Any
 
 from codixr.arguments import add_json
+from codixr_bench.backbones.fetching import plan
+from codixr_bench.backbones.lock import assets
 from codixr_bench.backbones.published import SCORE_NAMES
 from codixr_bench.backbones.weights import WEIGHTS, sha256_of, stored, weights_folder
 
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(parsed: argparse.Namespace) -> int:
     """Print every backbone and the state of its weights; exit code 0."""
-    rows = [_row(name) for name in WEIGHTS]
+    rows = [*(_row(name) for name in WEIGHTS), _rad_dino()]
     if parsed.json:
         shipped = {"name": "phantom", "score": "fid_phantom", "state": "shipped"}
         print(json.dumps([shipped, *rows], indent=2))
@@ -37,6 +39,8 @@ def main(parsed: argparse.Namespace) -> int:
         print(f"  {row['state']}: {row['path']}")
         print(f"  {row['url']}")
         print(f"  sha256 {row['sha256']}")
+        if more := row.get("also"):
+            print(f"  also {more}")
     print(
         "\nMissing weights are downloaded at their first use. Without a network, put the file at "
         "its path,\nor give it to run, score or fid: --weights inception=FILE. All at once: "
@@ -61,4 +65,22 @@ def _row(name: str) -> dict[str, Any]:
         "sha256": file.sha256,
         "size": file.size,
         "licence": file.licence,
+    }
+
+
+def _rad_dino() -> dict[str, Any]:
+    asset = assets()["rad-dino"]
+    weights = plan(asset)[0]
+    here = all(one.state == "here" for one in plan(asset))
+    return {
+        "name": asset.name,
+        "score": f"fid_{SCORE_NAMES[asset.name]}",
+        "what": "RAD-DINO ViT-B/14 at 518, 768 features: the field's space for chest X-rays",
+        "state": "present" if here else "missing",
+        "path": str(weights.path),
+        "url": weights.file.urls[0],
+        "sha256": weights.file.sha256,
+        "size": weights.file.size,
+        "licence": asset.licence,
+        "also": f"rad-dino-cgb (fid_{SCORE_NAMES['rad-dino-cgb']}): squashed as CheXGenBench does",
     }

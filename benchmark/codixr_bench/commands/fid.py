@@ -2,11 +2,12 @@
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codixr import messages
-from codixr.arguments import add_json
+from codixr.arguments import add_json, at_least
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.commands import options
@@ -38,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="fid",
         metavar="A,B",
         help="fid (default), kid, precision, recall, density, coverage, fid_inf",
+    )
+    parser.add_argument(
+        "--shards-averaged",
+        type=at_least(2),
+        metavar="N",
+        help="also print what the mean of N parts' distances would be, which some benchmarks "
+        "publish, and how many times the distance that is",
     )
     parser.add_argument(
         "--view",
@@ -74,10 +82,23 @@ def main(parsed: argparse.Namespace) -> int:
     scores, notes = set_distances(a, b, backbone, kinds)
     for note in notes:
         messages.note("codixr-bench", note)
+    averaged = None
+    if parsed.shards_averaged is not None:
+        from codixr_bench.runs.shards_averaged import average_of_shards
+
+        averaged = average_of_shards(a, b, parsed.shards_averaged)
     if parsed.json:
-        print(json.dumps(_as_json([a, b], scores, notes), indent=2))
-    else:
-        _print([a, b], scores)
+        found = _as_json([a, b], scores, notes)
+        if averaged is not None:
+            found["shards_averaged"] = asdict(averaged) | {"factor": averaged.factor}
+        print(json.dumps(found, indent=2))
+        return 0
+    _print([a, b], scores)
+    if averaged is not None:
+        print(
+            f"mean of {averaged.shards} parts' distances: {averaged.value:.5g}, "
+            f"{averaged.factor:.2f} times that of the whole; no distance, publish none such"
+        )
     return 0
 
 

@@ -237,6 +237,8 @@ FEATURES = {
     "dinov2_s": 384,
     "dinov2_b": 768,
     "dinov2_l": 1024,
+    "rad_dino": 768,
+    "rad_dino_cgb": 768,
 }
 """End of a score's name -> numbers that its network makes of a picture."""
 _UNSHARP = ("blur", "noise", "few grey levels", "low resolution")
@@ -338,3 +340,6 @@ XRV = Distances("xrv", "xrv")
 XRV_CHEX = Distances("xrv_chex", "xrv-chex")
 """The network that never saw MIMIC."""
 DINOV2 = Distances("dinov2", "dinov2-l")
+RAD_DINO = Distances("rad_dino", "rad-dino")
+RAD_DINO_CGB = Distances("rad_dino_cgb", "rad-dino-cgb")
+"""As CheXGenBench squashes its pictures."""
