@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codixr_bench.comparing.influences import columns_about_studies, influences
+from codixr_bench.comparing.influences import influences
 from codixr_bench.metric import INFLUENCE
 from codixr_bench.registry import family_of
 from codixr_bench.result import Result
@@ -29,8 +29,6 @@ NARROWEST = 0.6
 
 Those of the reference points' scores are 0.79 to 2.5 (phantom, 2,000 studies).
 """
-SAME_STUDY = 0.1
-"""What two machines may differ by in what they read of the same real picture (logits)."""
 _RECOMPUTED = ("classification", "bleu", "rouge", "report_labels", "consistency")
 """Families whose scores follow from the columns of each study."""
 _TOO_WIDE = ("clip_agreement", "clip_agreement_ratio")
@@ -76,15 +74,6 @@ def evidence_of(result: Result, table: Table) -> Evidence:
     problems += [p for score in valued for p in _count_problems(score, table)]
     problems += _class_problems(valued, table)
     return Evidence(tuple(recomputed), tuple(unchecked), tuple(problems))
-
-
-def study_problems(result: Result, table: Table, other: Table) -> Iterator[Problem]:
-    """What the statistics say of the studies themselves, held against another row's."""
-    names = [score.name for score in result.scores]
-    others = columns_about_studies(other, names)
-    for name, column in columns_about_studies(table, names).items():
-        if name in others and not np.allclose(column, others[name], atol=SAME_STUDY, rtol=0.0):
-            yield Problem("statistics", f"'{name}' is not that of these studies")
 
 
 def _is_influence(column: str) -> bool:

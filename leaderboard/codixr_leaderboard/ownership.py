@@ -16,7 +16,9 @@ from codixr_leaderboard.submission import Submission, slug
 
 MAINTAINERS = "codixr"
 """The owner of rows without one, and of the reserved names."""
-REFERENCES = frozenset({"real", "retrieval", "classifier", "constant", "noise"})
+REAL = "real"
+"""The reference point that is the studies themselves."""
+REFERENCES = frozenset({REAL, "retrieval", "classifier", "constant", "noise"})
 """Built-in models that were not trained to generate: shown in their place, not ranked."""
 _PAPER = (paper.CODI, paper.CODI_XR, paper.REAL)
 RESERVED = (*sorted(REFERENCES), *_PAPER, *(f"{name} (paper)" for name in _PAPER))

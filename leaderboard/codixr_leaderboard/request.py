@@ -16,7 +16,13 @@ from codixr_bench.show.number import number
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.ownership import MAINTAINERS, may_change, taken_name, together_problems
 from codixr_leaderboard.repository import PLAIN_FILE, Repository
-from codixr_leaderboard.request_files import beside_problems, row_of, statistics_problems
+from codixr_leaderboard.request_files import (
+    beside_problems,
+    row_of,
+    statistics_problems,
+    statistics_reader,
+)
+from codixr_leaderboard.studies import Studies, in_order
 from codixr_leaderboard.submission import RESULTS, RefusedError, Submission, submission_of
 
 WEEK = timedelta(days=7)
@@ -85,9 +91,13 @@ def check_request(repository: Path, request: Request) -> Report:
     refused = {path for path in touched if path not in sent and row_of(path) is None}
     rows = {path: row for path, row in {**there, **sent}.items() if path not in refused}
     report.problems += beside_problems(trees, fork, head, beside, rows, request.author)
+    # The base's rows say what the studies are, before any that the request brings.
+    kept = [(one, statistics_reader(trees, base, path)) for path, one in there.items()]
+    fresh = [(one, statistics_reader(trees, head, path)) for path, one in sent.items()]
+    studies = Studies([*in_order(kept), *in_order(fresh)])
     for path in sorted({*sent, *(row for one in beside if (row := row_of(one)))}):
         if path in rows:
-            report.problems += statistics_problems(trees, head, path, rows[path])
+            report.problems += statistics_problems(trees, head, path, rows[path], studies)
     after = list({**there, **sent}.values())
     for one, problem in together_problems(after):
         if any(one is submission for submission in sent.values()):

@@ -15,6 +15,7 @@ from codixr_leaderboard.ownership import MAINTAINERS, may_change
 from codixr_leaderboard.repository import PLAIN_FILE, Repository
 from codixr_leaderboard.standing import read_reproductions, standing_of
 from codixr_leaderboard.statistics_file import LARGEST, statistics_path
+from codixr_leaderboard.studies import Read, Studies
 from codixr_leaderboard.submission import BESIDE, REPRODUCED, RESULTS, RefusedError, Submission
 
 _BESIDE = re.compile(
@@ -51,17 +52,26 @@ def beside_problems(
             yield path, Problem("", "the row has no result that these are of")
 
 
-def statistics_problems(trees: Repository, head: str, path: str, row: Submission) -> Told:
-    """Every statistics file of a row at ``head`` that doesn't give its scores."""
-    folder = Path(path).with_suffix("").as_posix()
-    files = trees.files(head, folder)
+def statistics_reader(trees: Repository, revision: str, path: str) -> Read:
+    """Reads the statistics of the row in ``path`` at a revision, by their task."""
+
+    def read(task: str) -> bytes | None:
+        name = statistics_path(Path(path), task).as_posix()
+        about = trees.files(revision, name).get(name)
+        return None if about is None else _read(trees, revision, name, about)
+
+    return read
+
+
+def statistics_problems(
+    trees: Repository, head: str, path: str, row: Submission, studies: Studies
+) -> Told:
+    """Every statistics file of a row at ``head`` that doesn't give its scores on the studies."""
+    read = statistics_reader(trees, head, path)
     for result in row.results:
         name = statistics_path(Path(path), result.task).as_posix()
-        if name not in files:
-            continue
         try:
-            content = _read(trees, head, name, files[name])
-            standing_of(result, content)
+            standing_of(result, read(result.task), studies=studies)
         except RefusedError as error:
             for problem in error.problems:
                 yield name, problem

@@ -11,8 +11,9 @@ from codixr_bench.result import Result
 from codixr_bench.result_files import LARGEST, STATISTICS_NAME, parse, result_file
 from codixr_leaderboard.accepted import track_of
 from codixr_leaderboard.ownership import may_change, taken_name
-from codixr_leaderboard.standing import standing_of
+from codixr_leaderboard.standing import rows_in, standing_of
 from codixr_leaderboard.statistics_file import slim, statistics_path
+from codixr_leaderboard.studies import Studies
 from codixr_leaderboard.submission import (
     RefusedError,
     Submission,
@@ -61,7 +62,8 @@ def submit(
         result = _scored(result)
         check_result(result, f"'{file}'")
         by_track.setdefault(result.track.name, []).append(result)
-        statistics[result.track.name, result.task] = _statistics(file, result)
+        studies = Studies(rows_in(root / result.track.name))
+        statistics[result.track.name, result.task] = _statistics(file, result, studies)
     names = sorted({result.model.name for results in by_track.values() for result in results})
     if len(names) > 1:
         raise InputError(f"results of several models: {', '.join(names)}; give one name: --model")
@@ -102,16 +104,16 @@ def submit(
     return made
 
 
-def _statistics(file: Path, result: Result) -> bytes | None:
+def _statistics(file: Path, result: Result, studies: Studies) -> bytes | None:
     """What the row carries of a result's statistics; None without any, and for real patients.
 
-    Raises RefusedError for those that don't give the result's scores.
+    Raises RefusedError for those that don't give the result's scores, or are of other studies.
     """
     beside = result_file(file).with_name(STATISTICS_NAME)
     if not track_of(result).simulated or not beside.is_file():
         return None
     content = slim(beside)
-    standing_of(result, content)
+    standing_of(result, content, studies=studies)
     return content
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from codixr import messages
 from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
 from codixr_bench.result_files import read_strict
@@ -22,7 +23,8 @@ from codixr_leaderboard.accepted import tracks
 from codixr_leaderboard.ownership import together_problems
 from codixr_leaderboard.printed import MARK, PrintedRows, is_printed, read_printed
 from codixr_leaderboard.ranking import Board, Row, boards, measured
-from codixr_leaderboard.standing import Standing, Standings, standings_of
+from codixr_leaderboard.standing import Standing, Standings, reader_of, standings_of
+from codixr_leaderboard.studies import Studies, in_order
 from codixr_leaderboard.submission import (
     RefusedError,
     Submission,
@@ -31,6 +33,7 @@ from codixr_leaderboard.submission import (
     slug,
 )
 
+PROGRAM = "codixr-bench"
 _HERE = Path(__file__).parent
 _STATIC = ("style.css", "sort.js")
 _MARKER = ".codixr-site"
@@ -40,19 +43,28 @@ _MARKER = ".codixr-site"
 def read_results(
     root: Path,
 ) -> tuple[list[Submission], dict[str, list[PrintedRows]], Standings]:
-    """All checked submissions below ``root``, printed rows by track, and what is known of each."""
-    submissions: list[Submission] = []
-    standings: dict[tuple[str, str, str], Standing] = {}
+    """All checked submissions below ``root``, printed rows by track, and what is known of each.
+
+    A result whose statistics don't give its scores is not ranked, and a note says why.
+    """
+    files: dict[Path, Submission] = {}
     printed: dict[str, list[PrintedRows]] = {}
     for file in results_below(root):
         if is_printed(read_strict(file.read_bytes(), f"'{file}'")):
             printed.setdefault(file.parent.name, []).append(read_printed(file))
         else:
-            submissions.append(read_submission(file))
-            standings |= standings_of(file, submissions[-1])
-    for row, problem in together_problems(submissions):
+            files[file] = read_submission(file)
+    for row, problem in together_problems(list(files.values())):
         raise RefusedError(f"the row '{row.model}' of {row.track}", [problem])
-    return submissions, printed, standings
+    studies = Studies(in_order([(row, reader_of(file)) for file, row in files.items()]))
+    standings: dict[tuple[str, str, str], Standing] = {}
+    for file, row in files.items():
+        found = standings_of(file, row, studies, strict=False)
+        for (track, name, task), known in found.items():
+            if known.fault:
+                messages.note(PROGRAM, f"{track}/{name}, {task} isn't ranked: {known.fault}")
+        standings |= found
+    return list(files.values()), printed, standings
 
 
 def build(root: Path, out: Path) -> int:

@@ -18,7 +18,15 @@ from codixr_leaderboard.accepted import track_of
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.evidence import evidence_of
 from codixr_leaderboard.statistics_file import LARGEST, Table, read_table, statistics_path
-from codixr_leaderboard.submission import REPRODUCED, RefusedError, Submission, refused, slug
+from codixr_leaderboard.studies import Read, Studies, in_order
+from codixr_leaderboard.submission import (
+    REPRODUCED,
+    RefusedError,
+    Submission,
+    refused,
+    slug,
+    submission_of,
+)
 
 
 class Badge(StrEnum):
@@ -51,6 +59,8 @@ class Standing:
     attempts: tuple[Reproduction, ...] = ()
     """Of this version and these statistics, by others than the owner; newest first."""
     table: Table | None = None
+    fault: str = ""
+    """Why statistics that are there show nothing: they don't give the scores, or are damaged."""
 
     @property
     def differing(self) -> tuple[Reproduction, ...]:
@@ -67,11 +77,19 @@ def standing_of(
     statistics: bytes | None,
     attempts: tuple[Reproduction, ...] = (),
     owner: str | None = None,
+    studies: Studies | None = None,
 ) -> Standing:
     """Check a result's statistics, where there are any.
 
-    Raises RefusedError for statistics that don't give the result's scores, InputError for a file
-    that is none, and for one of a track of patients.
+    Args:
+        result: what they have to give.
+        statistics: the content of the row's file.
+        attempts: to reproduce it.
+        owner: whose own attempts don't count.
+        studies: other rows, for what the statistics say of the studies themselves.
+
+    Raises RefusedError for statistics that don't give the result's scores or are of other studies,
+    InputError for a file that is none, and for one of a track of patients.
     """
     if statistics is None:
         return Standing()
@@ -80,8 +98,9 @@ def standing_of(
         raise InputError(f"{what}: those of a track of patients stay on the machine that made them")
     table = read_table(statistics, result.track.n, what)
     found = evidence_of(result, table)
-    if found.problems:
-        raise RefusedError(what, found.problems)
+    others = (studies or Studies()).problems(result.model.name, result, table)
+    if problems := [*found.problems, *others]:
+        raise RefusedError(what, problems)
     name = digest(statistics)
     ours = [
         one
@@ -107,11 +126,57 @@ def read_reproductions(content: bytes, what: str) -> tuple[Reproduction, ...]:
     return found
 
 
-def standings_of(path: Path, submission: Submission) -> dict[tuple[str, str, str], Standing]:
+def standings_of(
+    path: Path, submission: Submission, studies: Studies | None = None, *, strict: bool = True
+) -> dict[tuple[str, str, str], Standing]:
     """What is known of each result of the row in ``path``, by the files beside it.
 
-    Raises as ``standing_of``; InputError for statistics of a task that the row doesn't have.
+    Statistics that ``standing_of`` refuses raise, or, unless ``strict``, leave their result
+    self-reported, with the ``fault``.
+
+    Raises InputError for another file in the row's folder.
     """
+    _check_folder(path, submission)
+    attempts: tuple[Reproduction, ...] = ()
+    if (file := path.with_suffix("") / REPRODUCED).is_file():
+        attempts = read_reproductions(read_bytes(file, f"'{file}'"), f"'{file}'")
+    read, found = reader_of(path), {}
+    for result in submission.results:
+        key = (submission.track, slug(submission.model), result.task)
+        try:
+            content = read(result.task)
+            found[key] = standing_of(result, content, attempts, submission.owner, studies)
+        except InputError as error:
+            if strict:
+                raise
+            found[key] = Standing(fault=str(error))
+    return found
+
+
+def reader_of(path: Path) -> Read:
+    """Reads the statistics of the row in ``path``, by their task."""
+
+    def read(task: str) -> bytes | None:
+        file = statistics_path(path, task)
+        return read_bytes(file, f"'{file}'", largest=LARGEST) if file.is_file() else None
+
+    return read
+
+
+def rows_in(folder: Path) -> list[tuple[Submission, Read]]:
+    """The rows of a folder, whether they pass the check or not, in the order of ``Studies``."""
+    rows = []
+    for file in sorted(folder.glob("*.json")):
+        if not file.is_symlink():
+            try:
+                content = read_bytes(file, f"'{file}'")
+                rows.append((submission_of(content, file, checked=False), reader_of(file)))
+            except InputError:
+                continue
+    return in_order(rows)
+
+
+def _check_folder(path: Path, submission: Submission) -> None:
     folder, tasks = path.with_suffix(""), {result.task for result in submission.results}
     expected = {statistics_path(path, task).name for task in tasks} | {REPRODUCED}
     for file in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -119,15 +184,3 @@ def standings_of(path: Path, submission: Submission) -> dict[tuple[str, str, str
             raise InputError(f"'{file}' is no plain file; put the file itself there")
         if file.name not in expected:
             raise InputError(f"'{file}': the row has no result that this is of")
-    attempts: tuple[Reproduction, ...] = ()
-    if (file := folder / REPRODUCED).is_file():
-        attempts = read_reproductions(read_bytes(file, f"'{file}'"), f"'{file}'")
-    found = {}
-    for result in submission.results:
-        file = statistics_path(path, result.task)
-        content = None
-        if file.is_file():
-            content = read_bytes(file, f"'{file}'", largest=LARGEST)
-        key = (submission.track, slug(submission.model), result.task)
-        found[key] = standing_of(result, content, attempts, submission.owner)
-    return found

@@ -88,13 +88,17 @@ def _differences(score: Score, truth: Truth) -> Iterator[tuple[str, str]]:
             yield f"{where}.per_class.{name}.n_pos", said
 
 
+def deciding_parts(score: Score) -> tuple[str, ...]:
+    """The parts of a score's signature that decide which labels its studies have."""
+    return tuple(part for part in score.signature.split("|") if part.startswith(_DECIDES))
+
+
 def made_from(results: tuple[Result, ...]) -> Truths:
     """What the results of the real outputs say of their studies."""
     found: dict[str, dict[tuple[str, ...], Truth]] = {}
     for result in results:
         for score in result.scores:
-            parts = score.signature.split("|")
-            when = tuple(part for part in parts if part.startswith(_DECIDES))
+            when = deciding_parts(score)
             truth = Truth(
                 when=when,
                 classes={

@@ -14,10 +14,11 @@ import pytest
 from codixr.errors import InputError
 from codixr_bench.cli import main
 from codixr_bench.result import Result
-from codixr_leaderboard.evidence import evidence_of, study_problems
+from codixr_leaderboard.evidence import evidence_of
 from codixr_leaderboard.sending import submit
 from codixr_leaderboard.standing import Badge, standing_of, standings_of
 from codixr_leaderboard.statistics_file import LARGEST, read_table, slim
+from codixr_leaderboard.studies import study_problems
 from codixr_leaderboard.submission import RefusedError, read_submission
 from helpers.statistics_fakes import Columns, drawn_columns, encoded, result_of, run_folder
 from helpers.submission_fakes import Json, N, result_json
@@ -104,11 +105,43 @@ def test_labels_of_other_studies_are_found_beside_another_row() -> None:
     other = dict(COLUMNS) | {
         "classification.label.Edema": COLUMNS["classification.label.Edema"][::-1]
     }
-    found = list(study_problems(Result.model_validate(RESULT), COLUMNS, other))
+    result = Result.model_validate(RESULT)
+    found = list(study_problems(result, COLUMNS, (result, other)))
     assert [str(one) for one in found] == [
         "statistics: 'classification.label.Edema' is not that of these studies"
     ]
-    assert not list(study_problems(Result.model_validate(RESULT), COLUMNS, COLUMNS))
+    assert not list(study_problems(result, COLUMNS, (result, COLUMNS)))
+
+
+def test_labels_of_another_labeler_are_not_held_against_these() -> None:
+    other = dict(COLUMNS) | {"report_labels.reference.Edema": np.zeros(N, dtype=np.int8)}
+    mine = dict(COLUMNS) | {"report_labels.reference.Edema": np.ones(N, dtype=np.int8)}
+    result = Result.model_validate(result_json("F->T"))
+    content = json.dumps(result_json("F->T"))
+    elsewhere = Result.model_validate_json(content.replace("labeler:", "labeler:older-"))
+    assert elsewhere != result
+    assert list(study_problems(result, mine, (result, other)))
+    assert not list(study_problems(result, mine, (elsewhere, other)))
+
+
+def test_verify_and_submit_hold_a_row_against_the_real_outputs(tmp_path: Path, capsys) -> None:
+    root, other = tmp_path / "results", tmp_path / "other"
+    submit([run_folder(tmp_path / "run", COLUMNS)], root, owner="ann", today=DAY)
+    rolled = {name: np.roll(column, 7) for name, column in drawn_columns(2).items()}
+    folder = run_folder(tmp_path / "real", rolled, "real")
+    with pytest.raises(RefusedError, match="is not that of these studies"):
+        submit([folder], root, owner="codixr", today=DAY)
+    submit([folder], other, owner="codixr", today=DAY)
+    for path in (other / "phantom").iterdir():
+        path.rename(root / "phantom" / path.name)
+    assert main(["verify", str(root / "phantom" / "my-model.json")]) == 1
+    assert "is not that of these studies" in capsys.readouterr().out
+    assert main(["site", str(root), str(tmp_path / "site")]) == 0
+    assert "phantom/my-model, T->F isn't ranked" in capsys.readouterr().err
+    page = (tmp_path / "site" / "phantom-t-to-f.html").read_text()
+    assert "self-reported: its statistics don't give its scores" in page
+    page = (tmp_path / "site" / "models" / "phantom-my-model.html").read_text()
+    assert "not ranked" in page
 
 
 def test_wide_columns_stay_with_the_run_and_the_rest_is_the_same(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ import copy
 import json
 import os
 import subprocess
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from codixr.errors import InputError
@@ -308,6 +309,33 @@ def test_a_row_comes_with_its_statistics(repo: Repo) -> None:
 def test_statistics_of_other_samples_are_refused(repo: Repo) -> None:
     with_statistics(repo, seed=1)
     assert f"{PARQUET}: scores.auroc_micro.value: its statistics give" in reasons(repo.check())
+
+
+def of_other_studies() -> dict[str, np.ndarray]:
+    """The same values study by study, of studies in another order: every score is the same."""
+    return {name: np.roll(column, 7) for name, column in COLUMNS.items()}
+
+
+@pytest.mark.parametrize("name", ["real", "anns-model"])
+def test_statistics_of_other_studies_are_refused_in_a_request(repo: Repo, name: str) -> None:
+    repo.git("checkout", "-q", "main")
+    owner = None if name == "real" else "ann"
+    first = Result.model_validate(result_of(drawn_columns(2), name))
+    repo.write(row(name, owner, results=(first,)))
+    beside = repo.folder / PLACE / name / "T-to-F.parquet"
+    beside.parent.mkdir()
+    beside.write_bytes(encoded(drawn_columns(2)))
+    repo.commit("the first row's statistics")
+    repo.git("checkout", "-q", "-B", "request")
+    path = with_statistics(repo)
+    assert reasons(repo.check()) == ""
+    repo.git("checkout", "-q", "-B", "request", "main")
+    path.parent.mkdir(exist_ok=True)
+    # An older date doesn't make a request's row the one that the base's are held against.
+    content = Result.model_validate(result_of(COLUMNS, "bobs-model"))
+    repo.write(row("bobs-model", "bob", results=(content,), submitted=DAY - timedelta(days=3)))
+    path.write_bytes(encoded(of_other_studies()))
+    assert "'classification.label.Edema' is not that of these studies" in reasons(repo.check())
 
 
 def test_statistics_of_anothers_row_are_refused(repo: Repo) -> None:

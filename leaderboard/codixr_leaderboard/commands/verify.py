@@ -10,12 +10,11 @@ from codixr.arguments import add_json
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr_bench.result_files import RESULT_NAME, read_bytes, read_strict
-from codixr_leaderboard.evidence import study_problems
 from codixr_leaderboard.ownership import together_problems
 from codixr_leaderboard.printed import is_printed, read_printed
 from codixr_leaderboard.request import Request, check_request
-from codixr_leaderboard.standing import standings_of
-from codixr_leaderboard.statistics_file import Table
+from codixr_leaderboard.standing import rows_in, standings_of
+from codixr_leaderboard.studies import Studies
 from codixr_leaderboard.submission import (
     RefusedError,
     Submission,
@@ -24,13 +23,11 @@ from codixr_leaderboard.submission import (
     read_submission,
     results_below,
     slug,
-    submission_of,
 )
 
 PROGRAM = "codixr-bench"
-Firsts = dict[tuple[str, str], Table]
-"""(track, task) -> the statistics that others are held against, for what they say of the studies.
-"""
+Folders = dict[Path, tuple[list[Submission], Studies]]
+"""The rows of each folder, read once."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,14 +52,12 @@ def main(parsed: argparse.Namespace) -> int:
     if not parsed.paths:
         raise InputError("verify what? give a folder, files, or --request BASE..HEAD")
     told: list[dict[str, object]] = []
-    firsts: Firsts = {}
+    folders: Folders = {}
     files = [file for path in parsed.paths for file in _files(path)]
     for file in files:
         try:
             row = _verify(file)
-            known = [] if row is None else _known(file, row, firsts)
-            if row is not None:
-                _verify_beside(file, row)
+            known = [] if row is None else _known(file, row, folders)
         except InputError as error:
             is_told = isinstance(error, RefusedError)
             text = str(error) if is_told else f"'{file}' is refused:\n  {error}"
@@ -104,20 +99,23 @@ def _verify(file: Path) -> Submission | None:
     return read_submission(file)
 
 
-def _known(file: Path, row: Submission, firsts: Firsts) -> list[str]:
+def _known(file: Path, row: Submission, folders: Folders) -> list[str]:
     """What is known of each result: a line a badge, with its tasks.
 
-    RefusedError for statistics that don't give the row's scores, or of other studies than the first
-    row's that was read.
+    RefusedError for a copy of another row of its folder, or a name that looks like another's, and
+    for statistics that don't give the row's scores or are of other studies.
     """
-    found = standings_of(file, row)
+    if file.parent not in folders:
+        beside = rows_in(file.parent)
+        folders[file.parent] = [one for one, _ in beside], Studies(beside)
+    rows, studies = folders[file.parent]
+    problems = [problem for one, problem in together_problems(rows) if one == row]
+    if problems:
+        raise RefusedError(f"'{file}'", problems)
+    found = standings_of(file, row, studies)
     told: dict[str, list[str]] = {}
     for result in row.results:
         standing = found[row.track, slug(row.model), result.task]
-        if standing.table is not None:
-            first = firsts.setdefault((row.track, result.task), standing.table)
-            if problems := list(study_problems(result, standing.table, first)):
-                raise RefusedError(f"the statistics of {result.task}", problems)
         line = str(standing.badge)
         if standing.unchecked:
             line += f" but for {', '.join(standing.unchecked)}"
@@ -125,21 +123,6 @@ def _known(file: Path, row: Submission, firsts: Firsts) -> list[str]:
             line += "; somebody's own samples gave other statistics"
         told.setdefault(line, []).append(result.task)
     return [f"{line}: {', '.join(tasks)}" for line, tasks in told.items()]
-
-
-def _verify_beside(file: Path, row: Submission) -> None:
-    """RefusedError for a copy of another row of its folder, or a name that looks like another's."""
-    beside = [row]
-    for other in sorted(file.parent.glob("*.json")):
-        if other != file and not other.is_symlink():
-            try:
-                content = read_bytes(other, f"'{other}'")
-                beside.append(submission_of(content, other, checked=False))
-            except InputError:
-                continue
-    problems = [problem for one, problem in together_problems(beside) if one is row]
-    if problems:
-        raise RefusedError(f"'{file}'", problems)
 
 
 def _request(parsed: argparse.Namespace) -> int:
