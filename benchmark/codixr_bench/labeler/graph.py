@@ -10,7 +10,9 @@ from bisect import bisect_left, bisect_right
 
 from codixr_bench.labeler.words import read_word
 
-_WORD = re.compile(r"[a-z0-9](?:[a-z0-9'/-]*[a-z0-9])?|\S")
+_CONTRACTED = r"can(?='t\b)|[a-z]+(?=n't\b)|n?'t\b"
+"""Two words each: "is n't", "can 't"."""
+_WORD = re.compile(_CONTRACTED + r"|[a-z0-9](?:[a-z0-9'/-]*[a-z0-9])?|\S")
 
 Link = tuple[int, str]
 """The number of a word, and the relation."""

@@ -30,7 +30,13 @@ def noun(s: OpenSentence, i: int, phrase: Phrase) -> None:
     preferred = s.preferred
     s.preferred = -1
     g.link(preferred, head, DENYING)
-    if s.preposition >= 0:
+    if s.relative and has_verb(s.phrases, i, ""):
+        # "a base in which effusion is suspected": a subject of the clause's own
+        s.relative = False
+        s.open_clause()
+        s.clause.subject = head
+        s.places = [Place(head, -1, "root")]
+    elif s.preposition >= 0:
         behind_preposition(s, head)
     elif s.separator:
         joins(s, i, phrase)

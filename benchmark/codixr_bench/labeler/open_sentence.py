@@ -104,6 +104,15 @@ class OpenSentence:
         self.clause.copula = -1
         self.set_predicate(head)
 
+    def set_passive(self, head: int) -> None:
+        """A participle takes the place of the verb before it: "remains" in "remains obscured"."""
+        g, verb, subject = self.g, self.clause.predicate, self.clause.subject
+        g.link(head, verb, "auxpass")
+        for dependant, relation in g.dependants[verb]:
+            if dependant != subject:
+                g.link(head, dependant, relation)
+        self.set_predicate(head)
+
     def attach_adverbs(self, head: int) -> None:
         """Link the waiting adverbs to ``head``."""
         for word, relation in self.adverbs:

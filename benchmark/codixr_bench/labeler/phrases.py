@@ -49,6 +49,11 @@ REMARK_MARKS = frozenset(",(-")
 """They, or a preposition, open a remark between "may" and its verb."""
 REMARK_WORDS = 16
 """No longer remark is looked through; it keeps the time linear."""
+ADJECTIVES_AHEAD = 24
+"""Words; no longer list of adjectives is looked through, for the same reason."""
+_CAUSES = frozenset(("due", "secondary"))
+_COORDINATORS = frozenset(("and", "or", "but"))
+_BETWEEN_ADJECTIVES = _COORDINATORS | {","}
 FINITE = word_set("is are was were been being am")
 """These don't stand behind "may"."""
 _BEFORE_NOUN = {"X": "neg", "D": "det", "J": "amod", "E": "amod", "#": "nummod"}
@@ -113,7 +118,10 @@ def _read_participles(g: Graph) -> None:
             continue
         if words[i] == "appearing":
             continue
-        before = kinds[i - 1] if i else ""
+        j = i - 1
+        while j > 0 and kinds[j] == k.ADVERB:
+            j -= 1  # "no rapidly expanding pneumothorax"
+        before = kinds[j] if i else ""
         joined = kinds[i + 1] == k.COORDINATOR and kinds[i + 2 : i + 3] in (["J"], ["E"])
         if kinds[i + 1] not in "NJE#" and not (joined and before in _BEFORE_ADJECTIVE_ING):
             continue
@@ -168,10 +176,12 @@ def _nominal(g: Graph, first: int, phrases: list[Phrase]) -> int:
         elif kind in "JE":
             if noun >= 0 and _begins_new(g, first, i, noun):
                 break
+            if i > first and words[i] in _CAUSES and words[i + 1 : i + 2] == ["to"]:
+                break  # "not excluded | due to overlying tubes"
         elif kind == k.ADVERB:
             if noun >= 0 or i + 1 >= n or kinds[i + 1] not in "JEN":
                 break
-        elif kind in "C." and noun < 0 and not behind:
+        elif kind in "C." and noun < 0 and (not behind or kinds[first] in "DX"):
             # "stable and unremarkable contour", "acute, displaced fractures"
             after = _after_separator(g, first, i)
             if after < 0:
@@ -209,18 +219,37 @@ def _begins_new(g: Graph, first: int, i: int, noun: int) -> bool:
 
 
 def _after_separator(g: Graph, first: int, i: int) -> int:
-    """Where adjectives go on behind "and", "or", "but" or a comma at ``i``; -1 if they do not."""
+    """Where adjectives go on behind "and", "or", "but" or a comma at ``i``; -1 if they do not.
+
+    They do where a noun ends them, however many there are: "focal, segmental or lobar opacity".
+    """
     kinds, words = g.kinds, g.words
-    n = len(kinds)
-    if words[i] not in ("and", "or", "but", ",") or i == first or kinds[i - 1] not in "JE":
+    if words[i] not in _BETWEEN_ADJECTIVES or i == first or kinds[i - 1] not in "JE":
         return -1
-    after = i + 1
-    if words[i] == "," and after < n and words[after] in ("and", "or", "but"):
-        after += 1
+    after = _over_separator(words, i)
     end = after
-    while end < n and kinds[end] in "JER":
-        end += 1
-    return after if after < end < n and kinds[end] == k.NOUN else -1
+    last = min(i + ADJECTIVES_AHEAD, len(kinds))
+    while end < last:
+        start = end
+        while end < last and kinds[end] in "JER":
+            end += 1
+        if end == last:
+            return -1
+        if kinds[end] == k.NOUN:
+            goes_on = end > start or (
+                words[end].endswith("ing") and kinds[end + 1 : end + 2] == [k.NOUN]
+            )
+            return after if goes_on else -1
+        if end == start or words[end] not in _BETWEEN_ADJECTIVES:
+            return -1
+        end = _over_separator(words, end)
+    return -1
+
+
+def _over_separator(words: list[str], i: int) -> int:
+    """The word behind a separator, which may be a comma and a coordinator."""
+    serial = words[i] == "," and i + 1 < len(words) and words[i + 1] in _COORDINATORS
+    return i + 2 if serial else i + 1
 
 
 def _without_noun(g: Graph, first: int, end: int, phrases: list[Phrase]) -> int:

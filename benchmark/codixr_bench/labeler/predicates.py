@@ -6,7 +6,12 @@ from codixr_bench.labeler.lists import STATES, VERDICTS
 from codixr_bench.labeler.nouns import behind_preposition
 from codixr_bench.labeler.open_sentence import Clause, OpenSentence
 from codixr_bench.labeler.phrases import Phrase
+from codixr_bench.labeler.words import word_set
 
+_PASSIVE = word_set(
+    "appear appears appeared remain remains remained seem seems seemed become becomes became"
+)
+"""Before a participle these are auxiliaries: "remains obscured" is as "is obscured"."""
 _WHOLLY = frozenset(("altogether", "quite"))
 """Adverbs of degree that don't end in -ly."""
 
@@ -74,12 +79,26 @@ def adjective(s: OpenSentence, i: int, phrase: Phrase) -> None:
         behind_preposition(s, head)
     elif clause.copula >= 0 and clause.predicate < 0:
         s.set_copular(head)
+    elif (
+        s.last == clause.predicate >= 0
+        and g.kinds[head] == k.PARTICIPLE
+        and g.words[s.last] in _PASSIVE
+    ):
+        s.set_passive(head)
     elif s.last == clause.predicate >= 0 and g.lemmas[s.last] in ("appear", "remain"):
         g.link(s.last, head, "xcomp")
     elif joined and clause.predicate >= 0 and g.kinds[clause.predicate] in "JE":
         g.link(clause.predicate, head, f"conj:{s.separator}")
         if clause.subject >= 0:
             g.link(head, clause.subject, "nsubj")
+    elif (
+        waits
+        and g.lemmas[head] in VERDICTS
+        and s.places[-1:]
+        and s.places[-1].relation == "nmod:with"
+    ):
+        # "atelectasis, with pneumonia not excluded"
+        g.link(head, s.places[-1].first, "nsubj")
     elif waits and (
         g.words[head] in STATES or g.lemmas[head] in VERDICTS or _takes_infinitive(s, i)
     ):

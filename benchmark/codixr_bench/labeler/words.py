@@ -19,7 +19,7 @@ def word_set(text: str) -> frozenset[str]:
 
 _LEXICON: dict[str, frozenset[str]] = {
     NO: word_set("no"),
-    NOT: word_set("not never"),
+    NOT: word_set("not never n't 't"),
     DETERMINER: word_set(
         "the a an this these that those any some each every all both either neither its their his "
         "her your our another such"
@@ -105,6 +105,7 @@ _FORMS = {
     "include": "includes included",
     "indicate": "indicates indicated indicating",
     "limit": "limits",
+    "not": "n't 't",
     "obscure": "obscures obscured obscuring",
     "question": "questioned",
     "reflect": "reflects reflected reflecting",

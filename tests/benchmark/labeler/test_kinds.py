@@ -22,9 +22,21 @@ KINDS = {
         No protruding or indwelling lines. | Support Devices 0
         No accompanying effusion, edema, or pneumothorax. | Edema 0, Pneumothorax 0
         Atelectasis without accompanying effusion. | Atelectasis 1, Pleural Effusion 0
+        No rapidly expanding pneumothorax is seen. | Pneumothorax 0
         Cardiomegaly with accompanying edema. | Cardiomegaly 1, Edema 1
         Accompanying effusion is possible. | Pleural Effusion -1
         No suspicious appearing nodules. | Lung Lesion 1
+    """,
+    "adjectives joined behind 'no'": """
+        There is no residual or enlarging pneumothorax. | Pneumothorax 0
+        There are no focal or accompanying infiltrates. | Lung Opacity 0
+        There is no new, enlarging, or loculated effusion. | Pleural Effusion -1
+        Lungs show no residual or recurrent pneumothorax. | Pneumothorax 0
+        No focal, segmental or lobar consolidation. | Consolidation 0
+        No large, enlarging, or loculated effusion. | Pleural Effusion 0
+        No loculated or layering effusion. | Pleural Effusion 0
+        There is a small or moderate effusion. | Pleural Effusion 1
+        Heart is normal and mediastinal contours are clear. | Enlarged Cardiomediastinum 0
     """,
     "not excluded": """
         Early fracture not excluded. | Fracture -1
@@ -38,6 +50,11 @@ KINDS = {
         A fracture not quite excluded. | Fracture 0
         Pneumonia is not entirely excluded. | Pneumonia -1
         Pneumonia excluded. | Pneumonia 0
+        Small apical pneumothorax not excluded due to overlying tubing. | Pneumothorax -1
+        Atelectasis, with pneumonia not excluded. | Atelectasis 1, Pneumonia -1
+        Effusion with atelectasis and edema not excluded. | Pleural Effusion 1, Edema -1
+        Pneumonia isn't excluded. | Pneumonia -1
+        We can't exclude a small effusion. | Pleural Effusion -1
     """,
     "difficult to exclude": """
         A mass is difficult to exclude. | Lung Lesion 0
@@ -67,6 +84,10 @@ KINDS = {
         The cardiac silhouette is largely obscured by effusion. | Cardiomegaly -1
         Cardiac size partially obscured. | Cardiomegaly -1
         Opacity obscures the cardiac silhouette. | Lung Opacity -1, Cardiomegaly 0
+        The cardiac silhouette remains obscured by effusion. | Cardiomegaly -1, Pleural Effusion -1
+        The mediastinum appears partially obscured. | Enlarged Cardiomediastinum -1
+        The chest tube appears removed. | Support Devices 0
+        Heart size appears normal. | Cardiomegaly 0
     """,
     "versus": """
         Patchy opacities bilaterally, edema versus infection. | Lung Opacity 1, Edema -1
@@ -104,6 +125,8 @@ KINDS = {
         Opacity, the majority of which is atelectasis. | Lung Opacity 1, Atelectasis 1
         The lung, in which there is an effusion, is small. | Pleural Effusion 1
         Two leads, one of which is fractured. | Fracture 1
+        A base in which consolidation is not excluded. | Consolidation -1
+        Opacity in which a nodule cannot be excluded. | Lung Opacity 1, Lung Lesion -1
     """,
     "ours to decide": """
         Cardiomegaly but no pneumothorax, however edema persists. | Pneumothorax 0, Edema 1
