@@ -212,8 +212,11 @@ def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     """The command that ``arguments`` begin with, and its own ones, parsed; InputError."""
     name, *rest = arguments
     command = load(name)
+    parser = parser_of(name, command)
+    if (expand := getattr(command, "expand", None)) is not None:
+        rest = expand(rest, parser)
     # Intermixed: `table II --own RESULT` is what people write.
-    return command, parser_of(name, command).parse_intermixed_args(rest)
+    return command, parser.parse_intermixed_args(rest)
 
 
 def load(name: str) -> Command:

@@ -1,9 +1,20 @@
 """``codixr-bench run``: generate samples and score them, one task or a group."""
 
 import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codixr import messages
+from codixr.errors import InputError
+from codixr.progress import duration
 from codixr_bench.commands import options
+
+if TYPE_CHECKING:
+    from codixr_bench.runs.dry_run import DryRun
+    from codixr_bench.runs.request import Request
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +26,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_scoring(parser)
     options.add_out(parser)
     options.add_overwrite(parser)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would be made, how long it takes and how large it is; write nothing",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="YAML",
+        help="read options from a file (task: L+T->F); `codixr-bench show --config` prints one",
+    )
+
+
+def expand(arguments: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
+    """The arguments with those of ``--config`` before them."""
+    if not any(word.partition("=")[0] == "--config" for word in arguments):
+        return list(arguments)
+    from codixr_bench.commands import run_config
+
+    return run_config.expand(arguments, parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
@@ -27,11 +58,17 @@ def main(parsed: argparse.Namespace) -> int:
     from codixr_bench.runs.request import open_request
 
     if (folder := folder_of(parsed.model)) is not None:
+        if parsed.dry_run:
+            raise InputError(f"--dry-run: the samples in '{folder}' are made already")
         return score.main(argparse.Namespace(**{**vars(parsed), "samples": folder, "model": None}))
     processes = current_processes()
     request = open_request(
         parsed.task, parsed.track, parsed.model, options.run_options(parsed), processes
     )
+    if parsed.dry_run:
+        if processes.size > 1:
+            raise InputError("a dry run is of one process: start it without torchrun")
+        return _plan(request, as_json=parsed.json)
     scored = []
     for task in request.tasks:
         folder = request.folder(task)
@@ -43,3 +80,35 @@ def main(parsed: argparse.Namespace) -> int:
     if processes.leads:
         return print_runs(scored, as_json=parsed.json, group=request.is_group)
     return 0
+
+
+def _plan(request: "Request", *, as_json: bool) -> int:
+    from codixr_bench.runs.dry_run import dry_run
+
+    plans = []
+    for task in request.tasks:
+        folder = request.folder(task)
+        plans.append(dry_run(request.model, task, request.track, request.options, folder))
+    if as_json:
+        found = [asdict(plan) | {"folder": str(plan.folder)} for plan in plans]
+        print(json.dumps(found if request.is_group else found[0], indent=2))
+        return 0
+    print("\n".join(line for plan in plans for line in _told(plan)))
+    if request.is_group:
+        seconds = sum(plan.prepare_seconds + plan.seconds for plan in plans)
+        size = sum(plan.bytes for plan in plans) / 1e6
+        print(f"all {len(plans)} tasks: about {duration(seconds)} and {size:,.1f} MB, and scoring")
+    return 0
+
+
+def _told(plan: "DryRun") -> list[str]:
+    missing = plan.samples - plan.kept
+    there = f", {plan.kept:,} are there" if plan.kept else ""
+    lines = [f"{plan.task}: {missing:,} samples of {plan.studies:,} studies to make{there}"]
+    if missing:
+        lines.append(
+            f"  about {duration(plan.seconds)}, and {duration(plan.prepare_seconds)} to begin; "
+            f"{plan.bytes / 1e6:,.1f} MB"
+        )
+    result = "replaces the result in" if plan.has_result else "result in"
+    return [*lines, f"  scored by {', '.join(plan.metrics)}", f"  {result} {plan.folder}"]

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from codixr.arguments import add_json
+from codixr.errors import InputError
 from codixr_bench.result import Result, load_results
 
 
@@ -16,12 +17,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a result.json, a run's folder, or a file of the leaderboard",
     )
-    add_json(parser)
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument(
+        "--config",
+        action="store_true",
+        help="print the YAML of the run instead: `codixr-bench run --config FILE` repeats it",
+    )
+    add_json(shown)
 
 
 def main(parsed: argparse.Namespace) -> int:
     """Print a result file as tables or JSON: a run's, or all results of a leaderboard's file."""
     results = load_results(parsed.file)
+    if parsed.config:
+        if len(results) > 1:
+            raise InputError(f"'{parsed.file}' holds {len(results)} results: name a run's folder")
+        from codixr_bench.commands.run_config import as_config
+
+        print(as_config(results[0]), end="")
+        return 0
     if parsed.json:
         found = [result.content() for result in results]
         print(json.dumps(found if len(found) > 1 else found[0], indent=2))

@@ -87,7 +87,7 @@ def generate(
                 kept_at = time.monotonic()
                 try:
                     for batch in _split(store.positions(chunk)[len(samples) :], batch_size):
-                        samples += _make(
+                        samples += make_batch(
                             model,
                             task,
                             dataset,
@@ -109,7 +109,7 @@ def generate(
     return Generated(made=made, kept=kept, seconds=seconds)
 
 
-def _make(
+def make_batch(
     model: GenerativeModel,
     task: Task,
     dataset: StudyDataset,
@@ -118,6 +118,7 @@ def _make(
     image_size: int | None,
     show_messages: bool,
 ) -> list[Sample]:
+    """The samples of some studies, checked; raises as ``generate``."""
     studies = [dataset[position] for position in positions]
     needed = uses_conditions(model) and not isinstance(model, SeesTruth)
     conditions = [

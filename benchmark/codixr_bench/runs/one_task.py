@@ -79,7 +79,7 @@ def make_samples(
     Raises InputError as ``refuse_early``, ``SampleStore.create`` and ``generate``.
     """
     refuse_early(model, task, track)
-    dataset, train, record = _planned(model, task, track, options, sample)
+    dataset, train, record = planned(model, task, track, options, sample)
     Maker.of(record)
     if not options.overwrite:
         _refuse_orphan(folder)
@@ -122,7 +122,7 @@ def make_samples(
     return store, dataset, generated
 
 
-def _planned(
+def planned(
     model: GenerativeModel, task: Task, track: Track, options: RunOptions, sample: int
 ) -> tuple[StudyDataset, StudyDataset | None, RunRecord]:
     """The studies to evaluate, those to learn from, and the run's record; nothing is written."""
@@ -208,7 +208,7 @@ def run_task(
     if not options.overwrite:
         refuse_early(model, task, track)
         places = [
-            (samples_folder(folder, at), _planned(model, task, track, options, at)[2])
+            (samples_folder(folder, at), planned(model, task, track, options, at)[2])
             for at in range(k)
         ]
         if (before := finished(folder, places, metrics[0], track, options)) is not None:

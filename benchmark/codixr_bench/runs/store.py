@@ -63,7 +63,7 @@ class SampleStore:
         """
         store = cls(folder, record)
         if not overwrite:
-            store._refuse_other_run()
+            store.refuse_other_run()
         if not leads:
             return store
         make_folder(folder)
@@ -186,7 +186,8 @@ class SampleStore:
         for chunk in self.chunks:
             yield self.positions(chunk), self.read(chunk)
 
-    def _refuse_other_run(self) -> None:
+    def refuse_other_run(self) -> None:
+        """InputError where the folder holds another run, or samples that are no run's."""
         path = self.folder / RECORD_NAME
         if not path.exists():
             if any(self.folder.glob("chunk-*.parquet")):

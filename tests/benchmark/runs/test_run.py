@@ -21,7 +21,7 @@ from codixr.data.phantom import judge
 from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.cli import main
-from codixr_bench.runs import finish, generation
+from codixr_bench.runs import generation
 from codixr_bench.runs.finish import encode_statistics
 from codixr_bench.runs.store import SampleStore
 from helpers.bench_fakes import contents
@@ -195,39 +195,6 @@ def test_a_finished_run_is_read_not_made_again() -> None:
         found.pop("timings")
         found["code"].pop("commit")
     assert first == second
-
-
-def test_a_finished_run_prints_its_result_without_scoring_again(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ["run", "--task", "F->T", "--model", "noise", "--limit", "12", "--out", "a"]
-    # Its own process, with another order of sets: the digest must not depend on it.
-    first = bench(*command)
-    before = Path("a/result.json").read_bytes()
-
-    def scored_again(*_: object, **__: object) -> None:
-        raise AssertionError("the run was scored again")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(finish, "score_samples", scored_again)
-        assert main(command) == 0
-        shown = capsys.readouterr()
-        assert shown.out == first.stdout
-        assert "finished before, nothing is scored again" in shown.err
-        assert Path("a/result.json").read_bytes() == before
-        for other in (["--metrics", "bleu"], ["--labeler", "chexpert-clinical"], ["--overwrite"]):
-            with pytest.raises(AssertionError):
-                main([*command, *other])
-    assert main(command) == 0, "overwriting was begun: it is made anew"
-    changed = Path("a/samples/chunk-00000.parquet")
-    os.utime(changed, ns=(1, 1))
-    capsys.readouterr()
-    assert main(command) == 0
-    assert "finished before" not in capsys.readouterr().err
-    assert main(["score", "--samples", "a", "--metrics", "bleu"]) == 0
-    capsys.readouterr()
-    assert main(command) == 0, "the result is that of a score of fewer metrics"
-    assert "finished before" not in capsys.readouterr().err
 
 
 def test_another_run_in_the_folder_is_refused_then_replaced(
