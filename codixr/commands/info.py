@@ -25,7 +25,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--data", type=Path, metavar="DIR", help="a folder of `codixr prepare`")
     parser.add_argument(
         "--preset",
-        choices=("paper", "tiny"),
+        choices=("paper", "small", "tiny"),
         help="instead: the parameters of a preset, part by part, beside the paper's figures",
     )
     add_checkpoint(parser)

@@ -17,11 +17,14 @@ from codixr.errors import InputError
 if TYPE_CHECKING:
     from codixr.training.plan import MemoryPlan
     from codixr.training.stage_config import StageConfig
+    from codixr.training.stopping import Stop
 
 _EXAMPLES = """\
 examples:
   codixr train all --preset tiny --data phantom --out run
   codixr train image-ldm --view F --preset tiny --data phantom --out run
+  codixr train all --preset small --data mimic --out run
+  codixr train all --preset tiny --image-size 256 --data mimic --out run
   codixr train report-ldm --preset tiny --data phantom --out run --set steps=6000 --set ema=0.999
   accelerate launch -m codixr.cli train image-ldm --preset paper --data mimic --init start --out run
 
@@ -32,9 +35,6 @@ OUT/stages/STAGE/config.json.
 
 _LATER = 30.0
 """Seconds that the other processes leave the first to report an error: it may be slower."""
-
-VOCABULARY = 300
-"""Words of the phantom's reports, about: what a plan of ``tiny`` counts with."""
 
 STAGE_NAMES = (
     "image-vae",
@@ -63,6 +63,8 @@ class Request:
     view: str | None = None
     pair: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    image_size: int | None = None
+    """Side of the pictures; None is the preset's."""
     init: Path | None = None
     limit: int | None = None
     threads: int | None = None
@@ -116,7 +118,8 @@ def chosen_stages(request: Request) -> list[str]:
 def train(request: Request) -> list[Path]:
     """Run the stages of ``request``; returns the folders that hold what they made.
 
-    InputError for bad settings, missing data or predecessors, and whatever stops a stage.
+    InputError for bad settings, missing data or predecessors, and whatever stops a stage; Stopped
+    after SIGTERM or SIGUSR1.
     """
     stages, model_texts = _configs(request)
     model_settings = _model_settings(model_texts)
@@ -127,7 +130,9 @@ def train(request: Request) -> list[Path]:
 
     torch.set_num_threads(_threads(request))
     from codixr.training.processes import join_processes, shares
+    from codixr.training.stopping import Stop
 
+    stop = Stop()
     try:
         state = join_processes()
         state.wait_for_everyone()  # who refuses and leaves must not break off the others' joining
@@ -136,7 +141,8 @@ def train(request: Request) -> list[Path]:
         for name, config in stages.items():
             if not (request.out / "stages" / name / "done.json").exists():
                 shares(name, config, state.num_processes)
-        return _run_stages(request, stages, model_settings)
+        with stop.listening():
+            return _run_stages(request, stages, model_settings, stop)
     except Exception as error:
         if isinstance(error, InputError) or not is_disk_full(error):
             raise
@@ -155,7 +161,10 @@ def _configs(request: Request) -> "tuple[dict[str, StageConfig], dict[str, str]]
 
 
 def _run_stages(
-    request: Request, stages: "Mapping[str, StageConfig]", model_settings: Mapping[str, Any]
+    request: Request,
+    stages: "Mapping[str, StageConfig]",
+    model_settings: Mapping[str, Any],
+    stop: "Stop",
 ) -> list[Path]:
     from codixr.training.data import open_training_data
     from codixr.training.export import export
@@ -175,7 +184,12 @@ def _run_stages(
         model_settings=model_settings,
     )
     for name, config in stages.items():
-        run_stage(folder, name, config, preview=request.preview or request.data == "phantom")
+        if name == "image-vae" and folder.keeps_official_vae:
+            messages.say("codixr train", f"{name}: that of {folder.init} stays as it is, frozen")
+            continue
+        stop.between_stages(name)
+        shown = request.preview or request.data == "phantom"
+        run_stage(folder, name, config, preview=shown, stop=stop)
     made = [request.out]
     if request.stage == "all" and folder.disk.writes:
         made = [export(folder, request.out / "model")]
@@ -190,7 +204,8 @@ def memory_plans(request: Request) -> "list[MemoryPlan]":
     from codixr.training import plan
 
     stages, _ = _configs(request)
-    preset = presets.paper() if request.preset == "paper" else presets.tiny(VOCABULARY)
+    preset = presets.named(request.preset)
+    preset = presets.at_size(preset, request.image_size or preset.image_size)
     plans = []
     for name, config in track(list(stages.items()), "planning", "stages"):
         if config.batch % request.gpus:
@@ -203,14 +218,16 @@ def memory_plans(request: Request) -> "list[MemoryPlan]":
 
 
 def _image_size(request: Request) -> int:
-    """The side of the preset's pictures: of the folder that is there, or that it starts from."""
+    """The side of the pictures: asked for, or that of OUT, of the start, or of the preset."""
     from codixr.model import components, presets
 
     assert request.out is not None
+    if request.image_size is not None:
+        return request.image_size
     for folder in (request.out, request.init):
         if folder is not None and (folder / components.INDEX).is_file():
             return components.load_preset(folder).image_size
-    return presets.tiny(8).image_size if request.preset == "tiny" else 256
+    return presets.named(request.preset).image_size
 
 
 def _model_settings(settings: Mapping[str, str]) -> dict[str, Any]:
@@ -257,7 +274,13 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("stage", choices=STAGE_NAMES, metavar="STAGE", help=", ".join(STAGE_NAMES))
     parser.add_argument(
-        "--preset", required=True, choices=("tiny", "paper"), help="sizes and recipe"
+        "--preset", required=True, choices=("tiny", "small", "paper"), help="sizes and recipe"
+    )
+    parser.add_argument(
+        "--image-size",
+        type=positive,
+        metavar="N",
+        help="side of the pictures in pixels (default: the preset's; a new OUT only)",
     )
     parser.add_argument("--data", metavar="DIR|phantom", help="prepared data set, or phantom")
     parser.add_argument("--out", type=Path, metavar="DIR", help="training folder")
@@ -306,9 +329,14 @@ def run(options: argparse.Namespace) -> int:
     if options.plan:
         _show_plans(memory_plans(request), request, as_json=options.json)
         return 0
+    from codixr.training.stopping import Stopped
+
     rank = os.environ.get("RANK", "0")
     try:
         made = train(request)
+    except Stopped as stopped:
+        messages.say("codixr train", str(stopped))
+        return 0
     except InputError as error:
         if rank == "0":
             raise

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import nn
 
-from codixr.errors import InputError
 from codixr.model import components, presets
 from codixr.model.presets import Preset
 from codixr.model.pretrained import EMBEDDED
@@ -80,12 +79,8 @@ class Sizes:
 
 
 def named_preset(name: str) -> Preset:
-    """``paper`` or ``tiny``; InputError otherwise."""
-    if name == "paper":
-        return presets.paper()
-    if name == "tiny":
-        return components.load_preset(EMBEDDED)
-    raise InputError(f"--preset {name}: give paper or tiny")
+    """A preset by name, ``tiny`` as it is embedded; InputError for an unknown one."""
+    return components.load_preset(EMBEDDED) if name == "tiny" else presets.named(name)
 
 
 def sizes(preset: Preset) -> Sizes:

@@ -3,8 +3,10 @@
 Notable: presets differ in numbers only; what each number means stands in ``configs.py``.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from codixr.errors import InputError
 from codixr.model.configs import (
     ConditionFusion,
     DiffusionConfig,
@@ -19,8 +21,11 @@ from codixr.model.configs import (
     StemNormKind,
     TokenizerConfig,
 )
+from codixr.model.small_preset import small
 
 __all__ = [
+    "FROM_NOTHING",
+    "NAMES",
     "ConditionFusion",
     "DiffusionConfig",
     "EnvironmentConfig",
@@ -33,7 +38,10 @@ __all__ = [
     "ReportVAEConfig",
     "StemNormKind",
     "TokenizerConfig",
+    "at_size",
+    "named",
     "paper",
+    "small",
     "tiny",
     "with_prompt_tokens",
 ]
@@ -307,3 +315,48 @@ def paper() -> Preset:
 _PAPER_ENVIRONMENT = EnvironmentConfig(
     embed_dim=1280, channels=160, channel_mult=(1, 2, 4), heads=8
 )
+
+FROM_NOTHING: dict[str, Callable[[int], Preset]] = {"tiny": tiny, "small": small}
+"""The presets that need no pretrained part: their tokenizer is made from the training reports."""
+NAMES = (*FROM_NOTHING, "paper")
+VOCABULARIES = {"tiny": 300, "small": 8192}
+"""Tokens to count with before there are reports: the phantom's words, and the most there can be."""
+
+
+def named(name: str) -> Preset:
+    """A preset by its name, one from nothing with its usual vocabulary; InputError otherwise."""
+    if name == "paper":
+        return paper()
+    if name not in FROM_NOTHING:
+        raise InputError(f"--preset {name}: give one of {', '.join(NAMES)}")
+    return FROM_NOTHING[name](VOCABULARIES[name])
+
+
+def at_size(preset: Preset, image_size: int) -> Preset:
+    """``preset`` for pictures of ``image_size``: the same networks on a larger or smaller grid.
+
+    A vision tower that sees whole pictures goes on to do so; one with a size of its own keeps it.
+    InputError for a size that the networks cannot halve often enough.
+    """
+    if image_size == preset.image_size:
+        return preset
+    vae, vision = preset.image_vae, preset.prompt.vision
+    fold = vae.pixel_unshuffle * 2 ** (len(vae.autoencoder["block_out_channels"]) - 1)
+    step = fold * 2 ** (len(preset.image_unet["block_out_channels"]) - 1)
+    if image_size < 1 or image_size % step:
+        above = max(1, -(-image_size // step)) * step
+        raise InputError(
+            f"--image-size {image_size}: preset {preset.name} halves a picture until {step} pixels "
+            f"are one: give a multiple of {step}, e.g. {above}"
+        )
+    if vision["image_size"] == preset.image_size:
+        vision = vision | {"image_size": image_size}
+    autoencoder = vae.autoencoder | {"sample_size": image_size // vae.pixel_unshuffle}
+    return replace(
+        preset,
+        image_size=image_size,
+        latent_size=image_size // fold,
+        prompt=replace(preset.prompt, vision=vision),
+        image_vae=replace(vae, autoencoder=autoencoder),
+        image_unet=preset.image_unet | {"sample_size": image_size // fold},
+    )

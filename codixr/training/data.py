@@ -45,8 +45,9 @@ def open_training_data(spec: str, image_size: int, limit: int | None = None) -> 
     manifest = Manifest.read(folder)
     if manifest.image_size != image_size:
         raise InputError(
-            f"--data {spec}: its pictures are {manifest.image_size} pixels wide, the preset's "
-            f"{image_size}; prepare it again with --image-size {image_size}"
+            f"--data {spec}: its pictures are {manifest.image_size} pixels wide, the model's "
+            f"{image_size}; begin a folder with --image-size {manifest.image_size}, or prepare the "
+            f"data again with --image-size {image_size}"
         )
 
     def open_split(split: Split) -> StudyDataset | None:

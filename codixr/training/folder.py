@@ -19,18 +19,14 @@ from codixr.atomic import make_folder, write_atomically
 from codixr.data.study import Split
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr.model import components, presets
+from codixr.model import components
+from codixr.model.official.start import RECORD
 from codixr.model.presets import DiffusionConfig, Preset
-from codixr.model.tokenizer import (
-    Tokenizers,
-    encode,
-    load_tokenizers,
-    save_tokenizers,
-    word_tokenizer,
-)
+from codixr.model.tokenizer import Tokenizers, encode, load_tokenizers, save_tokenizers
 from codixr.training.cache import hash_weights
 from codixr.training.data import OpenData, TrainingStudies
 from codixr.training.disk import disk_of
+from codixr.training.founding import founded
 from codixr.training.processes import join_processes
 from codixr.training.stage_config import StageConfig
 
@@ -77,30 +73,16 @@ class TrainingFolder:
         there = index.exists()
         self.state.wait_for_everyone()
         if self.disk.writes and not there:
-            self._found(preset, init, dict(model_settings or {}))
+            self._found(preset, init, model_settings or {})
         self.state.wait_for_everyone()
         self.preset = self._with_its_case(components.load_preset(out))
         self._check(preset, init, dict(model_settings or {}))
         self.tokenizers = load_tokenizers(self.preset.tokenizers, out)
 
-    def _found(self, name: str, init: Path | None, settings: dict[str, Any]) -> None:
+    def _found(self, name: str, init: Path | None, settings: Mapping[str, Any]) -> None:
         """Write the preset and the tokenizers of a new folder."""
-        if init is not None:
-            preset = components.load_preset(init)
-            tokenizers = load_tokenizers(preset.tokenizers, init)
-        elif name == "tiny":
-            tokenizers = Tokenizers.one_for_all(word_tokenizer(self.studies("train").reports))
-            preset = presets.tiny(len(tokenizers.prompt))
-        else:
-            raise InputError(
-                f"--preset {name} starts from pretrained parts: give a folder that `codixr init` "
-                "or `codixr convert` wrote with --init"
-            )
-        lower_case = settings.pop("lower_case", name == "paper" or preset.tokenizers.lower_case)
-        preset = replace(
-            preset,
-            diffusion=replace(preset.diffusion, **settings),
-            tokenizers=replace(preset.tokenizers, lower_case=lower_case),
+        preset, tokenizers = founded(
+            name, init, settings, self._image_size, lambda: self.studies("train").reports
         )
         save_tokenizers(tokenizers, preset.tokenizers, self.out)
         note = {
@@ -140,6 +122,11 @@ class TrainingFolder:
                 f"--out {self.out} was begun with data {saved['data']} "
                 f"({saved['fingerprint'][:12]}), not {self.data} ({fingerprint[:12]}): give "
                 "another folder, or the data and the limit that it was begun with"
+            )
+        if self.preset.image_size != self._image_size:
+            raise InputError(
+                f"--out {self.out} makes pictures of {self.preset.image_size} pixels, not "
+                f"--image-size {self._image_size}: give another folder"
             )
         given = None if init is None else str(init.resolve())
         if init is not None and saved["init"] != given:
@@ -250,9 +237,15 @@ class TrainingFolder:
                 components.save_component(module, self.out / name)
             return module
         command = stage_command(maker, self.preset.name, self.data, self.out)
-        if name == "image_vae" and self.preset.name != "tiny":
+        if name == "image_vae" and self.preset.name == "paper":
             command = "--init FOLDER, a converted checkpoint with Stable Diffusion's"
         raise InputError(f"{needed_by} needs {maker}, which is not finished: first {command}")
+
+    @property
+    def keeps_official_vae(self) -> bool:
+        """Whether the image VAE is another project's, from ``codixr init``: it stays as it is."""
+        init = self.init
+        return init is not None and (init / RECORD).is_file() and (init / "image_vae").is_dir()
 
     def save(self, name: str, module: nn.Module) -> None:
         """Write a component."""

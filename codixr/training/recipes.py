@@ -103,7 +103,100 @@ TINY: dict[str, StageConfig] = {
 }
 """The embedded checkpoint's recipe: 64x64 pictures, two CPU cores, the phantom's 8,000 studies."""
 
-_XGEM: dict[str, Any] = {"weight_decay": 1e-4, "warmup": 0.2, "clip": 1.0, "precision": "bf16"}
+_CARD: dict[str, Any] = {
+    "weight_decay": 1e-4,
+    "warmup": 0.05,
+    "precision": "bf16",
+    "draws": "study",
+}
+_PIXELS: dict[str, Any] = {**_CARD, "channels_last": True}
+
+SMALL: dict[str, StageConfig] = {
+    "image-vae": ImageVAETraining(
+        epochs=12,
+        batch=16,
+        learning_rate=4e-4,
+        ema=0.999,
+        kl_weight=1e-6,
+        whitening=0.5,
+        **_PIXELS,
+    ),
+    "prompt-encoders": PromptTraining(
+        epochs=30,
+        batch=128,
+        learning_rate=5e-4,
+        ema=0.999,
+        weight_tf=0.5,
+        weight_tl=0.5,
+        label_weight=1.0,
+        noise=0.02,
+        shift=8,
+        **_CARD,
+    ),
+    "report-vae": ReportVAETraining(
+        epochs=40,
+        batch=128,
+        learning_rate=5e-4,
+        ema=0.999,
+        beta=0.006,
+        beta_zero=0.0,
+        beta_rise=0.5,
+        word_drop=0.3,
+        word_drop_late=0.2,
+        **_CARD,
+    ),
+    "image-ldm-F": DenoiserTraining(
+        epochs=250,
+        batch=128,
+        learning_rate=3e-4,
+        ema=0.9999,
+        condition_mix="all-subsets",
+        **_PIXELS,
+    ),
+    "image-ldm-L": DenoiserTraining(
+        epochs=250,
+        batch=128,
+        learning_rate=3e-4,
+        ema=0.9999,
+        seed=1,
+        condition_mix="all-subsets",
+        **_PIXELS,
+    ),
+    "report-ldm": DenoiserTraining(
+        epochs=250,
+        batch=512,
+        learning_rate=5e-4,
+        ema=0.9999,
+        condition_mix="all-subsets",
+        spread=0.5,
+        **_CARD,
+    ),
+    "alignment-F+L": AlignmentTraining(
+        epochs=20, batch=64, learning_rate=3e-4, ema=0.999, contrast_weight=0.05, **_PIXELS
+    ),
+    "alignment-F+T": AlignmentTraining(
+        epochs=10,
+        batch=64,
+        learning_rate=3e-4,
+        ema=0.999,
+        contrast_weight=0.05,
+        report_spread=0.5,
+        **_CARD,
+    ),
+}
+"""For 70,000 studies at 256x256 and one 24 GB card, two days by its plan (docs/training.md).
+
+``tiny``'s recipe with what a larger model and real pictures ask for: epochs in place of steps,
+lower rates, longer averages, bf16. No stage was trained to its end: these are starting points.
+"""
+
+_XGEM: dict[str, Any] = {
+    "weight_decay": 1e-4,
+    "warmup": 0.2,
+    "clip": 1.0,
+    "precision": "bf16",
+    "draws": "study",
+}
 _LDM: dict[str, Any] = {"epochs": 100, "ema": 0.9999, **_XGEM}
 
 PAPER: dict[str, StageConfig] = {
@@ -133,7 +226,7 @@ Everywhere: cosine with 20 % warm-up (XGeM). Ours, where both are silent: bf16 a
 of the LDMs' weights (0.9999, Stable Diffusion's), the condition dropped at 10 %.
 """
 
-RECIPES: dict[str, dict[str, StageConfig]] = {"tiny": TINY, "paper": PAPER}
+RECIPES: dict[str, dict[str, StageConfig]] = {"tiny": TINY, "small": SMALL, "paper": PAPER}
 STAGES: tuple[str, ...] = tuple(TINY)
 """Every stage, in the order that ``train all`` runs them."""
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 HOW: dict[str, Any] = {"how": True}
 ConditionMix = Literal["text-only", "all-subsets"]
 Precision = Literal["no", "bf16", "fp16"]
+Draws = Literal["step", "study"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,8 @@ class StageConfig:
     """A second phase: so many steps from the averaged weights, with a schedule of its own."""
     refine_learning_rate: float = 0.0
     seed: int = 0
+    draws: Draws = "step"
+    """Noise for a step's whole batch on the CPU, or on the device for each study and epoch."""
     start: Literal["init", "scratch"] = "init"
     """Weights to begin with: those of ``--init`` where it has them, or new ones."""
     accumulate: int = field(default=1, metadata=HOW)
@@ -48,10 +51,16 @@ class StageConfig:
     """Compute activations twice rather than keep them."""
     channels_last: bool = field(default=False, metadata=HOW)
     """Memory order of the convolutions."""
+    tf32: bool = field(default=True, metadata=HOW)
+    """On NVIDIA's GPUs, multiply float32 matrices with TensorFloat-32's 10 bits of fraction."""
+    compile: bool = field(default=False, metadata=HOW)
+    """Have torch.compile make one kernel of a block's many; the first step takes minutes."""
+    workers: int | None = field(default=None, metadata=HOW)
+    """Threads that read batches ahead; None: 2 beside a GPU, 0 on CPUs."""
     cache: bool = field(default=True, metadata=HOW)
     """Run frozen encoders once and keep what they give; false runs them at every step."""
-    save_every: float = field(default=120.0, metadata=HOW)
-    """Seconds between checkpoints."""
+    save_every: float | None = field(default=None, metadata=HOW)
+    """Seconds between checkpoints; None: 120, and 1800 for one of more than 2 GB."""
     validate_every: int = field(default=200, metadata=HOW)
     """Steps between looks at the validation loss, which chooses ``best.pt``; 0 is never."""
     validate_batches: int = field(default=4, metadata=HOW)

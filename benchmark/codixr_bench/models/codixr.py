@@ -60,7 +60,7 @@ class CoDiXRModel:
         raise InputError(
             f"model 'codixr': {what} makes {side}×{side} pictures{of}; track '{name}' evaluates "
             f"{image_size}×{image_size}: give a checkpoint of that size, --model codixr:FOLDER, or "
-            "train one on your data: codixr train all --preset paper --data DIR (docs/training.md)"
+            "train one on your data: codixr train all --preset small --data DIR (docs/training.md)"
         )
 
     def supports(self, task: Task) -> bool:

@@ -18,7 +18,7 @@ from codixr.model import components
 from codixr.model.card import write_card
 from codixr.model.official import components as official
 from codixr.model.official.reports import is_gpt2, report_vae_config
-from codixr.model.presets import Preset, paper
+from codixr.model.presets import ImageVAEConfig, Preset, named, paper
 from codixr.model.pretrained import save_index
 from codixr.model.tokenizer import Tokenizers, load_other, save_tokenizers, with_ends
 
@@ -71,8 +71,7 @@ def write_start(
     Raises InputError for a part that cannot be read or does not fit, and for a folder with
     something in it.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"--to {folder}: is there already; give a new folder")
+    _check_new(folder)
     preset = starting_preset(places, base)
     tokenizers = _tokenizers(places, preset)
     sources = {
@@ -96,6 +95,36 @@ def write_start(
     write_card(preset, modules, folder)
     save_index(preset, tokenizers, folder)
     return preset
+
+
+def write_vae_start(place: str, folder: Path, name: str) -> Preset:
+    """Write a start that brings Stable Diffusion's image VAE alone, for a preset from nothing.
+
+    Its tokenizer is made from the training's reports, so the folder has none. Raises InputError as
+    ``write_start`` does.
+    """
+    _check_new(folder)
+    preset = with_image_vae(named(name), official.image_vae_config(place))
+    official.check_sizes(preset)
+    module = official.load(preset, "image_vae", place, None)
+    components.save_component(module, folder / "image_vae")
+    write_atomically(folder / RECORD, (json.dumps({"vae": place}, indent=2) + "\n").encode())
+    components.save_preset(preset, folder)
+    return preset
+
+
+def with_image_vae(preset: Preset, vae: ImageVAEConfig) -> Preset:
+    """``preset`` on another autoencoder's latents: the denoisers of X-rays take their channels."""
+    channels = vae.autoencoder["latent_channels"]
+    fold = vae.pixel_unshuffle * 2 ** (len(vae.autoencoder["block_out_channels"]) - 1)
+    side = preset.image_size // fold
+    unet = {"in_channels": channels, "out_channels": channels, "sample_size": side}
+    return replace(preset, image_vae=vae, latent_size=side, image_unet=preset.image_unet | unet)
+
+
+def _check_new(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"--to {folder}: is there already; give a new folder")
 
 
 def _tokenizers(places: Places, preset: Preset) -> Tokenizers:

@@ -68,7 +68,7 @@ def test_every_reference_runs_on_every_prepared_folder(folder, request, tmp_path
     for place, model in enumerate(REFERENCES):
         task = Task.parse(CROSSING[place % 2])
         check(task, model, track, folder, tmp_path / model, capsys)
-    for model, cure in (("codixr", "train all --preset paper"), ("classifier", "--track phantom")):
+    for model, cure in (("codixr", "train all --preset small"), ("classifier", "--track phantom")):
         assert run("F->T", model, track, folder, tmp_path / model) == 2
         assert cure in capsys.readouterr().err
         assert not (tmp_path / model).exists()
