@@ -13,7 +13,7 @@ from codixr.modality import Modality
 from codixr.training.cache import hash_weights
 from codixr.training.contrastive import info_nce
 from codixr.training.denoising import add_noise, target
-from codixr.training.draw import Draw
+from codixr.training.draw import Randomness
 from codixr.training.folder import TrainingFolder, stage_command
 from codixr.training.latent_diffusion import LatentStage, conditions
 from codixr.training.stage import Batch
@@ -28,7 +28,7 @@ def alignment_loss(
     latents: tuple[Tensor, Tensor],
     condition: Tensor,
     abars: Tensor,
-    draw: Draw,
+    draw: Randomness,
     *,
     temperature: float,
     contrast_weight: float,
@@ -86,7 +86,7 @@ class AlignmentStage(LatentStage):
         for flow in learning:
             flow.environment.requires_grad_(True)
 
-    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
         """L_D of both flows, and the contrast of their V."""
         batch = self.encoded(batch)
         condition = self.condition(batch, draw)

@@ -51,7 +51,7 @@ class Average:
                 for name, p in self.parameters.items():
                     p.copy_(last[name])
 
-    def whole(self) -> dict[str, Tensor]:
-        """The average by name, gathered: every process must ask."""
-        found: dict[str, Any] = sharding.whole_state(self.values)
+    def whole(self, *, keep: bool = True) -> dict[str, Tensor]:
+        """The average by name, gathered: every process must ask, those too that don't ``keep``."""
+        found: dict[str, Any] = sharding.whole_state(self.values, keep=keep)
         return found

@@ -18,6 +18,21 @@ from codixr.training.recipes import contradiction
 from codixr.training.stage_config import StageConfig
 
 VERSION = 1
+CHECKPOINT_BYTES = 16
+"""A trained parameter's: its value, its average and AdamW's two moments, in float32."""
+LARGE = 2e9
+"""Bytes from which a checkpoint is written more rarely."""
+SECONDS, SECONDS_LARGE = 120.0, 1800.0
+
+
+def save_interval(asked: float | None, size: float) -> tuple[float, bool]:
+    """(seconds between checkpoints, whether they are large) for one of ``size`` bytes.
+
+    As ``asked``, else two minutes, and half an hour where a checkpoint is large.
+    """
+    large = size > LARGE
+    usual = SECONDS_LARGE if large else SECONDS
+    return usual if asked is None else asked, large
 
 
 class CheckpointFolder:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codixr.model.prompt_encoder import PromptEncoder
-from codixr.training.draw import Draw
+from codixr.training.draw import Randomness
 
 
 def gather_rows(rows: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class ContrastiveLoss(nn.Module):
         return {"loss": total} | {pair: loss.detach() for pair, loss in losses.items()}
 
 
-def augment(images: Tensor, draw: Draw, noise: float, shift: int) -> Tensor:
+def augment(images: Tensor, draw: Randomness, noise: float, shift: int) -> Tensor:
     """Random noise (up to ``noise``) and shift (up to ``shift`` pixels) of images [B, 1, H, W]."""
     strength = draw.uniform((1, 1, 1)) * noise
     noisy = images + draw.normal(images.shape[1:]) * strength

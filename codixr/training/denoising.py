@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from codixr.model.presets import DiffusionConfig
-from codixr.training.draw import Draw
+from codixr.training.draw import Randomness
 
 Subsets = Sequence[tuple[int, ...]]
 
@@ -46,7 +46,7 @@ def every_subset(prompts: int) -> Subsets:
 
 
 def mix_conditions(
-    prompts: Tensor, nulls: Tensor, subsets: Subsets, drop: float, draw: Draw, *, tokens: bool
+    prompts: Tensor, nulls: Tensor, subsets: Subsets, drop: float, draw: Randomness, *, tokens: bool
 ) -> Tensor:
     """Condition tokens [B, K, D] from a random subset of each study's prompts.
 
@@ -73,7 +73,7 @@ def denoising_loss(
     latents: Tensor,
     condition: Tensor,
     abars: Tensor,
-    draw: Draw,
+    draw: Randomness,
     prediction_type: str = "epsilon",
 ) -> Tensor:
     """L_D = mean |eps - eps_theta(z_t, t, c)|^2 at random timesteps (paper, eq. 2); or of v."""

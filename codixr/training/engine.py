@@ -2,12 +2,13 @@
 
 Notable: nothing random is carried from step to step. A step draws its studies and its noise from
 (seed, step) alone, so a run that was killed and goes on equals one that was not, and two processes
-see what one would.
+see what one would. Nothing in a step waits for a GPU: batches are read ahead (``reading.py``), and
+losses are looked at about once a second (``watch.py``).
 """
 
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,18 +18,22 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from codixr.errors import InputError
 from codixr.messages import say
 from codixr.progress import Progress
 from codixr.training import memory, sharding
 from codixr.training.average import Average
-from codixr.training.checkpoints import CheckpointFolder
-from codixr.training.draw import Draw, epoch_rows
-from codixr.training.processes import shares
+from codixr.training.checkpoints import CHECKPOINT_BYTES, CheckpointFolder, save_interval
+from codixr.training.draw import step_seed
+from codixr.training.feed import Feed, Part
+from codixr.training.processes import without_gradient
+from codixr.training.reading import Batch, to_device
 from codixr.training.stage import Stage
 from codixr.training.stage_config import StageConfig
+from codixr.training.stopping import Stop, Stopped
+from codixr.training.watch import Step, Watch, mean_loss, not_finite
 
 Preview = Callable[[int], None]
+NORM = "gradient's norm"
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,17 @@ class Engine:
     """The training of one stage, from its newest checkpoint to its last step."""
 
     def __init__(
-        self, stage: Stage, config: StageConfig, folder: Path, accelerator: Accelerator
+        self,
+        stage: Stage,
+        config: StageConfig,
+        folder: Path,
+        accelerator: Accelerator,
+        stop: Stop | None = None,
     ) -> None:
         self.stage, self.config, self.accelerator = stage, config, accelerator
+        self.stop = stop or Stop()
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
-        self.share, self.micro = shares(stage.name, config, accelerator.num_processes)
+        self.feed = Feed(stage, config, accelerator)
         self.folder = folder
         self.sharded = sharding.is_sharded(accelerator)
         self.alone = sharding.unsharded(stage) if self.sharded else []
@@ -72,14 +83,17 @@ class Engine:
         Sharded, the stage is left in shards: ``whole_weights`` gathers what it has learnt.
 
         Raises InputError for a checkpoint of another config, a loss that is not finite, a full
-        disk, or too little memory.
+        disk, or too little memory; Stopped, with a checkpoint written, when it was asked to stop.
         """
         try:
-            return self._run(preview)
+            with self.stop.at_a_step():
+                return self._run(preview)
         except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
             if not memory.out_of_memory(error):
                 raise
-            raise memory.too_little(self.stage.name, self.config, self.step, self.micro) from None
+            raise memory.too_little(
+                self.stage.name, self.config, self.step, self.feed.micro
+            ) from None
 
     def _run(self, preview: Preview | None) -> Outcome:
         config, accelerator, stage = self.config, self.accelerator, self.stage
@@ -87,6 +101,8 @@ class Engine:
             memory.checkpoint_gradients(stage)
         order = torch.channels_last if config.channels_last else torch.preserve_format
         stage.to(memory_format=order)
+        if config.compile:
+            memory.compile_blocks(stage)
         saved = self.checkpoints.to_go_on_from(stage.name, config, self.identity)
         if saved is not None:
             say("codixr train", f"{stage.name}: going on from step {saved['step']}")
@@ -105,7 +121,8 @@ class Engine:
         )
         if self.sharded:
             sharding.wrap_blocks(accelerator, stage)
-        module, optimizer = accelerator.prepare(stage, optimizer)
+        with without_gradient(stage, accelerator, self.feed.sample):
+            module, optimizer = accelerator.prepare(stage, optimizer)
         parameters = {n: p for n, p in stage.named_parameters() if p.requires_grad}
         average = Average(parameters)
         if saved is not None:
@@ -117,6 +134,8 @@ class Engine:
             self.step, self.best = saved["step"], saved["best"]
             self.spent, self.cpu = saved["seconds"], saved["cpu_seconds"]
         self.parameters, self.average, self.optimizer = parameters, average, optimizer
+        size = CHECKPOINT_BYTES * sum(p.numel() for p in parameters.values())
+        self.interval, self.large = save_interval(config.save_every, size)
         if config.tracker != "none":
             accelerator.init_trackers(
                 stage.name, config={k: str(v) for k, v in asdict(config).items()}
@@ -131,147 +150,138 @@ class Engine:
 
     def _loop(self, module: nn.Module, preview: Preview | None) -> Outcome:
         config, stage, total = self.config, self.stage, self.config.total_steps
-        average = self.average
         began, began_cpu = time.monotonic() - self.spent, time.process_time() - self.cpu
-        last_save = time.monotonic()
-        losses: dict[str, float] = {}
+        self.watch, last_save = Watch(self.accelerator, self.step), time.monotonic()
+        self.losses: dict[str, float] = {}
         validation = None
         module.train()
-        with Progress(stage.name, total, self.step, "steps") as bar:
+        with (
+            Progress(stage.name, total, self.step, "steps") as bar,
+            closing(self.feed.training(self.step)) as batches,
+        ):
             while self.step < total:
                 if config.refine_steps and self.step == config.steps:
                     self._restart()
-                losses = self._train_step(module)
+                self._train_step(module, batches)
                 _, at, _ = config.phase(self.step)
-                average.follow(min(config.ema, (at + 1) / (at + 11)))
+                self.average.follow(min(config.ema, (at + 1) / (at + 11)))
                 self.step += 1
                 self.spent = time.monotonic() - began
                 self.cpu = time.process_time() - began_cpu
-                bar.advance(1, partial(_shown, losses, bar, config.batch))
-                if config.tracker != "none":
-                    rate = config.rate(self.step - 1)
-                    self.accelerator.log({**losses, "learning_rate": rate}, step=self.step)
                 last = self.step == total
-                best = False
-                if self._validates(last):
-                    validation = self._validate(module)
-                    if best := self.best is None or validation < self.best[0]:
-                        self.best = (validation, self.step)
-                    if config.tracker != "none":
-                        self.accelerator.log({"validation": validation}, step=self.step)
-                if best or last or time.monotonic() - last_save > config.save_every:
-                    self._save(best=best)
-                    last_save = time.monotonic()
-                looks = preview is not None and not self.sharded and not last
-                if preview is not None and looks and _every(self.step, config.preview_every):
-                    with average.in_place(stage):
+                if last or self._validates(last) or self.watch.due(self.step):
+                    overdue = time.monotonic() - last_save > self.interval
+                    seen = self.watch.look(self.step, save=overdue, stop=bool(self.stop.asked))
+                    for step in seen.steps:
+                        self._seen(step)
+                    best, saves = False, last or seen.save or seen.stop
+                    if self._validates(last, saves=saves):
+                        validation = self._validate(module)
+                        best = self._is_best(validation, saves=saves)
+                    if best or saves:
+                        self._save(best=best)
+                        last_save = time.monotonic()
+                    if seen.stop and not last:
+                        name = self.stop.asked or "a signal to another process"
+                        raise Stopped(name, f"{stage.name} after step {self.step} of {total}")
+                bar.advance(1, partial(_shown, self.losses, bar, config.batch))
+                shows = preview is not None and not self.sharded and not last
+                if preview is not None and shows and _every(self.step, config.preview_every):
+                    with self.average.in_place(stage):
                         preview(self.step)
-        average.put()
+        self.average.put()
         module.eval()
         return Outcome(
             steps=total,
             processes=self.accelerator.num_processes,
             wall_seconds=self.spent,
             cpu_seconds=self.cpu,
-            loss=losses,
+            loss=self.losses,
             validation=validation,
             best_validation=self.best[0] if self.best else None,
             best_step=self.best[1] if self.best else None,
         )
 
-    def _train_step(self, module: nn.Module) -> dict[str, float]:
-        """One step of the global batch; returns the losses' means over it."""
-        config, accelerator = self.config, self.accelerator
-        stage, device = self.stage, accelerator.device
-        places = epoch_rows(len(stage.rows["train"]), config.batch, self.step, config.seed)
+    def _train_step(self, module: nn.Module, batches: Iterator[tuple[Part, Batch]]) -> None:
+        """One step of the global batch, noted in ``watch``."""
+        config, accelerator, device = self.config, self.accelerator, self.accelerator.device
         for group in self.optimizer.param_groups:
             group["lr"] = config.rate(self.step)
-        shown: dict[str, float] = {}
-        for part in range(config.accumulate):
-            start = accelerator.process_index * self.share + part * self.micro
-            own = slice(start, start + self.micro)
-            draw = Draw(config.seed, self.step, config.batch, own.start, own.stop, device)
+        shown: dict[str, Tensor] = {}
+        for count in range(1, config.accumulate + 1):
+            part, batch = next(batches)
             # Dropout, where a module has it, is a function of the step and the slice too.
-            torch.manual_seed(draw.seed * 31 + start)
-            waits = part < config.accumulate - 1
-            batch = to_device(stage.fetch(places[own], "train"), device)
+            torch.manual_seed(step_seed(config.seed, self.step) * 31 + part.slice.start)
+            draw = self.feed.draw(part)
+            batch = to_device(batch, device)
+            waits = count < config.accumulate
             with accelerator.no_sync(module) if waits else nullcontext():
                 losses = module(batch, draw, self.step)
-                means = self._means(losses)
-                self._check(means, places)
+                for name, value in losses.items():
+                    mean = value.detach().float() / config.accumulate
+                    shown[name] = shown[name] + mean if name in shown else mean
                 accelerator.backward(losses["loss"] / config.accumulate)
-            for name, value in means.items():
-                shown[name] = shown.get(name, 0.0) + value / config.accumulate
         sharding.share_gradients(accelerator, self.alone)
         norm = accelerator.clip_grad_norm_(list(self.parameters.values()), config.clip)
         if accelerator.scaler is None and norm is not None:
-            self._check({"gradient's norm": float(sharding.whole(norm))}, places)
+            shown[NORM] = sharding.whole(norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return shown
+        self.watch.note(self.step, shown, part.places)
 
-    def _means(self, losses: dict[str, Tensor]) -> dict[str, float]:
-        """Losses as numbers, the mean over the processes."""
-        values = torch.stack([value.detach().float() for value in losses.values()])
-        if self.accelerator.num_processes > 1:
-            values = self.accelerator.reduce(values, "mean")
-        return dict(zip(losses, values.tolist(), strict=True))
-
-    def _check(self, numbers: dict[str, float], places: Tensor) -> None:
-        """InputError when a loss or the gradient is not finite."""
-        bad = [name for name, value in numbers.items() if not abs(value) < float("inf")]
-        if not bad:
-            return
-        rows = self.stage.rows["train"][places].tolist()
-        some = ", ".join(map(str, rows[:8])) + (f", ... ({len(rows)} in all)" if rows[8:] else "")
-        raise InputError(
-            f"{self.stage.name}: {bad[0]} is {numbers[bad[0]]} at step {self.step}; the batch's "
-            f"studies are at the positions {some} of the training split. Look at those; lower "
-            f"learning_rate (now {self.config.learning_rate}) or clip; use precision=no. "
-            f"Checkpoints in {self.checkpoints.folder} are from before"
-        )
+    def _seen(self, step: Step) -> None:
+        """A step whose losses are known: they are finite, shown and tracked."""
+        if step.bad is not None:
+            raise not_finite(self.stage, self.config, step, self.checkpoints.folder)
+        self.losses = {name: x for name, x in step.losses.items() if name != NORM}
+        if self.config.tracker != "none":
+            rate = self.config.rate(step.number)
+            self.accelerator.log({**self.losses, "learning_rate": rate}, step=step.number + 1)
 
     def _restart(self) -> None:
         """Begin the second phase: from the averaged weights, with an empty optimizer."""
         self.average.put()
         self.optimizer.optimizer.state.clear()
 
-    def _validates(self, last: bool) -> bool:
+    def _validates(self, last: bool, *, saves: bool = False) -> bool:
+        """Whether to validate after this step; a large checkpoint that is written is looked at."""
         if not self.config.validate_every or not len(self.stage.rows["val"]):
             return False
-        return last or _every(self.step, self.config.validate_every)
+        return last or _every(self.step, self.config.validate_every) or (saves and self.large)
+
+    def _is_best(self, validation: float, *, saves: bool) -> bool:
+        """Whether it is the best, and worth a checkpoint: a large one waits for its time."""
+        if self.config.tracker != "none":
+            self.accelerator.log({"validation": validation}, step=self.step)
+        better = self.best is None or validation < self.best[0]
+        if wanted := better and (saves or not self.large):
+            self.best = (validation, self.step)
+        return wanted
 
     @torch.no_grad()
     def _validate(self, module: nn.Module) -> float:
         """The averaged weights' loss on the same validation studies and noise every time."""
-        stage, world = self.stage, self.accelerator.num_processes
-        rows = len(stage.rows["val"])
-        batch = min(self.config.batch, rows) // world * world
-        count = max(1, min(self.config.validate_batches, rows // max(1, batch)))
-        if not batch:
+        total, parts = 0.0, self.feed.validation()
+        if not parts:
             return float("nan")
-        share = batch // world
-        first = self.accelerator.process_index * share
-        own = slice(first, first + share)
-        total = 0.0
-        with self.average.in_place(stage):
+        with self.average.in_place(self.stage):
             module.eval()
-            for k in range(count):
-                places = torch.arange(k * batch, (k + 1) * batch)[own]
-                data = to_device(stage.fetch(places, "val"), self.accelerator.device)
-                draw = Draw(
-                    0, k, batch, own.start, own.stop, self.accelerator.device, validation=True
+            for number, places in enumerate(parts):
+                batch, draw = self.feed.held_out(number, places)
+                total += mean_loss(self.accelerator, module(batch, draw, self.step - 1)) / len(
+                    parts
                 )
-                total += self._means(module(data, draw, self.step - 1))["loss"] / count
             module.train()
         return total
 
     def _save(self, *, best: bool) -> None:
-        parameters = {name: p.detach() for name, p in self.parameters.items()}
-        averaged, optimizer = self.average.whole(), self.optimizer.state_dict()
-        if self.sharded:  # gathered in every process, written by the first
-            parameters, optimizer = map(sharding.whole_state, (parameters, optimizer))
-        if not self.stage.folder.disk.writes:
+        writes = self.stage.folder.disk.writes
+        parameters: Any = {name: p.detach() for name, p in self.parameters.items()}
+        averaged, optimizer = self.average.whole(keep=writes), self.optimizer.state_dict()
+        if self.sharded:  # gathered by all processes, kept and written by the first
+            parameters = sharding.whole_state(parameters, keep=writes)
+            optimizer = sharding.whole_state(optimizer, keep=writes)
+        if not writes:
             return
         scaler = self.accelerator.scaler
         self.checkpoints.save(
@@ -289,11 +299,6 @@ class Engine:
             },
             best=best,
         )
-
-
-def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """The batch on ``device``."""
-    return {name: x.to(device, non_blocking=True) for name, x in batch.items()}
 
 
 def _shown(losses: dict[str, float], bar: Progress, batch: int) -> str:

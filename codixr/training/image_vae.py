@@ -13,7 +13,7 @@ from torch import Tensor
 from codixr.data.study import Split
 from codixr.modality import Modality
 from codixr.model.image_vae import ImageVAE
-from codixr.training.draw import Draw
+from codixr.training.draw import Randomness
 from codixr.training.folder import TrainingFolder
 from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import ImageVAETraining
@@ -63,7 +63,7 @@ class ImageVAEStage(Stage):
         """Both views, [B, 1, H, W]."""
         return {v: self.folder.studies(split).images(v, rows) for v in (F, L)}
 
-    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
         """The frontal views, then the lateral ones, in one batch."""
         side = self.folder.preset.latent_size
         shape = (self.vae.autoencoder.config.latent_channels, side, side)

@@ -19,7 +19,7 @@ from codixr.training.denoising import (
     every_subset,
     mix_conditions,
 )
-from codixr.training.draw import Draw
+from codixr.training.draw import Randomness
 from codixr.training.folder import TrainingFolder
 from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import DenoiserTraining
@@ -132,12 +132,12 @@ class LatentStage(Stage):
                 encoded[f"prompt-{m}"] = encoder.encode_text(*tokens)
         return encoded
 
-    def clean(self, batch: Batch, modality: Modality, draw: Draw) -> Tensor:
+    def clean(self, batch: Batch, modality: Modality, draw: Randomness) -> Tensor:
         """A draw from the posterior of the latent of ``modality``."""
         mean, std = batch[f"latent-{modality}"].unbind(1)
         return mean + self.spreads[modality] * std * draw.normal(mean.shape[1:])
 
-    def condition(self, batch: Batch, draw: Draw) -> Tensor:
+    def condition(self, batch: Batch, draw: Randomness) -> Tensor:
         """Condition tokens [B, K, D]."""
         c = self.conditions
         prompts = torch.stack([batch[f"prompt-{m}"] for m in c.given], 1)
@@ -173,7 +173,7 @@ class DenoiserStage(LatentStage):
         self.denoiser = folder.start(self.component_name, config)
         self.denoiser.environment.requires_grad_(False)
 
-    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
         """L_D."""
         batch = self.encoded(batch)
         condition = self.condition(batch, draw)

@@ -22,12 +22,21 @@ from codixr.training.recipes import contradiction
 from codixr.training.stage import Stage
 from codixr.training.stage_config import StageConfig
 from codixr.training.stages import build
+from codixr.training.stopping import Stop
 
 
 def run_stage(
-    folder: TrainingFolder, name: str, config: StageConfig, *, preview: bool = False
+    folder: TrainingFolder,
+    name: str,
+    config: StageConfig,
+    *,
+    preview: bool = False,
+    stop: Stop | None = None,
 ) -> None:
-    """Train one stage unless it is finished; writes its config, its weights and ``done.json``."""
+    """Train one stage unless it is finished; writes its config, its weights and ``done.json``.
+
+    Stopped when ``stop`` asks for it: the same call goes on.
+    """
     place = folder.stage_folder(name)
     if (done := folder.done(name)) is not None:
         _check_finished(folder, name, config, done)
@@ -52,7 +61,7 @@ def run_stage(
         if preview and folder.disk.writes:
             write_preview(stage, samples, step)
 
-    engine = Engine(stage, config, place, accelerator)
+    engine = Engine(stage, config, place, accelerator, stop)
     outcome = engine.run(look)
     if engine.sharded:
         stage = whole_stage(folder, name, config, engine.average.whole())

@@ -20,9 +20,9 @@ from codixr.model.tokenizer import decode, ends
 from codixr.training.alignment import AlignmentStage
 from codixr.training.denoising import mix_conditions
 from codixr.training.draw import Draw
-from codixr.training.engine import to_device
 from codixr.training.image_vae import ImageVAEStage
 from codixr.training.latent_diffusion import DenoiserStage
+from codixr.training.reading import to_device
 from codixr.training.report_vae import ReportVAEStage
 from codixr.training.stage import Stage
 

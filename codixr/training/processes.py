@@ -1,10 +1,15 @@
 """The processes that train together: how they join, and how they share a stage's batch."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from accelerate.utils import parse_flag_from_env
+from torch import nn
 
 from codixr.errors import InputError
 from codixr.training import sharding
@@ -34,7 +39,13 @@ def make_accelerator(config: StageConfig, logs: Path) -> Accelerator:
     # One process runs several stages, and each may have its own precision; Accelerate has no public
     # way to begin again.
     AcceleratorState._reset_state()
-    unused = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high" if config.tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = config.tf32
+    # ``without_gradient`` has found what is unused, and gradients lie in what is exchanged.
+    exchange = DistributedDataParallelKwargs(
+        find_unused_parameters=False, broadcast_buffers=False, gradient_as_bucket_view=True
+    )
     shards = sharding.plugin(config.precision)
     tracker = None if config.tracker == "none" else config.tracker
     if tracker is not None:
@@ -45,7 +56,7 @@ def make_accelerator(config: StageConfig, logs: Path) -> Accelerator:
             log_with=tracker,
             project_dir=logs,
             fsdp_plugin=shards,
-            kwargs_handlers=[unused],
+            kwargs_handlers=[exchange],
         )
     except (ValueError, ImportError, RuntimeError) as error:
         raise InputError(f"precision {config.precision}, tracker {tracker}: {error}") from None
@@ -67,3 +78,33 @@ def shares(name: str, config: StageConfig, processes: int) -> tuple[int, int]:
             f"--set {name}.batch={-(-batch // parts) * parts}"
         )
     return batch // processes, batch // parts
+
+
+@contextmanager
+def without_gradient(
+    stage: nn.Module, accelerator: Accelerator, sample: Callable[[], tuple[Any, Any]]
+) -> Iterator[None]:
+    """Within it, the parameters that a ``sample`` (batch and draw) gives no gradient need none.
+
+    DDP, built within, leaves them out, and need not look for them at every step. Among them are Q
+    and K of an attention to one token, whose softmax is 1. Nothing is asked where there is no DDP.
+    """
+    if accelerator.num_processes == 1 or sharding.is_sharded(accelerator):
+        yield
+        return
+    stage.to(accelerator.device)
+    batch, draw = sample()
+    wanted = [p for p in stage.parameters() if p.requires_grad]
+    with accelerator.autocast():
+        loss = stage(batch, draw, 0)["loss"]
+    loss.backward()
+    unused = [p for p in wanted if p.grad is None]
+    for p in wanted:
+        p.grad = None
+    for p in unused:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in unused:
+            p.requires_grad_(True)

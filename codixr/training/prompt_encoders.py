@@ -11,7 +11,7 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model.familiarity import Familiarity
 from codixr.training import contrastive
-from codixr.training.draw import Draw
+from codixr.training.draw import Randomness
 from codixr.training.folder import TrainingFolder
 from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import PromptTraining
@@ -62,7 +62,7 @@ class PromptStage(Stage):
             batch["labels"] = self.labels[split][rows]
         return batch | {"ids": ids[rows], "mask": mask[rows]}
 
-    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
         """CL of the pairs; in training, of pictures with noise and shifts."""
         views = [batch[v] for v in (F, L)]
         if self.training and (self.config.noise or self.config.shift):

@@ -20,7 +20,7 @@ from codixr.modality import Modality
 from codixr.model import components, presets
 from codixr.model.tokenizer import Tokenizers, encode, load_tokenizers, piece_tokenizer
 from codixr.training.cache import frozen_table, hash_weights
-from codixr.training.draw import Draw
+from codixr.training.draw import Randomness
 from codixr.training.folder import TrainingFolder
 from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import WordingTraining
@@ -132,7 +132,7 @@ class WordingStage(Stage):
             places.append(own + number)
         return texts, torch.from_numpy(np.asarray(self.targets[split][places]))
 
-    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
         """Squared distance to the teacher's vectors; that of the empty text stays, too."""
         split: Split = "val" if bool(batch["val"].any()) else "train"
         seeds = draw.integers(2**31 - 1).tolist()

@@ -13,7 +13,7 @@ from torch import Tensor
 from codixr.data.study import Split
 from codixr.modality import Modality
 from codixr.model.report_vae import ReportVAE
-from codixr.training.draw import Draw
+from codixr.training.draw import Randomness
 from codixr.training.folder import TrainingFolder
 from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import ReportVAETraining
@@ -23,7 +23,7 @@ def report_vae_loss(
     vae: ReportVAE,
     encoder: tuple[Tensor, Tensor],
     decoder: tuple[Tensor, Tensor],
-    draw: Draw,
+    draw: Randomness,
     *,
     beta: float,
     word_drop: float,
@@ -85,7 +85,7 @@ class ReportVAEStage(Stage):
         (ids, mask), (wanted, real) = self.tokens[split]
         return {"ids": ids[rows], "mask": mask[rows], "wanted": wanted[rows], "real": real[rows]}
 
-    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
         """Cross-entropy and KL at the step's beta; at the final beta in validation."""
         c = self.config
         phase, at, steps = c.phase(step)

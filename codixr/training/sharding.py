@@ -113,14 +113,18 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if _is_shard(tensor) else tensor  # type: ignore[attr-defined]
 
 
-def whole_state(state: Any) -> Any:
-    """A nested state with whole tensors, those that were shards on the CPU."""
+def whole_state(state: Any, *, keep: bool = True) -> Any:
+    """A nested state with whole tensors, those that were shards on the CPU.
+
+    Every process must ask; one that doesn't ``keep`` lets each shard go as soon as it is gathered.
+    """
     if isinstance(state, dict):
-        return {key: whole_state(value) for key, value in state.items()}
+        return {key: whole_state(value, keep=keep) for key, value in state.items()}
     if isinstance(state, list):
-        return [whole_state(value) for value in state]
+        return [whole_state(value, keep=keep) for value in state]
     if isinstance(state, Tensor) and _is_shard(state):
-        return whole(state).cpu()
+        gathered = whole(state)
+        return gathered.cpu() if keep else None
     return state
 
 

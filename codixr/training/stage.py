@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from codixr.data.study import Split
 from codixr.modality import Modality
-from codixr.training.draw import Draw
+from codixr.training.draw import Randomness
 from codixr.training.folder import TrainingFolder
 
 Batch = dict[str, Tensor]
@@ -51,7 +51,7 @@ class Stage(nn.Module, ABC):
         """The batch of a split's rows."""
 
     @abstractmethod
-    def forward(self, batch: Batch, draw: Draw, step: int) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
         """Losses by name; "loss" is trained."""
 
     @abstractmethod

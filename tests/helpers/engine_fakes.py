@@ -20,6 +20,7 @@ from codixr.training.processes import make_accelerator
 from codixr.training.prompt_encoders import PromptStage
 from codixr.training.stage import Stage
 from codixr.training.stage_config import PromptTraining, StageConfig
+from codixr.training.watch import Step
 
 STUDIES = 40
 
@@ -126,15 +127,20 @@ def train(stage: LineStage, folder: Path, accelerator: Accelerator | None = None
 
 def curve(stage: Stage, folder: Path) -> list[float]:
     """The loss of every step."""
-    losses: list[float] = []
     engine = Engine(stage, stage.config, folder, make_accelerator(stage.config, folder))
-    step = engine._train_step
-
-    def noted(module: nn.Module) -> dict[str, float]:
-        found = step(module)
-        losses.append(found["loss"])
-        return found
-
-    engine._train_step = noted  # type: ignore[method-assign]
+    losses = noted(engine)
     engine.run()
+    return losses
+
+
+def noted(engine: Engine) -> list[float]:
+    """A list that gets the loss of every step of ``engine``."""
+    losses: list[float] = []
+    seen = engine._seen
+
+    def note(step: Step) -> None:
+        seen(step)
+        losses.append(step.losses["loss"])
+
+    engine._seen = note  # type: ignore[method-assign]
     return losses

@@ -10,7 +10,7 @@ from codixr.errors import InputError
 from codixr.training import sharding
 from codixr.training.engine import Engine
 from codixr.training.processes import make_accelerator
-from helpers.engine_fakes import LineStage, config, curve, train
+from helpers.engine_fakes import LineStage, config, curve, noted, train
 from helpers.processes import FSDP, in_two
 
 
@@ -23,19 +23,6 @@ def sharded(folder: Path) -> Any:
     total = sum(p.numel() for p in stage.parameters())
     weights = {name: x.tolist() for name, x in engine.average.whole().items()}
     return own, total, losses, weights
-
-
-def noted(engine: Engine) -> list[float]:
-    losses: list[float] = []
-    step = engine._train_step
-
-    def note(module: torch.nn.Module) -> dict[str, float]:
-        found = step(module)
-        losses.append(found["loss"])
-        return found
-
-    engine._train_step = note  # type: ignore[method-assign]
-    return losses
 
 
 @pytest.mark.slow
