@@ -15,7 +15,7 @@ from codixr.errors import InputError
 from codixr.model import components, dtypes
 from codixr.model.card import write_card
 from codixr.model.dtypes import Dtype
-from codixr.model.hub import download
+from codixr.hub import download
 from codixr.model.layout import SHARD_BYTES
 from codixr.model.official import components as official
 from codixr.model.presets import Preset, TokenizerConfig

@@ -152,7 +152,7 @@ def place_of(text: str, option: str) -> str:
     match = _HUB.fullmatch(text)
     if match is None or text.startswith((".", "/")):
         raise InputError(f"{option} {text}: no such file or folder")
-    from codixr.model.hub import download
+    from codixr.hub import download
 
     place = download(match[1], match[2])
     return str(place / match[3] if match[3] else place)
