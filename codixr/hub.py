@@ -1,18 +1,35 @@
 """Snapshots from the Hugging Face hub."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from codixr.errors import InputError
 
+NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?:@([\w./-]+))?")
+"""``ORG/NAME``, or ``ORG/NAME@REVISION``."""
+PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.md")
+"""Weights, configurations and vocabularies; no pickles, and no code."""
 
-def download(name: str, revision: str | None) -> Path:
-    """A hub's snapshot: weights, configs and vocabularies; InputError where it does not answer."""
+
+def named(source: str | Path) -> tuple[str, str | None] | None:
+    """(``ORG/NAME``, revision) where a source is one of the hub's; None where it is a path.
+
+    What begins with a folder that is here is a path: a misspelt one is never asked of a network.
+    """
+    found = NAME.fullmatch(str(source))
+    if found is None or Path(Path(source).parts[0]).exists():
+        return None
+    return found[1], found[2]
+
+
+def download(name: str, revision: str | None, patterns: Sequence[str] = PATTERNS) -> Path:
+    """A hub's snapshot of these files; InputError where it does not answer."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    patterns = ["*.json", "*.safetensors", "*.txt", "*.md"]
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         pinned = f" --revision {revision}" if revision else ""
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -21,3 +38,8 @@ def download(name: str, revision: str | None) -> Path:
             f"offline, run `hf download {name}{pinned} --local-dir DIR` on a machine that is "
             "online, and give that folder"
         ) from None
+
+
+def snapshot_revision(folder: Path) -> str | None:
+    """The commit of a snapshot's folder in the hub's cache; None for another folder."""
+    return folder.name if re.fullmatch(r"[0-9a-f]{40}", folder.name) else None

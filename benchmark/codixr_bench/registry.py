@@ -8,6 +8,7 @@ Nothing registers itself by being imported. Other packages add theirs with the e
 import difflib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -108,12 +109,20 @@ def load_object(spec: str, what: str) -> Any:
     return found
 
 
-def load_model(spec: str) -> "GenerativeModel":
+def load_model(
+    spec: str, arguments: Mapping[str, Any] | None = None, called: str | None = None
+) -> "GenerativeModel":
     """A model from ``name``, ``name:PATH`` (a checkpoint), or ``package.module:Class``.
 
-    Raises InputError for an unknown name (did you mean …?), a class that isn't one, and what the
-    model finds wrong with its checkpoint.
+    Args:
+        spec: which.
+        arguments: for the model's class, by name; they stand among its settings.
+        called: what results call it, in place of its own name.
+
+    Raises InputError for an unknown name (did you mean …?), a class that isn't one, an argument
+    that it does not take, and what the model finds wrong with its checkpoint.
     """
+    given = dict(arguments or {})
     more = " (or write package.module:Class; see `codixr-bench models`)"
     name, colon, rest = spec.partition(":")
     known = names("models")
@@ -124,10 +133,12 @@ def load_model(spec: str) -> "GenerativeModel":
             raise InputError(f"model '{spec}': the path after ':' is missing")
         if colon and not _takes_checkpoint(build):
             raise InputError(f"model '{name}' has no checkpoint: write --model {name}")
-        model = build(Path(rest)) if colon else build()
+        _check_arguments(build, given, spec)
+        model = build(Path(rest), **given) if colon else build(**given)
     elif colon and _can_be_imported(name):
         build = load_object(spec, "model")
-        model = _build(build, spec) if callable(build) else build
+        _check_arguments(build, given, spec)
+        model = _build(build, spec, given) if callable(build) else build
     elif colon and not difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5):
         raise InputError(
             f"model '{spec}': no module named '{name}' here or installed, and no "
@@ -143,6 +154,7 @@ def load_model(spec: str) -> "GenerativeModel":
             f"model '{spec}' is not a GenerativeModel: it lacks {', '.join(missing)} "
             "(see codixr_bench/model.py)"
         )
+    _describe(model, given, called)
     loaded: GenerativeModel = model
     return loaded
 
@@ -206,9 +218,34 @@ def family_warnings(scores: "Sequence[Score]") -> "list[ResultWarning]":
     return [one for family, mine in by_family.items() for one in family.warnings(mine)]
 
 
-def _build(build: Any, spec: str) -> Any:
+def _check_arguments(build: Any, given: Mapping[str, Any], spec: str) -> None:
+    """InputError for an argument that the model's class does not take by name."""
+    if not given:
+        return
+    if not callable(build):
+        raise InputError(f"model '{spec}' is an object: it takes no --model-arg")
+    takes = inspect.signature(build).parameters.values()
+    if any(one.kind is one.VAR_KEYWORD for one in takes):
+        return
+    known = [one.name for one in takes if one.kind is not one.POSITIONAL_ONLY]
+    known = [name for name in known if name != "checkpoint"]
+    for name in given:
+        if name not in known:
+            raise unknown("argument", name, known or ("none",), where=f" of model '{spec}'")
+
+
+def _describe(model: Any, given: Mapping[str, Any], called: str | None) -> None:
+    """Settings that hold the arguments, and the name that was asked for."""
+    settings = dict(getattr(model, "settings", None) or {})
+    if missing := {name: value for name, value in given.items() if name not in settings}:
+        model.settings = settings | missing
+    if called is not None:
+        model.name = called
+
+
+def _build(build: Any, spec: str, given: Mapping[str, Any]) -> Any:
     try:
-        return build()
+        return build(**given)
     except TypeError as error:
         raise InputError(f"model '{spec}' cannot be built without arguments: {error}") from error
 

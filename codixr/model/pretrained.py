@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from codixr import hub
 from codixr.errors import InputError
 from codixr.model import components, dtypes
 from codixr.model.card import write_card
 from codixr.model.dtypes import Dtype
-from codixr.hub import download
 from codixr.model.layout import SHARD_BYTES
 from codixr.model.official import components as official
 from codixr.model.presets import Preset, TokenizerConfig
@@ -26,7 +26,6 @@ from codixr.model.tokenizer import Tokenizers, load_tokenizers, save_tokenizers
 EMBEDDED = Path(__file__).resolve().parent.parent / "assets" / "tiny"
 """The checkpoint in the package: trained on simulated X-rays only."""
 SCHEDULER = "scheduler"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 def load(
@@ -179,11 +178,12 @@ def find(source: str | Path | None, revision: str | None = None) -> Path:
     if source is None:
         return EMBEDDED
     path = Path(source)
-    if path.exists() or not (isinstance(source, str) and _HUB_ID.fullmatch(source)):
+    named = hub.named(source)
+    if named is None:
         if path.is_file():
             raise InputError(f"{path} is a file; give the folder that holds {components.INDEX}")
         return path
-    return download(source, revision)
+    return hub.download(named[0], revision or named[1])
 
 
 def shard_bytes(size: int | str) -> int:

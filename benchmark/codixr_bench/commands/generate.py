@@ -12,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``generate``."""
     options.add_task(parser, required=True)
     options.add_model(parser)
+    options.add_name(parser)
     options.add_data(parser)
     options.add_generation(parser)
     options.add_out(parser)

@@ -1,6 +1,8 @@
 """Options that several commands have: each group in one function, with one wording."""
 
 import argparse
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +35,53 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="a name of `codixr-bench models`, name:CHECKPOINT, or package.module:Class",
     )
+    parser.add_argument(
+        "--model-arg",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an argument of the model's class, e.g. steps=50; a number, true, false or text; "
+        "repeatable, and among the result's settings",
+    )
+
+
+def add_name(parser: argparse.ArgumentParser) -> None:
+    """``--name``."""
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="what results and folders call the model, e.g. two checkpoints of one kind",
+    )
+
+
+def model_arguments(given: Sequence[str]) -> dict[str, str | int | float | bool | None]:
+    """``--model-arg KEY=VALUE``: VALUE as JSON where it is one value of it, else as text."""
+    found: dict[str, str | int | float | bool | None] = {}
+    for one in given:
+        key, separator, value = one.partition("=")
+        if not separator or not key.isidentifier():
+            raise InputError(f"--model-arg '{one}': write KEY=VALUE, e.g. steps=50")
+        if key in found:
+            raise InputError(f"--model-arg: '{key}' is given twice")
+        found[key] = _plain(value)
+    return found
+
+
+def _plain(text: str) -> str | int | float | bool | None:
+    try:
+        value = json.loads(text, parse_constant=lambda name: name)
+    except ValueError:
+        return text
+    return value if isinstance(value, (str, int, float, bool, type(None))) else text
+
+
+def checked_name(given: str | None) -> str | None:
+    """``--name``; InputError for one that no folder or table could have."""
+    if given is not None and not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,59}", given, re.ASCII):
+        raise InputError(
+            f"--name '{given}': letters, digits and _ . + -, at most 60, a letter or digit first"
+        )
+    return given
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -162,6 +211,8 @@ def run_options(parsed: argparse.Namespace) -> "RunOptions":
         overwrite=given.get("overwrite", usual.overwrite),
         show_content=given.get("show_content", usual.show_content),
         labeler=_labeler(given.get("labeler"), given.get("labeler_home")),
+        model_arguments=tuple(model_arguments(given.get("model_arg", ())).items()),
+        model_name=checked_name(given.get("name")),
         weights=tuple(weights_by_name(given.get("weights", ())).items()),
         allow_unpinned=given.get("allow_unpinned", usual.allow_unpinned),
         cross_check=given.get("cross_check", usual.cross_check),

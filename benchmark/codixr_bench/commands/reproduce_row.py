@@ -10,7 +10,7 @@ from codixr import messages
 from codixr.arguments import add_json, at_least, positive
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
-from codixr_bench.commands.options import add_model
+from codixr_bench.commands.options import add_model, model_arguments
 from codixr_bench.comparing.reproduction import EQUAL_SHARE, Compared, Reproduction, digest
 from codixr_bench.result import Result, load_results
 from codixr_bench.result_files import parse, read_bytes, read_strict, result_file
@@ -52,7 +52,7 @@ def main(parsed: argparse.Namespace) -> int:
     file = result_file(parsed.file)
     results = _chosen(load_results(file), parsed.task)
     beside = {r.task: statistics_beside(file, Task.parse(r.task)) for r in results}
-    model = load_model(parsed.model)
+    model = load_model(parsed.model, model_arguments(parsed.model_arg))
     choice = secrets.randbelow(1 << 32) if parsed.choice is None else parsed.choice
     messages.note(PROGRAM, f"the studies are those of --choice {choice}")
     records, is_equal = [], True

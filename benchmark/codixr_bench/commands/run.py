@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``run``."""
     options.add_task(parser, required=True)
     options.add_model(parser)
+    options.add_name(parser)
     options.add_data(parser)
     options.add_generation(parser)
     options.add_scoring(parser)
@@ -60,7 +61,10 @@ def main(parsed: argparse.Namespace) -> int:
     if (folder := folder_of(parsed.model)) is not None:
         if parsed.dry_run:
             raise InputError(f"--dry-run: the samples in '{folder}' are made already")
-        return score.main(argparse.Namespace(**{**vars(parsed), "samples": folder, "model": None}))
+        if parsed.model_arg:
+            raise InputError("--model-arg is of a model that is called, and samples are not")
+        changed = {"samples": folder, "model": options.checked_name(parsed.name)}
+        return score.main(argparse.Namespace(**{**vars(parsed), **changed}))
     processes = current_processes()
     request = open_request(
         parsed.task, parsed.track, parsed.model, options.run_options(parsed), processes

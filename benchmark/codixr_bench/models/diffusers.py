@@ -1,4 +1,4 @@
-"""Any diffusers pipeline on this disk: ``--model diffusers:FOLDER``.
+"""Any diffusers pipeline: ``--model diffusers:FOLDER``, or ``diffusers:ORG/NAME[@REVISION]``.
 
 Text-to-image pipelines make F or L from T; those that take an ``image`` make it from the other view
 as well. The report is the prompt, as it is (a text encoder cuts it at its own limit); where a task
@@ -23,7 +23,6 @@ from codixr_bench.model import Conditions, Content, Sample
 from codixr_bench.models.local_folder import (
     find_folder,
     folder_sha256,
-    name_of,
     read_json,
     refuse_code,
 )
@@ -45,7 +44,7 @@ class DiffusersModel:
     image, and one that needs more than these two (a mask, a class).
     """
 
-    summary = "a diffusers pipeline's folder: diffusers:FOLDER"
+    summary = "a diffusers pipeline's folder, or its name on the hub: diffusers:FOLDER"
 
     def __init__(
         self,
@@ -54,7 +53,8 @@ class DiffusersModel:
         steps: int | None = None,
         guidance: float | None = None,
     ) -> None:
-        folder = find_folder("diffusers", checkpoint, INDEX, "my_pipeline")
+        found = find_folder("diffusers", checkpoint, INDEX, "my_pipeline")
+        folder = found.path
         kind = read_json(folder / INDEX).get("_class_name")
         if kind == "CoDiXRPipeline":
             raise InputError(f"'{folder}' is a checkpoint of codixr: write --model codixr:{folder}")
@@ -62,11 +62,14 @@ class DiffusersModel:
         self._takes = _parameters(self.pipeline, folder)
         self._needs_image = _needs_image(self.pipeline, self._takes)
         self._device = self.pipeline.device
-        self.name = name_of(folder)
+        self.name = found.name
         self.checkpoint_sha256 = folder_sha256(folder)
         self.version = self.checkpoint_sha256[:8]
         self._side: int | None = None
-        self.settings: dict[str, Setting] = {"pipeline": type(self.pipeline).__name__}
+        self.settings: dict[str, Setting] = {
+            "pipeline": type(self.pipeline).__name__,
+            **found.source,
+        }
         for name, value in (("num_inference_steps", steps), ("guidance_scale", guidance)):
             if name in self._takes:
                 default = self._takes[name].default

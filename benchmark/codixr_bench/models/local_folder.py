@@ -1,33 +1,56 @@
-"""A model's folder on this disk: found, read as JSON, told apart by its content."""
+"""A model's folder on this disk or the hub: found, read as JSON, told apart by its content."""
 
 import hashlib
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codixr import hub
 from codixr.errors import InputError
 
 _BLOCK = 1 << 20
 
 
-def find_folder(kind: str, folder: Path | None, index: str, example: str) -> Path:
-    """The folder of ``kind:FOLDER``, which has to hold ``index``.
+FROM_HUB = (*hub.PATTERNS, "*.model", "*.jinja")
+"""What a model's folder on the hub gives: no pickles, and no code."""
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model's folder, and what it is called."""
+
+    path: Path
+    name: str
+    """As a model's: letters, digits and ``_ . + -``."""
+    source: dict[str, str]
+    """For the settings: ``hub`` and ``revision`` of one from the hub; else empty."""
+
+
+def find_folder(kind: str, given: Path | None, index: str, example: str) -> ModelFolder:
+    """The folder of ``kind:FOLDER`` or ``kind:ORG/NAME[@REVISION]``, which has to hold ``index``.
 
     Raises InputError where the folder is not given, not there, or holds no such file.
     """
-    if folder is None:
+    if given is None:
         raise InputError(f"model '{kind}' needs a folder: write --model {kind}:{example}")
-    if not folder.is_dir():
-        raise InputError(
-            f"model '{kind}:{folder}': no such folder; models are read from this disk, "
-            "nothing is downloaded"
-        )
+    folder, name, source = given, given.resolve().name, {}
+    if not given.is_dir():
+        named = hub.named(given)
+        if named is None:
+            raise InputError(
+                f"model '{kind}:{given}': no such folder; write a folder of this disk, or "
+                "ORG/NAME of the Hugging Face hub"
+            )
+        folder = hub.download(*named, FROM_HUB)
+        name = named[0].partition("/")[2]
+        source = {"hub": named[0], "revision": hub.snapshot_revision(folder) or "unknown"}
     if not (folder / index).is_file():
         raise InputError(
-            f"model '{kind}:{folder}': it has no '{index}', which every {kind} folder has"
+            f"model '{kind}:{given}': it has no '{index}', which every {kind} folder has"
         )
-    return folder
+    return ModelFolder(folder, name_of(name), source)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -86,7 +109,7 @@ def folder_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def name_of(folder: Path) -> str:
-    """The folder's name as a model's: letters, digits and ``_ . + -``."""
-    name = "".join(c if c.isalnum() or c in "_.+-" else "-" for c in folder.resolve().name)
+def name_of(given: str) -> str:
+    """A folder's name as a model's: letters, digits and ``_ . + -``."""
+    name = "".join(c if c.isalnum() or c in "_.+-" else "-" for c in given)
     return name.lstrip("_.+-")[:60] or "model"

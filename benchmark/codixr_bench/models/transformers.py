@@ -1,4 +1,4 @@
-"""Any image-to-text model of transformers on this disk: ``--model transformers:FOLDER``.
+"""Any image-to-text model of transformers: ``--model transformers:FOLDER``, or of the hub.
 
 Vision encoder-decoders, BLIP, GIT and whatever else ``AutoModelForImageTextToText`` reads from a
 picture alone: F→T and L→T. The decoding is the folder's own ``generation_config``; where that says
@@ -17,7 +17,6 @@ from codixr_bench.models.diffusers import as_rgb
 from codixr_bench.models.local_folder import (
     find_folder,
     folder_sha256,
-    name_of,
     read_json,
     refuse_code,
 )
@@ -40,10 +39,11 @@ class TransformersModel:
     needs a prompt, hence a class of its own.
     """
 
-    summary = "an image-to-text model's folder: transformers:FOLDER"
+    summary = "an image-to-text model's folder, or its name on the hub: transformers:FOLDER"
 
     def __init__(self, checkpoint: Path | None = None, *, new_tokens: int | None = None) -> None:
-        folder = find_folder("transformers", checkpoint, CONFIG, "my_model")
+        found = find_folder("transformers", checkpoint, CONFIG, "my_model")
+        folder = found.path
         refuse_code("transformers", folder, ())
         self.model = _load_model(folder)
         self._image_processor, self._tokenizer = _load_processors(folder)
@@ -54,7 +54,7 @@ class TransformersModel:
             limit = NEW_TOKENS
         self._limit = {} if limit is None else {"max_new_tokens": int(limit)}
         self.uses_seeds = bool(generation.do_sample)
-        self.name = name_of(folder)
+        self.name = found.name
         self.checkpoint_sha256 = folder_sha256(folder)
         self.version = self.checkpoint_sha256[:8]
         self.settings: dict[str, Setting] = {
@@ -62,6 +62,7 @@ class TransformersModel:
             "sampling": self.uses_seeds,
             "beams": int(generation.num_beams or 1),
             **self._limit,
+            **found.source,
         }
 
     def supports(self, task: Task) -> bool:

@@ -30,6 +30,10 @@ class RunOptions:
     show_content: bool = False
     labeler: tuple[str | None, Path | None] = (None, None)
     """What reads reports for label F1 instead of the track's labeler, and where it is installed."""
+    model_arguments: tuple[tuple[str, str | int | float | bool | None], ...] = ()
+    """For the model's class, by name."""
+    model_name: str | None = None
+    """What results call the model, in place of its own name."""
     weights: tuple[tuple[str, Path], ...] = ()
     """Files to use as the weights of published backbones, by their names."""
     allow_unpinned: bool = False

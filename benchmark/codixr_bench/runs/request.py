@@ -66,7 +66,9 @@ def open_request(
     if not possible:
         raise faults[0]
     track.dataset(options.split, options.limit, options.data_dir)
-    model = load_model(model_spec) if isinstance(model_spec, str) else model_spec
+    model = model_spec
+    if isinstance(model, str):
+        model = load_model(model, dict(options.model_arguments), options.model_name)
     possible = [task for task in possible if runs(task, model)]
     if not possible:
         raise faults[-1]
