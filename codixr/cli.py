@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from codixr import __version__, messages
 from codixr.commands import convert, generate, info, init, prepare, train
+from codixr.completion import HELP, SHELLS, print_and_exit
 from codixr.errors import InputError
 
 COMMANDS: dict[str, ModuleType] = {
@@ -28,7 +29,11 @@ COMMANDS: dict[str, ModuleType] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 fine, 2 bad input, 130 interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser(given).parse_args(given)
+    try:
+        options = _parser(given).parse_args(given)
+    except BrokenPipeError:  # `codixr --help | head`: nobody reads on
+        sys.stderr.close()
+        return 0
     try:
         code: int = COMMANDS[options.command].run(options)
         return code
@@ -82,6 +87,12 @@ def _parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
     )
     parser.given = given
     parser.add_argument("--version", action="version", version=f"codixr {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        action=print_and_exit(_parser),
+        choices=SHELLS,
+        help=HELP,
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS.values():
         command.add_parser(commands)

@@ -18,9 +18,10 @@ from typing import NoReturn, Protocol
 
 from codixr import messages
 from codixr.atomic import is_disk_full, no_space
+from codixr.completion import HELP, SHELLS, completion
 from codixr.errors import InputError
 from codixr_bench.commands.redirection import recover, undo
-from codixr_bench.registry import unknown
+from codixr_bench.registry import names, unknown
 from codixr_bench.runs.crash import ModelError
 from codixr_bench.runs.supervision import Interrupted, supervised
 
@@ -239,19 +240,48 @@ def _without_command(arguments: Sequence[str]) -> int:
     listed = "\n".join(f"  {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items())
     parser = Parser(
         prog=PROGRAM,
-        usage=f"{PROGRAM} [-h] [--version] COMMAND ...",
+        usage=f"{PROGRAM} [-h] [--version] [--print-completion SHELL] COMMAND ...",
         description="Evaluate any-to-any generation of chest X-rays and reports (CoDi_XR).",
         epilog=f"commands (each with a --help of its own):\n{listed}\n\n{_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    if not parser.parse_args(arguments).version:
+    parser.add_argument("--print-completion", choices=SHELLS, help=HELP)
+    parsed = parser.parse_args(arguments)
+    if parsed.print_completion is not None:
+        print(completion(_whole_parser(), parsed.print_completion, _names()))
+        return 0
+    if not parsed.version:
         raise InputError(f"no command: {' · '.join(COMMANDS)}")
     from importlib.metadata import version
 
     print(f"{PROGRAM} {version('codixr')}")
     return 0
+
+
+def _whole_parser() -> argparse.ArgumentParser:
+    """All commands in one parser: what a shell completes by. Imports every command's module."""
+    parser = Parser(prog=PROGRAM, allow_abbrev=False)
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.add_argument("--print-completion", choices=SHELLS, help=HELP)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    for name, (_, what) in COMMANDS.items():
+        load(name).add_arguments(commands.add_parser(name, help=what, allow_abbrev=False))
+    return parser
+
+
+def _names() -> dict[str, list[str]]:
+    """What stands behind an option: names that this installation knows."""
+    from codixr_bench.task import GROUPS
+
+    tasks = [task.name for task in GROUPS["all"]]
+    return {
+        "--model": names("models"),
+        "--track": names("tracks"),
+        "--task": [*GROUPS, *tasks],
+        "--split": ["train", "val", "test"],
+    }
 
 
 if __name__ == "__main__":

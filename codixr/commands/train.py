@@ -33,6 +33,9 @@ that has KEY; --set STAGE.KEY=VALUE changes one. The numbers a stage used stand 
 OUT/stages/STAGE/config.json.
 """
 
+FEW = 0.1
+"""Share of the recipe's steps below which a stage has learned next to nothing."""
+
 _LATER = 30.0
 """Seconds that the other processes leave the first to report an error: it may be slower."""
 
@@ -197,6 +200,21 @@ def _run_stages(
     return made
 
 
+def few_steps(request: Request) -> list[str]:
+    """A line a stage that is asked for far fewer steps than its recipe has."""
+    from codixr.training import recipes
+
+    usual, lines = recipes.recipe(request.preset), []
+    for name, config in _configs(request)[0].items():
+        of = usual[name].steps
+        if config.steps is not None and of is not None and config.steps < FEW * of:
+            lines.append(
+                f"{name}: {config.steps:,} of the recipe's {of:,} steps: enough to see that it "
+                "runs; what the checkpoint makes is noise"
+            )
+    return lines
+
+
 def memory_plans(request: Request) -> "list[MemoryPlan]":
     """What the request's stages need on each GPU; nothing is trained or read."""
     from codixr.model import presets
@@ -332,6 +350,9 @@ def run(options: argparse.Namespace) -> int:
     from codixr.training.stopping import Stopped
 
     rank = os.environ.get("RANK", "0")
+    if rank == "0":
+        for line in few_steps(request):
+            messages.note("codixr train", line)
     try:
         made = train(request)
     except Stopped as stopped:
