@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from codixr.errors import InputError
 from codixr.model import components, dtypes
 from codixr.model.card import write_card
 from codixr.model.dtypes import Dtype
+from codixr.model.index import SCHEDULER, save_index
 from codixr.model.layout import SHARD_BYTES
 from codixr.model.official import components as official
 from codixr.model.presets import Preset, TokenizerConfig
@@ -25,7 +26,6 @@ from codixr.model.tokenizer import Tokenizers, load_tokenizers, save_tokenizers
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "assets" / "tiny"
 """The checkpoint in the package: trained on simulated X-rays only."""
-SCHEDULER = "scheduler"
 
 
 def load(
@@ -83,31 +83,6 @@ def load_scheduler(preset: Preset, folder: Path) -> Any:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{config} cannot be read ({error}); copy the folder again") from None
     return check_scheduler(preset.diffusion, type(kind).from_config(plain))
-
-
-def save_index(preset: Preset, tokenizers: Tokenizers, folder: Path, scheduler: Any = None) -> None:
-    """Write the scheduler, None for the preset's, and last of all the index, diffusers' parts too.
-
-    OSError where it cannot be written.
-    """
-    scheduler = scheduler or make_scheduler(preset.diffusion, preset.diffusion.steps)
-    scheduler.save_pretrained(folder / SCHEDULER)
-    components.save_preset(preset, folder, index_parts(tokenizers, scheduler))
-
-
-def index_parts(tokenizers: Tokenizers, scheduler: Any) -> dict[str, Sequence[str | None]]:
-    """Each component's library and class, as the index of a diffusers' pipeline names them."""
-    from codixr.model import library
-
-    parts: dict[str, Sequence[str | None]] = {
-        name: (library.MODULE, kind) for name, kind in library.NAMES.items()
-    }
-    for name in ("prompt", "report_encoder", "report_decoder"):
-        own = getattr(tokenizers, name)
-        again = name != "prompt" and own is tokenizers.prompt
-        entry = (None, None) if again else ("transformers", type(own).__name__)
-        parts["tokenizer" if name == "prompt" else f"{name}_tokenizer"] = entry
-    return parts | {"scheduler": ("diffusers", type(scheduler).__name__)}
 
 
 def _named_as_parts(tokenizers: Tokenizers, config: TokenizerConfig) -> TokenizerConfig:

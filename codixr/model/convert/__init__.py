@@ -16,8 +16,8 @@ from codixr.model import components, layout
 from codixr.model.card import write_card
 from codixr.model.convert.names import component_names, source_name
 from codixr.model.convert.source import UNETS, Kind, Source, read
+from codixr.model.index import save_index
 from codixr.model.presets import Preset, paper
-from codixr.model.pretrained import save_index
 from codixr.model.tokenizer import Tokenizers, load_other, save_tokenizers, with_ends
 
 RECORD = "conversion.json"

@@ -16,10 +16,10 @@ from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr.model import components
 from codixr.model.card import write_card
+from codixr.model.index import save_index
 from codixr.model.official import components as official
 from codixr.model.official.reports import is_gpt2, report_vae_config
 from codixr.model.presets import ImageVAEConfig, Preset, named, paper
-from codixr.model.pretrained import save_index
 from codixr.model.tokenizer import Tokenizers, load_other, save_tokenizers, with_ends
 
 RECORD = "start.json"
