@@ -278,7 +278,15 @@ def _label(parsed: argparse.Namespace) -> int:
             if counts.reports % 500 == 0:
                 bar.advance(500)
         _finish(counts.reports, cutter)
+        writer.begin()
     counts.tell(labeler)
+    if with_text and parsed.text is None:
+        column = "--id names it by a column and " if reports.has_columns else ""
+        messages.note(
+            _PROGRAM,
+            f"each row holds its report's text, as the original's output does; {column}--no-text "
+            "names it by its number",
+        )
     if parsed.json:
         kinds = {"reports": counts.reports, "empty": counts.empty, "missing": counts.missing}
         kinds |= {"not_like_a_report": counts.other}
@@ -294,7 +302,8 @@ def _finish(count: int, cutter: SectionCutter | None) -> None:
         if without := cutter.counts.without:
             done = "left out" if cutter.required else "read whole, as the original does"
             names = ", ".join(cutter.wanted)
-            messages.note(_PROGRAM, f"{without:,} reports have no section {names}: {done}")
+            have = "report has" if without == 1 else "reports have"
+            messages.note(_PROGRAM, f"{without:,} {have} no section {names}: {done}")
     if not count and (cutter is None or not cutter.counts.reports):
         raise InputError("there is a header, and no report under it")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from codixr.errors import InputError
 from codixr_bench.labeler.tables import Named
-from codixr_bench.labeler.text_files import Source, open_source, unharmed
+from codixr_bench.labeler.text_files import Source, open_bytes, open_source, text_of
 
 _TEXTS = (".txt", ".txt.gz")
 _NOT_A_TEXT = "._"
@@ -39,14 +39,7 @@ def read_texts(folder: Path, paths: Sequence[Path]) -> Iterator[Named]:
     """The reports of text files."""
     for path in paths:
         name = path.relative_to(folder).as_posix()
-        if path.stat().st_size == 0:
-            yield name, ""
-            continue
-        source = open_source(path)
-        if source.kind not in ("text", "jsonl"):
-            raise InputError(f"'{path}' is not a text but a {source.kind} file")
-        with source.text() as file, unharmed(source.what):
-            yield name, file.read()
+        yield name, text_of(open_source(path, may_be_blank=True))
 
 
 def open_zip(source: Source) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo], str]:
@@ -62,9 +55,9 @@ def open_zip(source: Source) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo], st
     ]
     if any(info.filename == "[Content_Types].xml" for info in members):
         raise InputError(f"{source.what} is an Office file: save it as CSV (UTF-8)")
-    texts = [info for info in members if info.filename.lower().endswith(".txt")]
+    texts = [info for info in members if info.filename.lower().endswith(_TEXTS)]
     others = Counter(
-        _ending(info.filename) for info in members if not info.filename.lower().endswith(".txt")
+        _ending(info.filename) for info in members if not info.filename.lower().endswith(_TEXTS)
     )
     if not texts:
         raise InputError(
@@ -87,7 +80,8 @@ def read_zip(
                 content = archive.read(info)
             except (zipfile.BadZipFile, NotImplementedError) as error:
                 raise InputError(f"{source.what}: '{info.filename}' is damaged") from error
-            yield info.filename, content.decode("utf-8-sig", "surrogateescape")
+            what = f"{source.what}: '{info.filename}'"
+            yield info.filename, text_of(open_bytes(what, content))
 
 
 def _ending(name: str) -> str:
@@ -102,4 +96,5 @@ def _counted(others: Counter[str]) -> str:
 def _left_out(others: Counter[str]) -> str:
     if not others:
         return ""
-    return f"{others.total():,} files are not read ({_counted(others)}): only .txt files are"
+    files = "file is" if others.total() == 1 else "files are"
+    return f"{others.total():,} {files} not read ({_counted(others)}): only .txt files are"

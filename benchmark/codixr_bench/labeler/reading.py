@@ -39,6 +39,8 @@ class Reports:
     with_text: bool
     """Whether the output holds the reports themselves, as the original's does."""
     notes: tuple[str, ...] = ()
+    has_columns: bool = False
+    """Whether a column could name the reports."""
 
 
 def open_reports(place: str, reading: Reading | None = None) -> Reports:
@@ -134,7 +136,8 @@ def _csv(source: Source, reading: Reading) -> Reports:
 
 def _of_columns(rows: Iterator[Named], columns: Columns, *, with_text: bool = False) -> Reports:
     notes = (f"reports are read from the column '{columns.report}'",) if columns.found else ()
-    return Reports(rows, columns.identity or "row", with_text=with_text, notes=notes)
+    named = columns.identity or "row"
+    return Reports(rows, named, with_text=with_text, notes=notes, has_columns=True)
 
 
 def _lines(source: Source) -> Iterator[Named]:

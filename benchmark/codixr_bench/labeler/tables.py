@@ -7,6 +7,7 @@ and their columns usually have is a header, and never a report.
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import IO, Any, BinaryIO
 
 from codixr.errors import InputError
 from codixr_bench.labeler.text_files import Source, unharmed
+from codixr_bench.labeler.words import word_set
 
 Named = tuple[str, str]
 """Identity and report."""
@@ -31,9 +33,27 @@ _REPORTS = frozenset(
         "findings and impression", "findings impression", "report body", "clean report",
     )
 )  # fmt: skip
-_IDENTITIES = frozenset(
-    ("study id", "id", "subject id", "dicom id", "image id", "patient id", "uid", "file", "path")
+_NAME = word_set(
+    "report text impression finding note conclusion caption narrative transcription sentence "
+    "description summary"
 )
+_OF_A_NAME = _NAME | word_set(
+    "radiology section full clean cleaned raw body original generated reference ground truth "
+    "predicted prediction candidate hypothesis english free final chest x ray xray cxr and of the"
+)
+"""A name of such words, one of them of ``_NAME``, is a column of reports too: "cleaned text"."""
+_OTHER_COLUMNS = frozenset(
+    (
+        "study id", "id", "subject id", "dicom id", "image id", "patient id", "report id",
+        "note id", "uid", "file", "filename", "file name", "path", "image path", "accession",
+        "accession number", "indication", "history", "comparison", "technique", "examination",
+        "split",
+    )
+)  # fmt: skip
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_BETWEEN = re.compile(r"[_.-]|\d+$")
+_LONGEST_NAME = 60
+"""Characters."""
 _ROWS = 1024
 
 
@@ -57,7 +77,9 @@ class Columns:
 
 
 def _only_reports(what: str, names: Sequence[str]) -> str:
-    likely = [name for name in names if _plain(name) in _REPORTS]
+    plain = {name: _plain(name) for name in names}
+    likely = [name for name in names if plain[name] in _REPORTS]
+    likely = likely or [name for name in names if _names_reports(plain[name])]
     if len(likely) == 1:
         return likely[0]
     why = "more than one column of text" if likely else "no column that is known to hold reports"
@@ -66,11 +88,23 @@ def _only_reports(what: str, names: Sequence[str]) -> str:
 
 def is_header(cells: Sequence[str]) -> bool:
     """Whether a first row names columns."""
-    return any(_plain(cell) in _REPORTS or _plain(cell) in _IDENTITIES for cell in cells)
+    names = map(_plain, cells)
+    return any(_names_reports(name) or name in _OTHER_COLUMNS for name in names)
+
+
+def _names_reports(plain: str) -> bool:
+    if plain in _REPORTS:
+        return True
+    words = {word.removesuffix("s") for word in plain.split()}
+    return not words.isdisjoint(_NAME) and words <= _OF_A_NAME
 
 
 def _plain(name: str) -> str:
-    return " ".join(name.strip().strip(":").lower().replace("_", " ").replace("-", " ").split())
+    """A column's name in plain words: "Report_Impression", "reportImpression:"."""
+    if len(name) > _LONGEST_NAME:
+        return name
+    words = _HUMP.sub(" ", name.strip()).strip(":").lower()
+    return " ".join(_BETWEEN.sub(" ", words).split())
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -184,7 +218,7 @@ def json_lines(source: Source, columns: Columns) -> Iterator[Named]:
             if missing:
                 raise InputError(f"{source.what}, line {number}: no field '{min(missing)}'")
             named = str(number) if columns.identity is None else _word(row[columns.identity])
-            yield named, _word(row[columns.report])
+            yield named, _text(source.what, number, row[columns.report])
 
 
 def json_fields(source: Source) -> list[str]:
@@ -192,10 +226,23 @@ def json_fields(source: Source) -> list[str]:
     return list(_object(source.what, 1, source.head.lstrip().partition("\n")[0]))
 
 
+class _TwiceError(ValueError):
+    """A field comes twice in one object."""
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise _TwiceError
+    return fields
+
+
 def _object(what: str, number: int, line: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except ValueError:
+        row = json.loads(line, object_pairs_hook=_fields)
+    except _TwiceError:
+        raise InputError(f"{what}, line {number}: a field comes twice") from None
+    except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict):
         raise InputError(f"{what}, line {number}: not a JSON object; each line must hold one")
@@ -215,7 +262,8 @@ def parquet(what: str, files: Sequence[Path | BinaryIO], columns: Columns) -> It
             names = rows[columns.identity] if columns.identity is not None else None
             for i, report in enumerate(rows[columns.report]):
                 number += 1
-                yield str(number) if names is None else _word(names[i]), _word(report)
+                named = str(number) if names is None else _word(names[i])
+                yield named, _text(what, number, report)
 
 
 def open_parquet(what: str, file: Path | BinaryIO) -> Any:
@@ -230,4 +278,17 @@ def open_parquet(what: str, file: Path | BinaryIO) -> Any:
 
 
 def _word(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
     return "" if value is None else str(value)
+
+
+def _text(what: str, number: int, value: object) -> str:
+    """A cell that holds a report; a number is none, but a missing one (NaN) counts as missing."""
+    if value is None or isinstance(value, str | bytes) or value != value:
+        return _word(value)
+    kind = _KINDS.get(type(value), type(value).__name__)
+    raise InputError(f"{what}, row {number}: its report is a {kind}, not text")
+
+
+_KINDS = {dict: "record", list: "list", int: "number", float: "number", bool: "truth value"}

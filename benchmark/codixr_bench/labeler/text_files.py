@@ -8,6 +8,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import sys
 import tempfile
 import zlib
@@ -35,18 +36,21 @@ _MARKS = {
 }
 _OTHERS = {
     b"%PDF": "a PDF: save its text",
-    b"{\\rtf": "a Rich Text file: save it as plain text",
     b"\xd0\xcf\x11\xe0": "an old Office file: save it as CSV",
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
     b"SQLite format 3": "a database: export the table as CSV",
     b"\x89HDF": "an HDF5 file: export the reports as CSV",
-    b"<?xml": "XML: save the reports as CSV or text",
-    b"<html": "HTML: save the reports as CSV or text",
-    b"<!DOCTYPE": "HTML: save the reports as CSV or text",
-    b"[{": "a JSON array: write one JSON object a line",
-    b"[\n": "a JSON array: write one JSON object a line",
+    b"PK\x05\x06": "an empty zip archive",
 }
+_WRITTEN = {
+    r"\{\\rtf": "a Rich Text file: save it as plain text",
+    r"<\?xml": "XML: save the reports as CSV or text",
+    r"<(?i:html|!doctype)": "HTML: save the reports as CSV or text",
+    r"\[\s*[{\"]": "a JSON array: write one JSON object a line",
+    r"\{\s*[\r\n]": "a JSON object over several lines: write one object a line",
+}
+"""How other text begins."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,13 @@ class Source:
         return copy
 
 
-def open_source(path: Path | None) -> Source:
-    """Open a file, or standard input for None.
+def open_bytes(what: str, content: bytes) -> Source:
+    """The same for a file's content, e.g. of an archive's member; it may be blank."""
+    return _source(what, io.BytesIO(content), may_be_blank=True)
+
+
+def open_source(path: Path | None, *, may_be_blank: bool = False) -> Source:
+    """Open a file, or standard input for None; ``may_be_blank``: one without a word will do.
 
     Raises InputError when it cannot be read, is empty, or is nothing that holds reports.
     """
@@ -91,13 +100,17 @@ def open_source(path: Path | None) -> Source:
             raw = path.open("rb")
         except OSError as error:
             raise InputError(f"{what} cannot be read: {error.strerror or error}") from error
+    return _source(what, raw, may_be_blank=may_be_blank)
+
+
+def _source(what: str, raw: BinaryIO, *, may_be_blank: bool) -> Source:
     head, file = _begin(raw, rewind=raw.seekable())
     for mark, unpack in _PACKED.items():
         if head.startswith(mark):
             with unharmed(what):
                 head, file = _begin(unpack(file), rewind=False)
             break
-    if not head.strip():
+    if not (may_be_blank or _holds_something(head)):
         raise InputError(f"{what} is empty: it holds no report")
     if head.startswith(b"PAR1"):
         return Source(what, "parquet", file, "")
@@ -111,7 +124,9 @@ def unharmed(what: str) -> Iterator[None]:
     """InputError for a packed file that is damaged, or text that is not in its encoding."""
     try:
         yield
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk, not of the archive
         raise InputError(f"{what} is damaged or cut off ({type(error).__name__})") from error
     except UnicodeDecodeError as error:
         raise InputError(
@@ -120,19 +135,33 @@ def unharmed(what: str) -> Iterator[None]:
         ) from error
 
 
+def text_of(source: Source) -> str:
+    """All the text of a file that holds one report; InputError where it is none."""
+    if source.kind not in ("text", "jsonl"):
+        raise InputError(f"{source.what} is not a text but a {source.kind} file")
+    with source.text() as file, unharmed(source.what):
+        return file.read()
+
+
+def _holds_something(head: bytes) -> bool:
+    mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
+    return bool(head[len(mark) :].strip(b"\0 \t\r\n\f\v"))
+
+
 def _text_source(what: str, head: bytes, file: BinaryIO) -> Source:
     encoding = _encoding(head)
-    beginning = head.lstrip()
-    other = next((name for mark, name in _OTHERS.items() if beginning.startswith(mark)), None)
+    text = head.decode(encoding, "ignore")
+    other = next((name for mark, name in _OTHERS.items() if head.startswith(mark)), None)
     if head[128:132] == b"DICM":
         other = "a DICOM file"
     elif head[257:262] == b"ustar":
         other = "a tar archive: unpack it and name the folder"
     elif other is None and encoding == "utf-8" and b"\0" in head:
         other = "a binary file"
-    if other is not None and not beginning.startswith(tuple(_MARKS)):
+    else:
+        other = other or next((n for m, n in _WRITTEN.items() if re.match(rf"\s*{m}", text)), None)
+    if other is not None:
         raise InputError(f"{what} is not a file of reports but {other}")
-    text = head.decode(encoding, "ignore")
     kind = "jsonl" if text.lstrip().startswith(('{"', "{ ")) else "text"
     return Source(what, kind, file, text, encoding)
 

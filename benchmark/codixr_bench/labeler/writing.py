@@ -26,6 +26,8 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 class LabelWriter:
     """Writes the header, then a row a report: its name or its text or both, fourteen labels.
 
+    The header waits for the first row, so that a file without a report leaves nothing behind.
+
     Args:
         file: where to write.
         identity: the head of the names' column, or None for no such column.
@@ -41,10 +43,17 @@ class LabelWriter:
         self._with_text = with_text
         self._safe = safe
         head = [safe_cell(identity) if safe else identity] if identity is not None else []
-        self._rows.writerow([*head, *([TEXT_COLUMN] if with_text else []), *OBSERVATIONS])
+        self._head = [*head, *([TEXT_COLUMN] if with_text else []), *OBSERVATIONS]
+
+    def begin(self) -> None:
+        """Write the header, unless it is written."""
+        if self._head:
+            self._rows.writerow(self._head)
+            self._head = []
 
     def write(self, identity: str, report: str, labels: Labels) -> None:
         """Write one row."""
+        self.begin()
         row = [identity] if self._named else []
         if self._with_text:
             row.append(report)

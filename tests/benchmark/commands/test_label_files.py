@@ -42,9 +42,10 @@ def zipped(names_and_texts):
     return file.getvalue()
 
 
-def parquet():
+def parquet(kind=None):
     file = io.BytesIO()
     ids, texts = zip(*ROWS, strict=True)
+    texts = pa.array(texts).cast(kind or pa.string())
     pq.write_table(pa.table({"study_id": ids, "report": texts}), file)
     return file.getvalue()
 
@@ -72,6 +73,14 @@ READABLE = {
     "JSON lines": (JSONL.encode(), ["--id", "study_id"]),
     "packed JSON lines": (gzip.compress(JSONL.encode()), ["--id", "study_id"]),
     "Parquet": (parquet(), ["--id", "study_id"]),
+    "Parquet with bytes": (parquet(pa.binary()), ["--id", "study_id"]),
+    "a zip of texts in UTF-16": (zipped([(n, t.encode("utf-16")) for n, t in TEXTS]), []),
+    "a zip of packed texts": (
+        zipped([(n + ".gz", gzip.compress(t.encode())) for n, t in TEXTS]),
+        [],
+    ),
+    "other words for a report": (column("Cleaned_Text").encode(), []),
+    "words that run together": (column("reportText1").encode(), []),
     "lines": ("\n".join(REPORTS).encode(), ["--lines"]),
 }
 
@@ -95,7 +104,7 @@ def test_a_file_is_known_by_its_content(tmp_path, monkeypatch, kind, piped):
     assert [row[effusion] for row in rows] == ["", "1.0", ""]
     if "--id" in arguments:
         assert [row[0] for row in rows] == ["s1", "s2", "s3"]
-    if kind == "zip of texts":
+    if kind.endswith("zip of texts"):
         assert [row[0] for row in rows] == [name for name, _ in TEXTS]
 
 
@@ -123,7 +132,17 @@ REFUSED = {
     "a zip of tables": (zipped([("a.csv", "x")]), "without a .txt file (it holds 1 .csv)"),
     "a DICOM file": (bytes(128) + b"DICM" + bytes(9), "a DICOM file"),
     "binary": (b"abc\x00\x01\x02" * 9, "a binary file"),
+    "a mark alone": (b"\xff\xfe", "is empty"),
     "a JSON array": (b'[{"text": "x"}]', "a JSON array"),
+    "a JSON array with a mark": (b'\xef\xbb\xbf[\r\n {"text": "x"}]', "a JSON array"),
+    "a JSON array of texts": (b'["No edema."]', "a JSON array"),
+    "a JSON object over lines": (b'{\n "text": "No edema."\n}', "over several lines"),
+    "a JSON list as a report": (b'{"text": ["No edema."]}', "row 1: its report is a list"),
+    "a JSON field twice": (b'{"text": "a", "text": "b"}', "line 1: a field comes twice"),
+    "XML in UTF-16": ("<?xml version='1.0'?><a/>".encode("utf-16"), "XML"),
+    "a column of other text": (b"indication\nCough.\n", "no column that"),
+    "an empty zip": (zipped([]), "an empty zip"),
+    "a broken bzip2": (bz2.compress(column().encode() * 99)[:9] + bytes(90), "damaged or cut off"),
     "XML": (b"<?xml version='1.0'?><a/>", "XML"),
     "half a gzip": (gzip.compress(column().encode() * 99)[:-40], "damaged or cut off"),
     "a broken zip": (zipped(TEXTS)[:60], "damaged zip"),
@@ -149,12 +168,34 @@ def test_folders_are_read_with_their_subfolders_and_name_what_is_left_out(tmp_pa
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (tmp_path / "in" / "files" / "empty.txt").touch()
+    (tmp_path / "in" / "files" / "empty.txt").write_text("\n")
     out = tmp_path / "labels.csv"
     assert main(["label", str(tmp_path / "in"), "-o", str(out)]) == 0
     rows = list(csv.reader(out.open()))
     assert [row[0] for row in rows] == ["file", "files/empty.txt", *(name for name, _ in TEXTS)]
     assert "2 files are not read (1 .html, 1 .md)" in capsys.readouterr().err
+
+
+def test_a_note_says_that_the_output_holds_the_reports(tmp_path, capsys):
+    one, two, out = (str(tmp_path / name) for name in ("one.csv", "two.csv", "out.csv"))
+    Path(one).write_text(column())
+    Path(two).write_text(table(ROWS))
+    said = "each row holds its report's text"
+    for arguments, note in (
+        ([one], f"{said}, as the original's output does; --no-text names it by its number"),
+        ([two], f"{said}, as the original's output does; --id names it by a column and --no-text"),
+    ):
+        assert main(["label", *arguments, "-o", out]) == 0
+        assert note in capsys.readouterr().err
+    for chosen in ([one, "--text"], [one, "--no-text"], [two, "--id", "study_id"]):
+        assert main(["label", *chosen, "-o", out]) == 0
+        assert said not in capsys.readouterr().err
+
+
+def test_nothing_is_printed_of_a_file_without_a_report(tmp_path, capsys):
+    (tmp_path / "r.csv").write_text("report\n")
+    assert main(["label", str(tmp_path / "r.csv")]) == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_missing_values_and_other_languages_are_counted(tmp_path, capsys):
@@ -175,7 +216,7 @@ def test_missing_values_and_other_languages_are_counted(tmp_path, capsys):
         (["r.zip", "--lines"], "--lines doesn't go with a zip archive"),
         (["r.csv", "--delimiter", "ab"], "not one character"),
         (["r.csv", "--ids"], "--ids doesn't go with labelling"),
-        (["r.csv", "--json"], "--json doesn't go with labelling"),
+        (["r.csv", "--json"], "name a file for them by -o"),
         (["r.csv", "--require-section"], "needs --sections"),
         (["r.csv", "--sections", " , "], "names no section"),
         (["r.csv", "--explain", "Edema."], "REPORTS doesn't go with --explain"),
@@ -225,10 +266,10 @@ def test_a_section_is_found_however_its_header_is_written(tmp_path, report):
 def test_a_report_without_the_section_is_read_whole_or_left_out(tmp_path, capsys):
     reports = [*SECTIONED, "No edema."]
     assert len(labelled(tmp_path, reports, "--sections", "impression")) == 7
-    assert "1 reports have no section impression: read whole" in capsys.readouterr().err
+    assert "1 report has no section impression: read whole" in capsys.readouterr().err
     required = ["--sections", "impression", "--require-section"]
     assert len(labelled(tmp_path, reports, *required)) == 6
-    assert "1 reports have no section impression: left out" in capsys.readouterr().err
+    assert "1 report has no section impression: left out" in capsys.readouterr().err
 
 
 def test_a_section_that_no_report_has_is_refused_with_what_they_have(tmp_path, capsys):
