@@ -6,12 +6,27 @@
 
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def say(program: str, text: str) -> None:
     """How far it is. Of a run's processes, which would all say the same, the first does."""
     if os.environ.get("RANK", "0") == "0":
         _write(program, text)
+
+
+@contextmanager
+def saying_if_slow(program: str, text: str, after: float = 1.0) -> Iterator[None]:
+    """Say ``text`` where what is within takes longer than ``after`` seconds."""
+    timer = threading.Timer(after, say, (program, text))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def note(program: str, text: str) -> None:

@@ -23,7 +23,7 @@ from codixr.errors import InputError
 from codixr_bench.commands.redirection import recover, undo
 from codixr_bench.registry import names, unknown
 from codixr_bench.runs.crash import ModelError
-from codixr_bench.runs.supervision import Interrupted, supervised
+from codixr_bench.runs.supervision import Interrupted, kept_or_not, supervised
 
 PROGRAM = "codixr-bench"
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -178,14 +178,10 @@ def _main(arguments: list[str]) -> int:
         code = 2
     except ModelError as error:
         print(error.trace, file=sys.stderr)
-        messages.failure(
-            PROGRAM, f"{error}; what was made is kept, and the same command goes on from there"
-        )
+        messages.failure(PROGRAM, f"{error}; {kept_or_not(error)}")
         code = 1
     except KeyboardInterrupt as error:
-        messages.say(
-            PROGRAM, "interrupted; what was made is kept, and the same command goes on from there"
-        )
+        messages.say(PROGRAM, f"interrupted; {kept_or_not(error)}")
         code = error.exit_code if isinstance(error, Interrupted) else 130
     except BrokenPipeError:
         # The reader of a pipe went away, as `| head` does; do not complain again at exit.

@@ -286,4 +286,4 @@ def test_a_crash_is_exit_code_1_with_its_traceback(
     assert not said.out
     assert "return [1 / 0]" in said.err
     assert "the study at position 0: ZeroDivisionError" in said.err
-    assert "the same command goes on from there" in said.err
+    assert "nothing was made before that" in said.err

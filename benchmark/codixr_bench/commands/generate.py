@@ -22,22 +22,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(parsed: argparse.Namespace) -> int:
     """Make the samples of one task, or of every task of a group that can run; exit code 0."""
-    from codixr_bench.runs.one_task import SAMPLES, make_samples
-    from codixr_bench.runs.processes import current_processes
-    from codixr_bench.runs.request import open_request
+    with messages.saying_if_slow("codixr-bench", f"loading {parsed.model}"):
+        from codixr_bench.runs.one_task import SAMPLES, make_samples
+        from codixr_bench.runs.processes import current_processes
+        from codixr_bench.runs.request import open_request
+        from codixr_bench.runs.supervision import telling_what_is_kept
 
-    processes = current_processes()
-    request = open_request(
-        parsed.task, parsed.track, parsed.model, options.run_options(parsed), processes
-    )
+        processes = current_processes()
+        request = open_request(
+            parsed.task, parsed.track, parsed.model, options.run_options(parsed), processes
+        )
     made = []
     for task in request.tasks:
         folder = request.folder(task)
         count = 0
         for sample in range(request.options.samples_per_study or 1):
-            store, _, _ = make_samples(
-                request.model, task, request.track, request.options, processes, folder, sample
-            )
+            with telling_what_is_kept([request.folder(one) for one in request.tasks]):
+                store, _, _ = make_samples(
+                    request.model, task, request.track, request.options, processes, folder, sample
+                )
             store.close()
             count += len(store)
         messages.say(

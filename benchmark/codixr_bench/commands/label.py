@@ -264,6 +264,12 @@ def _label(parsed: argparse.Namespace) -> int:
     with_text = reports.with_text if parsed.text is None else parsed.text
     # The original's format has nothing but the text; otherwise a name has to stand there.
     identity = reports.identity if not (with_text and reports.identity == "row") else None
+    if with_text and identity is None and parsed.text is None:
+        messages.note(
+            _PROGRAM,
+            "the rows are called by their reports, as the original calls them: --id NAME takes a "
+            "column of yours instead, --no-text their numbers",
+        )
     counts = _Counts()
     with (
         open_output(parsed.output, at_once=cutter is not None) as file,
@@ -321,6 +327,8 @@ def _explain(parsed: argparse.Namespace) -> int:
     if parsed.labeler != DEFAULT:
         raise InputError(f"--explain knows the rules of {DEFAULT} only")
     text = sys.stdin.read() if parsed.explain == "-" else parsed.explain
+    if not text.strip():
+        raise InputError("--explain: the text is empty")
     print_explanation(text, reading=parsed.reading)
     return 0
 

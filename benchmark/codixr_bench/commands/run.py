@@ -52,11 +52,7 @@ def expand(arguments: Sequence[str], parser: argparse.ArgumentParser) -> list[st
 def main(parsed: argparse.Namespace) -> int:
     """Run one task, or every task of a group that can run; 1 when no score has a value."""
     from codixr_bench.commands import score
-    from codixr_bench.commands.printing import print_runs
     from codixr_bench.models.samples import folder_of
-    from codixr_bench.runs.one_task import run_task
-    from codixr_bench.runs.processes import current_processes
-    from codixr_bench.runs.request import open_request
 
     if (folder := folder_of(parsed.model)) is not None:
         if parsed.dry_run:
@@ -65,10 +61,17 @@ def main(parsed: argparse.Namespace) -> int:
             raise InputError("--model-arg is of a model that is called, and samples are not")
         changed = {"samples": folder, "model": options.checked_name(parsed.name)}
         return score.main(argparse.Namespace(**{**vars(parsed), **changed}))
-    processes = current_processes()
-    request = open_request(
-        parsed.task, parsed.track, parsed.model, options.run_options(parsed), processes
-    )
+    with messages.saying_if_slow("codixr-bench", f"loading {parsed.model}"):
+        from codixr_bench.commands.printing import print_runs
+        from codixr_bench.runs.one_task import run_task
+        from codixr_bench.runs.processes import current_processes
+        from codixr_bench.runs.request import open_request
+        from codixr_bench.runs.supervision import telling_what_is_kept
+
+        processes = current_processes()
+        request = open_request(
+            parsed.task, parsed.track, parsed.model, options.run_options(parsed), processes
+        )
     if parsed.dry_run:
         if processes.size > 1:
             raise InputError("a dry run is of one process: start it without torchrun")
@@ -76,7 +79,8 @@ def main(parsed: argparse.Namespace) -> int:
     scored = []
     for task in request.tasks:
         folder = request.folder(task)
-        run = run_task(request.model, task, request.track, request.options, processes, folder)
+        with telling_what_is_kept([request.folder(one) for one in request.tasks]):
+            run = run_task(request.model, task, request.track, request.options, processes, folder)
         if run is not None:
             scored.append(run)
             messages.say("codixr-bench", f"{task}: results in {folder}")

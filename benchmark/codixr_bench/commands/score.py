@@ -44,8 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(parsed: argparse.Namespace) -> int:
     """Score the samples and print the table; 1 when a library differs, or nothing has a value."""
-    from codixr_bench.commands.printing import print_cross_check, print_runs
-    from codixr_bench.runs.existing import Claims, score_existing
+    with messages.saying_if_slow("codixr-bench", f"opening {parsed.samples}"):
+        from codixr_bench.commands.printing import print_cross_check, print_runs
+        from codixr_bench.runs.existing import Claims, score_existing
 
     claims = Claims(parsed.task, parsed.track, parsed.split, parsed.limit, parsed.model)
     scored = score_existing(

@@ -344,7 +344,8 @@ def _notes(first: Side, second: Side) -> Iterator[str]:
     if unlike:
         yield f"other versions may give other numbers: {', '.join(unlike)}"
     elif first.result.code.commit != second.result.code.commit:
-        yield "the two sides were scored by other commits of codixr"
+        commits = [(side.result.code.commit or "unknown")[:10] for side in sides]
+        yield f"the two sides were scored by other commits of codixr: {' and '.join(commits)}"
 
 
 def _packages(result: Result) -> dict[str, str]:

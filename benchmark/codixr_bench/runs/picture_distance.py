@@ -26,6 +26,7 @@ from codixr_bench.metrics.frechet import (
     frechet_distance,
 )
 from codixr_bench.metrics.unrelated import unrelated_distance
+from codixr_bench.registry import unknown
 from codixr_bench.runs.picture_sets import Side
 from codixr_bench.score import Score, Unrelated
 from codixr_bench.statistics.influence_interval import influence_interval
@@ -63,10 +64,8 @@ def open_backbone(named: str, view: Modality, weights: Path | None, *, allow: bo
         return PublishedBackbone(named, weights, allow_unpinned=allow)
     path = Path(named)
     if not path.is_file():
-        raise InputError(
-            f"--backbone '{named}': neither a file of weights nor one of "
-            f"{', '.join((_PHANTOM, *SCORE_NAMES))}"
-        )
+        names = (_PHANTOM, *SCORE_NAMES)
+        raise unknown("backbone", named, names, " (or name a file of weights)")
     if weights is not None:
         raise InputError("--weights: --backbone names a file of weights already; give one of them")
     digest = sha256_of(path)

@@ -45,6 +45,12 @@ _KINDS = (
 )
 
 
+_VIEW_WORDS = {
+    Modality.F: {"f", "frontal", "front", "pa", "ap"},
+    Modality.L: {"l", "lateral", "lat", "ll"},
+}
+
+
 @dataclass(frozen=True)
 class PictureSet:
     """Pictures of one side, read as they are asked for."""
@@ -229,6 +235,14 @@ def _files(source: Path, pictures: Sequence[Path], others: Sequence[Path]) -> Pi
         more = ", …" if len(others) > _SHOWN else ""
         left = f"{len(others)} not read, whose names aren't those of pictures: {names}{more}"
         note("codixr-bench", f"'{source}': {left}")
+    views = Counter(view for path in pictures if (view := _view_named(path, source)) is not None)
+    if len(views) == 2:
+        note(
+            "codixr-bench",
+            f"'{source}': {views[Modality.F]:,} pictures are named as frontal views and "
+            f"{views[Modality.L]:,} as lateral ones: the distance is that of a mixture; put each "
+            "view into a folder of its own",
+        )
     notes: Counter[str] = Counter()
 
     def read() -> Iterator[tuple[str, Image]]:
@@ -238,6 +252,14 @@ def _files(source: Path, pictures: Sequence[Path], others: Sequence[Path]) -> Pi
             yield f"'{path}'", found.pixels[None]
 
     return PictureSet(source, len(pictures), read, notes)
+
+
+def _view_named(path: Path, source: Path) -> Modality | None:
+    """The view that a picture's name, or a folder it is in, says; None where they say nothing."""
+    inner = path.relative_to(source) if path.is_relative_to(source) else Path(path.name)
+    words = set(re.split(r"[^A-Za-z]+", str(inner.with_suffix("")).lower()))
+    found = [view for view, names in _VIEW_WORDS.items() if words & names]
+    return found[0] if len(found) == 1 else None
 
 
 def _check_values(name: str, picture: Image) -> None:

@@ -9,11 +9,13 @@ import os
 import signal
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from codixr import messages
+from codixr_bench.runs.crash import ModelError
 
 SIGNALS = tuple(
     number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))
@@ -33,6 +35,24 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(signal.Signals(number).name)
         self.exit_code = 128 + number
         """As a shell has it: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
+
+
+@contextmanager
+def telling_what_is_kept(folders: Sequence[Path]) -> Iterator[None]:
+    """What ends the run within says, as its ``kept``, whether any of its folders has a sample."""
+    try:
+        yield
+    except (KeyboardInterrupt, ModelError) as error:
+        kept = any(True for folder in folders for _ in folder.glob("samples*/*.parquet"))
+        error.kept = kept  # type: ignore[union-attr]
+        raise
+
+
+def kept_or_not(error: BaseException) -> str:
+    """What to say of the samples when ``error`` ended a command."""
+    if getattr(error, "kept", False):
+        return "what was made is kept, and the same command goes on from there"
+    return "nothing was made before that"
 
 
 @contextmanager
@@ -95,7 +115,7 @@ def supervised(program: str, job: Callable[[], int]) -> int:
     messages.failure(
         program,
         f"the process ended without a word ({_ending(status)}): the model, a metric or a library "
-        "ended it; what was made is kept, and the same command goes on from there",
+        "ended it; samples that were finished are kept, and the same command goes on from there",
     )
     return 1
 

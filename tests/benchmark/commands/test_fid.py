@@ -244,8 +244,8 @@ def test_one_picture_none_and_nothing_are_refused(a, tmp_path, capsys):
 
 def test_unknown_metrics_backbones_and_spare_weights_are_refused(a, b, capsys):
     assert "unknown ssim" in refused(capsys, a, b, "--metrics", "fid,ssim")
-    assert main(["fid", str(a), str(b), "--backbone", "resnet"]) == 2
-    assert "neither a file of weights nor one of phantom, inception" in capsys.readouterr().err
+    assert main(["fid", str(a), str(b), "--backbone", "phantm"]) == 2
+    assert "did you mean 'phantom'?" in capsys.readouterr().err
     assert "comes with codixr" in refused(capsys, a, b, "--weights", "x.pth")
 
 
@@ -257,3 +257,19 @@ def test_features_stream_and_stay_in_the_order_of_the_files(a):
     np.testing.assert_allclose(
         side.statistics.covariance, FeatureStatistics.of([expected]).covariance, rtol=1e-5
     )
+
+
+def test_views_that_are_mixed_by_name_are_told(tmp_path, capsys):
+    for side in "ab":
+        (tmp_path / side).mkdir()
+        for number in range(3):
+            for view in ("frontal", "lateral"):
+                path = tmp_path / side / f"p{number}_{view}.png"
+                Image.fromarray(levels(1, number)[0]).save(path)
+    assert main(["fid", str(tmp_path / "a"), str(tmp_path / "b"), "--backbone", "phantom"]) == 0
+    said = capsys.readouterr().err
+    assert "3 pictures are named as frontal views and 3 as lateral ones" in said
+    for path in tmp_path.glob("*/*_lateral.png"):
+        path.unlink()
+    assert main(["fid", str(tmp_path / "a"), str(tmp_path / "b"), "--backbone", "phantom"]) == 0
+    assert "lateral" not in capsys.readouterr().err

@@ -258,3 +258,17 @@ def test_a_run_is_scored_with_the_original_itself(phantom_reports, tmp_path, cap
 def test_a_labeler_that_cannot_score_is_refused(phantom_reports, capsys, arguments, message):
     assert main(["score", "--samples", str(phantom_reports), *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_reports_that_stand_as_names_are_told(tmp_path, capsys):
+    (tmp_path / "r.csv").write_text("Small effusion.\nNo pneumothorax.\n")
+    assert main(["label", str(tmp_path / "r.csv")]) == 0
+    assert "the rows are called by their reports" in capsys.readouterr().err
+    for told in (["--text"], ["--no-text"]):
+        assert main(["label", str(tmp_path / "r.csv"), *told]) == 0
+        assert "called by their reports" not in capsys.readouterr().err
+
+
+def test_an_empty_text_is_not_explained(capsys):
+    assert main(["label", "--explain", "  "]) == 2
+    assert "--explain: the text is empty" in capsys.readouterr().err

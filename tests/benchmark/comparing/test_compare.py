@@ -385,3 +385,13 @@ def test_what_is_about_real_pictures_is_not_compared() -> None:
     for name in ("fid_phantom_other_real", "fid_phantom_other_real[L]"):
         assert not facts_of(name).of_model
     assert facts_of("fid_phantom_other").of_model
+
+
+def test_other_commits_are_told_apart_by_their_digits(tmp_path):
+    first, second = pair(tmp_path)
+    for side, digit in ((first, "a"), (second, "b")):
+        content = json.loads((side / "result.json").read_text())
+        content["code"]["commit"] = digit * 40
+        (side / "result.json").write_text(json.dumps(content))
+    said = "were scored by other commits of codixr: aaaaaaaaaa and bbbbbbbbbb"
+    assert any(said in note for note in the_comparison(first, second).notes)

@@ -110,6 +110,14 @@ def test_an_interrupted_run_says_how_to_go_on_and_does() -> None:
     assert len(list(SampleStore.open(Path("run/samples")).batches())) == 3
 
 
+def test_a_run_that_is_stopped_before_any_sample_says_so() -> None:
+    stopped = bench(*BY_SEED, "--out", "run", KILL_AT_CALL="0", KILL_BY="SIGTERM")
+    assert stopped.returncode == 143
+    assert (
+        stopped.stderr.splitlines()[-1] == "codixr-bench: interrupted; nothing was made before that"
+    )
+
+
 @pytest.mark.parametrize("whom", [{}, {"KILL_PARENT": "1"}], ids=["itself", "its parent"])
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_what_schedulers_send_keeps_every_finished_sample(
