@@ -22,6 +22,7 @@ from codixr.atomic import replacing, write_atomically
 from codixr.errors import InputError
 from codixr.model.image_ldm import XrayDenoiser
 from codixr.model.image_vae import ImageVAE
+from codixr.model.lora import plain_name
 from codixr.model.prompt_encoder import PromptEncoder
 from codixr.model.report_ldm import ReportDenoiser
 from codixr.model.report_vae import ReportVAE
@@ -89,13 +90,16 @@ def parts_of(component: nn.Module) -> tuple[Part, ...]:
 
 
 def unique_state(module: nn.Module) -> dict[str, Tensor]:
-    """The state without names that share another name's tensor (GPT-2 ties its head)."""
+    """The state without names that share another name's tensor (GPT-2 ties its head).
+
+    Weights of adapters are not in it, and those under them have their own names.
+    """
     seen: set[int] = set()
     state = {}
     for name, tensor in module.state_dict(keep_vars=True).items():
-        if id(tensor) not in seen:
+        if id(tensor) not in seen and (plain := plain_name(name)) is not None:
             seen.add(id(tensor))
-            state[name] = tensor.detach()
+            state[plain] = tensor.detach()
     return state
 
 

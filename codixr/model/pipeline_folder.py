@@ -12,13 +12,14 @@ from codixr.model import pretrained
 from codixr.model.components import INDEX
 from codixr.model.dtypes import Dtype
 from codixr.model.familiarity import Familiarity
-from codixr.model.pipeline_memory import PlacedPipeline, check_here, placement
+from codixr.model.pipeline_lora import AdaptedPipeline
+from codixr.model.pipeline_memory import check_here, placement
 from codixr.model.presets import Preset
 from codixr.model.schedulers import make_scheduler
 from codixr.model.tokenizer import Tokenizers
 
 
-class StoredPipeline(PlacedPipeline):
+class StoredPipeline(AdaptedPipeline):
     """Loads and saves as diffusers' pipelines do; no code is read from a folder."""
 
     @classmethod

@@ -134,6 +134,8 @@ def _fits(module: Upsample2D | GEGLU) -> bool:
 
 
 def _on_cpu(layer: nn.Linear | nn.Conv2d) -> bool:
+    if type(layer) not in (nn.Linear, nn.Conv2d):  # an adapter's has a weight, and does more
+        return False
     return layer.weight.dtype is torch.float32 and layer.weight.device.type == "cpu"
 
 
