@@ -43,6 +43,8 @@ METRICS: dict[str, str] = {
     "classification": "codixr_bench.metrics.classification:CLASSIFICATION",
     "bleu": "codixr_bench.metrics.bleu:BLEU",
     "report_labels": "codixr_bench.metrics.report_labels:REPORT_LABELS",
+    "attributes": "codixr_bench.metrics.attributes:ATTRIBUTE_F1",
+    "frd": "codixr_bench.metrics.frd:FRD",
     "rouge": "codixr_bench.metrics.rouge:ROUGE",
     "bleu_coco": "codixr_bench.metrics.bleu_coco:BLEU_COCO",
     "consistency": "codixr_bench.metrics.consistency:CONSISTENCY",

@@ -29,7 +29,15 @@ NARROWEST = 0.6
 
 Those of the reference points' scores are 0.79 to 2.5 (phantom, 2,000 studies).
 """
-_RECOMPUTED = ("classification", "bleu", "rouge", "report_labels", "consistency")
+_RECOMPUTED = (
+    "classification",
+    "bleu",
+    "rouge",
+    "report_labels",
+    "attributes",
+    "image_attributes",
+    "consistency",
+)
 """Families whose scores follow from the columns of each study."""
 _TOO_WIDE = ("clip_agreement", "clip_agreement_ratio")
 _BY_COUNTS = "label_f1"

@@ -30,6 +30,7 @@ from codixr_bench.track import Track
 
 Array = NDArray[np.float64]
 Estimate = tuple[float, Interval | None]
+NO_STUDY = "no study was scored"
 MID_P = "effective-draws"
 """What a signature says of the interval of a mean between two ends."""
 
@@ -57,6 +58,8 @@ class SummedFamily(Family):
         """
         return sums / n[:, None]
 
+    no_value: str = ""
+    """The reason of a null where the formula gives no number; it belongs to ``reasons`` too."""
     ci: str = ""
     """How ``intervals`` makes them, for the signature; empty: by a bootstrap."""
 
@@ -144,6 +147,8 @@ class SummedMetric:
             intervals = [percentile_interval(values) for values in drawn.T]
         return [
             self._score(name, float(value), interval)
+            if np.isfinite(value)
+            else self._score(name, None, None)
             for name, value, interval in zip(self.family.scores, once, intervals, strict=True)
         ]
 
@@ -167,7 +172,7 @@ class SummedMetric:
         return Score(
             name=name,
             value=value,
-            reason="no study was scored" if value is None else None,
+            reason=None if value is not None else self.family.no_value if n else NO_STUDY,
             ci95=interval,
             n=n,
             higher_is_better=self.family.scores[name].higher_is_better,

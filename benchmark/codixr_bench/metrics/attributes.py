@@ -1,0 +1,150 @@
+"""Attribute F1 of generated reports: the right side, zone, severity and device, not only the label.
+
+Both reports are read by the same rule reader (``labeler/attributes.py``) into statements: (finding,
+side), (finding, zone), (finding, grade), (device, its side). ``attribute_f1_side`` is the F1 of all
+studies' statements of sides, made against real ones, and so on. A wrong side costs twice, as a
+statement too many and one that is missing; a finding that is left out, or made up, costs as well.
+"""
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codixr.data.study import Study
+from codixr_bench.labeler.attributes import ATTRIBUTES, VERSION, Statement, read_attributes
+from codixr_bench.labeler.vocabulary import VERSION as LABELER
+from codixr_bench.metric import About, Columns, Facts, Family, Influence
+from codixr_bench.metrics.reports import WRONG_FINDINGS, report_pairs
+from codixr_bench.metrics.sums import MID_P, SummedFamily
+from codixr_bench.model import Sample
+from codixr_bench.statistics.bootstrap import Interval
+from codixr_bench.statistics.effective_draws import by_patient, ratio_interval
+from codixr_bench.statistics.influence import influence_of, without_each
+
+COUNTS = ("both", "made", "real")
+"""Statements that both sides make, that the output makes, that the study makes."""
+NOTHING_SAID = "neither the studies nor the outputs say anything of it"
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int16]
+
+
+class AttributeF1(SummedFamily):
+    """``attribute_f1_side|zone|severity|device`` of generated reports."""
+
+    name = "attributes"
+    card = "attribute_f1.md"
+    scores = MappingProxyType(
+        {
+            f"attribute_f1_{attribute}": Facts(
+                higher_is_better=True, about=About.REPORT, lowest=0.0, highest=1.0
+            )
+            for attribute in ATTRIBUTES
+        }
+    )
+    columns = tuple(f"{attribute}.{count}" for attribute in ATTRIBUTES for count in COUNTS)
+    of_studies = tuple(f"{attribute}.real" for attribute in ATTRIBUTES)
+    sees = MappingProxyType(
+        {
+            "attribute_f1_side": (*WRONG_FINDINGS, "side exchanged"),
+            "attribute_f1_zone": (*WRONG_FINDINGS, "zone exchanged"),
+            "attribute_f1_severity": (*WRONG_FINDINGS, "severity exchanged"),
+            "attribute_f1_device": (
+                "side exchanged",
+                "words masked",
+                "cut short",
+                "another patient's report",
+                "one report for many",
+            ),
+        }
+    )
+    reasons = (*Family.reasons, NOTHING_SAID)
+    no_value = NOTHING_SAID
+    ci = MID_P
+
+    def rows(
+        self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
+    ) -> Rows:
+        """Statements of each attribute: in both, in the output, in the study; [B, 12]."""
+        pairs = list(report_pairs(positions, studies, samples))
+        return np.array(
+            [
+                counts_of(read_attributes(made), read_attributes(real), ATTRIBUTES)
+                for real, made in pairs
+            ],
+            dtype=np.int16,
+        ).reshape(len(pairs), len(self.columns))
+
+    def formula(self, sums: Array, n: Array) -> Array:
+        """F1 = 2 both / (made + real), NaN where there is none of either."""
+        return f1_of_sums(sums)
+
+    def intervals(
+        self, rows: NDArray[np.generic], patients: NDArray[np.integer] | None
+    ) -> list[Interval | None]:
+        """As of a ratio of sums between 0 and 1."""
+        return f1_intervals_of_rows(rows, patients)
+
+    def influences(self, columns: Columns) -> dict[str, Influence]:
+        """By leaving each study out of the counts."""
+        found = [columns.get(f"{self.name}.{column}") for column in self.columns]
+        if any(values is None for values in found):
+            return {}
+        return f1_influences(np.column_stack(found), list(self.scores))  # type: ignore[arg-type]
+
+    def signature(self, name: str) -> str:
+        """The reader with its version, and the labeler's that finds the mentions."""
+        return f"{name}|reader:rules@{VERSION}|labeler:chexpert-rules@{LABELER}|avg:micro"
+
+
+ATTRIBUTE_F1 = AttributeF1()
+
+
+def counts_of(
+    made: frozenset[Statement], real: frozenset[Statement], attributes: Sequence[str]
+) -> list[int]:
+    """Statements in both, in ``made`` and in ``real``, for each attribute in turn."""
+    counts = []
+    for attribute in attributes:
+        one, other = (
+            {statement for statement in of if statement.attribute == attribute}
+            for of in (made, real)
+        )
+        counts += [len(one & other), len(one), len(other)]
+    return counts
+
+
+def f1_of_sums(sums: Array) -> Array:
+    """Summed counts [R, 3 k] -> F1 [R, k]; NaN where nothing was made and nothing is real."""
+    both, made, real = (sums[:, i::3] for i in range(3))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(2.0 * both / (made + real), dtype=np.float64)
+
+
+def f1_influences(rows: NDArray[np.generic], names: Sequence[str]) -> dict[str, Influence]:
+    """What each study does to each F1, from counts [n, 3 k]; absent where it has no value."""
+    if len(rows) < 2:
+        return {}
+    scores = f1_of_sums(without_each(rows.astype(np.float64)))
+    # Without the only study that says anything there is no score: it changes nothing else.
+    scores = np.where(np.isfinite(scores), scores, scores[:1])
+    every = {name: influence_of(scores[:, i]) for i, name in enumerate(names)}
+    return {name: one for name, one in every.items() if np.isfinite(one.by_study).all()}
+
+
+def f1_intervals_of_rows(
+    rows: NDArray[np.generic], patients: NDArray[np.integer] | None
+) -> list[Interval | None]:
+    """95 % of each F1, from counts [n, 3 k]; None where it has no value."""
+    found: list[Interval | None] = []
+    for first in range(0, rows.shape[1], 3):
+        both, made, real = np.asarray(rows[:, first : first + 3], dtype=np.float64).T
+        parts, wholes = (by_patient(x, patients) for x in (2.0 * both, made + real))
+        if wholes.sum() == 0:
+            found.append(None)
+            continue
+        low, high = ratio_interval(parts, wholes)
+        found.append((float(low), float(high)))
+    return found
