@@ -275,6 +275,13 @@ class Family:
             if name.endswith(INFLUENCE) and self.facts(name.removesuffix(INFLUENCE)) is not None
         }
 
+    def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
+        """Scores that follow from a run's statistics and those of the model ``real``, by name.
+
+        Of distances, whose reference is the real outputs: nothing else needs this.
+        """
+        return {}
+
     def about_studies(self, column: str) -> bool:
         """Whether a column of its statistics is about the studies: equal for every model."""
         return False

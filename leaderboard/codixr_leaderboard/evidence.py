@@ -1,9 +1,10 @@
 """What a row's statistics show of its scores: every value that follows from them is computed anew.
 
-Three kinds of scores: *recomputed* ones follow from what each study gave (AUROC, F1, BLEU, ROUGE,
-label F1, agreements). Of Fréchet distances the file has each study's influence only: value and
-interval have to fit it, and a forger could make both; ``codixr-bench reproduce-row`` is the answer.
-Of ``clip_agreement`` likewise, whose columns are too wide to carry.
+*Recomputed* scores follow from what each study gave (AUROC, F1, BLEU, ROUGE, label F1, agreements),
+and Fréchet distances from the pictures' features and those of the real outputs, where both rows
+carry them. Of the others (``clip_agreement``, whose columns are too wide to carry; distances
+without features) the file has each study's influence only: value and interval have to fit it, and a
+forger could make both. They are *unchecked*.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from codixr_bench.comparing.influences import influences
-from codixr_bench.metric import INFLUENCE
+from codixr_bench.metric import INFLUENCE, Influence
+from codixr_bench.metrics.stored_features import TOLERANCE as DISTANCE_TOLERANCE
 from codixr_bench.registry import family_of
 from codixr_bench.result import Result
 from codixr_bench.runs.small_cells import with_counts
@@ -20,7 +22,7 @@ from codixr_bench.score import ClassScore, Score
 from codixr_bench.statistics.influence import PSEUDOVALUE
 from codixr_bench.statistics.influence_interval import standard_error
 from codixr_leaderboard.checks import Problem
-from codixr_leaderboard.statistics_file import Table
+from codixr_leaderboard.statistics_file import First, Table
 
 TOLERANCE = 1e-6
 """Of a value computed anew: absolute, and relative for values above 1."""
@@ -29,6 +31,9 @@ NARROWEST = 0.6
 
 Those of the reference points' scores are 0.79 to 2.5 (phantom, 2,000 studies).
 """
+INFLUENCE_TOLERANCE = 0.02
+"""Of an influence from float16 features, in their standard deviations: the reference points' differ
+by 0.003 at most."""
 _RECOMPUTED = (
     "classification",
     "bleu",
@@ -55,12 +60,19 @@ class Evidence:
     problems: tuple[Problem, ...]
 
 
-def evidence_of(result: Result, table: Table) -> Evidence:
-    """Hold the scores of a result against its statistics, ``read_table`` of the row's file."""
+def evidence_of(result: Result, table: Table, real: First | None = None) -> Evidence:
+    """Hold the scores of a result against its statistics, ``read_table`` of the row's file.
+
+    Args:
+        result: of the row.
+        table: its statistics.
+        real: the real outputs' result and statistics, which distances are measured from.
+    """
     valued = [score for score in result.scores if score.value is not None]
     names = [score.name for score in valued]
     found = influences(table, names)
     exact = influences({n: c for n, c in table.items() if not _is_influence(n)}, names)
+    anew, wanted = _distances(valued, table, real)
     recomputed: list[str] = []
     unchecked: list[str] = []
     problems: list[Problem] = []
@@ -71,7 +83,12 @@ def evidence_of(result: Result, table: Table) -> Evidence:
         if kept is None or value is None:
             problems.append(Problem(where, "the statistics lack what each study gave to it"))
             continue
-        (recomputed if _follows(score) or _by_counts(score) else unchecked).append(score.name)
+        if score.name in anew:
+            problems += _distance_problems(score, kept, anew[score.name])
+        elif score.name in wanted:
+            problems.append(Problem(where, "the statistics lack its features: score again"))
+        is_anew = score.name in anew or _follows(score) or _by_counts(score)
+        (recomputed if is_anew else unchecked).append(score.name)
         if not _close(value, score.value):
             said = f"its statistics give {value:.6g}, the row has {score.value:.6g}"
             problems.append(Problem(f"{where}.value", said))
@@ -82,6 +99,39 @@ def evidence_of(result: Result, table: Table) -> Evidence:
     problems += [p for score in valued for p in _count_problems(score, table)]
     problems += _class_problems(valued, table)
     return Evidence(tuple(recomputed), tuple(unchecked), tuple(problems))
+
+
+def _distances(
+    scores: list[Score], table: Table, real: First | None
+) -> tuple[dict[str, Influence], frozenset[str]]:
+    """Distances computed anew, and the names of those that could be if the features were there."""
+    if real is None:
+        return {}, frozenset()
+    other, columns = real
+    alike = {
+        score.name: family
+        for score in scores
+        if (family := family_of(score.name)) is not None
+        and (twin := other.score(score.name)) is not None
+        and twin.signature == score.signature
+    }
+    anew: dict[str, Influence] = {}
+    wanted: set[str] = set()
+    for family in dict.fromkeys(alike.values()):
+        anew |= family.recomputed(table, columns)
+        wanted |= family.recomputed(columns, columns).keys()
+    return {n: one for n, one in anew.items() if n in alike}, frozenset(wanted & alike.keys())
+
+
+def _distance_problems(score: Score, kept: Influence, anew: Influence) -> Iterator[Problem]:
+    stated, value = score.value or 0.0, anew.value or 0.0
+    where = f"scores.{score.name}"
+    if abs(value - stated) > DISTANCE_TOLERANCE * max(1.0, abs(stated)):
+        said = f"its features give {value:.6g}, the row has {stated:.6g}"
+        yield Problem(f"{where}.value", said)
+    apart = float(np.abs(kept.by_study - anew.by_study).max())
+    if apart > INFLUENCE_TOLERANCE * max(1.0, float(anew.by_study.std())):
+        yield Problem(where, "its pseudo-values are not those of its features")
 
 
 def _is_influence(column: str) -> bool:

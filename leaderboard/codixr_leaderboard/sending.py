@@ -10,7 +10,7 @@ from codixr_bench.registry import family_of
 from codixr_bench.result import Result
 from codixr_bench.result_files import LARGEST, STATISTICS_NAME, parse, result_file
 from codixr_leaderboard.accepted import track_of
-from codixr_leaderboard.ownership import may_change, taken_name
+from codixr_leaderboard.ownership import REAL, may_change, taken_name
 from codixr_leaderboard.standing import rows_in, standing_of
 from codixr_leaderboard.statistics_file import slim, statistics_path
 from codixr_leaderboard.studies import Studies
@@ -112,7 +112,7 @@ def _statistics(file: Path, result: Result, studies: Studies) -> bytes | None:
     beside = result_file(file).with_name(STATISTICS_NAME)
     if not track_of(result).simulated or not beside.is_file():
         return None
-    content = slim(beside)
+    content = slim(beside, others=result.model.name == REAL)
     standing_of(result, content, studies=studies)
     return content
 

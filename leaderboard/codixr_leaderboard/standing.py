@@ -17,6 +17,7 @@ from codixr_bench.result_files import parse, read_bytes, read_strict
 from codixr_leaderboard.accepted import track_of
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.evidence import evidence_of
+from codixr_leaderboard.judging import judging_problems
 from codixr_leaderboard.statistics_file import LARGEST, Table, read_table, statistics_path
 from codixr_leaderboard.studies import Read, Studies, in_order
 from codixr_leaderboard.submission import (
@@ -97,16 +98,18 @@ def standing_of(
     if not track_of(result).simulated:
         raise InputError(f"{what}: those of a track of patients stay on the machine that made them")
     table = read_table(statistics, result.track.n, what)
-    found = evidence_of(result, table)
-    others = (studies or Studies()).problems(result.model.name, result, table)
-    if problems := [*found.problems, *others]:
+    studies = studies or Studies()
+    name = result.model.name
+    found = evidence_of(result, table, studies.real(name, result, table))
+    others = studies.problems(name, result, table)
+    if problems := [*found.problems, *judging_problems(result, table), *others]:
         raise RefusedError(what, problems)
-    name = digest(statistics)
+    sha256 = digest(statistics)
     ours = [
         one
         for one in attempts
         if (one.task, one.model_version, one.statistics_sha256)
-        == (result.task, result.model.version, name)
+        == (result.task, result.model.version, sha256)
         and one.by != owner
     ]
     ours.sort(key=lambda one: (one.on, one.by), reverse=True)

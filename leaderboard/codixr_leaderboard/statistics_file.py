@@ -1,9 +1,9 @@
 """The file of a row's statistics: ``results/<track>/<model>/<TASK>.parquet``, one row a study.
 
 A run's ``statistics.parquet`` without the columns that are too wide to keep in a repository
-(``WIDEST``): numbers only, no text, no schema of its own. On public simulated splits a submission
-carries it; on tracks of patients never. It is read as a stranger's: its size, form and names are
-looked at before its numbers. Imports no torch.
+(``WIDEST``; features of pictures, float16, stay): numbers only, no text, no schema of its own. On
+public simulated splits a submission carries it; on tracks of patients never. It is read as a
+stranger's: its size, form and names are looked at before its numbers. Imports no torch.
 """
 
 import io
@@ -17,6 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr.errors import InputError
+from codixr_bench.metrics.stored_features import FEATURES, OTHERS
+from codixr_bench.metrics.stored_features import WIDEST as WIDEST_FEATURES
+from codixr_bench.result import Result
 from codixr_bench.result_files import STATISTICS_NAME
 from codixr_bench.task import Task
 
@@ -34,6 +37,8 @@ _HIDDEN = 64
 """Bytes that may lie between what the file's table of contents names."""
 
 Table = Mapping[str, NDArray[np.generic]]
+First = tuple[Result, Table]
+"""A result that others are held against, and its statistics."""
 
 
 def statistics_path(row: Path, task: str) -> Path:
@@ -41,8 +46,12 @@ def statistics_path(row: Path, task: str) -> Path:
     return row.with_suffix("") / f"{Task.parse(task).folder}.parquet"
 
 
-def slim(path: Path) -> bytes:
+def slim(path: Path, *, others: bool = False) -> bytes:
     """A run's statistics as a row carries them: the same numbers without the wide columns.
+
+    Args:
+        path: ``statistics.parquet``.
+        others: whether features of other studies' real pictures stay: one row has them for all.
 
     Raises InputError for a file that is damaged, or too large even so.
     """
@@ -53,11 +62,17 @@ def slim(path: Path) -> bytes:
         table = pq.ParquetFile(path).read(use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
-    kept = [
-        field.name
+    widths = {
+        field.name: field.type.list_size if pa.types.is_fixed_size_list(field.type) else 1
         for field in table.schema
-        if not pa.types.is_fixed_size_list(field.type) or field.type.list_size <= WIDEST
+    }
+    kept = [
+        name
+        for name, width in widths.items()
+        if width <= _widest(name) and (others or not name.endswith(OTHERS))
     ]
+    # Numbers that never repeat: their bytes apart are the smaller file.
+    halves = [f"{name}.list.element" for name in kept if _widest(name) > WIDEST]
     sink = io.BytesIO()
     pq.write_table(
         table.select(kept).replace_schema_metadata(None),
@@ -65,10 +80,16 @@ def slim(path: Path) -> bytes:
         compression="zstd",
         write_statistics=False,
         store_schema=False,
+        use_dictionary=[name for name in kept if _widest(name) == WIDEST],
+        column_encoding=dict.fromkeys(halves, "BYTE_STREAM_SPLIT"),
     )
     if len(sink.getvalue()) > LARGEST:
         raise InputError(f"'{path}': over {LARGEST:,} bytes without its wide columns")
     return sink.getvalue()
+
+
+def _widest(column: str) -> int:
+    return WIDEST_FEATURES if column.endswith((FEATURES, OTHERS)) else WIDEST
 
 
 def read_table(content: bytes, n: int, what: str) -> dict[str, NDArray[np.generic]]:
@@ -114,7 +135,8 @@ def _check_form(file: Any, content: bytes, n: int, what: str) -> None:
     group = about.row_group(0)
     chunks = [group.column(i) for i in range(about.num_columns)]
     if sum(chunk.total_uncompressed_size for chunk in chunks) > _MOST_BYTES or any(
-        chunk.num_values > n * WIDEST for chunk in chunks
+        chunk.num_values > n * _widest(chunk.path_in_schema.partition(".list.")[0])
+        for chunk in chunks
     ):
         raise InputError(f"{what} unpacks to more than statistics have")
     (footer,) = struct.unpack("<I", content[-8:-4])

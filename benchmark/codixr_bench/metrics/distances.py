@@ -27,7 +27,8 @@ from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.backbones.published import SCORE_NAMES, load_or_note, published
 from codixr_bench.backbones.real_features import RealFeatures
-from codixr_bench.metric import Column, Columns, Family, Peer, PeerScore
+from codixr_bench.metric import Column, Columns, Family, Influence, Peer, PeerScore
+from codixr_bench.metrics import stored_features
 from codixr_bench.metrics.distance_peers import distance_peers
 from codixr_bench.metrics.distance_scores import (
     FACTS,
@@ -174,7 +175,8 @@ class PictureDistances:
         """``<score>.influence``, float64 [n]: what each study does to the score, mean zero.
 
         The score of a resample with weights w (mean 1) is close to value + mean(w · influence); of
-        a manifold's scores only the error of the whole column is right (``Splits.column``).
+        a manifold's scores only the error of the whole column is right (``Splits.column``). Beside
+        them the features where they are few (``stored_features``).
         """
         return self._compute()[1]
 
@@ -212,6 +214,8 @@ class PictureDistances:
             for one in scored
             if one.influence is not None
         }
+        if "fid" in self.kinds and not self.absent:
+            statistics |= stored_features.stored(self.name, self._generated, asked.others)
         return [one.score for one in scored], statistics
 
     def _unrelated(self, n: int) -> Unrelated | None:
@@ -311,6 +315,16 @@ class Distances(Family):
             for view in task.outputs
             if view.is_image
         ]
+
+    def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
+        """From the stored features, where both have them."""
+        found = stored_features.recomputed(columns, real)
+        return {name: one for name, one in found.items() if self.facts(name) is not None}
+
+    def about_studies(self, column: str) -> bool:
+        """The features of other studies' real pictures."""
+        name = column.removesuffix(stored_features.OTHERS)
+        return name != column and self.facts(name) is not None
 
     def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
         """That a Fréchet distance of fewer pictures than features is far above that of many."""

@@ -189,8 +189,13 @@ def test_the_score_says_how_it_was_made_and_stands_beside_unrelated_real_picture
     assert real_to_others.value == pytest.approx(distance_between(real, pixels(other)[:40]))
     assert to_others.signature == ("fid|backbone:pixels|weights:none|ref:train|n:40|ci:influence")
     names = ["fid_pixels", "fid_pixels_other", "fid_pixels_other_real"]
-    assert list(scored.statistics()) == [f"{name}.influence" for name in names]
-    for influence in scored.statistics().values():
+    kept = dict(scored.statistics())
+    features = kept.pop("fid_pixels.features"), kept.pop("fid_pixels.other_features")
+    for one, rows in zip(features, (made, pixels(other)[:40]), strict=True):
+        assert one.dtype == np.float16
+        np.testing.assert_allclose(one, rows, atol=1e-3)
+    assert list(kept) == [f"{name}.influence" for name in names]
+    for influence in kept.values():
         assert influence.shape == (40,)
         assert influence.mean() == pytest.approx(0, abs=1e-12)
 
