@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from codixr.data.study import Split
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.model import lora
 from codixr.training import encoded
 from codixr.training.denoising import (
     alphas_cumulative,
@@ -25,6 +27,8 @@ from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import DenoiserTraining
 
 T = Modality.T
+LORA = "default"
+"""The adapter's name while it is trained."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,15 @@ class DenoiserStage(LatentStage):
         self.component_name = f"denoiser_{made.lower()}"
         self.denoiser = folder.start(self.component_name, config)
         self.denoiser.environment.requires_grad_(False)
+        if config.lora_rank:
+            if config.start != "init" or folder.init is None:
+                raise InputError(
+                    f"{name}: lora_rank={config.lora_rank} trains beside finished weights: give "
+                    "their folder with --init"
+                )
+            torch.manual_seed(config.seed)
+            tokens = self.conditions.tokens
+            lora.add(self.denoiser.unet, lora.usual(config.lora_rank, tokens=tokens), LORA)
 
     def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
         """L_D."""
@@ -183,7 +196,15 @@ class DenoiserStage(LatentStage):
         return {"loss": loss}
 
     def finish(self) -> None:
-        """Write the denoiser."""
+        """Write the denoiser; LoRA's matrices in a file of their own, and fused into it."""
+        if self.config.lora_rank:
+            unet: Any = self.denoiser.unet
+            lora.write(
+                self.folder.out / "lora" / self.component_name / lora.WEIGHTS,
+                {self.component_name: lora.state_of(unet, LORA)},
+                {self.component_name: lora.adapters(unet)[LORA]},
+            )
+            lora.merge(unet, [LORA])
         self.folder.save(self.component_name, self.denoiser)
 
 

@@ -150,6 +150,8 @@ class DenoiserTraining(StageConfig):
     """How often the condition is dropped, for guidance without a classifier."""
     spread: float = 1.0
     """Factor on the posterior's std when a latent is drawn; 0 trains on its mean."""
+    lora_rank: int = 0
+    """Above 0: only LoRA matrices of that rank are trained, beside the weights of ``--init``."""
 
 
 @dataclass(frozen=True, kw_only=True)
