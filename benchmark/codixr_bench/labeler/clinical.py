@@ -50,6 +50,8 @@ _NOT_A_FINDING = {
 """Observation -> words in which one of its phrases means something else."""
 _ELSEWHERE = {name: re.compile(pattern) for name, pattern in _NOT_A_FINDING.items()}
 _EITHER = re.compile(r"\b(?:or|versus)\b")
+_REMOVAL = re.compile(r"\w*\s?removal\b")
+"""Behind a device: "after chest tube removal"."""
 _OPACITIES = frozenset(("Lung Opacity", "Consolidation", "Lung Lesion"))
 _MAY_BE_EITHER = re.compile(r",? which (?:may|might|could) \w+ .{0,120}\bversus\b")
 _BEGINNING = 400
@@ -142,6 +144,10 @@ def _read(
     places: list[tuple[int, int]],
     explained: int,
 ) -> Read:
+    if mention.observation == "Support Devices" and (
+        removal := _REMOVAL.match(sentence, mention.end)
+    ):
+        return Read(mention, ABSENT, removal[0])
     after = cues.after(mention.end)
     before = cues.before(mention.start)
     kinds = {cue.kind: cue for cue in reversed(before)}

@@ -54,10 +54,11 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
      r"(?:no|without|not) (?:(?:significant|interval|definite|appreciable|substantial|gross|much"
      r"|any|significantly|substantially|appreciably) )*(?:change[ds]?|increase[ds]?|decrease[ds]?"
      r"|improve(?:ment|d)|progression|difference|worsen(?:ed|ing))\b(?! from)"),
-    (Kind.MEANS_NOTHING, r"not only|not significantly|gram negative"),
+    (Kind.MEANS_NOTHING, r"not only|not significantly|gram[ -]negative|no doubt"),
     (Kind.MEANS_NOTHING,
      r"(?:ensure|document|confirm|assess for|evaluate for|until|to|for|verify|establish|partial"
-     r"|incomplete|near|nearly complete|partially|nearly|almost) (?:\w+ )?(?:resolution|clearing)"
+     r"|incomplete|near|nearly complete|near-complete|almost complete|subtotal"
+     r"|partially|nearly|almost) (?:\w+ )?(?:resolution|clearing)"
      r"(?: of)?|(?:partially|nearly|almost|incompletely|not) (?:\w+ )?resolved"),
     (Kind.DENIED, r"(?<!is )(?<!are )(?<!was )(?<!be )not \w+ly excluded"),
     (Kind.DENIED, _BE + r"(?:difficult|hard|impossible) to (?:\w+ly )?(?:exclude|rule out)$"),
@@ -74,17 +75,23 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
      r"(?:possible|questioned|questionable|suspected|considered|possibility|consideration|concern"
      r"|the differential(?: diagnosis)?)" + _ENDS),
     (Kind.DOUBTED, r"(?:may|might|could|can) (?:also )?be present|(?:possible|suspected)$"),
+    (Kind.DOUBTED,
+     r"(?:should|can|could|may|might|must|would) (?:also )?be (?:considered|suspected|questioned"
+     r"|entertained)|in the differential(?: diagnosis)?|,? ?if (?:present|any)\b"),
+    (Kind.DOUBTED, _BE + r"(?:considered )?less likely" + _ENDS),
     (Kind.DENIED, _BE + r"(?:not|no longer) (?:\w+ly |clearly )?(?:" + _SEEN + r")\b"),
     (Kind.DENIED,
      r"(?:has|have|had) (?:(?:since|now|completely|entirely|fully|essentially) )*"
      r"(?:resolved|cleared)\b"),
     (Kind.DENIED, r"(?:is|are|was|were) (?:now )?(?:resolved|absent)\b"),
-    (Kind.DENIED, r": ?(?:none|absent|no|negative|nil|not seen)\b|- (?:none|absent|nil)\b"),
+    (Kind.DENIED, r": ?(?:none|absent|nil|not seen)\b|: ?(?:no|negative)(?=$|,)"),
+    (Kind.DENIED, r"- (?:none|absent|nil)\b|\(-\)|" + _BE + r"negative(?=$|,)"),
     (Kind.DENIED,
      r"(?:is|are|was|were|has been|have been|had been) (?:\w+ )?(?:removed|excluded|ruled out)\b"),
     (Kind.DENIED, r"(?:removed|resolved|absent|excluded)(?=$|,)"),
     (Kind.DENIED, r"(?:has|have|had) not (?:developed|recurred|re-?accumulated|appeared)"),
-    (Kind.DENIES, r"^unlikely"),
+    (Kind.DENIED, _BE + r"(?:very )?doubtful(?! for)\b"),
+    (Kind.DENIES, r"^unlikely|^absent|doubt(?:ful for)?|nothing (?:\w+ )?to (?:suggest|indicate)"),
     (Kind.DENIES, r"unlikely to (?:be|represent|reflect|indicate)"),
     (Kind.DENIED, _BE + r"(?:(?:very|highly|considered|felt to be|thought) )?unlikely\b"),
     (Kind.DOUBTS, r"less likely"),
@@ -113,7 +120,7 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
 
 _CUE = re.compile(
     "|".join(
-        rf"(?P<k{i}>(?:(?<![a-z0-9-])|(?=:))(?:{pattern})(?![a-z0-9]))"
+        rf"(?P<k{i}>(?:(?<![a-z0-9-])|(?=[:,]))(?:{pattern})(?![a-z0-9]))"
         for i, (_, pattern) in enumerate(_TABLE)
     )
 )
@@ -129,6 +136,7 @@ NEW_STATEMENT = word_set(
     " interval slight slightly worsening improving improved subsegmental bibasilar status"
 )
 """After a comma or "and" these open a statement of their own, unless "or" closes the list."""
+_AFTERWARDS = word_set("after following")
 _TOKEN = re.compile(r"[a-z0-9][a-z0-9'-]*|[,:()]")
 _REACH = 60
 """Words that a cue can reach; it keeps the time linear."""
@@ -179,6 +187,10 @@ class Cues:
                 return False
             if cue.text.startswith("differential"):
                 continue
+            if word == ":" and i and cue.kind == Kind.DOUBTS:
+                return False  # "suspicious for malignancy: a mass in the apex"
+            if word in _AFTERWARDS and i and cue.kind == Kind.DENIES:
+                return False  # "no pneumothorax after placement of a line"
             if word == "," and not _list_goes_on(words, i, cue.kind):
                 return False
             if word in ("and", "with") and (

@@ -49,12 +49,16 @@ _BEFORE = re.compile(
     r"((?:\w+(?:ly)? )?(?:\w+ )?(?:(?:non-?)?enlarge[dr]|enlargement of|widening of|widened"
     r"|borderline|normal|prominent|unremarkable|large|obscured|dilated|increased)"
     r"(?: (?:in|of|to))?(?: (?:the|and|size|sized|\w+ly|overall|contour|frontal|cardiac"
-    r"|heart)){0,3} )$"
+    r"|heart|superior|upper|anterior)){0,3} )$"
 )
 _VERB = re.compile(r"\b(?:is|are|was|were|appears?|remains?|has|have|measures|seems?)\b")
 _OTHER = re.compile(
     r"\b(?:lungs?|pulmonary|vascul\w+|vessels|aort\w+|pleural|effusions?|there|hil\w+|bones?|osseous"
     r"|tube|catheter|opacit\w+|no)\b"
+)
+_NOT_SEEN = re.compile(
+    r"(?: \w+)?(?:: ?| (?:is |are )?)(?:not|no longer|none|absent)\b"
+    r"(?! (?:well|changed|significantly))"
 )
 _WINDOW = 160
 """Characters behind the structure that can speak of it."""
@@ -89,7 +93,8 @@ def _said_behind(sentence: str, end: int, name: str) -> tuple[int, str] | None:
     if name.endswith(("enlargement", "widening")):
         before = sentence[max(0, end - len(name) - 40) : end - len(name)]
         denied = re.search(r"\b(?:no|without|not|nor)\b[^,;]*$", before)
-        return (ABSENT, "no") if denied else (PRESENT, name)
+        denied = denied or _NOT_SEEN.match(sentence, end)
+        return (ABSENT, denied[0]) if denied else (PRESENT, name)
     window = sentence[end : end + _WINDOW]
     stop = re.search(r" but |;| which |, (?:there|no|with) ", window)
     if verb := _VERB.search(window):

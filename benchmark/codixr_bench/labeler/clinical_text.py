@@ -7,7 +7,9 @@ ends nothing, an item of a list is a sentence, and a blanked word (``XXXX``, ``_
 import re
 
 ABBREVIATIONS = {
-    "w/o": "without", "w/": "with ", "c/w": "consistent with", "s/p": "after", "r/o": "rule out",
+    "w/o": "without", "w/out": "without", "c/f": "concern for", "i/s/o": "in the setting of",
+    "wnl": "within normal limits", "neg": "negative", "w/": "with ",
+    "c/w": "consistent with", "s/p": "after", "r/o": "rule out",
     "b/l": "bilateral", "d/t": "due to", "2/2": "due to", "h/o": "history of", "e/o": "evidence of",
     "f/u": "follow up", "vs.": "versus", "vs": "versus", "ptx": "pneumothorax", "pna": "pneumonia",
     "ett": "endotracheal tube", "ngt": "nasogastric tube", "ogt": "orogastric tube",
@@ -36,7 +38,10 @@ _SLASH = re.compile(r"(?<=[a-z])/(?=[a-z])")
 _ASKED = re.compile(r"(?:^|\s)\?\s*(?=[a-z])")
 """A question mark before a finding."""
 _END = re.compile(r"[.?!;](?=\s|$)|(?<=[a-z]{3})\.(?=[a-z]{2})")
-_KEPT = re.compile(r"\b(?:dr|mr|mrs|ms|no|approx|st|e\.g|i\.e|a\.m|p\.m|[a-z]|\d+)$")
+_KEPT = re.compile(r"\b(?:dr|mr|mrs|ms|approx|st|e\.g|i\.e|a\.m|p\.m|[a-z]|\d+)$")
+
+_NUMBER_OF = re.compile(r"\bno\.\s?\d")
+"""Not as in "Pneumothorax: No."."""
 
 
 def sentences(text: str) -> list[str]:
@@ -81,7 +86,8 @@ def _split(text: str) -> list[str]:
     start = 0
     for end in _END.finditer(text):
         before = text[max(start, end.start() - 12) : end.start()]
-        if end[0] == "." and end.end() < len(text) and _KEPT.search(before):
+        number = _NUMBER_OF.match(text, max(end.start() - 2, 0))
+        if end[0] == "." and end.end() < len(text) and (number or _KEPT.search(before)):
             continue
         found.append(text[start : end.start()].strip())
         start = end.end()

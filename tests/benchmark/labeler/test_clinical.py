@@ -181,6 +181,26 @@ SENTENCES = """
     Heart size enlarged but unchanged. | Cardiomegaly 1
     Mild cardiomegaly without failure. | Cardiomegaly 1
     Heart is at the upper limits of normal. | Cardiomegaly 0
+    Pleura: No effusion. Lungs: No edema or pneumonia. | Pleural Effusion 0, Edema 0, Pneumonia 0
+    Effusion: No. Pneumothorax: No. | Pleural Effusion 0, Pneumothorax 0
+    Effusion: negative. Lungs: negative for edema. | Pleural Effusion 0, Edema 0
+    Comparison No. 3 shows an effusion. | Pleural Effusion 1
+    Near-complete resolution of edema. | Edema 1
+    Atelectasis; pneumonia is less likely. | Atelectasis 1, Pneumonia -1
+    Widening of the superior mediastinum. | Enlarged Cardiomediastinum 1
+    Mediastinal widening is not seen. | Enlarged Cardiomediastinum 0
+    Effusion, if present, is tiny. | Pleural Effusion -1
+    Doubt pneumonia. Effusion is doubtful. | Pneumonia 0, Pleural Effusion 0
+    Nothing to suggest pneumonia. | Pneumonia 0
+    Pneumonia should be considered. | Pneumonia -1
+    Edema is in the differential. | Edema -1
+    Pneumothorax (-). Effusion neg. | Pneumothorax 0, Pleural Effusion 0
+    Opacity c/f PNA. | Pneumonia -1
+    Suspicious for malignancy: mass in the apex. | Lung Lesion 1
+    Heart WNL. | Cardiomegaly 0
+    No PTX s/p line placement. | Pneumothorax 0
+    No effusion following placement of a catheter. | Pleural Effusion 0, Support Devices 1
+    Small pneumothorax after chest tube removal. | Pneumothorax 1, Support Devices 0
 """
 CASES = [line.strip().split(" | ") for line in SENTENCES.strip().splitlines()]
 
