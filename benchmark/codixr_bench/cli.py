@@ -86,6 +86,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "codixr_bench.commands.show",
         "print a result file: scores, settings, signatures",
     ),
+    "export": (
+        "codixr_bench.commands.export",
+        "results as a model card of the hub, or as runs of wandb or mlflow",
+    ),
     "new-model": (
         "codixr_bench.commands.new_model",
         "write a small package with a model of your own",
