@@ -69,6 +69,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "codixr_bench.commands.court",
         "what each metric sees and is blind to: real outputs with planted faults",
     ),
+    "utility": (
+        "codixr_bench.commands.utility",
+        "what generated studies are worth for training, beside real ones",
+    ),
     "submit": (
         "codixr_leaderboard.commands.submit",
         "check results, and put them where the leaderboard reads them",
