@@ -18,13 +18,17 @@ from codixr.data.study import Image, Study
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.model import Content
+from codixr_bench.runs.one_task import render
 from codixr_bench.runs.options import RunOptions, open_track
 from codixr_bench.runs.record import RECORD_NAME, RunRecord
 from codixr_bench.runs.store import SampleStore
 from codixr_bench.runs.utility_network import SIDE, Labels
+from codixr_bench.task import Task
 from codixr_bench.track import Track
 
 _SAMPLES = "samples"
+_BOTH_VIEWS = Task.parse("F->L")
+"""A simulated study is taken from its cache where both views are in it."""
 _TESTED_ON = {"test": "val", "val": "test", "train": "test"}
 """The split of a run -> the split whose real studies it is tested on."""
 
@@ -123,6 +127,7 @@ def open_run(folder: Path, modality: Modality | None, data: Path | None) -> RunP
             f"track '{track.name}' has no split '{tested_on}', and a run of its "
             f"{store.record.split} split has to be tested on other studies"
         )
+    render(dataset, _BOTH_VIEWS)
     contents = [sample[wanted] for _, samples in store.batches() for sample in samples]
     if len(contents) != len(dataset):
         raise InputError(
@@ -143,6 +148,7 @@ def open_run(folder: Path, modality: Modality | None, data: Path | None) -> RunP
 def tested_pool(track: Track, split: str, modality: Modality, data: Path | None) -> Pool:
     """All real studies of a split."""
     dataset: StudyDataset = track.dataset(split, None, data)
+    render(dataset, _BOTH_VIEWS)
     return real_pool([dataset[i] for i in range(len(dataset))], modality)
 
 
