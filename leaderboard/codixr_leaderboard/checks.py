@@ -134,6 +134,11 @@ def _words(result: Result) -> Iterator[Problem]:
         yield Problem("timings", "names of parts are small letters and _")
 
 
+def looks_like_identifier(text: str) -> bool:
+    """Whether a text holds what could be a study's or a patient's number, or a date."""
+    return _ID.search(text) is not None
+
+
 def letters_problem(name: str) -> str | None:
     """Why a name's letters are refused: only Latin ones can't be mistaken by a reader."""
     for character in name:

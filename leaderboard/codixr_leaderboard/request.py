@@ -7,7 +7,7 @@ size looked at first. ``codixr-bench verify --request BASE..HEAD`` calls it from
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from codixr.errors import InputError
@@ -17,6 +17,7 @@ from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.ownership import MAINTAINERS, may_change, taken_name, together_problems
 from codixr_leaderboard.repository import PLAIN_FILE, Repository
 from codixr_leaderboard.request_files import (
+    WEEK,
     beside_problems,
     row_of,
     statistics_problems,
@@ -25,7 +26,6 @@ from codixr_leaderboard.request_files import (
 from codixr_leaderboard.studies import Studies, in_order
 from codixr_leaderboard.submission import RESULTS, RefusedError, Submission, submission_of
 
-WEEK = timedelta(days=7)
 _FILE = re.compile(rf"{RESULTS.as_posix()}/([a-z0-9-]{{1,40}})/([a-z0-9-]{{1,80}})\.json")
 _MOST_FILES = 200
 
@@ -90,7 +90,9 @@ def check_request(repository: Path, request: Request) -> Report:
         _against_base(path, submission, there, request, report)
     refused = {path for path in touched if path not in sent and row_of(path) is None}
     rows = {path: row for path, row in {**there, **sent}.items() if path not in refused}
-    report.problems += beside_problems(trees, fork, head, beside, rows, request.author)
+    report.problems += beside_problems(
+        trees, fork, head, beside, rows, (request.author, request.opened)
+    )
     # The base's rows say what the studies are, before any that the request brings.
     kept = [(one, statistics_reader(trees, base, path)) for path, one in there.items()]
     fresh = [(one, statistics_reader(trees, head, path)) for path, one in sent.items()]

@@ -6,6 +6,7 @@ an attempt to reproduce it is of the account that opened the request, and not th
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 
 from codixr.errors import InputError
@@ -21,6 +22,10 @@ from codixr_leaderboard.submission import BESIDE, REPRODUCED, RESULTS, RefusedEr
 _BESIDE = re.compile(
     rf"({RESULTS.as_posix()}/[a-z0-9-]{{1,40}}/[a-z0-9-]{{1,80}})/([A-Za-z+-]{{1,20}}\.[a-z]{{4,7}})"
 )
+WEEK = timedelta(days=7)
+"""Between what a request's files say of their day and its opening."""
+Opened = tuple[str, date]
+"""The account that opened a request, and the day."""
 Told = Iterator[tuple[str, Problem]]
 """(where, problem)"""
 
@@ -37,15 +42,16 @@ def beside_problems(
     head: str,
     changed: Sequence[str],
     rows: Mapping[str, Submission],
-    author: str,
+    request: Opened,
 ) -> Told:
     """Files of no row, of another owner's, or of a kind that doesn't belong there."""
+    author, _ = request
     for path in changed:
         row = rows.get(row_of(path) or "")
         if row is None:
             yield path, Problem("", "statistics of no row that is accepted")
         elif path.endswith(f"/{REPRODUCED}"):
-            yield from _attempt_problems(trees, (fork, head), path, row, author)
+            yield from _attempt_problems(trees, (fork, head), path, row, request)
         elif not may_change(row, author) and author != MAINTAINERS:
             yield path, Problem("owner", "the statistics of another owner's row")
         elif not any(path == _place(path, result.task) for result in row.results):
@@ -80,9 +86,10 @@ def statistics_problems(
 
 
 def _attempt_problems(
-    trees: Repository, between: tuple[str, str], path: str, row: Submission, author: str
+    trees: Repository, between: tuple[str, str], path: str, row: Submission, request: Opened
 ) -> Told:
     """Attempts are added, each by the account that opened the request; none is changed."""
+    author, opened = request
     try:
         before, after = (_attempts(trees, revision, path) for revision in between)
     except RefusedError as error:
@@ -99,6 +106,8 @@ def _attempt_problems(
     fresh = [one for one in after if one not in before]
     if any(one.by != author for one in fresh):
         yield path, Problem("by", "not the account that opened the request")
+    if any(abs(one.on - opened) > WEEK for one in fresh):
+        yield path, Problem("on", "not within a week of the request")
     if author == (row.owner or MAINTAINERS):
         yield path, Problem("by", "the row's owner; somebody else has to make the samples")
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
 from codixr_bench.registry import family_of
@@ -15,6 +17,7 @@ from codixr_leaderboard.standing import rows_in, standing_of
 from codixr_leaderboard.statistics_file import slim, statistics_path
 from codixr_leaderboard.studies import Studies
 from codixr_leaderboard.submission import (
+    Hub,
     RefusedError,
     Submission,
     check_result,
@@ -33,6 +36,7 @@ def submit(
     *,
     model: str | None = None,
     owner: str | None = None,
+    hub: str | None = None,
     replace: bool = False,
     today: date | None = None,
 ) -> list[Path]:
@@ -46,6 +50,7 @@ def submit(
         root: the folder of the leaderboard's results.
         model: the name to show instead of the results' own.
         owner: the account whose row it is.
+        hub: where the model is, ``OWNER/NAME@REVISION`` of the Hugging Face hub.
         replace: whether results of the row's tasks may give way.
         today: the date of submission; today by default.
 
@@ -78,6 +83,7 @@ def submit(
             model=names[0],
             submitted=today or date.today(),
             owner=owner,
+            hub=None if hub is None else _hub(hub),
             results=tuple(sorted(results, key=lambda r: r.task)),
         )
         if path.exists():
@@ -134,11 +140,27 @@ def _merged(path: Path, fresh: Submission, *, replace: bool) -> Submission:
             f"'{path}' has results of {', '.join(again)} already: --replace puts yours there"
         )
     merged = before.merged(fresh.results).model_copy(
-        update={"submitted": fresh.submitted, "owner": fresh.owner}
+        update={
+            "submitted": fresh.submitted,
+            "owner": fresh.owner,
+            "hub": fresh.hub or before.hub,
+        }
     )
     while merged.earlier and len(merged.to_json()) > LARGEST:
         merged = merged.model_copy(update={"earlier": merged.earlier[1:]})
     return merged
+
+
+def _hub(text: str) -> Hub:
+    """``OWNER/NAME@REVISION``; InputError for anything else, which is not repeated."""
+    name, _, revision = text.partition("@")
+    try:
+        return Hub(name=name, revision=revision)
+    except ValidationError:
+        raise InputError(
+            "--hub: OWNER/NAME@REVISION of the Hugging Face hub, the revision a commit of 40 "
+            "hexadecimal digits"
+        ) from None
 
 
 def _models(folder: Path) -> list[str]:

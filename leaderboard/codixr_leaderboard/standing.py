@@ -5,6 +5,7 @@ On simulated tracks only results with checked statistics are ranked.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from codixr_leaderboard.judging import judging_problems
 from codixr_leaderboard.statistics_file import LARGEST, Table, read_table, statistics_path
 from codixr_leaderboard.studies import Read, Studies, in_order
 from codixr_leaderboard.submission import (
+    BEGUN,
     REPRODUCED,
     RefusedError,
     Submission,
@@ -38,7 +40,11 @@ class Badge(StrEnum):
     CHECKED = "statistics checked"
     """Scores were computed anew from what each study gave."""
     REPRODUCED = "reproduced"
-    """Somebody else made samples anew, and they gave the same statistics."""
+    """Somebody else made samples anew, and they gave the same statistics.
+
+    Another's attempt that differs stands beside the badge and doesn't take it away: an attempt can
+    fail for reasons of its own, and anybody can open an account.
+    """
 
 
 class Reproductions(BaseModel):
@@ -113,8 +119,7 @@ def standing_of(
         and one.by != owner
     ]
     ours.sort(key=lambda one: (one.on, one.by), reverse=True)
-    is_reproduced = bool(ours) and all(one.is_equal for one in ours)
-    badge = Badge.REPRODUCED if is_reproduced else Badge.CHECKED
+    badge = Badge.REPRODUCED if any(one.counts for one in ours) else Badge.CHECKED
     return Standing(badge, found.recomputed, found.unchecked, tuple(ours), table)
 
 
@@ -126,6 +131,8 @@ def read_reproductions(content: bytes, what: str) -> tuple[Reproduction, ...]:
     wrong = [one for one in found if one.equal > one.studies]
     if wrong:
         raise RefusedError(what, [Problem("equal", "more than the studies that were made")])
+    if any(not BEGUN <= one.on <= date.today() + timedelta(days=1) for one in found):
+        raise RefusedError(what, [Problem("on", "to come, or before there was a leaderboard")])
     return found
 
 

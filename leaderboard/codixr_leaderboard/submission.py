@@ -24,7 +24,7 @@ from codixr_bench.result_files import (
     result_file,
 )
 from codixr_bench.task import GROUPS
-from codixr_leaderboard.checks import Problem, result_problems
+from codixr_leaderboard.checks import Problem, looks_like_identifier, result_problems
 
 RESULTS = Path("leaderboard/results")
 BEGUN = date(2026, 1, 1)
@@ -39,7 +39,19 @@ REPRODUCED = "reproduced.json"
 """In a row's folder: who made samples anew, and what came of it."""
 BESIDE = frozenset({f"{task.folder}.parquet" for task in GROUPS["all"]} | {REPRODUCED})
 """What a row's folder may hold."""
+_HUB_PART = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,46}[A-Za-z0-9])?"
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class Hub(BaseModel):
+    """Where a model is: a repository of the Hugging Face hub at one revision, and nothing else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, StringConstraints(pattern=f"^{_HUB_PART}/{_HUB_PART}$", max_length=96)]
+    """``owner/model``."""
+    revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+    """A whole commit: a branch or tag would be another model tomorrow."""
 
 
 class Submission(BaseModel):
@@ -54,6 +66,8 @@ class Submission(BaseModel):
     """Breaks ties: who was first."""
     owner: Owner | None = None
     """Whose row it is: the account that may change it. None: the project's."""
+    hub: Hub | None = None
+    """Where its owner says the model is; nothing is fetched from there."""
     results: tuple[Result, ...] = Field(min_length=1, max_length=24)
     """The newest version's, one a task: what the tables show."""
     earlier: tuple[Result, ...] = Field(default=(), max_length=MOST_EARLIER)
@@ -187,6 +201,8 @@ def problems_of(submission: Submission) -> Iterator[Problem]:
         yield Problem("submitted", "a date to come")
     elif submission.submitted < BEGUN:
         yield Problem("submitted", "before there was a leaderboard")
+    if submission.hub is not None and looks_like_identifier(submission.hub.name):
+        yield Problem("hub.name", "it looks like an identifier or a date")
     versions = [(result.task, result.model.version) for result in submission.earlier]
     newest = [(result.task, result.model.version) for result in submission.results]
     if len({*versions, *newest}) != len(versions) + len(newest):

@@ -371,6 +371,17 @@ def attempt(by: str, equal: int = 64) -> Json:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("on", "said"), [("2026-11-01", "within a week"), ("2027-11-20", "come")])
+def test_an_attempt_of_another_day_is_refused(repo: Repo, on: str, said: str) -> None:
+    path = with_statistics(repo)
+    repo.git("checkout", "-q", "main")
+    repo.commit("bob's row")
+    repo.git("checkout", "-q", "-B", "request")
+    content = {"reproductions": [attempt("cat") | {"on": on}]}
+    path.with_name("reproduced.json").write_text(json.dumps(content))
+    assert said in reasons(repo.check("cat"))
+
+
 @pytest.mark.parametrize(
     ("by", "author", "said"),
     [

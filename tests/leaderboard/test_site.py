@@ -104,22 +104,25 @@ def test_self_reported_rows_of_patients_are_ranked_among_themselves():
 def test_pages_show_who_reproduced_a_row_and_a_rerun_that_differs(tmp_path):
     attempt = Reproduction(
         task="T->F", model_version="1.0", statistics_sha256="0" * 64, by="cat",
-        on=date(2026, 11, 28), device="cpu", studies=64, equal=64,
+        on=date(2026, 11, 28), device="cpu", studies=64, equal=64, platform="Linux-x86_64",
+        torch="2.9.0",
     )  # fmt: skip
     other = attempt.model_copy(update={"by": "dan", "equal": 3})
     sent = [submission("mine", 0.7), submission("yours", 0.6)]
     known = {
         ("phantom", "mine", "T->F"): Standing(Badge.REPRODUCED, attempts=(attempt,)),
-        ("phantom", "yours", "T->F"): Standing(Badge.CHECKED, attempts=(other,)),
+        ("phantom", "yours", "T->F"): Standing(Badge.REPRODUCED, attempts=(attempt, other)),
     }
     site.build_pages(sent, {}, tmp_path, known)
     page = (tmp_path / "phantom-t-to-f.html").read_text()
     assert "mine</a><small>reproduced</small>" in page
-    assert "yours</a><small>statistics checked; a rerun differs</small>" in page
+    assert "yours</a><small>reproduced; another's rerun differs</small>" in page
     said = (tmp_path / "models" / "phantom-mine.html").read_text()
-    assert "Reproduced by cat on 2026-11-28 (cpu): 64 of 64 studies are equal." in said
+    made = "on 2026-11-28 (cpu, Linux-x86_64, torch 2.9.0)"
+    assert f"Reproduced by cat {made}: 64 of 64 studies are equal." in said
     said = (tmp_path / "models" / "phantom-yours.html").read_text()
-    assert "Warning: a rerun differs, by dan on 2026-11-28 (cpu): 3 of 64" in said
+    assert f"Warning: a rerun differs, by dan {made}: 3 of 64" in said
+    assert "Reproduced by cat" in said
 
 
 def one_score(value: float, half: float = 1.0) -> Score:

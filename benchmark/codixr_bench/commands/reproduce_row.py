@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import secrets
 from datetime import date
 from pathlib import Path
@@ -11,8 +12,14 @@ from codixr.arguments import add_json, at_least, positive
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr_bench.commands.options import add_model, model_arguments
-from codixr_bench.comparing.reproduction import EQUAL_SHARE, Compared, Reproduction, digest
-from codixr_bench.result import Result, load_results
+from codixr_bench.comparing.reproduction import (
+    ACCOUNT,
+    EQUAL_SHARE,
+    Compared,
+    Reproduction,
+    digest,
+)
+from codixr_bench.result import Result, current_environment, load_results
 from codixr_bench.result_files import parse, read_bytes, read_strict, result_file
 from codixr_bench.task import Task, parse_tasks
 
@@ -43,13 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(parsed: argparse.Namespace) -> int:
     """Print a line a task; exit code 1 where one differs."""
-    import torch
-
     from codixr_bench.registry import load_model
     from codixr_bench.runs.reproducing import differences_of, reproduce, statistics_beside
     from codixr_bench.statistics.influence import read_statistics
 
     file = result_file(parsed.file)
+    if parsed.record is not None:
+        _check_record(file, parsed.record)
     results = _chosen(load_results(file), parsed.task)
     beside = {r.task: statistics_beside(file, Task.parse(r.task)) for r in results}
     model = load_model(parsed.model, model_arguments(parsed.model_arg))
@@ -71,7 +78,7 @@ def main(parsed: argparse.Namespace) -> int:
                 "statistics_sha256": digest(beside[result.task].read_bytes()),
                 "by": parsed.record or "nobody",
                 "on": date.today().isoformat(),
-                "device": "cuda" if torch.cuda.is_available() else "cpu",
+                **_machine(),
                 "studies": len(found.equal),
                 "equal": int(found.equal.sum()),
             }
@@ -110,11 +117,33 @@ def _line(result: Result, found: Compared) -> str:
     return line
 
 
-def _record(file: Path, fresh: list[dict[str, object]]) -> Path:
-    """Add records to those beside a row; InputError for an account that can't be one."""
-    path = file.with_suffix("") / RECORDS
-    if not path.parent.is_dir():
+def _machine() -> dict[str, str]:
+    """What made the samples: cuda where this process has used it."""
+    import torch
+
+    environment = current_environment()
+    on_cuda = torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0
+    return {
+        "device": "cuda" if on_cuda else "cpu",
+        "platform": environment.platform,
+        "torch": environment.packages["torch"],
+    }
+
+
+def _check_record(file: Path, account: str) -> None:
+    """Before any sample: InputError for an account that can't be one, or a file that is no row."""
+    if not re.fullmatch(ACCOUNT, account):
+        raise InputError("--record: an account has up to 39 letters, digits and hyphens")
+    if not file.with_suffix("").is_dir():
         raise InputError(f"--record: '{file}' is no row of the leaderboard with statistics")
+    raw = read_strict(read_bytes(file, f"'{file}'"), f"'{file}'")
+    if isinstance(raw, dict) and raw.get("owner") == account:
+        messages.note(PROGRAM, "--record: the row's own owner; only others' attempts count")
+
+
+def _record(file: Path, fresh: list[dict[str, object]]) -> Path:
+    """Add records to those beside a row."""
+    path = file.with_suffix("") / RECORDS
     before: list[object] = []
     if path.is_file():
         raw = read_strict(read_bytes(path, f"'{path}'"), f"'{path}'")

@@ -18,8 +18,12 @@ from codixr_bench.metric import INFLUENCE, Columns
 from codixr_bench.registry import METRICS, load_family
 from codixr_bench.statistics.influence import PSEUDOVALUE
 
+ACCOUNT = "[A-Za-z0-9][A-Za-z0-9-]{0,38}"
+"""The form of an account's name."""
 EQUAL_SHARE = 0.95
 """Of the studies that have to be equal."""
+LEAST_STUDIES = 16
+"""For a badge: a model that gives another sample in one of five studies passes with 3 %."""
 NUMBERS = 0.02
 """Between two makings of a probability, a share or an overlap: absolute."""
 
@@ -33,10 +37,17 @@ class Reproduction(BaseModel):
     model_version: Annotated[str, StringConstraints(min_length=1, max_length=80)]
     statistics_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     """Of the file that the new samples were held against."""
-    by: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}$")]
+    by: Annotated[str, StringConstraints(pattern=f"^{ACCOUNT}$")]
     """The account that did it."""
     on: date
     device: Literal["cpu", "cuda", "mps"]
+    """What computed the samples."""
+    platform: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3,10}[A-Za-z0-9_.-]{0,50}$")] = (
+        "unknown"
+    )
+    """System, processor family and C library, as in a result's environment; no host or user."""
+    torch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.+]{1,30}$")] = "unknown"
+    """Its version."""
     studies: int = Field(ge=1, le=10_000)
     equal: int = Field(ge=0, le=10_000)
     """Of ``studies``: all columns of theirs within the tolerances."""
@@ -45,6 +56,11 @@ class Reproduction(BaseModel):
     def is_equal(self) -> bool:
         """The verdict."""
         return self.equal >= EQUAL_SHARE * self.studies
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is equal, of so many studies that this says something."""
+        return self.is_equal and self.studies >= LEAST_STUDIES
 
 
 def digest(statistics: bytes) -> str:

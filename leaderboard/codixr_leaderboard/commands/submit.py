@@ -21,6 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--owner", metavar="ACCOUNT", help="whose row it is: the account that opens the request"
     )
     parser.add_argument(
+        "--hub", metavar="OWNER/NAME@REVISION",
+        help="where the model is: a repository of the Hugging Face hub at a commit",
+    )  # fmt: skip
+    parser.add_argument(
         "--replace", action="store_true", help="put results in the place of your earlier ones"
     )
     parser.add_argument(
@@ -32,8 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(parsed: argparse.Namespace) -> int:
     """Check and merge results; prints the files that hold them now."""
     written = submit(
-        parsed.files, parsed.to, model=parsed.model, owner=parsed.owner, replace=parsed.replace
-    )
+        parsed.files, parsed.to, model=parsed.model, owner=parsed.owner, hub=parsed.hub,
+        replace=parsed.replace,
+    )  # fmt: skip
     if parsed.json:
         print(json.dumps({"files": [str(path) for path in written]}, indent=2))
     else:
