@@ -8,7 +8,7 @@ TASK := L+T->F
 RUN := runs/phantom-64/L+T-to-F/codixr
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint perf site docs-outputs clean
+.PHONY: help setup demo test lint perf site docs docs-outputs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -50,8 +50,13 @@ perf: setup ## measure start-up, the main job, the phantom and the generator; pr
 site: setup ## build the leaderboard's static pages: site/index.html
 	$(BIN)/codixr-bench site leaderboard/results site
 
+# Material for MkDocs tells in colours that MkDocs 2 will differ; pyproject.toml keeps to MkDocs 1.
+docs: setup ## build the documents' pages: build/docs/index.html; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 docs-outputs: setup ## write what commands print into README and docs anew
 	$(BIN)/python docs/outputs.py
+	$(BIN)/python docs/walk.py --write docs/tutorials/*.md
 
 clean: ## remove caches and build outputs; keeps .venv and runs/
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

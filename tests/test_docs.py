@@ -1,10 +1,12 @@
 """What the documents say is true: commands parse and run, links lead somewhere, examples work."""
 
 import importlib.util
+import itertools
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ outputs = importlib.util.module_from_spec(_found)
 _found.loader.exec_module(outputs)
 PAGES = [
     *ROOT.glob("*.md"),
-    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("docs/**/*.md"),
     *(ROOT / area / "README.md" for area in ("benchmark", "leaderboard", "data_manifests")),
 ]
 PARSE = {
@@ -40,9 +42,18 @@ def commands(program: str | None = None) -> list[tuple[str, ...]]:
     lines = [
         line for page in PAGES for block in blocks(page, "bash") for line in block.splitlines()
     ]
-    words = [tuple(shlex.split(line, comments=True)) for line in lines]
+    words = [command for line in lines for command in parts(shlex.split(line, comments=True))]
     names = set(PARSE) if program is None else {program}
     return sorted({line for line in words if line and line[0] in names})
+
+
+def parts(words: list[str]) -> Iterator[tuple[str, ...]]:
+    """The commands of a line, without what the shell does with them."""
+    for between, group in itertools.groupby(
+        words, lambda word: word in {"||", "&&", "|", ">", ";"}
+    ):
+        if not between:
+            yield tuple(group)
 
 
 @pytest.mark.parametrize("command", commands(), ids=shlex.join)
