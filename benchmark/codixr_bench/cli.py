@@ -86,6 +86,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "codixr_bench.commands.plot",
         "draw one score of several results, with intervals, as SVG",
     ),
+    "figure": (
+        "codixr_bench.commands.figure",
+        "the paper's figures 1 and 3 from runs, as PNG and PDF",
+    ),
     "show": (
         "codixr_bench.commands.show",
         "print a result file: scores, settings, signatures",
