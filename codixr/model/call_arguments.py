@@ -14,6 +14,8 @@ from codixr.model.prompts import modalities
 from codixr.model.sampling import AttendTo
 
 MOST_GUIDANCE = 1000.0
+USUAL_STRENGTH = 0.8
+"""Of an edited picture, as diffusers' image-to-image pipelines have it."""
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
@@ -52,6 +54,16 @@ def check_settings(settings: Settings) -> Settings:
     if not isinstance(settings.weights, Mapping | None):
         raise InputError("weights: give a mapping of inputs to numbers, e.g. {'T': 2, 'L': 1}")
     return settings
+
+
+def share_of(strength: Any, image: Any) -> float:
+    """How much of its steps a call takes: all of them where it edits nothing."""
+    if image is None:
+        if strength is not None:
+            raise InputError("strength: it is how far image= is changed; give one, or leave it out")
+        return 1.0
+    between("strength", strength, 0, 1)
+    return USUAL_STRENGTH if strength is None else float(strength)
 
 
 def descending(name: str, values: Any) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image as PILImage
 from torch import Tensor
@@ -15,7 +16,7 @@ from codixr.model.noise import draw
 from codixr.model.prompts import latent_shapes
 from codixr.model.sampling import AttendTo, Control, Flow, Latents, StepCallback, sample
 from codixr.model.schedulers import check, make_scheduler
-from codixr.model.tokenizer import decode, ends
+from codixr.model.tokenizer import decode, encode, ends
 
 if TYPE_CHECKING:
     from codixr.model.pipeline import CoDiXRPipeline
@@ -48,10 +49,16 @@ class Settings:
     strict_length: bool = False
     timesteps: Sequence[int] | None = None
     sigmas: Sequence[float] | None = None
+    strength: float = 1.0
 
     def grid(self, default: int) -> Grid:
         """Where the steps are; ``default`` of them where nothing is said."""
-        return Grid(default if self.steps is None else self.steps, self.timesteps, self.sigmas)
+        return Grid(
+            default if self.steps is None else self.steps,
+            self.timesteps,
+            self.sigmas,
+            self.strength,
+        )
 
 
 def latents_of(
@@ -71,6 +78,7 @@ def latents_of(
     told = pipe.conditioning.conditions(
         given, outputs, scale, settings.weights, strict_length=settings.strict_length
     )
+    begun = _begun(pipe, given, outputs)
     flows = {}
     for m in outputs:
         noise = draw(shapes[m], generators[m]) if given.noise is None else given.noise[m]
@@ -82,6 +90,7 @@ def latents_of(
             generators[m],
             clip,
             diffusion.prediction_type,
+            begun.get(m),
         )
     pipe.bring(*(f"denoiser_{m.lower()}" for m in outputs))
     return sample(
@@ -93,6 +102,28 @@ def latents_of(
         callback=callback,
         control=control,
     )
+
+
+def _begun(pipe: "CoDiXRPipeline", given: Given, outputs: Sequence[Modality]) -> Latents:
+    """The clean latents of what is edited: the VAEs' posterior means; empty for nothing."""
+    if given.edited is None:
+        return {}
+    return {m: encoded(pipe, m, [prompt[m] for prompt in given.edited]) for m in outputs}
+
+
+@torch.no_grad()
+def encoded(pipe: "CoDiXRPipeline", m: Modality, contents: Sequence[Any]) -> Tensor:
+    """Normalised latents of pictures [1, S, S] or of reports; the inverse of ``decoded``."""
+    pipe.bring(name := "image_vae" if m.is_image else "report_vae")
+    vae: Any = pipe.modules[name]
+    like = next(vae.parameters())
+    if m.is_image:
+        return vae.encode(torch.from_numpy(np.stack(contents)).to(like)).float()
+    if pipe.preset.tokenizers.lower_case:
+        contents = [report.lower() for report in contents]
+    limit = pipe.preset.report_vae.max_tokens
+    ids, mask = encode(pipe.tokenizers.report_encoder, contents, limit)
+    return vae.encode(ids.to(like.device), mask.to(like.device)).float()
 
 
 def chosen_scheduler(pipe: "CoDiXRPipeline", wanted: Any) -> Any:

@@ -28,6 +28,7 @@ class Arguments(NamedTuple):
     prompt_embeds: Any = None
     negative_prompt_embeds: Any = None
     latents: Any = None
+    image: Any = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Given:
     negative_embeds: Tensor | None = None
     noise: Mapping[Modality, Tensor] | None = None
     """What to begin with, in place of a draw."""
+    edited: Sequence[Prompt] | None = None
+    """The picture of each output, or its report, that a sample is made by changing."""
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -54,6 +57,7 @@ class Given:
             None if self.embeds is None else self.embeds[rows],
             None if self.negative_embeds is None else self.negative_embeds[rows],
             None if self.noise is None else {m: z[rows] for m, z in self.noise.items()},
+            None if self.edited is None else self.edited[rows],
         )
 
 
@@ -80,6 +84,11 @@ def given_by(
         raise InputError("give inputs or prompt_embeds, not both")
     else:
         prompts = [{}] * len(embeds)
+    edited = _edited(asked.image, outputs, preset.image_size)
+    if edited and len(edited) > 1 == len(prompts):  # one prompt for several pictures
+        prompts, embeds = prompts * len(edited), embeds if embeds is None else embeds[:1]
+    if edited and len(edited) not in (1, len(prompts)):
+        raise InputError(f"image: {len(edited)} for {len(prompts)} prompts; give one for each")
     if both := [m for m in outputs if m in prompts[0]]:
         raise InputError(f"{', '.join(both)} cannot be both input and output: choose one side")
     negatives = _negatives(asked.negative_prompt, len(prompts), preset.image_size)
@@ -102,8 +111,29 @@ def given_by(
         negatives and [negatives[i] for i in _places(len(negatives), count, each)],
         rows(embeds),
         rows(negative_embeds),
-        _starting_noise(asked.latents, latent_shapes(preset, outputs), count * each),
+        noise=_starting_noise(asked.latents, latent_shapes(preset, outputs), count * each),
+        edited=edited and [edited[i] for i in _places(len(edited), count, each)],
     )
+
+
+def _edited(content: Any, outputs: Sequence[Modality], size: int) -> list[Prompt] | None:
+    """What each output begins as: a mapping of all outputs, or of the only one its content."""
+    if content is None:
+        return None
+    if not isinstance(content, Mapping):
+        if len(outputs) > 1:
+            raise InputError(f"image: give a mapping with each of {'+'.join(outputs)}")
+        content = {outputs[0]: content}
+    try:
+        prompts = checked(content, size)
+    except InputError as error:
+        raise InputError(f"image: {error}") from None
+    if set(prompts[0]) != set(outputs):
+        raise InputError(
+            f"image: it is of {'+'.join(prompts[0]) or 'nothing'}, and the outputs are "
+            f"{'+'.join(outputs)}: all begin from a noised one, or none does"
+        )
+    return prompts
 
 
 def _negatives(content: Any, count: int, size: int) -> list[Prompt] | None:

@@ -143,6 +143,8 @@ class CoDiXRPipeline(StoredPipeline):
         negative_prompt: str | Sequence[str] | Mapping[str, Any] | None = None,
         prompt_embeds: Tensor | None = None,
         negative_prompt_embeds: Tensor | None = None,
+        image: Any = None,
+        strength: float | None = None,
         weights: Mapping[str, float] | None = None,
         scheduler: Any = None,
         eta: float | None = None,
@@ -166,6 +168,8 @@ class CoDiXRPipeline(StoredPipeline):
         ``num_inference_steps``, ``guidance_scale``: default: the preset's. ``timesteps`` or
         ``sigmas``: the steps themselves. ``scheduler``: a name or an object; ``eta``: DDIM's.
         ``negative_prompt``: a text, or inputs, to lead away from, ``negative_prompt_embeds`` alike.
+        ``image``: what an output begins as, by output if there are several; ``strength``, in (0, 1]
+        and .8 by default, is the share of the steps by which it is changed.
         ``generator``: one a sample in a list; from a single one, one a sample is drawn.
         ``seed``: sample k is that of ``seed + k``. ``latents``: noise to begin with, by output.
         ``output_type``: "pil", "np", "pt" or "latent". ``return_dict``: False for a tuple.
@@ -181,11 +185,13 @@ class CoDiXRPipeline(StoredPipeline):
         call_arguments.whole("batch_size", batch_size)
         call_arguments.check_seed(generator, seed)
         each = num_images if num_images_per_prompt is None else num_images_per_prompt
-        asked = Arguments(inputs, negative_prompt, prompt_embeds, negative_prompt_embeds, latents)
+        told = (inputs, negative_prompt, prompt_embeds, negative_prompt_embeds, latents, image)
         each = call_arguments.whole("num_images", each)
+        asked = Arguments(*told)
         given = given_by(asked, wanted, each, self.preset, self.tokenizer)
+        share = call_arguments.share_of(strength, image)
         how = (num_inference_steps, guidance_scale, weights, scheduler, eta, attend_to)
-        settings = Settings(*how, strict_length, timesteps, sigmas)
+        settings = Settings(*how, strict_length, timesteps, sigmas, share)
         call_arguments.check_settings(settings)
         generators = sample_generators(generator, seed, len(given), wanted)
         call = Call(given, wanted, generators, settings, batch_size, output_type == "latent")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from codixr.modality import Modality
 from codixr.model.environment import others_mean
-from codixr.model.grid import Grid
+from codixr.model.grid import Grid, Steps
 from codixr.model.schedulers import abar_at, make_scheduler, step_options
 
 __all__ = ["AttendTo", "Condition", "Flow", "StepCallback", "make_scheduler", "sample"]
@@ -76,6 +76,8 @@ class Flow:
     """Bound on the predicted clean latent."""
     prediction_type: str = "epsilon"
     """What the denoiser gives: "epsilon" or "v_prediction"."""
+    clean: Tensor | None = None
+    """The latent [B, ...] that is noised to begin with (SDEdit); None begins from noise."""
 
 
 @torch.inference_mode()
@@ -101,10 +103,7 @@ def sample(
     laid = {m: grid.on(scheduler, likes[m].device) for m in flows}
     schedulers = {m: steps.scheduler for m, steps in laid.items()}
     options = {m: step_options(schedulers[m], list(f.generators), eta) for m, f in flows.items()}
-    latents = {
-        m: flow.noise.to(likes[m].device, torch.float32) * schedulers[m].init_noise_sigma
-        for m, flow in flows.items()
-    }
+    latents = {m: _first(flow, laid[m], likes[m].device) for m, flow in flows.items()}
     with _Told(flows, likes) as told:
         for index in range(len(next(iter(laid.values())).timesteps)):
             at = {m: steps.timesteps[index] for m, steps in laid.items()}
@@ -126,6 +125,15 @@ def sample(
             if callback is not None and (changed := callback(index, t, dict(latents))) is not None:
                 latents = {m: changed[m].to(latents[m]) for m in flows}
     return latents
+
+
+def _first(flow: Flow, steps: Steps, device: torch.device) -> Tensor:
+    """What a flow begins with, in its scheduler's own space."""
+    noise = flow.noise.to(device, torch.float32)
+    if flow.clean is None:
+        return noise * steps.scheduler.init_noise_sigma
+    clean = flow.clean.to(device, torch.float32)
+    return steps.scheduler.add_noise(clean, noise, steps.timesteps[:1].expand(len(noise)))
 
 
 class _Told:
