@@ -45,19 +45,25 @@ def no_space(path: Path) -> InputError:
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` to write the new file to; flushed and renamed at the end.
 
-    After an exception the temporary file is removed, and ``path`` is as it was. Raises InputError
-    when the disk is full or the file cannot be written.
+    After an exception the temporary file is removed, and ``path`` is as it was. A device or a pipe
+    is written to, not replaced; behind a link, the file it names is. Raises InputError when the
+    disk is full or the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    streams = path.exists() and not path.is_file() and not path.is_dir()
+    if path.is_symlink() and not streams:
+        path = path.resolve()
+    part = path if streams else path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-        _sync_folder(path.parent)
+        if not streams:
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+            _sync_folder(path.parent)
     except BaseException as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        if not streams:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
         if isinstance(error, InputError) or not isinstance(error, Exception):
             raise
         if is_disk_full(error):

@@ -54,3 +54,19 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_another_files_fault_is_not_put_down_to_the_one_written(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"source\.txt"), replacing(tmp_path / "a.txt"):
         (tmp_path / "source.txt").read_text()
+
+
+def test_a_link_stays_and_the_file_behind_it_is_replaced(tmp_path: Path) -> None:
+    path, link = tmp_path / "a.txt", tmp_path / "link"
+    path.write_text("old")
+    link.symlink_to(path)
+    write_atomically(link, b"new")
+    assert link.is_symlink()
+    assert path.read_text() == "new"
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is full")
+def test_a_device_stays_a_device(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no space left for /dev/full"):
+        write_atomically(Path("/dev/full"), b"x")
+    assert Path("/dev/full").is_char_device()

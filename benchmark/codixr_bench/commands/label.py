@@ -258,18 +258,13 @@ class _Counts:
 
 
 def _label(parsed: argparse.Namespace) -> int:
+    _keep_reports(parsed)
     reports = _open(parsed)
     cutter = _cutter(parsed)
     labeler = _labeler(parsed)
     with_text = reports.with_text if parsed.text is None else parsed.text
     # The original's format has nothing but the text; otherwise a name has to stand there.
     identity = reports.identity if not (with_text and reports.identity == "row") else None
-    if with_text and identity is None and parsed.text is None:
-        messages.note(
-            _PROGRAM,
-            "the rows are called by their reports, as the original calls them: --id NAME takes a "
-            "column of yours instead, --no-text their numbers",
-        )
     counts = _Counts()
     with (
         open_output(parsed.output, at_once=cutter is not None) as file,
@@ -286,12 +281,11 @@ def _label(parsed: argparse.Namespace) -> int:
         _finish(counts.reports, cutter)
         writer.begin()
     counts.tell(labeler)
-    if with_text and parsed.text is None:
-        column = "--id names it by a column and " if reports.has_columns else ""
+    if with_text and identity is None and parsed.text is None:
         messages.note(
             _PROGRAM,
-            f"each row holds its report's text, as the original's output does; {column}--no-text "
-            "names it by its number",
+            "the rows are called by their reports, as the original calls them: --id NAME takes a "
+            "column of yours instead, --no-text their numbers",
         )
     if parsed.json:
         kinds = {"reports": counts.reports, "empty": counts.empty, "missing": counts.missing}
@@ -299,6 +293,13 @@ def _label(parsed: argparse.Namespace) -> int:
         content = {"file": str(parsed.output), "labeler": signature(labeler), **kinds}
         print(json.dumps(content, indent=2))
     return 0
+
+
+def _keep_reports(parsed: argparse.Namespace) -> None:
+    """InputError where the labels would take the reports' place."""
+    output, reports = parsed.output, Path(parsed.reports)
+    if output is not None and output.is_file() and reports.is_file() and output.samefile(reports):
+        raise InputError(f"'{output}' holds the reports: name another file for the labels")
 
 
 def _finish(count: int, cutter: SectionCutter | None) -> None:

@@ -39,8 +39,6 @@ class Reports:
     with_text: bool
     """Whether the output holds the reports themselves, as the original's does."""
     notes: tuple[str, ...] = ()
-    has_columns: bool = False
-    """Whether a column could name the reports."""
 
 
 def open_reports(place: str, reading: Reading | None = None) -> Reports:
@@ -136,8 +134,7 @@ def _csv(source: Source, reading: Reading) -> Reports:
 
 def _of_columns(rows: Iterator[Named], columns: Columns, *, with_text: bool = False) -> Reports:
     notes = (f"reports are read from the column '{columns.report}'",) if columns.found else ()
-    named = columns.identity or "row"
-    return Reports(rows, named, with_text=with_text, notes=notes, has_columns=True)
+    return Reports(rows, columns.identity or "row", with_text=with_text, notes=notes)
 
 
 def _lines(source: Source) -> Iterator[Named]:

@@ -176,20 +176,27 @@ def test_folders_are_read_with_their_subfolders_and_name_what_is_left_out(tmp_pa
     assert "2 files are not read (1 .html, 1 .md)" in capsys.readouterr().err
 
 
-def test_a_note_says_that_the_output_holds_the_reports(tmp_path, capsys):
-    one, two, out = (str(tmp_path / name) for name in ("one.csv", "two.csv", "out.csv"))
-    Path(one).write_text(column())
-    Path(two).write_text(table(ROWS))
-    said = "each row holds its report's text"
-    for arguments, note in (
-        ([one], f"{said}, as the original's output does; --no-text names it by its number"),
-        ([two], f"{said}, as the original's output does; --id names it by a column and --no-text"),
-    ):
-        assert main(["label", *arguments, "-o", out]) == 0
-        assert note in capsys.readouterr().err
-    for chosen in ([one, "--text"], [one, "--no-text"], [two, "--id", "study_id"]):
-        assert main(["label", *chosen, "-o", out]) == 0
-        assert said not in capsys.readouterr().err
+def test_the_labels_never_take_the_reports_place(tmp_path, capsys):
+    source, link = tmp_path / "r.csv", tmp_path / "link.csv"
+    source.write_text(column())
+    link.symlink_to(source)
+    for output in (source, link):
+        assert main(["label", str(source), "--no-text", "-o", str(output)]) == 2
+        assert "holds the reports" in capsys.readouterr().err
+    assert source.read_text() == column()
+
+
+@pytest.mark.skipif(not Path("/dev/null").is_char_device(), reason="no devices here")
+def test_a_device_or_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    source, pipe = tmp_path / "r.csv", tmp_path / "pipe"
+    source.write_text(column())
+    assert main(["label", str(source), "-o", "/dev/null"]) == 0
+    assert Path("/dev/null").is_char_device()
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    assert main(["label", str(source), "-o", str(pipe)]) == 0
+    assert len(reader.communicate()[0].splitlines()) == 1 + len(REPORTS)
+    assert pipe.is_fifo()
 
 
 def test_nothing_is_printed_of_a_file_without_a_report(tmp_path, capsys):
