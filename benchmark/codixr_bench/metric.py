@@ -188,6 +188,8 @@ class Facts:
 
     of_model: bool = True
     """Whether it depends on the model; what does not is shown beside it, and never compared."""
+    real_is_best: bool = True
+    """Whether the evaluated studies' own outputs have its best value; a look-up of them has not."""
     only_classes: bool = False
     """Whether the classes alone are to be read: a mean of them would mix their different n."""
     pin: str = ""
@@ -234,6 +236,8 @@ class Family:
     """Score name, without lead and view -> its facts."""
     leads: tuple[str, ...] = ()
     """What a second judge's scores may begin with."""
+    on_trial: bool = True
+    """Whether `codixr-bench court` tries it unasked."""
     card: str = ""
     """The file under ``docs/metrics`` that says what its numbers mean; empty: the docstring."""
     sees: Mapping[str, Sequence[str]] = MappingProxyType({})

@@ -106,9 +106,9 @@ WarningCode = Literal["copies", "copies_of_test", "judge_gap", "above_real", "co
 UNRANKED: frozenset[str] = frozenset(get_args(WarningCode)) - {"small_n"}
 """Codes whose result takes no rank; reference points keep theirs."""
 _SENTENCES: dict[str, str] = {
-    "copies": "{scores}: outputs repeat training studies, beyond {number} that chance allows",
-    "copies_of_test": "{scores}: outputs repeat evaluated studies, beyond {number} that chance "
-    "allows",
+    "copies": "{scores}: {number} of the outputs repeat training studies; of real ones {number} do",
+    "copies_of_test": "{scores}: {number} of the outputs repeat evaluated studies; of real ones "
+    "{number} do",
     "judge_gap": "{scores}: the second judge finds less than the first, by more than on real "
     "studies (p = {number})",
     "above_real": "{scores}: better than the real studies themselves (p = {number})",

@@ -295,11 +295,20 @@ class Evaluation:
         track: the track.
         dataset: the evaluated studies.
         data_dir: the ``--data`` folder.
+        thorough: whether searches may take their time.
     """
 
-    def __init__(self, track: Track, dataset: StudyDataset, data_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        track: Track,
+        dataset: StudyDataset,
+        data_dir: Path | None = None,
+        *,
+        thorough: bool = False,
+    ) -> None:
         self.track = track
         self.dataset = dataset
+        self.thorough = thorough
         self._data_dir = data_dir
         self._opened: dict[tuple[str, int | None], StudyDataset] = {}
 

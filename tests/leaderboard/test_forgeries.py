@@ -24,7 +24,7 @@ NOT_RECOMPUTED = {
     name
     for name in SCORES
     if name.startswith(("fid", "kid", "auroc_micro", "rouge", "non_report", "clip", "report_image",
-                        "near_copy", "copies"))
+                        "copies", "authpct", "testable", "diversity", "template"))
 }  # fmt: skip
 """Of these only value and interval are in the file: nobody can check both moved together."""
 Forge = Callable[[Json], None]

@@ -125,6 +125,11 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
         "--metrics", metavar="A,B", help="only these (see `codixr-bench metrics`); default: all"
     )
     parser.add_argument(
+        "--thorough",
+        action="store_true",
+        help="search longer for copies of studies: further shifted and turned ones are found",
+    )
+    parser.add_argument(
         "--show-content",
         action="store_true",
         help="draw grid.png on a track of real patients too",
@@ -216,6 +221,7 @@ def run_options(parsed: argparse.Namespace) -> "RunOptions":
         weights=tuple(weights_by_name(given.get("weights", ())).items()),
         allow_unpinned=given.get("allow_unpinned", usual.allow_unpinned),
         cross_check=given.get("cross_check", usual.cross_check),
+        thorough=given.get("thorough", usual.thorough),
     )
 
 

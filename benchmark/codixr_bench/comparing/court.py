@@ -308,7 +308,11 @@ class _Seat:
     def metrics(self) -> list[Metric]:
         """New metrics of the seat, ready to be updated; InputError as ``Track.metrics``."""
         chosen = self.evaluation.track.metrics(self.task, self.wanted)
-        tried = [metric for metric in chosen if any(map(self._is_tried, _scores_of(metric)))]
+        tried = [
+            metric
+            for metric in chosen
+            if any(map(self._is_tried, _scores_of(metric))) and (self.wanted or _on_trial(metric))
+        ]
         for metric in tried:
             if isinstance(metric, MakesSeveral) and not self.wanted:
                 metric.choose(metric.offers)
@@ -317,6 +321,12 @@ class _Seat:
             if isinstance(metric, Prepares):
                 metric.prepare(self.evaluation)
         return tried
+
+
+def _on_trial(metric: Metric) -> bool:
+    """Whether its family is tried unasked: a search for copies would take hours of rounds."""
+    family = family_of(metric.name)
+    return family is None or family.on_trial
 
 
 def _seats(

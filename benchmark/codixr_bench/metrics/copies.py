@@ -1,19 +1,20 @@
-"""``near_copy_image`` and ``near_copy_report``: does a model repeat its training studies?
+"""``copies_image``: does a model repeat its training pictures, or the evaluated ones?
 
-Each output's nearest training study is sought; the score is the share of outputs that all but equal
-it. ``…_real`` beside it is the same share of the real evaluated studies against the training ones:
-chests resemble each other, and reports have standard sentences. Only a share above the real one
-tells of memorisation.
+Each generated picture's nearest training picture is sought (``picture_search.py``): mirrored,
+turned, zoomed, noisy, blurred or of other greys, a copy stays about 0 away. It counts as one where
+it is nearer than all but 1 % of held-out real pictures are to any training picture, by the same
+search. So 1 % of what is no copy counts too; ``copies`` warns beyond that.
 
-- Pictures: the nearest ``CANDIDATES`` training pictures in the features of the track's backbone,
-  then structural similarity (Wang et al. 2004) of the pixels, averaged down to about 64 x 64: noise
-  and a rendering of another size do not hide a copy.
-- Reports: Jaccard's overlap of the sets of word 4-grams (a shorter report is one gram).
+``copies_of_test_image`` is the same among the evaluated studies: what a look-up of the split gives.
+Where the task's inputs hold a picture, a study's own picture may come out of honest work: it counts
+only where its very grain is there.
+
+``authpct`` is the share of generated pictures whose nearest training picture has a nearer training
+neighbour than them (Alaa et al. 2022), by the plain features of the same search.
 """
 
-from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -23,145 +24,86 @@ from codixr.data.dataset import StudyDataset
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr.progress import Progress
-from codixr_bench.backbones.backbone import (
-    Backbone,
-    Features,
-    Images,
-    generated_images,
-    real_images,
-    suffix_of,
-)
-from codixr_bench.backbones.phantom_judge import judge_pass
-from codixr_bench.backbones.published import load_or_note, published
-from codixr_bench.backbones.real_features import features_of_dataset
+from codixr_bench.backbones.backbone import generated_images, real_images, suffix_of
 from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
-from codixr_bench.metrics.reports import generated_reports
+from codixr_bench.metrics.picture_search import LEAST, QUICK, THOROUGH, PictureSearch, grain
+from codixr_bench.metrics.repeats import NO_TRAINING, repeat_warnings, training_outputs
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.metrics.sums import MID_P, mean_of_studies
 from codixr_bench.model import Sample
-from codixr_bench.score import Score
+from codixr_bench.models.train_set import TRAIN_LIMIT, train_pictures
+from codixr_bench.score import ResultWarning, Score
+from codixr_bench.statistics.significance import binomial_tail
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
-LEAST_SSIM = 0.95
-"""A picture this similar to a training picture is a near copy."""
-LEAST_OVERLAP = 0.8
-"""A report that shares this much with a training report is a near copy."""
-CANDIDATES = 3
-GRAM = 4
-NO_TRAINING = "the track has no training studies to compare with"
-_SIDE = 64
+ACCIDENTAL = 0.01
+"""The share of held-out real pictures that count as copies."""
+CONFIDENCE = 0.95
+HELD_OUT = 500
+FEW = 200
+"""Evaluated studies below which the first ``TRAIN_LIMIT`` training studies must do: a first look
+should not wait until all of them are rendered."""
+SAME_GRAIN = 0.7
+"""Correlation of two pictures' finest detail from which on one is made of the other. Two pictures
+of one simulated chest with another noise have .5 at most."""
+PINNED = {
+    ("phantom", "1", 64, Modality.F, False): 1.827,
+    ("phantom", "1", 64, Modality.L, False): 2.462,
+    ("phantom", "1", 64, Modality.F, True): 1.827,
+    ("phantom", "1", 64, Modality.L, True): 2.410,
+}
+"""Track, version, side, view, whether thorough -> the threshold that its 500 validation studies
+give; a test computes them."""
+TOO_FEW = f"the search needs {LEAST} training pictures and as many held-out ones"
+_SCORES = ("copies_image", "copies_of_test_image", "authpct")
 
 
-class _Copies(ABC):
-    """The share of near copies among what was made, and among what is real."""
-
-    name = "near_copy"
-    has_skill = False
-
-    def __init__(self) -> None:
-        self.absent: str | None = NO_TRAINING
-        self.suffix = ""
-        self._rows = Rows()
-        self._training = 0
-
-    def merge(self, other: Self) -> None:
-        """Add another shard."""
-        self._rows.merge(other._rows)
-
-    def compute(self) -> list[Score]:
-        """The share of near copies, then that of the real studies."""
-        columns = self._rows.columns()
-        found = []
-        for side in ("made", "real"):
-            base = self.name.partition("[")[0] + ("_real" if side == "real" else "")
-            n = len(self._rows)
-            reason = "no study was scored" if n == 0 else self.absent
-            value, interval = None, None
-            if reason is None:
-                copied = np.asarray(columns[side], dtype=np.float64) >= self.least
-                value, interval = mean_of_studies(copied.astype(np.float64))
-            parts = [base, *self._how(), f"train:{self._training}", f"n:{n}", f"ci:{MID_P}"]
-            found.append(
-                Score(
-                    name=f"{base}{self.suffix}",
-                    value=value,
-                    reason=reason,
-                    ci95=interval,
-                    n=n,
-                    higher_is_better=False,
-                    signature="|".join(parts),
-                )
-            )
-        return found
-
-    def statistics(self) -> Columns:
-        """``near_copy_….influence``: 1 for a near copy and 0 for another, less their mean.
-
-        Of what was made, and of what is real.
-        """
-        if self.absent or not len(self._rows):
-            return {}
-        columns = self._rows.columns()
-        found = {}
-        for side, name in (("made", ""), ("real", "_real")):
-            copied = (np.asarray(columns[side]) >= self.least).astype(np.float64)
-            base, bracket, view = self.name.partition("[")
-            found[f"{base}{name}{bracket}{view}{INFLUENCE}"] = copied - copied.mean()
-        return found
-
-    @property
-    @abstractmethod
-    def least(self) -> float:
-        """From which similarity on an output is a near copy."""
-
-    @abstractmethod
-    def _how(self) -> list[str]:
-        """The parts of a signature that say how likeness is measured."""
-
-
-class NearCopyImage(_Copies):
-    """``near_copy_image`` of one generated view.
+class CopiesImage:
+    """Copies among the pictures of one generated view.
 
     Args:
-        backbone: finds the nearest training pictures.
         view: F or L.
         task: the task being scored; names get ``[F]`` or ``[L]`` where it makes both views.
     """
 
-    def __init__(self, backbone: Backbone, view: Modality, task: Task | None = None) -> None:
-        super().__init__()
-        self.backbone = backbone
+    has_skill = False
+
+    def __init__(self, view: Modality, task: Task) -> None:
         self.view = view
         self.suffix = suffix_of(task, view)
-        self.name = f"near_copy_image{self.suffix}"
-        self._train: StudyDataset | None = None
-        self._features: Features = np.zeros((0, 0), dtype=np.float32)
-        self._squares: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
-
-    @property
-    def least(self) -> float:
-        """Structural similarity."""
-        return LEAST_SSIM
+        self.name = f"copies_image{self.suffix}"
+        self.absent: str | None = NO_TRAINING
+        self._open = not any(modality.is_image for modality in task.inputs)
+        self._rows = Rows()
+        self._training: PictureSearch | None = None
+        self._evaluated: PictureSearch | None = None
+        self._known = 0
+        self._threshold = 0.0
+        self._how = ""
 
     def prepare(self, evaluation: Evaluation) -> None:
-        """Take the track's training pictures; null scores without them or the weights."""
-        load_or_note(self.backbone, self.name)
-        self.learn(evaluation.training())
-
-    def learn(self, train: StudyDataset | None) -> None:
-        """Compute the training pictures' features; null scores without them or the weights."""
-        lacks = getattr(self.backbone, "absent", None)
-        self.absent = NO_TRAINING if train is None else lacks
-        if train is None or self.absent:
+        """Index the training and the evaluated pictures; null scores where there are too few."""
+        thorough = evaluation.thorough
+        few = len(evaluation.dataset) < FEW and not thorough
+        if "train" not in evaluation.track.splits:
             return
-        images = getattr(train, "images", None)
-        if callable(images):
-            images(self.view)
-        self._train, self._training = train, len(train)
-        self._features = _features_of(train, self.view, self.backbone)
-        self._squares = np.einsum("md,md->m", self._features, self._features)
+        train = evaluation.split("train", TRAIN_LIMIT if few else None)
+        found = _searches(train, self.view, thorough)
+        if found is None:
+            self.absent = TOO_FEW
+            return
+        threshold = _threshold(found, train, evaluation, self.view, thorough)
+        if threshold is None:
+            self.absent = TOO_FEW
+            return
+        self._take(found, threshold, evaluation.dataset)
+        self._how = "thorough" if thorough else "quick"
+
+    def _take(self, search: PictureSearch, threshold: float, evaluated: StudyDataset) -> None:
+        self.absent = None
+        self._training, self._known, self._threshold = search, len(search), threshold
+        self._evaluated = search.among(_pictures(evaluated, self.view))
 
     def applies_to(self, task: Task) -> bool:
         """Whether ``task`` makes this view."""
@@ -171,213 +113,156 @@ class NearCopyImage(_Copies):
         self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
     ) -> None:
         """Add pictures; InputError names the position of one that is missing."""
-        made = generated_images(positions, samples, self.view)
-        if self.absent:
-            self._rows.add(positions, {"made": np.zeros(len(made))})
+        made = generated_images(positions, samples, self.view)[:, 0]
+        if self.absent or self._training is None or self._evaluated is None:
+            self._rows.add(positions, {name: np.zeros(len(made)) for name in _SCORES})
             return
-        real = real_images(positions, studies, self.view)
-        self._rows.add(positions, {"made": self.nearest(made), "real": self.nearest(real)})
+        places = np.asarray(positions, dtype=np.intp)
+        near = self._training.nearest(made)
+        among = self._evaluated.nearest(made, leave_out=places)
+        own = self._evaluated.to(made, places) < self._threshold
+        if not self._open:
+            real = real_images(positions, studies, self.view)[:, 0]
+            own &= grain(made, real) >= SAME_GRAIN
+        found = {
+            "copies_image": near.distance < self._threshold,
+            "copies_of_test_image": (among.distance < self._threshold) | own,
+            "authpct": near.authentic,
+        }
+        self._rows.add(positions, {name: one.astype(np.float64) for name, one in found.items()})
 
-    def nearest(self, images: Images) -> NDArray[np.float64]:
-        """Similarity to the most similar candidate, [B]; InputError before ``learn``."""
-        if self._train is None:
-            raise InputError(f"{self.name}: the training pictures were not given")
-        features = self.backbone.features(images)
-        # Less the picture's own square, which is the same for all candidates.
-        distances = self._squares - 2.0 * (features @ self._features.T)
-        k = min(CANDIDATES, len(self._squares))
-        nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
-        best = np.zeros(len(images))
-        for row, candidates in enumerate(nearest):
-            studies = [self._train[int(position)] for position in candidates]
-            there = real_images(candidates.tolist(), studies, self.view)
-            best[row] = max(similarity(images[row, 0], other[0]) for other in there)
-        return best
+    def merge(self, other: Self) -> None:
+        """Add another shard."""
+        self._rows.merge(other._rows)
 
-    def _how(self) -> list[str]:
-        backbone = "absent" if self.absent else self.backbone.signature
-        return [f"ssim:{_SIDE}px", f"least:{LEAST_SSIM}", f"candidates:{CANDIDATES}", backbone]
+    def compute(self) -> list[Score]:
+        """The share of copies, of copies of evaluated studies, and of authentic pictures."""
+        columns, n = self._rows.columns(), len(self._rows)
+        reason = "no study was scored" if n == 0 else self.absent
+        found = []
+        for name in _SCORES:
+            value, interval = None, None
+            if reason is None:
+                value, interval = mean_of_studies(np.asarray(columns[name], dtype=np.float64))
+            parts = [name, f"search:{self._how or 'none'}", f"train:{self._known}"]
+            if name != "authpct":
+                parts.append(f"under:{self._threshold:.3g}")
+            found.append(
+                Score(
+                    name=f"{name}{self.suffix}",
+                    value=value,
+                    reason=reason,
+                    ci95=interval,
+                    n=n,
+                    higher_is_better=name == "authpct",
+                    signature="|".join([*parts, f"n:{n}", f"ci:{MID_P}"]),
+                )
+            )
+        return found
+
+    def statistics(self) -> Columns:
+        """What each study does to each share; nothing tells which picture was repeated."""
+        if self.absent or not len(self._rows):
+            return {}
+        columns = self._rows.columns()
+        found = {name: np.asarray(columns[name], dtype=np.float64) for name in _SCORES}
+        return {f"{n}{self.suffix}{INFLUENCE}": one - one.mean() for n, one in found.items()}
 
     def __getstate__(self) -> dict[str, Any]:
         # A shard travels with its rows; what it was compared with stays.
-        return self.__dict__ | {"_train": None, "_features": self._features[:0]}
+        return self.__dict__ | {"_training": None, "_evaluated": None}
 
 
-class NearCopyReport(_Copies):
-    """``near_copy_report``."""
+class CopiesOfPictures(Family):
+    """Copies of training and of evaluated pictures, and the share of authentic ones."""
 
-    name = "near_copy_report"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._counter: Any = None
-        self._grams: Any = None
-        self._sizes: NDArray[np.float64] = np.zeros(0)
-
-    @property
-    def least(self) -> float:
-        """Jaccard's overlap."""
-        return LEAST_OVERLAP
-
-    def prepare(self, evaluation: Evaluation) -> None:
-        """Take the track's training reports; null scores without them."""
-        self.learn(evaluation.training())
-
-    def learn(self, train: StudyDataset | None) -> None:
-        """Index the training reports; null scores without them."""
-        from sklearn.feature_extraction.text import CountVectorizer
-
-        from codixr_bench.models.train_set import train_reports
-
-        self.absent = NO_TRAINING if train is None else None
-        if train is None:
-            return
-        self._counter = CountVectorizer(analyzer=grams, binary=True, dtype=np.float32)
-        counted = self._counter.fit_transform(train_reports(train))
-        self._sizes = np.asarray(counted.sum(axis=1), dtype=np.float64).ravel()
-        self._grams = counted.T.tocsr()
-        self._training = len(train)
-
-    def applies_to(self, task: Task) -> bool:
-        """Whether ``task`` makes reports."""
-        return Modality.T in task.outputs
-
-    def update(
-        self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
-    ) -> None:
-        """Add reports; InputError names the position of a sample without one."""
-        made = generated_reports(positions, samples)
-        if self.absent:
-            self._rows.add(positions, {"made": np.zeros(len(made))})
-            return
-        real = [study.report or "" for study in studies]
-        self._rows.add(positions, {"made": self.nearest(made), "real": self.nearest(real)})
-
-    def nearest(self, reports: Sequence[str]) -> NDArray[np.float64]:
-        """Overlap with the most similar training report, [B]; an empty report has none."""
-        if self._grams is None:
-            raise InputError(f"{self.name}: the training reports were not given")
-        shared = (self._counter.transform(reports) @ self._grams).tocoo()
-        sizes = np.array([len(set(grams(report))) for report in reports], dtype=np.float64)
-        overlap = shared.data / (sizes[shared.row] + self._sizes[shared.col] - shared.data)
-        best = np.zeros(len(reports))
-        np.maximum.at(best, shared.row, overlap)
-        return best
-
-    def _how(self) -> list[str]:
-        return [f"words:{GRAM}", "jaccard", f"least:{LEAST_OVERLAP}"]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_counter": None, "_grams": None, "_sizes": np.zeros(0)}
-
-
-class Copies(Family):
-    """Near copies of training studies, of one kind of output; and of the real studies beside.
-
-    Args:
-        name: ``near_copy_image`` or ``near_copy_report``.
-        about: what it looks at.
-    """
-
+    name = "copies_image"
     card = "copies.md"
-    reasons = (
-        *Family.reasons,
-        NO_TRAINING,
-        r"the weights of backbone '[\w-]+' are not on this machine; .*",
-    )
+    on_trial = False
+    reasons = (*Family.reasons, NO_TRAINING, TOO_FEW)
+    scores = {  # noqa: RUF012
+        name: Facts(
+            higher_is_better=name == "authpct",
+            about=About.PICTURE,
+            lowest=0.0,
+            highest=1.0,
+            real_is_best=name != "copies_of_test_image",
+        )
+        for name in _SCORES
+    }
 
-    def __init__(self, name: str, about: About) -> None:
-        self.name = name
-        self.about = about
-        facts = Facts(higher_is_better=False, about=about, lowest=0.0, highest=1.0)
-        self.scores = {name: facts, f"{name}_real": facts}
+    def metrics(self, task: Task, track: Track) -> list[CopiesImage]:
+        """One a generated view."""
+        return [CopiesImage(view, task) for view in task.outputs if view.is_image]
 
-    def metrics(self, task: Task, track: Track) -> "Sequence[NearCopyImage | NearCopyReport]":
-        """One a generated view, or one for the report."""
-        if self.about is About.REPORT:
-            return [NearCopyReport()] if Modality.T in task.outputs else []
-        named = [name.strip() for name in track.backbones.get("fid", "").split(",") if name.strip()]
-        if not named:
-            return []
-        # XRV's features know chests better than Inception's.
-        best = "xrv" if "xrv" in named else named[0]
-        return [
-            NearCopyImage(judge_pass(view) if best == "phantom" else published(best), view, task)
-            for view in task.outputs
-            if view.is_image
-        ]
+    def warnings(self, scores: "Any") -> Iterator[ResultWarning]:
+        """More copies than chance and the threshold allow."""
+        yield from repeat_warnings(scores, "copies_image", "copies_of_test_image", ACCIDENTAL)
 
     def worsened(
         self, studies: Sequence[Study], samples: Sequence[Sample], evaluation: Evaluation
     ) -> list[Sample]:
         """Outputs of training studies, as they are."""
-        train = evaluation.training()
-        if train is None:
-            return list(samples)
-        copied = [train[i % len(train)] for i in range(len(samples))]
-        return [
-            {m: content for m in sample if (content := study.get(m)) is not None}
-            for study, sample in zip(copied, samples, strict=True)
-        ]
+        return training_outputs(samples, evaluation)
 
 
-NEAR_COPY_IMAGE = Copies("near_copy_image", About.PICTURE)
-NEAR_COPY_REPORT = Copies("near_copy_report", About.REPORT)
+COPIES_IMAGE = CopiesOfPictures()
 
 
-class _Counted:
-    """A backbone that tells how many pictures it has seen."""
-
-    def __init__(self, backbone: Backbone, advance: Callable[[int], None]) -> None:
-        self._backbone = backbone
-        self._advance = advance
-
-    def features(self, images: Images) -> Features:
-        found = self._backbone.features(images)
-        self._advance(len(images))
-        return found
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backbone, name)
-
-
-_computed: OrderedDict[tuple[str, str, int, str], Features] = OrderedDict()
+_searched: OrderedDict[tuple[object, ...], PictureSearch] = OrderedDict()
 """Of both views: the tasks of a group compare with the same training pictures."""
 
 
-def _features_of(train: StudyDataset, view: Modality, backbone: Backbone) -> Features:
-    key = (train.fingerprint, view.value, len(train), backbone.signature)
-    if key not in _computed:
-        with Progress(f"training pictures {view}, {backbone.name}", len(train)) as bar:
-            counted: Any = _Counted(backbone, bar.advance)
-            _computed[key] = features_of_dataset(train, view, counted)
-        if len(_computed) > 2:
-            _computed.popitem(last=False)
-    return _computed[key]
+def _searches(train: StudyDataset, view: Modality, thorough: bool) -> PictureSearch | None:
+    key = (train.fingerprint, len(train), view, thorough)
+    if key not in _searched:
+        search = PictureSearch(THOROUGH, 40) if thorough else PictureSearch(QUICK)
+        try:
+            search.learn(_pictures(train, view))
+        except ValueError:
+            return None
+        _searched[key] = search
+        if len(_searched) > 2:
+            _searched.popitem(last=False)
+    return _searched[key]
 
 
-def grams(report: str) -> list[tuple[str, ...]]:
-    """All runs of four words, lower-cased, without punctuation; all words where there are fewer."""
-    words = "".join(c if c.isalnum() else " " for c in report.lower()).split()
-    if len(words) < GRAM:
-        return [tuple(words)] if words else []
-    return [tuple(words[i : i + GRAM]) for i in range(len(words) - GRAM + 1)]
+def _threshold(
+    search: PictureSearch,
+    train: StudyDataset,
+    evaluation: Evaluation,
+    view: Modality,
+    thorough: bool,
+) -> float | None:
+    """Under which distance a picture counts as a copy; None without enough held-out pictures."""
+    key = (train.name, train.version, evaluation.track.image_size, view, thorough)
+    if len(train) >= TRAIN_LIMIT and key in PINNED:
+        return PINNED[key]
+    if "val" not in evaluation.track.splits:
+        return None
+    return held_out_threshold(search, _pictures(evaluation.split("val", HELD_OUT), view))
 
 
-def similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Structural similarity of two pictures [H, W] in [0, 1], at about 64 x 64."""
-    from skimage.metrics import structural_similarity
+def held_out_threshold(
+    search: PictureSearch, pictures: Iterator[NDArray[np.float32]]
+) -> float | None:
+    """The distance under which at most 1 % of real pictures come; None under 40 held-out ones.
 
-    if first.shape != second.shape:
-        raise InputError(f"pictures of {first.shape} and {second.shape} cannot be compared")
-    found = structural_similarity(  # type: ignore[no-untyped-call]
-        _reduced(first), _reduced(second), data_range=1.0
-    )
-    return float(found)
+    It is the k-th smallest of the held-out pictures' distances: k is the largest that leaves the
+    1 % true with 95 % confidence, e.g. 2 of 500; 1 where they are too few to be sure.
+    """
+    held = np.stack(list(pictures))
+    if len(held) < LEAST:
+        return None
+    k = 1
+    while binomial_tail(k + 1, len(held), ACCIDENTAL) > CONFIDENCE:
+        k += 1
+    return float(np.sort(search.nearest(held).distance)[k - 1])
 
 
-def _reduced(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    step = max(1, min(picture.shape) // _SIDE)
-    height, width = (side // step * step for side in picture.shape)
-    blocks = picture[:height, :width].reshape(height // step, step, width // step, step)
-    return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)
+def _pictures(dataset: StudyDataset, view: Modality) -> Iterator[NDArray[np.float32]]:
+    """The pictures [H, W] of a view."""
+    try:
+        yield from train_pictures(dataset, view)
+    except InputError as error:
+        raise InputError(f"copies_image: {error}; leave the study out") from error

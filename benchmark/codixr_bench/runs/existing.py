@@ -160,4 +160,5 @@ def _finish(
         show_content=options.show_content,
         with_peers=options.cross_check,
         wanted=options.metrics,
+        thorough=options.thorough,
     )

@@ -112,19 +112,20 @@ def finish(
     timings: Mapping[str, float] | None = None,
     with_peers: bool = False,
     wanted: tuple[str, ...] = (),
+    thorough: bool = False,
 ) -> ScoredRun:
     """Score all samples and write the files, ``result.json`` last.
 
     Several ``sets`` are several samples a study: their scores are averaged. ``wanted`` names
     what was asked for by --metrics. ``with_peers`` has each score computed by a library too, for
-    ``Result.cross_check``.
+    ``Result.cross_check``. ``thorough`` lets searches for copies take their time.
 
     Raises InputError when samples are missing or damaged, or the disk is full.
     """
     k, source = len(sets), sets[0][0]
     messages.say("codixr-bench", f"scoring {k * len(dataset):,} samples")
     began = time.perf_counter()
-    evaluation = Evaluation(track, dataset, data_dir)
+    evaluation = Evaluation(track, dataset, data_dir, thorough=thorough)
     scored, checks = [], []
     for samples, metrics in sets:
         prepare_metrics(metrics, evaluation)

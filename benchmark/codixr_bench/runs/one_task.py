@@ -241,6 +241,7 @@ def run_task(
             show_content=options.show_content,
             timings={"generate": round(seconds, 3)},
             wanted=options.metrics,
+            thorough=options.thorough,
         )
         places = [(store.folder, store.record) for store in stores]
         note_finished(folder, places, metrics[0], track, options)

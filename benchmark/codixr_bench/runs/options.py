@@ -40,6 +40,8 @@ class RunOptions:
     """Whether these may be other files than the published ones."""
     cross_check: bool = False
     """Whether libraries compute the scores too."""
+    thorough: bool = False
+    """Whether searches for copies may take their time."""
     progress: bool = True
 
 

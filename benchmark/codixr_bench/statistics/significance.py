@@ -43,6 +43,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def binomial_tail(hits: int, trials: int, share: float) -> float:
+    """P(X >= ``hits``) of ``trials`` draws that each hit with the chance ``share``."""
+    if hits <= 0:
+        return 1.0
+    if hits > trials:
+        return 0.0
+    return _incomplete_beta(float(hits), float(trials - hits + 1), share)
+
+
 def _incomplete_beta(a: float, b: float, x: float) -> float:
     """The regularised incomplete beta function I_x(a, b)."""
     if x <= 0.0 or x >= 1.0:

@@ -233,6 +233,8 @@ class _Trial:
             facts = self.family.facts(one.name)
             if one.value is None or two.value is None or facts is None:
                 continue
+            if not facts.real_is_best:
+                continue
             loss = (one.value - two.value) * (1 if facts.higher_is_better else -1)
             losses += loss > 0
             if loss < -_CLOSE * max(1.0, abs(one.value)):

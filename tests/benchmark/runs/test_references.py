@@ -63,8 +63,8 @@ def test_scores_on_request_that_have_no_skill_say_nothing(tmp_path: Path) -> Non
     result = run(tmp_path, "T->F", "constant", "kid_phantom")
     assert [score.name for score in result.scores] == ["kid_phantom"]
     assert result.scores[0].skill.value == 0.0
-    result = run(tmp_path, "F->T", "constant", "near_copy_report")
-    assert [score.skill for score in result.scores] == [None, None]
+    result = run(tmp_path, "F->T", "constant", "copies_report")
+    assert [score.skill for score in result.scores] == [None, None, None]
 
 
 def test_real_against_real_is_0_by_every_distance(tmp_path: Path) -> None:

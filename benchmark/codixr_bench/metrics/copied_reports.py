@@ -1,0 +1,265 @@
+"""``copies_report``: does a model repeat training reports that nobody writes twice by chance?
+
+Half of all reports stand word for word in other studies: standard sentences are nobody's property.
+A report's rarity is the sum over its sentences of -log of the share of training reports that have
+the sentence. Only a report so rare that fewer than .003 accidental equals are expected among all
+training reports can be a copy: it is testable. It is one where it shares four fifths of its rarity,
+and of the other's, with a training report, and what they share is that rare by itself: order, case,
+stops and a changed standard sentence hide nothing.
+
+``copies_of_test_report`` is the same among the other evaluated reports; a study's own report is
+what was asked for. ``testable_reports`` is the share that can be told at all.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codixr.data.dataset import StudyDataset
+from codixr.data.study import Study
+from codixr.modality import Modality
+from codixr_bench.labeler.sentences import clean, split
+from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
+from codixr_bench.metrics.repeats import NO_TRAINING, repeat_warnings, training_outputs
+from codixr_bench.metrics.reports import generated_reports
+from codixr_bench.metrics.rows import Rows
+from codixr_bench.metrics.sums import MID_P, mean_of_studies
+from codixr_bench.model import Sample
+from codixr_bench.models.train_set import train_reports
+from codixr_bench.score import ResultWarning, Score
+from codixr_bench.statistics.bootstrap import patients_of
+from codixr_bench.statistics.effective_draws import by_patient, ratio_interval
+from codixr_bench.task import Task
+from codixr_bench.track import Evaluation, Track
+
+EQUALS = 0.003
+"""Accidental equals expected of a report that is just rare enough to be testable."""
+ACCIDENTAL = 0.01
+"""The share of testable real reports that count: sentences are less unrelated than that."""
+LEAST_SHARED = 0.8
+LEAST_TESTABLE = 0.1
+TOO_COMMON = "under 10 % of the reports are rare enough to be told from chance"
+_SCORES = ("copies_report", "copies_of_test_report", "testable_reports")
+
+
+class ReportIndex:
+    """Reports by their sentences, and how rare each sentence is.
+
+    Args:
+        reports: the training reports.
+        counted: those that rarity is counted in; the reports themselves by default.
+    """
+
+    def __init__(self, reports: Sequence[str], counted: "ReportIndex | None" = None) -> None:
+        found = [sentences_of(report) for report in reports]
+        self.n: int = len(reports) if counted is None else counted.n
+        self._rare = math.log(self.n / EQUALS)
+        every = Counter(s for report in found for s in report) if counted is None else counted.often
+        self.often: Mapping[str, int] = every
+        self._size = np.array([self.rarity(report) for report in found])
+        self._having: dict[str, list[int]] = {}
+        for place, report in enumerate(found):
+            for sentence in report:
+                self._having.setdefault(sentence, []).append(place)
+
+    def rarity(self, report: frozenset[str]) -> float:
+        """-log of how often chance writes these sentences together, as if they were unrelated."""
+        return float(sum(self._weight(sentence) for sentence in report))
+
+    def is_testable(self, report: frozenset[str]) -> bool:
+        """Whether fewer than ``EQUALS`` equals are expected among the counted reports."""
+        return self.rarity(report) >= self._rare
+
+    def repeats(self, report: frozenset[str], leave_out: int | None = None) -> bool:
+        """Whether one of the reports, other than number ``leave_out``, is all but this one."""
+        shared: dict[int, float] = {}
+        rarest = sorted(report, key=self._weight, reverse=True)
+        total = left = self.rarity(report)
+        for sentence in rarest:
+            weight = self._weight(sentence)
+            # Whoever lacks more than a fifth so far can't get there any more.
+            if total - left <= (1.0 - LEAST_SHARED) * total:
+                for place in self._having.get(sentence, ()):
+                    shared.setdefault(place, 0.0)
+            left -= weight
+            if not shared:
+                continue
+            for place in self._having.get(sentence, ()):
+                if place in shared:
+                    shared[place] += weight
+        return any(
+            place != leave_out
+            and weight >= self._rare
+            and weight >= LEAST_SHARED * (total + float(self._size[place]) - weight)
+            for place, weight in shared.items()
+        )
+
+    def _weight(self, sentence: str) -> float:
+        return math.log((self.n + 1.0) / (self.often.get(sentence, 0) + 0.5))
+
+
+class CopiesReport:
+    """Copies among the generated reports."""
+
+    name = "copies_report"
+    has_skill = False
+
+    def __init__(self) -> None:
+        self.absent: str | None = NO_TRAINING
+        self._rows = Rows()
+        self._training: ReportIndex | None = None
+        self._evaluated: ReportIndex | None = None
+        self._known = 0
+
+    def prepare(self, evaluation: Evaluation) -> None:
+        """Index the training and the evaluated reports; null scores without training ones."""
+        self.learn(evaluation.training(), evaluation.dataset)
+
+    def learn(self, train: StudyDataset | None, evaluated: StudyDataset) -> None:
+        """The same, from the studies themselves."""
+        if train is None:
+            return
+        self.absent = None
+        self._training = _indexed(train)
+        self._evaluated = ReportIndex(train_reports(evaluated), self._training)
+        self._known = len(train)
+
+    def applies_to(self, task: Task) -> bool:
+        """Whether ``task`` makes reports."""
+        return Modality.T in task.outputs
+
+    def update(
+        self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
+    ) -> None:
+        """Add reports; InputError names the position of a sample without one."""
+        made = [sentences_of(report) for report in generated_reports(positions, samples)]
+        rows = np.zeros((len(made), len(_SCORES)))
+        if self._training is not None and self._evaluated is not None:
+            for row, position, report in zip(rows, positions, made, strict=True):
+                if self._training.is_testable(report):
+                    row[:] = (
+                        self._training.repeats(report),
+                        self._evaluated.repeats(report, leave_out=position),
+                        True,
+                    )
+        self._rows.add(positions, {"row": rows})
+
+    def merge(self, other: Self) -> None:
+        """Add another shard."""
+        self._rows.merge(other._rows)
+
+    def compute(self) -> list[Score]:
+        """The share of copies among testable reports, then the share of these among all."""
+        n = len(self._rows)
+        rows = self._table()
+        testable = rows[:, 2]
+        found = []
+        for at, name in enumerate(_SCORES):
+            value, interval = None, None
+            reason = "no study was scored" if n == 0 else self.absent
+            if reason is None and name != "testable_reports" and testable.mean() < LEAST_TESTABLE:
+                reason = TOO_COMMON
+            if reason is None and name == "testable_reports":
+                value, interval = mean_of_studies(testable)
+            elif reason is None:
+                value = float(rows[:, at].sum() / testable.sum())
+                parts = (by_patient(x, patients_of(n)) for x in (rows[:, at], testable))
+                low, high = ratio_interval(*parts)
+                interval = float(low), float(high)
+            parts_of = [name, "sentences", f"shared:{LEAST_SHARED}", f"train:{self._known}"]
+            found.append(
+                Score(
+                    name=name,
+                    value=value,
+                    reason=reason,
+                    ci95=interval,
+                    n=n,
+                    higher_is_better=name == "testable_reports",
+                    signature="|".join([*parts_of, f"n:{n}", f"ci:{MID_P}"]),
+                )
+            )
+        return found
+
+    def statistics(self) -> Columns:
+        """What each study does to each share; nothing tells which report was repeated."""
+        rows = self._table()
+        if self.absent or not len(rows):
+            return {}
+        testable = rows[:, 2]
+        found = {f"testable_reports{INFLUENCE}": testable - testable.mean()}
+        if testable.mean() >= LEAST_TESTABLE:
+            for at, name in enumerate(_SCORES[:2]):
+                share = rows[:, at].sum() / testable.sum()
+                found[f"{name}{INFLUENCE}"] = (rows[:, at] - share * testable) / testable.mean()
+        return found
+
+    def _table(self) -> NDArray[np.float64]:
+        columns = self._rows.columns()
+        return np.asarray(columns["row"], dtype=np.float64) if columns else np.zeros((0, 3))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A shard travels with its rows; what it was compared with stays.
+        return self.__dict__ | {"_training": None, "_evaluated": None}
+
+
+class CopiesOfReports(Family):
+    """Copies of training and of evaluated reports, among those that chance doesn't write twice."""
+
+    name = "copies_report"
+    card = "copies.md"
+    on_trial = False
+    reasons = (*Family.reasons, NO_TRAINING, TOO_COMMON)
+    scores = {  # noqa: RUF012
+        name: Facts(
+            higher_is_better=name == "testable_reports",
+            about=About.REPORT,
+            lowest=0.0,
+            highest=1.0,
+        )
+        for name in _SCORES
+    }
+
+    def metrics(self, task: Task, track: Track) -> list[CopiesReport]:
+        """One, where the task makes reports."""
+        return [CopiesReport()] if Modality.T in task.outputs else []
+
+    def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
+        """More copies than chance allows."""
+        testable = scores.get("testable_reports")
+        if testable is not None and testable.value is not None:
+            yield from repeat_warnings(
+                scores, "copies_report", "copies_of_test_report", ACCIDENTAL, testable.value
+            )
+
+    def worsened(
+        self, studies: Sequence[Study], samples: Sequence[Sample], evaluation: Evaluation
+    ) -> list[Sample]:
+        """Outputs of training studies, as they are."""
+        return training_outputs(samples, evaluation)
+
+
+COPIES_REPORT = CopiesOfReports()
+
+_kept: dict[tuple[str, int], ReportIndex] = {}
+"""Of the last training split: the tasks of a group compare with the same reports."""
+
+
+def _indexed(train: StudyDataset) -> ReportIndex:
+    key = (train.fingerprint, len(train))
+    if key not in _kept:
+        _kept.clear()
+        _kept[key] = ReportIndex(train_reports(train))
+    return _kept[key]
+
+
+def sentences_of(report: str) -> frozenset[str]:
+    """A report's sentences, of their letters and digits alone."""
+    found = (
+        " ".join("".join(c if c.isalnum() else " " for c in sentence).split())
+        for sentence in split(clean(report))
+    )
+    return frozenset(sentence for sentence in found if sentence)
