@@ -45,6 +45,8 @@ METRICS: dict[str, str] = {
     "report_labels": "codixr_bench.metrics.report_labels:REPORT_LABELS",
     "attributes": "codixr_bench.metrics.attributes:ATTRIBUTE_F1",
     "frd": "codixr_bench.metrics.frd:FRD",
+    "image_attributes": "codixr_bench.metrics.image_attributes:IMAGE_ATTRIBUTE_F1",
+    "judge_gap": "codixr_bench.metrics.judge_gap:JUDGE_GAP",
     "rouge": "codixr_bench.metrics.rouge:ROUGE",
     "bleu_coco": "codixr_bench.metrics.bleu_coco:BLEU_COCO",
     "consistency": "codixr_bench.metrics.consistency:CONSISTENCY",

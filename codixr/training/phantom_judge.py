@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -74,11 +75,11 @@ def probabilities(model: PhantomJudge, pictures: Tensor) -> NDArray[np.float64]:
 
 
 def best_thresholds(
-    truth: NDArray[np.int8], scores: NDArray[np.float64]
+    truth: NDArray[np.int8], scores: NDArray[np.float64], classes: Sequence[str] = CLASSES
 ) -> tuple[dict[str, float], dict[str, float]]:
     """For each class the threshold that is best for F1 where the label is known, and that F1."""
     thresholds, values = {}, {}
-    for k, name in enumerate(CLASSES):
+    for k, name in enumerate(classes):
         known = truth[:, k] >= 0
         precision, recall, cuts = precision_recall_curve(truth[known, k], scores[known, k])
         f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
@@ -89,10 +90,12 @@ def best_thresholds(
     return thresholds, values
 
 
-def auroc_table(truth: NDArray[np.int8], scores: NDArray[np.float64]) -> dict[str, float]:
+def auroc_table(
+    truth: NDArray[np.int8], scores: NDArray[np.float64], classes: Sequence[str] = CLASSES
+) -> dict[str, float]:
     """AUROC of each class, where the label is known."""
     table = {}
-    for k, name in enumerate(CLASSES):
+    for k, name in enumerate(classes):
         known = truth[:, k] >= 0
         table[name] = float(roc_auc_score(truth[known, k], scores[known, k]))
     return table

@@ -56,7 +56,7 @@ class EveryDistance(Distances):
 
 
 def test_the_distances_on_request_keep_the_contract() -> None:
-    report = check_metric(EveryDistance("frechet"), ["T->F"], n=30)
+    report = check_metric(EveryDistance("frechet"), ["T->F"], n=150)
     assert report.passed, str(report)
 
 

@@ -29,7 +29,13 @@ from codixr_bench.metrics.average_checks import (
     same_labels,
     within_counts,
 )
-from codixr_bench.metrics.judges import PUBLISHED, judge_of
+from codixr_bench.metrics.judges import (
+    PUBLISHED,
+    SECOND_LEAD,
+    classifiers_of,
+    judge_of,
+    second_judge_of,
+)
 from codixr_bench.metrics.peers import StatePeer, by_judge
 from codixr_bench.metrics.per_class import (
     AVERAGES,
@@ -247,13 +253,14 @@ class ClassificationMetric:
 class Classification(Family):
     """AUROC and F1 of a generated view, by the track's ``backbones.classifier``.
 
-    ``phantom`` judges both views. ``xrv,xrv-chex``: torchxrayvision's judge frontal ones, the
+    ``phantom`` judges both views; ``phantom-second`` beside it does so under names of its own
+    (``second_auroc_macro``). ``xrv,xrv-chex``: torchxrayvision's judge frontal ones, the
     second under names of its own (``chex_auroc_macro``), at ``backbones.operating_points``.
     """
 
     name = "classification"
     card = "classification.md"
-    leads = tuple(f"{lead}_" for lead in PUBLISHED.values())
+    leads = tuple(f"{lead}_" for lead in (*PUBLISHED.values(), SECOND_LEAD))
     reasons = (
         *Family.reasons,
         "all known labels are (present|absent)",
@@ -281,13 +288,9 @@ class Classification(Family):
 
     def metrics(self, task: Task, track: Track) -> list[ClassificationMetric]:
         """One a generated view, or one a published classifier."""
-        named = [name.strip() for name in track.backbones.get("classifier", "").split(",")]
-        if not set(named) <= set(PUBLISHED):
-            return [
-                ClassificationMetric(judge_of(track, view), view, task)
-                for view in task.outputs
-                if view.is_image
-            ]
+        named = classifiers_of(track)
+        if not named or not set(named) <= set(PUBLISHED):
+            return self._of_phantom(task, track)
         if Modality.F not in task.outputs:
             return []
         policy = track.backbones.get("operating_points", DEFAULT)
@@ -297,6 +300,16 @@ class Classification(Family):
             )
             for number, name in enumerate(named)
         ]
+
+    def _of_phantom(self, task: Task, track: Track) -> list[ClassificationMetric]:
+        """The first judge's of each view, then the second's."""
+        views = [view for view in task.outputs if view.is_image]
+        found = [ClassificationMetric(judge_of(track, view), view, task) for view in views]
+        for view in views:
+            second = second_judge_of(track, view)
+            if second is not None:
+                found.append(ClassificationMetric(second, view, task, SECOND_LEAD))
+        return found
 
     def influences(self, columns: Columns) -> dict[str, Influence]:
         """AUROC from ``.probability.`` and ``.label.``, F1 from ``.predicted.``."""

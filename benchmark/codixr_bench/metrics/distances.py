@@ -5,7 +5,7 @@ asked for by name. The reference set is the real pictures of the same evaluated 
 sides have the same n.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -27,6 +27,7 @@ from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.backbones.published import SCORE_NAMES, load_or_note, published
 from codixr_bench.backbones.real_features import RealFeatures
+from codixr_bench.backbones.second_judge import second_judge_pass
 from codixr_bench.metric import Column, Columns, Family, Influence, Peer, PeerScore
 from codixr_bench.metrics import stored_features
 from codixr_bench.metrics.distance_peers import distance_peers
@@ -42,6 +43,7 @@ from codixr_bench.metrics.distance_scores import (
     distance_scores,
     score_name,
 )
+from codixr_bench.metrics.judges import PHANTOM, SECOND
 from codixr_bench.metrics.other_pictures import first_rows, other_pictures
 from codixr_bench.metrics.peers import StatePeer
 from codixr_bench.metrics.unrelated import unrelated_distance
@@ -51,7 +53,10 @@ from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
 USUAL = ("fid", "fid_other", "fid_other_real")
-"""What is made unasked: the protocol's distance, and the pair that can be read side by side."""
+"""What is made unasked: the protocol's distance, and the pair that can be read side by side.
+
+A backbone that is a second opinion names less in ``usual``.
+"""
 
 
 class PictureDistances:
@@ -78,7 +83,9 @@ class PictureDistances:
         self.view = view
         self.suffix = suffix_of(task, view)
         self.name = score_name("fid", backbone.name, self.suffix)
-        self.kinds: tuple[str, ...] = USUAL
+        # Of its class: asking a published backbone for anything loads its weights.
+        self.usual: tuple[str, ...] = getattr(type(backbone), "usual", USUAL)
+        self.kinds = self.usual
         self.others = others
         self.others_from = others_from
         self.real_features: RealFeatures | None = None
@@ -95,11 +102,11 @@ class PictureDistances:
         return tuple(score_name(kind, self.backbone.name) for kind in KINDS)
 
     def choose(self, wanted: Sequence[str]) -> None:
-        """Make those of ``wanted`` that are offered; ``USUAL`` where none is, or ``fid``."""
+        """Make those of ``wanted`` that are offered; the usual ones where none is, or ``fid``."""
         asked = {name.partition("[")[0] for name in wanted}
         kinds = {kind for kind in KINDS if score_name(kind, self.backbone.name) in asked}
         if not kinds or "fid" in kinds:
-            kinds |= set(USUAL)
+            kinds |= set(self.usual)
         self.kinds = tuple(kind for kind in KINDS if kind in kinds)
 
     @property
@@ -155,7 +162,7 @@ class PictureDistances:
             return
         if getattr(self.backbone, "keeps", False):
             self.real_features = RealFeatures(evaluation.dataset, self.view, self.backbone)
-        if self.others is None and "fid" in self.kinds:
+        if self.others is None and not {"fid_other", "fid_other_real"}.isdisjoint(self.kinds):
             self.others, self.others_from = other_pictures(evaluation, self.view, self.backbone)
 
     def peer(self) -> Peer:
@@ -231,9 +238,16 @@ class PictureDistances:
         return features
 
 
-PHANTOM = "phantom"
+OF_PHANTOM: dict[str, Callable[[Modality], Backbone]] = {
+    PHANTOM: judge_pass,
+    SECOND: second_judge_pass,
+}
+"""Backbones of the phantom track, by the recipe's name."""
+_PHANTOM_ENDS = tuple(name.replace("-", "_") for name in OF_PHANTOM)
+"""How their scores' names end."""
 FEATURES = {
     "phantom": 128,
+    "phantom_second": 96,
     "inception": 2048,
     "xrv": 1024,
     "xrv_chex": 1024,
@@ -286,7 +300,9 @@ class Distances(Family):
     def __init__(self, name: str, backbone: str | None = None) -> None:
         self.name = name
         self.backbone = backbone
-        ends = (PHANTOM, *SCORE_NAMES.values()) if backbone is None else (SCORE_NAMES[backbone],)
+        ends: tuple[str, ...] = (*_PHANTOM_ENDS, *SCORE_NAMES.values())
+        if backbone is not None:
+            ends = (SCORE_NAMES[backbone],)
         self.scores = {
             score: replace(facts, place=PLACES.get(score))
             for end in ends
@@ -295,22 +311,26 @@ class Distances(Family):
         }
         # Tried on the phantom only: elsewhere the weights are not at hand.
         if backbone is None:
-            self.sees = {score_name(kind, PHANTOM): SEES[kind] for kind in SEES}
+            self.sees = {
+                score_name(kind, end): SEES[kind] for end in _PHANTOM_ENDS for kind in SEES
+            }
 
     def metrics(self, task: Task, track: Track) -> list[PictureDistances]:
         """One a backbone and generated view; InputError for a backbone that is unknown here."""
         named = [self.backbone] if self.backbone else track.backbones.get("fid", "").split(",")
         named = [name.strip() for name in named if name.strip()]
-        known = ", ".join((PHANTOM, *SCORE_NAMES))
+        known = ", ".join((*OF_PHANTOM, *SCORE_NAMES))
         if not named:
             raise InputError(f"track '{track.name}': backbones.fid names none; known: {known}")
         for name in named:
-            if name != PHANTOM and name not in SCORE_NAMES:
+            if name not in OF_PHANTOM and name not in SCORE_NAMES:
                 raise InputError(
                     f"track '{track.name}': backbones.fid is '{name}'; known here: {known}"
                 )
         return [
-            PictureDistances(judge_pass(view) if name == PHANTOM else published(name), view, task)
+            PictureDistances(
+                OF_PHANTOM[name](view) if name in OF_PHANTOM else published(name), view, task
+            )
             for name in named
             for view in task.outputs
             if view.is_image

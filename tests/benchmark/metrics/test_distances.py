@@ -56,9 +56,10 @@ def kinds_of(wanted, track="phantom"):
 
 
 def test_a_family_keeps_its_own_score_beside_those_named():
-    assert kinds_of(("frechet", "kid_phantom")) == {"fid_phantom": (*USUAL, "kid")}
+    second = {"fid_phantom_second": ("fid",)}
+    assert kinds_of(("frechet", "kid_phantom")) == {"fid_phantom": (*USUAL, "kid"), **second}
     assert kinds_of(("kid_phantom",)) == {"fid_phantom": ("kid",)}
-    assert kinds_of(("frechet",)) == {"fid_phantom": USUAL}
+    assert kinds_of(("frechet",)) == {"fid_phantom": USUAL, **second}
     assert kinds_of(("inception", "kid_phantom")) == {
         "fid_phantom": ("kid",),
         "fid_inception": USUAL,

@@ -1,0 +1,110 @@
+"""Two judges of one picture: who serves the first doesn't serve the second, nor the formulas."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from codixr.data.phantom.judge import load_judge
+from codixr.modality import Modality
+from codixr_bench.metrics.image_attributes import ImageAttributes
+from codixr_bench.metrics.judge_gap import ALPHA, JUDGE_GAP, JudgeGap, judge_gap
+from codixr_bench.metrics.judges import judge_of, second_judge_of
+from codixr_bench.score import Score
+from codixr_bench.task import Task
+from codixr_bench.track import Track
+
+PHANTOM = Track.load("phantom")
+N = 96
+
+
+@pytest.fixture(scope="module")
+def studies():
+    data = PHANTOM.dataset("test", N)
+    return [data[i] for i in range(N)]
+
+
+def scored(metric, studies, pictures) -> dict[str, Score]:
+    metric.update(range(len(studies)), studies, [{metric.view: p} for p in pictures])
+    return {score.name: score for score in metric.compute()}
+
+
+def gap(view, studies, pictures) -> Score:
+    metric = JudgeGap(judge_of(PHANTOM, view), second_judge_of(PHANTOM, view), view)
+    return scored(metric, studies, pictures)["judge_gap"]
+
+
+def textures(studies, steps: int = 80) -> np.ndarray:
+    """Grey noise, pushed until the first judge sees in it what it sees in the real pictures."""
+    judge = load_judge(Modality.F).model
+    real = torch.from_numpy(np.stack([study.frontal for study in studies]))
+    with torch.no_grad():
+        target, logits = judge.features(real), judge(real)
+    x = 0.5 + 0.05 * torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
+    x.requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=0.01)
+    for _ in range(steps):
+        picture = x.clamp(0, 1)
+        loss = functional.mse_loss(judge.features(picture), target)
+        loss = loss + 0.1 * functional.mse_loss(judge(picture), logits)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return x.detach().clamp(0, 1).numpy()
+
+
+@pytest.mark.parametrize("view", [Modality.F, Modality.L])
+def test_real_pictures_have_no_gap_and_no_warning(studies, view):
+    score = gap(view, studies, [study.get(view) for study in studies])
+    assert score.value == 0.0
+    assert judge_gap(score) == 1.0
+    assert list(JUDGE_GAP.warnings({"judge_gap": score})) == []
+
+
+@pytest.mark.slow
+def test_textures_made_for_the_first_judge_are_found_by_the_second(studies):
+    made = textures(studies)
+    first, second = judge_of(PHANTOM, Modality.F), second_judge_of(PHANTOM, Modality.F)
+    labels = np.array([[study.labels[c] == 1 for c in first.classes] for study in studies])
+    right = [float(((j.probabilities(made) >= j.thresholds) == labels).mean())
+             for j in (first, second)]  # fmt: skip
+    assert right[0] > 0.97
+    score = gap(Modality.F, studies, made)
+    assert judge_gap(score) < 1e-4
+    (warning,) = JUDGE_GAP.warnings({"judge_gap": score})
+    assert warning.code == "judge_gap"
+    assert warning.limit == ALPHA
+
+
+def test_noise_that_serves_no_judge_is_no_gap(studies):
+    rng = np.random.default_rng(0)
+    grainy = [np.clip(s.frontal + rng.normal(0, 0.02, s.frontal.shape), 0, 1).astype("f4")
+              for s in studies]  # fmt: skip
+    assert judge_gap(gap(Modality.F, studies, grainy)) > ALPHA
+
+
+def test_mirrored_pictures_have_the_findings_on_the_wrong_side(studies):
+    def attributes(pictures):
+        metric = ImageAttributes(second_judge_of(PHANTOM, Modality.F), Modality.F)
+        return {n.removeprefix("image_attribute_f1_"): s.value
+                for n, s in scored(metric, studies, pictures).items()}  # fmt: skip
+
+    real = attributes([study.frontal for study in studies])
+    mirrored = attributes([study.frontal[:, :, ::-1] for study in studies])
+    assert real["side"] > 0.8
+    assert mirrored["side"] < 0.35
+    assert mirrored["zone"] > 0.6 * real["zone"]
+
+
+def test_a_lateral_picture_is_not_asked_for_a_side(studies):
+    metric = ImageAttributes(second_judge_of(PHANTOM, Modality.L), Modality.L)
+    found = scored(metric, studies, [study.lateral for study in studies])
+    assert set(found) == {f"image_attribute_f1_{a}" for a in ("zone", "severity", "device")}
+
+
+def test_both_judges_score_by_default_under_names_of_their_own():
+    names = {metric.name for metric in PHANTOM.metrics(Task.parse("T->F+L"))}
+    for view in ("F", "L"):
+        assert {f"classification[{view}]", f"second_classification[{view}]",
+                f"fid_phantom[{view}]", f"fid_phantom_second[{view}]",
+                f"image_attributes[{view}]", f"judge_gap[{view}]"} <= names  # fmt: skip
