@@ -62,6 +62,10 @@ class ContrastiveLoss(nn.Module):
     adds what one linear layer reads off all vectors against ``labels`` of the reports (as MedCLIP,
     Wang et al. 2022, lets labels say which pairs mean the same): contrast alone finds faint
     findings late.
+
+    ``together`` is the paper's CL_XR: both views are one batch [2B] of X-rays, against the reports
+    twice, by the factor of "TF". A report then has X-rays of both views as negatives. As
+    the other view of its own study is one of them, no loss is below 2 log 2.
     """
 
     def __init__(
@@ -72,9 +76,12 @@ class ContrastiveLoss(nn.Module):
         *,
         label_weight: float = 0.0,
         labels: int = 0,
+        together: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = encoder
+        if together:
+            weights = {"XR": weights.get("TF", 0.0), "FL": weights.get("FL", 0.0)}
         self.weights = {pair: weight for pair, weight in weights.items() if weight}
         self.log_inverse_temperature = nn.Parameter(torch.tensor(1 / temperature).log())
         self.label_weight = label_weight
@@ -98,8 +105,12 @@ class ContrastiveLoss(nn.Module):
         vectors["T"] = self.encoder.encode_text(ids, mask)
         scale = self.log_inverse_temperature.exp().clamp(max=100)
         losses = {
-            pair: info_nce(vectors[pair[0]], vectors[pair[1]], scale) for pair in self.weights
+            pair: info_nce(vectors[pair[0]], vectors[pair[1]], scale)
+            for pair in self.weights
+            if pair != "XR"
         }
+        if "XR" in self.weights:
+            losses["XR"] = info_nce(images, vectors["T"].repeat(2, 1), scale)
         total = torch.stack([self.weights[pair] * loss for pair, loss in losses.items()]).sum()
         if self.label_head is not None and labels is not None:
             prompts = torch.cat([images, vectors["T"]])

@@ -28,6 +28,13 @@ class PromptStage(Stage):
         weights = {"TF": config.weight_tf, "TL": config.weight_tl, "FL": config.weight_fl}
         if not any(weights.values()):
             raise InputError(f"{name}: weight_tf, weight_tl and weight_fl are all 0")
+        together = config.views == "together"
+        if together and config.weight_tf != config.weight_tl:
+            raise InputError(
+                f"{name}: with views=together there is one loss of reports and X-rays: give "
+                f"weight_tf and weight_tl the same value, not {config.weight_tf} and "
+                f"{config.weight_tl}"
+            )
         encoder: Any = folder.start("prompt_encoder", config)
         self.contrast = contrastive.ContrastiveLoss(
             encoder,
@@ -35,6 +42,7 @@ class PromptStage(Stage):
             config.temperature,
             label_weight=config.label_weight,
             labels=len(PATHOLOGIES),
+            together=together,
         )
         self.labels: dict[Split, Tensor] = {}
         if config.label_weight:

@@ -3,7 +3,7 @@
 import math
 import types
 import typing
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from typing import Any, Literal
 
 from codixr.errors import InputError
@@ -200,8 +200,11 @@ _XGEM: dict[str, Any] = {
 _LDM: dict[str, Any] = {"epochs": 100, "ema": 0.9999, **_XGEM}
 
 PAPER: dict[str, StageConfig] = {
-    # XGeM's released code: 30 epochs, batch 512, 5e-5, 1e-4. Pairs: the paper, section III-A.
-    "prompt-encoders": PromptTraining(epochs=30, batch=512, learning_rate=5e-5, **_XGEM),
+    # XGeM's released code: 30 epochs, batch 512, 5e-5, 1e-4. One batch of both views: the paper,
+    # section III-A.
+    "prompt-encoders": PromptTraining(
+        epochs=30, batch=512, learning_rate=5e-5, views="together", **_XGEM
+    ),
     # XGeM: 100 epochs, batch 256, one beta cycle (half 0, a quarter rising to 1, a quarter at 1),
     # free bits once beta > 0, clip 1.0. Its rate is that of its report LDM;
     # the number of free bits is Optimus' usual one.
@@ -328,11 +331,15 @@ def resolved(config: StageConfig, studies: int) -> StageConfig:
 
 
 def contradiction(saved: dict[str, Any], config: StageConfig) -> tuple[str, Any, Any] | None:
-    """(field, saved value, value now) of the first field that must not have changed, or None."""
+    """(field, saved value, value now) of the first field that must not have changed, or None.
+
+    A field that is younger than the folder had its default value then.
+    """
     for f in fields(config):
         if f.metadata.get("how"):
             continue
         now = getattr(config, f.name)
-        if f.name in saved and saved[f.name] != now:
-            return f.name, saved[f.name], now
+        before = saved.get(f.name, now if f.default is MISSING else f.default)
+        if before != now:
+            return f.name, before, now
     return None

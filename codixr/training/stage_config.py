@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 HOW: dict[str, Any] = {"how": True}
 ConditionMix = Literal["text-only", "all-subsets"]
+Views = Literal["apart", "together"]
 Precision = Literal["no", "bf16", "fp16"]
 Draws = Literal["step", "study"]
 
@@ -114,6 +115,10 @@ class PromptTraining(StageConfig):
     weight_tl: float = 1.0
     weight_fl: float = 0.0
     """Factors of the pairs' losses; the paper contrasts reports and X-rays only."""
+    views: Views = "apart"
+    """"together": F and L are one batch of X-rays, against their reports twice (the paper, section
+    III-A). "apart", a deviation of ours: each view against the reports by itself, so that a
+    report's negatives are pictures of one view."""
     label_weight: float = 0.0
     """Factor of the cross-entropy of the reports' labels, which one linear layer that is not kept
     reads off the vectors of F, L and T; at 0, the paper's, no label is seen."""

@@ -231,6 +231,31 @@ def test_a_label_weight_adds_what_the_x_rays_vectors_say_of_the_labels() -> None
     assert weighed.label_head.weight.grad is not None
 
 
+def test_both_views_in_one_batch_have_each_other_as_negatives() -> None:
+    """By hand: 2B X-rays against their 2B reports, eq. 1 over all rows."""
+    torch.manual_seed(0)
+    encoder = PromptEncoder(presets.tiny(30).prompt).eval()
+    pictures = torch.rand(2, 3, 1, 64, 64)
+    ids = torch.tensor([[1, 5, 2], [1, 6, 2], [1, 7, 2]])
+    mask = torch.ones_like(ids)
+    loss = contrastive.ContrastiveLoss(encoder, {"TF": 0.5, "TL": 0.5}, 0.1, together=True)
+    losses = loss(*pictures, ids, mask)
+    with torch.no_grad():
+        x = torch.cat([encoder.encode_image(views) for views in pictures])
+        r = encoder.encode_text(ids, mask)[[0, 1, 2, 0, 1, 2]]
+    scores = (10 * x @ r.T).exp()
+    expected = sum(
+        -(scores[i, i] / scores[i].sum()).log() - (scores[i, i] / scores[:, i].sum()).log()
+        for i in range(6)
+    )
+    torch.testing.assert_close(losses["XR"], expected / 6, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(losses["loss"], losses["XR"] * 0.5)
+    perfect = torch.eye(3, 8)
+    both = perfect.repeat(2, 1)
+    least = contrastive.info_nce(both, both, 100.0).item()
+    assert least == pytest.approx(2 * torch.tensor(2.0).log().item())
+
+
 def test_the_stems_statistics_are_measured_from_finished_weights() -> None:
     torch.manual_seed(0)
     encoder = PromptEncoder(presets.tiny(30).prompt)
