@@ -5,17 +5,17 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codixr import messages
 from codixr.arguments import add_json, filled, positive
 from codixr.atomic import is_disk_full, no_space
+from codixr.commands import train_plan
 from codixr.errors import InputError
 
 if TYPE_CHECKING:
-    from codixr.training.plan import MemoryPlan
     from codixr.training.stage_config import StageConfig
     from codixr.training.stopping import Stop
 
@@ -73,8 +73,6 @@ class Request:
     threads: int | None = None
     preview: bool = False
     """Write samples of real studies too; those of the phantom are always written."""
-    gpus: int = 4
-    gpu_memory: float = 80.0
 
 
 def parse_settings(texts: list[str]) -> dict[str, str]:
@@ -215,26 +213,6 @@ def few_steps(request: Request) -> list[str]:
     return lines
 
 
-def memory_plans(request: Request) -> "list[MemoryPlan]":
-    """What the request's stages need on each GPU; nothing is trained or read."""
-    from codixr.model import presets
-    from codixr.progress import track
-    from codixr.training import plan
-
-    stages, _ = _configs(request)
-    preset = presets.named(request.preset)
-    preset = presets.at_size(preset, request.image_size or preset.image_size)
-    plans = []
-    for name, config in track(list(stages.items()), "planning", "stages"):
-        if config.batch % request.gpus:
-            raise InputError(
-                f"{name}: a batch of {config.batch} cannot be shared by {request.gpus} GPUs: give "
-                "another --gpus or --set batch"
-            )
-        plans.append(plan.plan(preset, name, config, request.gpus, request.gpu_memory))
-    return plans
-
-
 def _image_size(request: Request) -> int:
     """The side of the pictures: asked for, or that of OUT, of the start, or of the preset."""
     from codixr.model import components, presets
@@ -318,7 +296,10 @@ def add_parser(commands: Any) -> None:
         "--init", type=Path, metavar="DIR", help="checkpoint to start from (a new OUT only)"
     )
     parser.add_argument(
-        "--limit", type=positive, metavar="N", help="the first N studies of each split only"
+        "--limit",
+        type=positive,
+        metavar="N",
+        help="the first N studies of each split only; of --plan: so many (default 70,000)",
     )
     parser.add_argument(
         "--threads",
@@ -331,13 +312,7 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="write samples to OUT/samples for real data too: they show patients, keep them there",
     )
-    parser.add_argument(
-        "--plan", action="store_true", help="print what memory the stages need, and train nothing"
-    )
-    parser.add_argument("--gpus", type=positive, default=4, metavar="N", help="GPUs of --plan")
-    parser.add_argument(
-        "--gpu-memory", type=float, default=80.0, metavar="GB", help="memory of each (default 80)"
-    )
+    train_plan.add_arguments(parser)
     add_json(parser)
 
 
@@ -345,8 +320,8 @@ def run(options: argparse.Namespace) -> int:
     """Run `codixr train`; returns the exit code."""
     request = filled(Request, options, settings=parse_settings(options.settings))
     if options.plan:
-        _show_plans(memory_plans(request), request, as_json=options.json)
-        return 0
+        stages, _ = _configs(request)
+        return train_plan.run(request.preset, request.image_size, stages, options)
     from codixr.training.stopping import Stopped
 
     rank = os.environ.get("RANK", "0")
@@ -369,14 +344,3 @@ def run(options: argparse.Namespace) -> int:
         folders = [str(path) for path in made]
         print(json.dumps({"folders": folders}, indent=2) if options.json else "\n".join(folders))
     return 0
-
-
-def _show_plans(plans: "list[MemoryPlan]", request: Request, *, as_json: bool) -> None:
-    from codixr.training.plan import table
-
-    if not as_json:
-        print(table(plans, request.gpus, request.gpu_memory))
-        return
-    stages = [asdict(one) | {"total": one.total} for one in plans]
-    machine = {"gpus": request.gpus, "gpu_memory_gb": request.gpu_memory}
-    print(json.dumps(machine | {"stages": stages}, indent=2))

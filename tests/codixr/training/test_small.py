@@ -170,7 +170,7 @@ def test_small_trains_on_an_archive_at_256_and_runs_every_task_of_the_paper(
 ) -> None:
     """20 steps a stage, one or two studies at once, on a fake MIMIC-CXR; then the benchmark."""
     data = prepared_folder("mimic-cxr", tmp_path)
-    settings = FEW | {"steps": "20", "batch": "2", "image-vae.batch": "1"}
+    settings = FEW | {"steps": "20", "batch": "2", "image-vae.batch": "1", "model.steps": "4"}
     out = tmp_path / "run"
     made = train(Request("all", "small", str(data), out, settings=settings))
     assert made == [out / "model"]
