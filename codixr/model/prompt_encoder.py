@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import (
@@ -18,6 +17,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
+from codixr.model.across import summed, world_size
 from codixr.model.presets import PromptConfig
 
 
@@ -34,12 +34,10 @@ class StemNorm(nn.BatchNorm2d):
         """Normalise [B, C, H, W]."""
         if not self.training or self.measuring:
             return super().forward(x)
-        if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        if world_size() == 1:
             return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
-        from torch.distributed.nn.functional import all_reduce
-
         moments = torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))])
-        mean, square = (all_reduce(moments) / dist.get_world_size()).unbind()
+        mean, square = (summed(moments) / world_size()).unbind()
         scale = self.weight * (square - mean.square() + self.eps).rsqrt()
         shift = self.bias - mean * scale
         return x * scale[:, None, None] + shift[:, None, None]

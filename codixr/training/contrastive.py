@@ -11,17 +11,9 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codixr.model.across import all_rows, world_size
 from codixr.model.prompt_encoder import PromptEncoder
 from codixr.training.draw import Randomness
-
-
-def gather_rows(rows: Tensor) -> Tensor:
-    """Rows [B, D] of every process, [world * B, D], in the order of ranks, with gradients."""
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
-        return rows
-    from torch.distributed.nn.functional import all_gather
-
-    return torch.cat(all_gather(rows.contiguous()))
 
 
 def info_nce(a: Tensor, b: Tensor, inverse_temperature: Tensor | float) -> Tensor:
@@ -29,7 +21,7 @@ def info_nce(a: Tensor, b: Tensor, inverse_temperature: Tensor | float) -> Tenso
 
     This process' rows against everybody's: the mean over processes is the loss of the whole batch.
     """
-    all_a, all_b = gather_rows(a), gather_rows(b)
+    all_a, all_b = all_rows(a), all_rows(b)
     first = dist.get_rank() * len(a) if len(all_a) > len(a) else 0
     target = torch.arange(first, first + len(a), device=a.device)
     ab = F.cross_entropy(inverse_temperature * a @ all_b.T, target)
@@ -47,9 +39,8 @@ def known_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     each = F.binary_cross_entropy_with_logits(
         logits, labels.clamp(min=0).to(logits.dtype), reduction="none"
     )
-    count, world = known.sum(), 1
-    if dist.is_available() and dist.is_initialized():
-        world = dist.get_world_size()
+    count, world = known.sum(), world_size()
+    if world > 1:
         dist.all_reduce(count)
     return (each * known).sum() * world / count.clamp(min=1)
 

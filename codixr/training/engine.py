@@ -25,7 +25,7 @@ from codixr.training.average import Average
 from codixr.training.checkpoints import CHECKPOINT_BYTES, CheckpointFolder, save_interval
 from codixr.training.draw import step_seed
 from codixr.training.feed import Feed, Part
-from codixr.training.processes import without_gradient
+from codixr.training.processes import quiet, without_gradient
 from codixr.training.reading import Batch, to_device
 from codixr.training.stage import Stage
 from codixr.training.stage_config import StageConfig
@@ -121,7 +121,7 @@ class Engine:
         )
         if self.sharded:
             sharding.wrap_blocks(accelerator, stage)
-        with without_gradient(stage, accelerator, self.feed.sample):
+        with without_gradient(stage, accelerator, self.feed.sample), quiet():
             module, optimizer = accelerator.prepare(stage, optimizer)
         parameters = {n: p for n, p in stage.named_parameters() if p.requires_grad}
         average = Average(parameters)
@@ -144,7 +144,8 @@ class Engine:
             return self._loop(module, preview)
         finally:
             if config.tracker != "none":
-                accelerator.end_training()
+                for tracker in accelerator.trackers:
+                    tracker.finish()  # ``end_training`` would part the processes, too
             for p in parameters.values():
                 p.grad = None
 

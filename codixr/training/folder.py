@@ -39,6 +39,8 @@ MAKERS = {
     "denoiser_t": "report-ldm",
 }
 """Component -> the stage that makes it."""
+ENCODERS = ("image_vae", "prompt_encoder", "report_vae")
+"""What the denoisers' stages run, or have cached."""
 
 
 @dataclass(frozen=True)
@@ -221,11 +223,18 @@ class TrainingFolder:
         return components.BUILDERS[name](self.preset)
 
     def component(self, name: str, needed_by: str) -> Frozen:
-        """A finished component; InputError when the stage that makes it has not been run."""
+        """A finished component on the device; InputError when its stage has not been run."""
         if name not in self._frozen:
-            module = self._load(name, needed_by).requires_grad_(False).to(self.state.device)
+            module = self._load(name, needed_by).requires_grad_(False)
             self._frozen[name] = Frozen(module, hash_weights(module))
+        self._frozen[name].module.to(self.state.device)
         return self._frozen[name]
+
+    def set_aside(self) -> None:
+        """Move the frozen encoders off a GPU: what they make is cached. ``component`` fetches."""
+        for name, frozen in self._frozen.items():
+            if name in ENCODERS:
+                frozen.module.to("cpu")
 
     def _load(self, name: str, needed_by: str) -> nn.Module:
         maker = MAKERS[name]

@@ -80,6 +80,7 @@ class LatentStage(Stage):
                 for m in conditions.given
                 for s in splits
             }
+            folder.set_aside()
         else:
             kinds = {"prompt": T in conditions.given, "report_encoder": T in made}
             self.tokens = {

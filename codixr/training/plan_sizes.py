@@ -107,7 +107,7 @@ def seconds_a_study(
     module, loss = on_paper(preset, stage, str(device), studies)
     optimizer = torch.optim.AdamW(p for p in module.parameters() if p.requires_grad)
     kind = torch.float16 if precision == "fp16" else torch.bfloat16
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait: Callable[[], object] = torch.cuda.synchronize if device.type == "cuda" else lambda: None
     best = float("inf")
     for _ in range(steps + 1):  # the first one warms up: AdamW's moments, kernels that are chosen
         wait()

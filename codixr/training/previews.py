@@ -21,7 +21,7 @@ from codixr.training.alignment import AlignmentStage
 from codixr.training.denoising import mix_conditions
 from codixr.training.draw import Draw
 from codixr.training.image_vae import ImageVAEStage
-from codixr.training.latent_diffusion import DenoiserStage
+from codixr.training.latent_diffusion import DenoiserStage, LatentStage
 from codixr.training.reading import to_device
 from codixr.training.report_vae import ReportVAEStage
 from codixr.training.stage import Stage
@@ -43,6 +43,8 @@ def write_preview(stage: Stage, folder: Path, step: int) -> list[Path]:
     stage.eval()
     rows = stage.rows["val"][:count]
     made = _made(stage, rows)
+    if training and isinstance(stage, LatentStage) and stage.cache:
+        stage.folder.set_aside()
     stage.train(training)
     written = []
     make_folder(folder / stage.name)

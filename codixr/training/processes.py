@@ -1,6 +1,7 @@
 """The processes that train together: how they join, and how they share a stage's batch."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +79,15 @@ def shares(name: str, config: StageConfig, processes: int) -> tuple[int, int]:
             f"--set {name}.batch={-(-batch // parts) * parts}"
         )
     return batch // processes, batch // parts
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within it, libraries that call each other by deprecated names don't say so on each rank."""
+    with warnings.catch_warnings():
+        # Accelerate's argument for DDP: torch 2.14 has another name for it.
+        warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+        yield
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -97,6 +98,21 @@ def test_two_processes_follow_the_loss_curve_of_one_with_negatives_from_both(
         assert world == 2
         assert losses == pytest.approx(alone, abs=1e-4)
         assert learnt == pytest.approx(weights(stage).tolist(), abs=1e-4)
+
+
+def tracked(folder: Path) -> tuple[bool, list[str]]:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        curve(LineStage(config(tracker="tensorboard"), contrast=True), folder)
+    ours = [str(w.message) for w in said if issubclass(w.category, FutureWarning)]
+    return torch.distributed.is_initialized(), ours
+
+
+def test_a_tracker_that_ends_leaves_the_processes_together_and_no_library_speaks_on_each(
+    tmp_path: Path,
+) -> None:
+    assert in_two(tracked, tmp_path) == [(True, []), (True, [])]
+    assert list(tmp_path.rglob("events.out.tfevents.*"))
 
 
 def share_prompts(folder: Path) -> tuple[int, list[float]]:
