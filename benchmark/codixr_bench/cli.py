@@ -90,6 +90,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "codixr_bench.commands.figure",
         "the paper's figures 1 and 3 from runs, as PNG and PDF",
     ),
+    "readers": (
+        "codixr_bench.commands.readers",
+        "a blind reader study: a page of pairs from a run, and its score",
+    ),
     "show": (
         "codixr_bench.commands.show",
         "print a result file: scores, settings, signatures",
