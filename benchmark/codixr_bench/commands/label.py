@@ -22,7 +22,7 @@ from codixr_bench.labeler.reading import Reading, Reports, open_reports
 from codixr_bench.labeler.sections import SectionCutter
 from codixr_bench.labeler.stream import label_stream
 from codixr_bench.labeler.tables import SEPARATORS, Named
-from codixr_bench.labeler.writing import LabelWriter, open_output
+from codixr_bench.labeler.writing import LabelWriter, keep_reports, open_output
 from codixr_bench.runs.supervision import Interrupted, interruptible
 
 _PROGRAM = "codixr-bench"
@@ -258,7 +258,7 @@ class _Counts:
 
 
 def _label(parsed: argparse.Namespace) -> int:
-    _keep_reports(parsed)
+    keep_reports(parsed.output, parsed.reports)
     reports = _open(parsed)
     cutter = _cutter(parsed)
     labeler = _labeler(parsed)
@@ -293,13 +293,6 @@ def _label(parsed: argparse.Namespace) -> int:
         content = {"file": str(parsed.output), "labeler": signature(labeler), **kinds}
         print(json.dumps(content, indent=2))
     return 0
-
-
-def _keep_reports(parsed: argparse.Namespace) -> None:
-    """InputError where the labels would take the reports' place."""
-    output, reports = parsed.output, Path(parsed.reports)
-    if output is not None and output.is_file() and reports.is_file() and output.samefile(reports):
-        raise InputError(f"'{output}' holds the reports: name another file for the labels")
 
 
 def _finish(count: int, cutter: SectionCutter | None) -> None:
@@ -343,24 +336,26 @@ def _is_file(name: str) -> bool:
 
 def _compare(parsed: argparse.Namespace) -> int:
     from codixr_bench.labeler.comparing import as_json, match, print_comparison
-    from codixr_bench.labeler.label_files import open_labels, shared_name
+    from codixr_bench.labeler.label_files import STUDY, open_labels, shared_name, study_of
 
     names: tuple[str, str] = tuple(parsed.compare)
     one, other = (open_labels(Path(name)) if _is_file(name) else None for name in names)
     if one is not None and other is not None:
-        by = shared_name(one, other)
+        by = shared_name(one.names, other.names)
         found = match(names, one.rows(by), other.rows(by), by)
     else:
+        labelers = [_side(name, parsed) for name in names if not _is_file(name)]
         if parsed.reports is None:
             raise InputError("no reports: a labeler needs some; name a file or folder, or -")
-        labelers = [_side(name, parsed) for name in names if not _is_file(name)]
         reports, cutter = _open(parsed), _cutter(parsed)
         file = one or other
         if file is None:
             found = match(names, *_both(reports, cutter, *labelers), None)
         else:
-            by = reports.identity if reports.identity in file.names else None
+            by = shared_name(file.names, [reports.identity])
             labelled = _named(label_stream(reports.rows, labelers[0], cutter=cutter))
+            if by == STUDY:
+                labelled = ((study_of(name), labels) for name, labels in labelled)
             sides = (file.rows(by), labelled) if one is not None else (labelled, file.rows(by))
             found = match(names, *sides, by)
         _finish(found.matched, cutter)

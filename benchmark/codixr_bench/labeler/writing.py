@@ -13,6 +13,7 @@ from typing import IO
 
 from codixr.atomic import replacing
 from codixr.data.labels import OBSERVATIONS
+from codixr.errors import InputError
 from codixr_bench.labeler.labels import Labels
 
 TEXT_COLUMN = "Reports"
@@ -66,6 +67,13 @@ def safe_cell(text: str) -> str:
     """The text without control characters, and with a "'" before what would be a formula."""
     text = _CONTROL.sub("", text)
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def keep_reports(output: Path | None, reports: str) -> None:
+    """InputError where the labels would take their reports' place."""
+    place = Path(reports)
+    if output is not None and output.is_file() and place.is_file() and output.samefile(place):
+        raise InputError(f"'{output}' holds the reports: name another file for the labels")
 
 
 @contextmanager

@@ -54,6 +54,39 @@ def test_shuffled_files_of_mimics_kind_are_matched_by_study(tmp_path, capsys):
     assert sorted(by["Edema"]["differ"]) == ["5004", "5010"]
 
 
+def files_of_studies(folder):
+    for study, report in REPORTS.items():
+        path = folder / "files" / "p10" / f"p1{study}" / f"s{study}.txt"
+        path.parent.mkdir(parents=True)
+        path.write_text(report)
+    return str(folder)
+
+
+def test_labels_of_a_folder_of_mimics_kind_are_matched_by_the_study_in_the_path(tmp_path, capsys):
+    a = mimic_like(tmp_path / "a.csv.gz", 1, changed=["5004", "5010"])
+    folder, own = files_of_studies(tmp_path / "mimic"), str(tmp_path / "own.csv")
+    assert main(["label", folder, "-o", own]) == 0
+    for arguments in (["--compare", a, own], [folder, "--compare", a, "chexpert-rules"]):
+        assert main(["label", *arguments, "--json", "--ids"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["matched"], found["matched_by"]) == (30, "study_id")
+        by = {one["observation"]: one for one in found["by"]}
+        assert sorted(by["Edema"]["differ"]) == ["5004", "5010"]
+
+
+def test_study_ids_match_as_programs_write_them_and_separators_as_spreadsheets_do(tmp_path, capsys):
+    a = mimic_like(tmp_path / "a.csv.gz", 1)
+    with gzip.open(a, "rt") as file:
+        text = file.read()
+    for number, changed in enumerate(
+        (text.replace(",5", ",s5"), text.replace(",", ";"), text.replace(",", "\t"))
+    ):
+        b = tmp_path / f"{number}.csv"
+        b.write_text(changed)
+        assert main(["label", "--compare", a, str(b), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["matched"] == 30
+
+
 def test_the_table_names_reports_only_when_asked(tmp_path, capsys):
     a = mimic_like(tmp_path / "a.csv.gz", 1)
     b = mimic_like(tmp_path / "b.csv.gz", 2, changed=["5004"])
