@@ -47,6 +47,7 @@ METRICS: dict[str, str] = {
     "frd": "codixr_bench.metrics.frd:FRD",
     "image_attributes": "codixr_bench.metrics.image_attributes:IMAGE_ATTRIBUTE_F1",
     "judge_gap": "codixr_bench.metrics.judge_gap:JUDGE_GAP",
+    "served_share": "codixr_bench.metrics.served_share:SERVED_SHARE",
     "rouge": "codixr_bench.metrics.rouge:ROUGE",
     "bleu_coco": "codixr_bench.metrics.bleu_coco:BLEU_COCO",
     "consistency": "codixr_bench.metrics.consistency:CONSISTENCY",

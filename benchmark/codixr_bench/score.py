@@ -109,8 +109,8 @@ _SENTENCES: dict[str, str] = {
     "copies": "{scores}: {number} of the outputs repeat training studies; of real ones {number} do",
     "copies_of_test": "{scores}: {number} of the outputs repeat evaluated studies; of real ones "
     "{number} do",
-    "judge_gap": "{scores}: the second judge finds less than the first, by more than on real "
-    "studies (p = {number})",
+    "judge_gap": "{scores}: opinions of the same pictures differ, by more than on real studies "
+    "(p = {number})",
     "above_real": "{scores}: better than the real studies themselves (p = {number})",
     "collapse": "{scores}: outputs are less varied than any of real studies, {number} against "
     "{number}",

@@ -92,9 +92,11 @@ class SecondJudgePass:
     def _forward(self, images: Images) -> SecondOutputs:
         import torch
 
+        # Loaded outside: weights that are born in inference mode can't be differentiated by others.
+        model = self.judge.model
         with torch.inference_mode():
             try:
-                features, answers = self.judge.model.outputs(torch.from_numpy(images))
+                features, answers = model.outputs(torch.from_numpy(images))
             except ValueError as error:
                 raise InputError(f"{self.signature.partition('|')[0]}: {error}") from error
             return SecondOutputs(features.numpy(), answers.numpy())

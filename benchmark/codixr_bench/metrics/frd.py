@@ -25,7 +25,7 @@ from codixr_bench.backbones.backbone import (
     suffix_of,
 )
 from codixr_bench.backbones.feature_rows import FeatureRows
-from codixr_bench.backbones.radiomics import Radiomics, feature_names
+from codixr_bench.backbones.radiomics import feature_names, radiomics
 from codixr_bench.backbones.real_features import RealFeatures
 from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
 from codixr_bench.metrics.distance_scores import TOO_FEW
@@ -52,7 +52,7 @@ class RadiomicDistance:
     def __init__(
         self, view: Modality, task: Task | None = None, backbone: Backbone | None = None
     ) -> None:
-        self.backbone = backbone or Radiomics()
+        self.backbone = backbone or radiomics()
         self.view = view
         self.name = f"frd{suffix_of(task, view)}"
         self._generated = FeatureRows()

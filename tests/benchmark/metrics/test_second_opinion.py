@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
 from codixr.data.phantom.judge import load_judge
+from codixr.data.phantom.second_judge import load_second_judge
 from codixr.modality import Modality
 from codixr_bench.metrics.image_attributes import ImageAttributes
 from codixr_bench.metrics.judge_gap import ALPHA, JUDGE_GAP, JudgeGap, judge_gap
 from codixr_bench.metrics.judges import judge_of, second_judge_of
+from codixr_bench.metrics.served_share import SERVED_SHARE, ServedShare
 from codixr_bench.score import Score
 from codixr_bench.task import Task
 from codixr_bench.track import Track
@@ -34,12 +37,13 @@ def gap(view, studies, pictures) -> Score:
     return scored(metric, studies, pictures)["judge_gap"]
 
 
-def textures(studies, steps: int = 80) -> np.ndarray:
-    """Grey noise, pushed until the first judge sees in it what it sees in the real pictures."""
-    judge = load_judge(Modality.F).model
+def textures(studies, *, both: bool, steps: int = 60) -> np.ndarray:
+    """Grey noise, pushed until one judge, or both, see in it what they see in the real pictures."""
+    judge, other = load_judge(Modality.F).model, load_second_judge(Modality.F).model
     real = torch.from_numpy(np.stack([study.frontal for study in studies]))
     with torch.no_grad():
         target, logits = judge.features(real), judge(real)
+        features, answers = other.outputs(real)
     x = 0.5 + 0.05 * torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
     x.requires_grad_()
     optimizer = torch.optim.Adam([x], lr=0.01)
@@ -47,6 +51,10 @@ def textures(studies, steps: int = 80) -> np.ndarray:
         picture = x.clamp(0, 1)
         loss = functional.mse_loss(judge.features(picture), target)
         loss = loss + 0.1 * functional.mse_loss(judge(picture), logits)
+        if both:
+            mine, said = other.outputs(picture)
+            loss = loss + functional.mse_loss(mine, features)
+            loss = loss + 0.1 * functional.mse_loss(said[..., 0], answers[..., 0])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -63,7 +71,7 @@ def test_real_pictures_have_no_gap_and_no_warning(studies, view):
 
 @pytest.mark.slow
 def test_textures_made_for_the_first_judge_are_found_by_the_second(studies):
-    made = textures(studies)
+    made = textures(studies, both=False)
     first, second = judge_of(PHANTOM, Modality.F), second_judge_of(PHANTOM, Modality.F)
     labels = np.array([[study.labels[c] == 1 for c in first.classes] for study in studies])
     right = [float(((j.probabilities(made) >= j.thresholds) == labels).mean())
@@ -74,6 +82,32 @@ def test_textures_made_for_the_first_judge_are_found_by_the_second(studies):
     (warning,) = JUDGE_GAP.warnings({"judge_gap": score})
     assert warning.code == "judge_gap"
     assert warning.limit == ALPHA
+
+
+def served(studies, pictures) -> Score:
+    metric = ServedShare(judge_of(PHANTOM, Modality.F), Modality.F)
+    return scored(metric, studies, pictures)["served_share"]
+
+
+@pytest.mark.slow
+def test_textures_made_for_both_judges_leave_no_gap_and_are_strange(studies):
+    made = textures(studies, both=True)
+    assert judge_gap(gap(Modality.F, studies, made)) > ALPHA
+    score = served(studies, made)
+    assert score.value > 0.7
+    (warning,) = SERVED_SHARE.warnings({"served_share": score})
+    assert warning.code == "judge_gap"
+
+
+def test_honest_pictures_serve_no_judge_whether_grainy_or_blurred(studies):
+    rng = np.random.default_rng(0)
+    real = [study.frontal for study in studies]
+    grainy = [np.clip(p + rng.normal(0, 0.04, p.shape), 0, 1).astype("f4") for p in real]
+    blurred = [gaussian_filter(p, (0, 1, 1)) for p in real]
+    for pictures in (real, grainy, blurred):
+        score = served(studies, pictures)
+        assert score.value == 0.0
+        assert list(SERVED_SHARE.warnings({"served_share": score})) == []
 
 
 def test_noise_that_serves_no_judge_is_no_gap(studies):
@@ -107,4 +141,5 @@ def test_both_judges_score_by_default_under_names_of_their_own():
     for view in ("F", "L"):
         assert {f"classification[{view}]", f"second_classification[{view}]",
                 f"fid_phantom[{view}]", f"fid_phantom_second[{view}]",
-                f"image_attributes[{view}]", f"judge_gap[{view}]"} <= names  # fmt: skip
+                f"image_attributes[{view}]", f"judge_gap[{view}]",
+                f"served_share[{view}]"} <= names  # fmt: skip

@@ -86,7 +86,7 @@ def test_a_run_writes_its_warnings_and_shows_them(model: str, tmp_path: Path, ca
     command = ["run", "--task", "T->F", "--model", model, "--limit", "48", "--out", str(tmp_path)]
     assert main([*command, "--metrics", "frechet,classification"]) == 0
     result = Result.load(tmp_path / "result.json")
-    assert [one.code for one in result.warnings] == ["small_n"]
+    assert [one.code for one in result.warnings] == ["small_n", "small_n"]
     assert (result.warnings[0].value, result.warnings[0].limit) == (48.0, 128.0)
     said = "small_n: fid_phantom: n = 48 is fewer than the network's 128 features"
     assert said in " ".join(capsys.readouterr().out.split())
