@@ -3,7 +3,8 @@
 Notable:
 - A MIMIC-CXR report is cut by its authors' rules (``codixr.data.report``).
 - Elsewhere a header is a known name before a colon: first on its line, behind a blank, a tab or
-  capitals or not; or inside a line, in capitals or behind the end of a sentence.
+  capitals or not; or inside a line, in capitals or behind the end of a sentence. A name alone on
+  its line, or before a dash, needs a capital. Marks of Markdown and HTML around it are no text.
 - Names are looked up in one table of spellings: "CONCLUSION:" is an impression. "NDICATION:" is
   one too, a slip of the table that MIMIC-CXR's authors published, kept as they have it.
 - A report that has none of the sections is read whole, as the original does with a warning.
@@ -31,9 +32,14 @@ _SAME = {
 _NO_HEADER = {"preamble", "full report", "last_paragraph"}
 _KNOWN = sorted({*SECTION_NAMES, *_MORE}, key=len, reverse=True)
 _ANY = "|".join(re.escape(name).replace("\\ ", r"[ \t]+") for name in _KNOWN)
+_MARKUP = r"(?:[*_#]{1,4}[ \t]*|</?(?:b|strong|h\d|u)>[ \t]*)?"
+_COLON = rf"[ \t]*{_MARKUP}[:\N{{FULLWIDTH COLON}}]+{_MARKUP}"
+_LINE = r"(?:^|(?<=[\n\r]))"
 _HEADER = re.compile(
-    rf"(?:(?:^|(?<=[\n\r])|(?<=[.;:!?)\]_]))[ \t]*(?i:(?P<line>{_ANY}))"
-    rf"|(?<=[\s])(?P<capitals>(?i:{_ANY})))[ \t]*:"
+    rf"(?:{_LINE}|(?<=[.;:!?)\]_>]))[ \t]*{_MARKUP}(?i:(?P<line>{_ANY})){_COLON}"
+    rf"|(?<=[\s])(?P<capitals>(?i:{_ANY})){_COLON}"
+    rf"|{_LINE}[ \t]*{_MARKUP}(?i:(?P<alone>{_ANY}))[ \t]*{_MARKUP}"
+    r"(?:[-\u2013\u2014]+(?=\s)|(?=[\r\n]))"
 )
 
 
@@ -55,7 +61,7 @@ class SectionCutter:
     """
 
     def __init__(self, wanted: str, *, required: bool = False) -> None:
-        self.wanted = tuple(dict.fromkeys(_name(w) for w in wanted.split(",") if w.strip()))
+        self.wanted = tuple(dict.fromkeys(_name(w) for w in re.split("[,;]", wanted) if w.strip()))
         if not self.wanted:
             raise InputError(f"--sections '{wanted}' names no section")
         self.required = required
@@ -88,12 +94,20 @@ def named_sections(report: str, wanted: tuple[str, ...] = ()) -> list[tuple[str,
     official = [(s.name, s.text) for s in split_sections(report)]
     if any(name in wanted for name, _ in official):
         return official[1:] if official[0][0] == "preamble" else official
-    headers = [m for m in _HEADER.finditer(report) if m["line"] or m["capitals"].isupper()]
+    headers = [m for m in _HEADER.finditer(report) if _is_header(m)]
     ends = [*(m.start() for m in headers[1:]), len(report)][: len(headers)]
     return [
-        (_name(m["line"] or m["capitals"]), report[m.end() : end].strip())
+        (_name(m["line"] or m["capitals"] or m["alone"]), report[m.end() : end].strip())
         for m, end in zip(headers, ends, strict=True)
     ]
+
+
+def _is_header(match: "re.Match[str]") -> bool:
+    """In prose, "my impression: unchanged" is none, nor is a line that ends with "findings"."""
+    if match["line"]:
+        return True
+    name: str = match["capitals"] or match["alone"]
+    return name.isupper() or (match["alone"] is not None and name[0].isupper())
 
 
 def _name(header: str) -> str:
