@@ -16,7 +16,7 @@ from codixr.data.study import Study
 from codixr_bench.labeler.attributes import ATTRIBUTES, VERSION, Statement, read_attributes
 from codixr_bench.labeler.vocabulary import VERSION as LABELER
 from codixr_bench.metric import About, Columns, Facts, Family, Influence
-from codixr_bench.metrics.reports import WRONG_FINDINGS, report_pairs
+from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.sums import MID_P, SummedFamily
 from codixr_bench.model import Sample
 from codixr_bench.statistics.bootstrap import Interval
@@ -26,6 +26,10 @@ from codixr_bench.statistics.influence import influence_of, without_each
 COUNTS = ("both", "made", "real")
 """Statements that both sides make, that the output makes, that the study makes."""
 NOTHING_SAID = "neither the studies nor the outputs say anything of it"
+
+_OF_ALL = ("words masked", "cut short", "another patient's report", "one report for many")
+_OF_FINDINGS = ("finding denied", "finding left out", "finding made up", *_OF_ALL)
+"""Faults of the court that it must see. An affirmed denial states no side, zone or grade."""
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int16]
@@ -48,16 +52,10 @@ class AttributeF1(SummedFamily):
     of_studies = tuple(f"{attribute}.real" for attribute in ATTRIBUTES)
     sees = MappingProxyType(
         {
-            "attribute_f1_side": (*WRONG_FINDINGS, "side exchanged"),
-            "attribute_f1_zone": (*WRONG_FINDINGS, "zone exchanged"),
-            "attribute_f1_severity": (*WRONG_FINDINGS, "severity exchanged"),
-            "attribute_f1_device": (
-                "side exchanged",
-                "words masked",
-                "cut short",
-                "another patient's report",
-                "one report for many",
-            ),
+            "attribute_f1_side": (*_OF_FINDINGS, "side exchanged"),
+            "attribute_f1_zone": (*_OF_FINDINGS, "zone exchanged"),
+            "attribute_f1_severity": (*_OF_FINDINGS, "severity exchanged"),
+            "attribute_f1_device": (*_OF_ALL, "side exchanged"),
         }
     )
     reasons = (*Family.reasons, NOTHING_SAID)

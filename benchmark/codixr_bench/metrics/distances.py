@@ -311,9 +311,9 @@ class Distances(Family):
         }
         # Tried on the phantom only: elsewhere the weights are not at hand.
         if backbone is None:
-            self.sees = {
-                score_name(kind, end): SEES[kind] for end in _PHANTOM_ENDS for kind in SEES
-            }
+            first, *others = _PHANTOM_ENDS
+            self.sees = {score_name(kind, first): SEES[kind] for kind in SEES}
+            self.sees |= {score_name("fid", end): SEES["fid"] for end in others}
 
     def metrics(self, task: Task, track: Track) -> list[PictureDistances]:
         """One a backbone and generated view; InputError for a backbone that is unknown here."""

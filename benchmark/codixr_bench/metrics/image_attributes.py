@@ -204,6 +204,22 @@ class ImageAttributeF1(Family):
             for attribute in OF_VIEW[Modality.F]
         }
     )
+    sees = MappingProxyType(
+        {
+            f"image_attribute_f1_{attribute}": (
+                "blur",
+                "few grey levels",
+                "low resolution",
+                "inverted",
+                "crop",
+                "other view",
+                "another patient's picture",
+                "one picture for many",
+            )
+            for attribute in ("zone", "severity", "device")
+        }
+        | {"image_attribute_f1_side": ("mirrored", "another patient's picture")}
+    )
     reasons = (*Family.reasons, NOTHING_SAID)
 
     def metrics(self, task: Task, track: Track) -> list[ImageAttributes]:
