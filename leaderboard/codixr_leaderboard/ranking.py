@@ -7,9 +7,10 @@ interval lies wholly on the better side of its own. So results whose intervals o
 order inside a tie is by value, then the narrower interval, then the date, then the name. Built-in
 reference points (``REFERENCES``) stand in their place without a rank.
 
-On simulated tracks only results with checked statistics are ranked; the others stand in their place
-without a rank. Overlap is that of unpaired intervals, which is cautious; how sure a rank is, paired
-resamples of the statistics say (``resampling``).
+On simulated tracks only results with checked statistics are ranked, and nowhere one with a warning
+of ``score.UNRANKED``; the others stand in their place without a rank. Overlap is that of unpaired
+intervals, which is cautious; how sure a rank is, paired resamples of the statistics say
+(``resampling``).
 """
 
 from collections.abc import Sequence
@@ -17,9 +18,10 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from codixr_bench.result import Result, TrackInfo
-from codixr_bench.score import Score
+from codixr_bench.score import ResultWarning, Score
 from codixr_bench.task import GROUPS, Task
 from codixr_leaderboard.accepted import columns, track_of, tracks
+from codixr_leaderboard.doubts import takes_rank
 from codixr_leaderboard.ownership import REFERENCES
 from codixr_leaderboard.resampling import Sureness, sureness_of
 from codixr_leaderboard.standing import Badge, Standing, Standings
@@ -33,7 +35,7 @@ class Row:
     """One result in its table."""
 
     rank: int | None
-    """None for a reference point, a scale; and for one whose statistics a simulated track lacks."""
+    """None for a reference point, for one in doubt, and without statistics on a simulated track."""
     tied: bool
     """Whether another result has the same rank."""
     result: Result
@@ -48,6 +50,12 @@ class Row:
     def is_reference(self) -> bool:
         """Whether it is one of the built-in models that show the scale."""
         return self.result.model.name in REFERENCES
+
+    @property
+    def warnings(self) -> tuple[ResultWarning, ...]:
+        """Why a reader should doubt it, one a code."""
+        both = (*self.standing.warnings, *self.result.warnings)
+        return tuple({warning.code: warning for warning in both}.values())
 
     @property
     def slug(self) -> str:
@@ -165,7 +173,8 @@ def ranked(results: Sequence[Entry]) -> tuple[Row, ...]:
 
 def _races(result: Result, known: Standing) -> bool:
     is_shown = not track_of(result).simulated or known.badge != Badge.SELF_REPORTED
-    return is_shown and result.model.name not in REFERENCES
+    is_doubted = takes_rank((*result.warnings, *known.warnings))
+    return is_shown and not is_doubted and result.model.name not in REFERENCES
 
 
 def _score(result: Result, name: str) -> Score:

@@ -11,16 +11,24 @@ from pathlib import Path
 
 from codixr.errors import InputError
 from codixr_bench.comparing.reproduction import Reproduction
+from codixr_bench.task import Task
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.ownership import MAINTAINERS, may_change
 from codixr_leaderboard.repository import PLAIN_FILE, Repository
 from codixr_leaderboard.standing import read_reproductions, standing_of
 from codixr_leaderboard.statistics_file import LARGEST, statistics_path
 from codixr_leaderboard.studies import Read, Studies
-from codixr_leaderboard.submission import BESIDE, REPRODUCED, RESULTS, RefusedError, Submission
+from codixr_leaderboard.submission import (
+    BESIDE,
+    GRID_SUFFIX,
+    REPRODUCED,
+    RESULTS,
+    RefusedError,
+    Submission,
+)
 
 _BESIDE = re.compile(
-    rf"({RESULTS.as_posix()}/[a-z0-9-]{{1,40}}/[a-z0-9-]{{1,80}})/([A-Za-z+-]{{1,20}}\.[a-z]{{4,7}})"
+    rf"({RESULTS.as_posix()}/[a-z0-9-]{{1,40}}/[a-z0-9-]{{1,80}})/([A-Za-z+-]{{1,20}}\.[a-z]{{3,7}})"
 )
 WEEK = timedelta(days=7)
 """Between what a request's files say of their day and its opening."""
@@ -52,9 +60,11 @@ def beside_problems(
             yield path, Problem("", "statistics of no row that is accepted")
         elif path.endswith(f"/{REPRODUCED}"):
             yield from _attempt_problems(trees, (fork, head), path, row, request)
+        elif path.endswith(GRID_SUFFIX) and author != MAINTAINERS:
+            yield path, Problem("", "pictures stand beside the project's own rows only")
         elif not may_change(row, author) and author != MAINTAINERS:
             yield path, Problem("owner", "the statistics of another owner's row")
-        elif not any(path == _place(path, result.task) for result in row.results):
+        elif not any(Path(path).stem == Task.parse(r.task).folder for r in row.results):
             yield path, Problem("", "the row has no result that these are of")
 
 
@@ -126,7 +136,3 @@ def _read(trees: Repository, revision: str, path: str, about: tuple[str, int]) -
     if size > LARGEST:
         raise InputError(f"{size:,} bytes; at most {LARGEST:,}")
     return trees.read(revision, path)
-
-
-def _place(path: str, task: str) -> str:
-    return statistics_path(Path(row_of(path) or ""), task).as_posix()

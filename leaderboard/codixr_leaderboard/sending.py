@@ -1,6 +1,6 @@
 """From a run's results to a row: ``codixr-bench submit``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from codixr_bench.registry import family_of
 from codixr_bench.result import Result
 from codixr_bench.result_files import LARGEST, STATISTICS_NAME, parse, result_file
 from codixr_leaderboard.accepted import track_of
+from codixr_leaderboard.grids import grid_path, may_have_grids, smaller_grid
 from codixr_leaderboard.ownership import REAL, may_change, taken_name
 from codixr_leaderboard.standing import rows_in, standing_of
 from codixr_leaderboard.statistics_file import slim, statistics_path
@@ -60,6 +61,7 @@ def submit(
     """
     by_track: dict[str, list[Result]] = {}
     statistics: dict[tuple[str, str], bytes | None] = {}
+    grids: dict[tuple[str, str], Path] = {}
     for file in files:
         result = read_result(file)
         if model is not None:
@@ -69,6 +71,7 @@ def submit(
         by_track.setdefault(result.track.name, []).append(result)
         studies = Studies(rows_in(root / result.track.name))
         statistics[result.track.name, result.task] = _statistics(file, result, studies)
+        grids[result.track.name, result.task] = result_file(file).with_name("grid.png")
     names = sorted({result.model.name for results in by_track.values() for result in results})
     if len(names) > 1:
         raise InputError(f"results of several models: {', '.join(names)}; give one name: --model")
@@ -93,8 +96,17 @@ def submit(
         if problems := list(problems_of(fresh)):
             raise RefusedError(f"'{path}'", problems)
         written.append((path, fresh))
+    return _written(written, statistics, grids)
+
+
+def _written(
+    rows: Sequence[tuple[Path, Submission]],
+    statistics: Mapping[tuple[str, str], bytes | None],
+    grids: Mapping[tuple[str, str], Path],
+) -> list[Path]:
+    """Write rows and what lies beside them; (track, task) -> what there is."""
     made: list[Path] = []
-    for path, submission in written:
+    for path, submission in rows:
         make_folder(path.parent)
         write_atomically(path, submission.to_json())
         made.append(path)
@@ -107,6 +119,14 @@ def submit(
             elif track == submission.track:
                 # Those of the result that gave way would be another result's.
                 beside.unlink(missing_ok=True)
+        for (track, task), picture in grids.items():
+            if track == submission.track and may_have_grids(submission):
+                beside = grid_path(path, task)
+                beside.unlink(missing_ok=True)
+                if picture.is_file():
+                    make_folder(beside.parent)
+                    write_atomically(beside, smaller_grid(picture))
+                    made.append(beside)
     return made
 
 

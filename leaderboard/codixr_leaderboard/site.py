@@ -18,8 +18,9 @@ from codixr_bench.result_files import read_strict
 from codixr_bench.show.interval_plot import MOST, Line, intervals_svg
 from codixr_bench.show.number import interval, number
 from codixr_bench.task import GROUPS
-from codixr_leaderboard import table
+from codixr_leaderboard import cards, table
 from codixr_leaderboard.accepted import tracks
+from codixr_leaderboard.grids import grid_path, may_have_grids
 from codixr_leaderboard.ownership import together_problems
 from codixr_leaderboard.printed import MARK, PrintedRows, is_printed, read_printed
 from codixr_leaderboard.ranking import Board, Row, boards, measured
@@ -73,7 +74,7 @@ def build(root: Path, out: Path) -> int:
     Raises InputError for a results file that is refused, and for a folder with other files in it.
     """
     submissions, printed, standings = read_results(root)
-    return build_pages(submissions, printed, out, standings)
+    return build_pages(submissions, printed, out, standings, root)
 
 
 def build_pages(
@@ -81,6 +82,7 @@ def build_pages(
     printed: dict[str, list[PrintedRows]],
     out: Path,
     standings: Standings | None = None,
+    root: Path | None = None,
 ) -> int:
     """Write all pages, downloads and pictures; an earlier site in ``out`` is replaced."""
     _clear(out)
@@ -126,11 +128,30 @@ def build_pages(
             submission=submission,
             slug=name,
             places=here,
+            grids=_grids(out, submission, root),
             curves=_curves(out, submission, {task: board for task, (board, _) in here.items()}),
         )
+    for name, (title, text) in cards.pages().items():
+        page("card", name, title=title, text=text)
     for name in _STATIC:
         _write(out / name, (_HERE / "static" / name).read_text(encoding="utf-8"))
     return 1 + len(all_boards) + len(submissions) + len(printed)
+
+
+def _grids(out: Path, submission: Submission, root: Path | None) -> dict[str, str]:
+    """Copy the sample grids of one of the project's own rows; task -> the picture's name."""
+    copied: dict[str, str] = {}
+    if root is None or not may_have_grids(submission):
+        return copied
+    row = root / submission.track / f"{slug(submission.model)}.json"
+    for result in submission.results:
+        picture = grid_path(row, result.task)
+        if picture.is_file():
+            name = f"{submission.track}-{slug(submission.model)}-{picture.stem}{picture.suffix}"
+            copied[result.task] = f"models/{name.lower().replace('+', '')}"
+            make_folder(out / "models")
+            write_atomically(out / copied[result.task], picture.read_bytes())
+    return copied
 
 
 def _curves(out: Path, submission: Submission, tables: dict[str, Board]) -> dict[str, str]:
@@ -164,7 +185,7 @@ def _pages(out: Path) -> Callable[..., None]:
     )
     environment.filters["task"] = lambda task: task.replace("->", "→")
     environment.globals.update(
-        zip=zip, number=number, interval=interval, rank=table.rank,
+        zip=zip, number=number, interval=interval, rank=table.rank, card=cards.card_page,
         arrow=table.arrow, mark=MARK, most=MOST,
     )  # fmt: skip
 

@@ -15,14 +15,18 @@ from codixr.errors import InputError
 from codixr_bench.comparing.reproduction import Reproduction, digest
 from codixr_bench.result import Result
 from codixr_bench.result_files import parse, read_bytes, read_strict
+from codixr_bench.score import ResultWarning
 from codixr_leaderboard.accepted import track_of
 from codixr_leaderboard.checks import Problem
+from codixr_leaderboard.doubts import doubts_of
 from codixr_leaderboard.evidence import evidence_of
+from codixr_leaderboard.grids import check_grid, grid_path, may_have_grids
 from codixr_leaderboard.judging import judging_problems
 from codixr_leaderboard.statistics_file import LARGEST, Table, read_table, statistics_path
 from codixr_leaderboard.studies import Read, Studies, in_order
 from codixr_leaderboard.submission import (
     BEGUN,
+    GRID_SUFFIX,
     REPRODUCED,
     RefusedError,
     Submission,
@@ -66,6 +70,8 @@ class Standing:
     attempts: tuple[Reproduction, ...] = ()
     """Of this version and these statistics, by others than the owner; newest first."""
     table: Table | None = None
+    warnings: tuple[ResultWarning, ...] = ()
+    """Why a reader should doubt it."""
     fault: str = ""
     """Why statistics that are there show nothing: they don't give the scores, or are damaged."""
 
@@ -99,14 +105,15 @@ def standing_of(
     InputError for a file that is none, and for one of a track of patients.
     """
     if statistics is None:
-        return Standing()
+        return Standing(warnings=doubts_of(result))
     what = f"the statistics of {result.task}"
     if not track_of(result).simulated:
         raise InputError(f"{what}: those of a track of patients stay on the machine that made them")
     table = read_table(statistics, result.track.n, what)
     studies = studies or Studies()
     name = result.model.name
-    found = evidence_of(result, table, studies.real(name, result, table))
+    real = studies.real(name, result, table)
+    found = evidence_of(result, table, real)
     others = studies.problems(name, result, table)
     if problems := [*found.problems, *judging_problems(result, table), *others]:
         raise RefusedError(what, problems)
@@ -120,7 +127,8 @@ def standing_of(
     ]
     ours.sort(key=lambda one: (one.on, one.by), reverse=True)
     badge = Badge.REPRODUCED if any(one.counts for one in ours) else Badge.CHECKED
-    return Standing(badge, found.recomputed, found.unchecked, tuple(ours), table)
+    warnings = doubts_of(result, table, real)
+    return Standing(badge, found.recomputed, found.unchecked, tuple(ours), table, warnings)
 
 
 def read_reproductions(content: bytes, what: str) -> tuple[Reproduction, ...]:
@@ -159,7 +167,7 @@ def standings_of(
         except InputError as error:
             if strict:
                 raise
-            found[key] = Standing(fault=str(error))
+            found[key] = Standing(fault=str(error), warnings=doubts_of(result))
     return found
 
 
@@ -189,8 +197,12 @@ def rows_in(folder: Path) -> list[tuple[Submission, Read]]:
 def _check_folder(path: Path, submission: Submission) -> None:
     folder, tasks = path.with_suffix(""), {result.task for result in submission.results}
     expected = {statistics_path(path, task).name for task in tasks} | {REPRODUCED}
+    if may_have_grids(submission):
+        expected |= {grid_path(path, task).name for task in tasks}
     for file in sorted(folder.iterdir()) if folder.is_dir() else []:
         if file.is_symlink() or not file.is_file():
             raise InputError(f"'{file}' is no plain file; put the file itself there")
         if file.name not in expected:
             raise InputError(f"'{file}': the row has no result that this is of")
+        if file.suffix == GRID_SUFFIX:
+            check_grid(read_bytes(file, f"'{file}'"), f"'{file}'")

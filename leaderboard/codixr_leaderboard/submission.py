@@ -37,7 +37,11 @@ Owner = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38
 """An account's name: letters, digits and hyphens."""
 REPRODUCED = "reproduced.json"
 """In a row's folder: who made samples anew, and what came of it."""
-BESIDE = frozenset({f"{task.folder}.parquet" for task in GROUPS["all"]} | {REPRODUCED})
+GRID_SUFFIX = ".jpg"
+BESIDE = frozenset(
+    {f"{task.folder}{end}" for task in GROUPS["all"] for end in (".parquet", GRID_SUFFIX)}
+    | {REPRODUCED}
+)
 """What a row's folder may hold."""
 _HUB_PART = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,46}[A-Za-z0-9])?"
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -3,16 +3,11 @@
 import argparse
 import json
 import math
-from pathlib import Path
 
 from codixr.arguments import add_json
-from codixr_bench.metric import Family
 from codixr_bench.registry import METRICS, family_of, load_family, names, unknown
+from codixr_bench.show.card import card_of
 from codixr_bench.task import Task
-
-_PACKAGE = Path(__file__).parents[1]
-_CARDS = (_PACKAGE / "cards", _PACKAGE.parents[1] / "docs" / "metrics")
-"""In an installed wheel, and in the repository."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +56,7 @@ def _card(name: str, *, as_json: bool) -> int:
     family = load_family(name) if name in names("metrics") else family_of(name)
     if family is None:
         raise unknown("metric", name, names("metrics"))
-    text = _text(family)
+    text = card_of(family)
     scores = {
         score: {
             "higher_is_better": facts.higher_is_better,
@@ -82,10 +77,3 @@ def _card(name: str, *, as_json: bool) -> int:
         print(f"  {score:<28} {better}, {facts.lowest:g} to {facts.highest:g}")
     print(f"\n{text}")
     return 0
-
-
-def _text(family: Family) -> str:
-    for folder in _CARDS:
-        if family.card and (folder / family.card).is_file():
-            return (folder / family.card).read_text(encoding="utf-8").strip()
-    return (type(family).__doc__ or "").strip()

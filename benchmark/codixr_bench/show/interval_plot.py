@@ -42,13 +42,13 @@ def intervals_svg(lines: Sequence[Line], name: str, title: str = "") -> bytes:
         "text.parse_math": False,
     }
     with mpl.rc_context(style):
-        figure = Figure(figsize=(6.4, 0.8 + 0.3 * max(1, len(lines))))
+        figure = Figure(figsize=(4.8, 0.8 + 0.3 * max(1, len(lines))))
         axes = figure.add_subplot()
         places = range(len(lines))
         for place, line in zip(places, lines, strict=True):
             value = line.score.value or 0.0
-            axes.plot(line.score.ci95 or (value, value), (place, place), color=_DOT, linewidth=2.5)
-            axes.plot((value,), (place,), "o", color=_DOT, markersize=5)
+            axes.plot(line.score.ci95 or (value, value), (place, place), color=_DOT, linewidth=3)
+            axes.plot((value,), (place,), "o", color=_DOT, markersize=7)
         axes.set_yticks(list(places), [line.label[:40] for line in lines])
         axes.set_ylim(max(len(lines), 1) - 0.5, -0.5)
         up = not lines or lines[0].score.higher_is_better
