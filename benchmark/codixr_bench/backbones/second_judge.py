@@ -43,7 +43,7 @@ class SecondJudgePass:
     classes = PATHOLOGIES
     threshold_policy = "f1max-on-real-val"
     usual = ("fid",)
-    """Of its distances, those that are made unasked."""
+    """The distances that a second opinion offers."""
 
     def __init__(self, view: Modality, judge: "LoadedSecondJudge | None" = None) -> None:
         self.view = view

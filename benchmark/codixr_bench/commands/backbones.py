@@ -19,6 +19,10 @@ _WHAT = {
     "dinov2-b": "DINOv2 ViT-B/14, 768 features",
     "dinov2-l": "DINOv2 ViT-L/14, 1024 features",
 }
+_SHIPPED = {
+    "phantom": "the judge of the phantom track (fid_phantom)",
+    "phantom-second": "its second judge, another network (fid_phantom_second)",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +34,14 @@ def main(parsed: argparse.Namespace) -> int:
     """Print every backbone and the state of its weights; exit code 0."""
     rows = [*(_row(name) for name in WEIGHTS), _rad_dino()]
     if parsed.json:
-        shipped = {"name": "phantom", "score": "fid_phantom", "state": "shipped"}
-        print(json.dumps([shipped, *rows], indent=2))
+        shipped = [
+            {"name": name, "score": f"fid_{name.replace('-', '_')}", "state": "shipped"}
+            for name in _SHIPPED
+        ]
+        print(json.dumps([*shipped, *rows], indent=2))
         return 0
-    print(f"{'phantom':<11} shipped with codixr: the judge of the phantom track (fid_phantom)")
+    for name, what in _SHIPPED.items():
+        print(f"{name:<11} shipped with codixr: {what}")
     for row in rows:
         print(f"\n{row['name']:<11} {row['what']} ({row['score']})")
         print(f"  {row['state']}: {row['path']}")

@@ -86,6 +86,7 @@ class PictureDistances:
         # Of its class: asking a published backbone for anything loads its weights.
         self.usual: tuple[str, ...] = getattr(type(backbone), "usual", USUAL)
         self.kinds = self.usual
+        self._known = KINDS if self.usual == USUAL else self.usual
         self.others = others
         self.others_from = others_from
         self.real_features: RealFeatures | None = None
@@ -99,12 +100,12 @@ class PictureDistances:
     @property
     def offers(self) -> tuple[str, ...]:
         """The names of all scores that can be asked for, without the view."""
-        return tuple(score_name(kind, self.backbone.name) for kind in KINDS)
+        return tuple(score_name(kind, self.backbone.name) for kind in self._known)
 
     def choose(self, wanted: Sequence[str]) -> None:
         """Make those of ``wanted`` that are offered; the usual ones where none is, or ``fid``."""
         asked = {name.partition("[")[0] for name in wanted}
-        kinds = {kind for kind in KINDS if score_name(kind, self.backbone.name) in asked}
+        kinds = {kind for kind in self._known if score_name(kind, self.backbone.name) in asked}
         if not kinds or "fid" in kinds:
             kinds |= set(self.usual)
         self.kinds = tuple(kind for kind in KINDS if kind in kinds)

@@ -20,6 +20,7 @@ from codixr_bench.metrics.distance_scores import (
     distance_scores,
     score_name,
 )
+from codixr_bench.metrics.distances import OF_PHANTOM
 from codixr_bench.metrics.frechet import (
     FrechetDerivative,
     Influences,
@@ -33,7 +34,6 @@ from codixr_bench.statistics.influence_interval import influence_interval
 
 METRICS = tuple(kind for kind in KINDS if kind != "fid_by_class")
 """What can be asked for: labels by class are a track's."""
-_PHANTOM = "phantom"
 _SEED = 20_240_529
 
 
@@ -54,17 +54,15 @@ def open_backbone(named: str, view: Modality, weights: Path | None, *, allow: bo
 
     ``allow`` takes other weights than the published ones; the signature says so.
     """
-    if named == _PHANTOM:
+    if named in OF_PHANTOM:
         if weights is not None:
             raise InputError("--weights: the phantom's backbone comes with codixr; leave it out")
-        from codixr_bench.backbones.phantom_judge import judge_pass
-
-        return judge_pass(view)
+        return OF_PHANTOM[named](view)
     if named in SCORE_NAMES:
         return PublishedBackbone(named, weights, allow_unpinned=allow)
     path = Path(named)
     if not path.is_file():
-        names = (_PHANTOM, *SCORE_NAMES)
+        names = (*OF_PHANTOM, *SCORE_NAMES)
         raise unknown("backbone", named, names, " (or name a file of weights)")
     if weights is not None:
         raise InputError("--weights: --backbone names a file of weights already; give one of them")

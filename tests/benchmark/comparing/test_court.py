@@ -132,7 +132,8 @@ def test_every_declared_sensitivity_is_a_score_and_a_fault_that_exist():
 
 def test_every_card_links_to_its_row_of_the_court():
     anchors = set(re.findall(r'<a id="([^"]+)">', (DOCS / "court.md").read_text()))
-    for card in ("frechet", "classification", "bleu", "rouge", "label_f1", "consistency"):
+    cards = ("frechet", "classification", "bleu", "rouge", "label_f1", "consistency")
+    for card in (*cards, "attribute_f1", "frd", "judge_gap"):
         links = re.findall(
             r"\.\./court\.md#([\w-]+)", (DOCS / "metrics" / f"{card}.md").read_text()
         )
