@@ -52,6 +52,8 @@ METRICS: dict[str, str] = {
     "bleu_coco": "codixr_bench.metrics.bleu_coco:BLEU_COCO",
     "consistency": "codixr_bench.metrics.consistency:CONSISTENCY",
     "copies_image": "codixr_bench.metrics.copies:COPIES_IMAGE",
+    "diversity": "codixr_bench.metrics.diversity:DIVERSITY",
+    "diversity_report": "codixr_bench.metrics.report_diversity:DIVERSITY_REPORT",
     "copies_report": "codixr_bench.metrics.copied_reports:COPIES_REPORT",
     "radeval": "codixr_bench.metrics.clinical:RADEVAL",
     "green": "codixr_bench.metrics.clinical:GREEN",

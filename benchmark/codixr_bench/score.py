@@ -112,7 +112,7 @@ _SENTENCES: dict[str, str] = {
     "judge_gap": "{scores}: opinions of the same pictures differ, by more than on real studies "
     "(p = {number})",
     "above_real": "{scores}: better than the real studies themselves (p = {number})",
-    "collapse": "{scores}: outputs are less varied than any of real studies, {number} against "
+    "collapse": "{scores}: outputs vary {number} as much as those of real studies, less than "
     "{number}",
     "small_n": "{scores}: n = {number} is fewer than the network's {number} features, so the "
     "distance is far above that of many pictures; compare it at this n only",

@@ -1,0 +1,246 @@
+"""``diversity_image``, ``diversity_vendi``: are pictures as unlike each other as real ones are?
+
+``diversity_image`` pairs each study with the next one of the same labels: 1 - MS-SSIM of their
+generated pictures (Wang, Simoncelli and Bovik 2003; three scales from 64 x 64), over the same of
+their real ones. A prototype for each set of labels has 0, whatever is different between the sets.
+``diversity_vendi`` is of all pictures together: the Vendi score (Friedman and Dieng 2023), the
+exponential of the entropy of the eigenvalues of a similarity matrix, here the cosine of pictures at
+32 x 32 without their mean picture; again over the real ones'. 1 is as diverse as real studies.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codixr.data.study import Study
+from codixr.modality import Modality
+from codixr_bench.backbones.backbone import generated_images, real_images, suffix_of
+from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
+from codixr_bench.metrics.label_pairs import label_keys, partners
+from codixr_bench.metrics.picture_search import SIDE, at_side
+from codixr_bench.metrics.rows import Rows
+from codixr_bench.model import Sample
+from codixr_bench.score import ResultWarning, Score
+from codixr_bench.statistics.bootstrap import patients_of
+from codixr_bench.statistics.influence_interval import influence_interval
+from codixr_bench.task import Task
+from codixr_bench.track import Evaluation, Track
+
+LEAST = {"diversity_image": 0.4, "diversity_vendi": 0.4}
+"""Below it a model has collapsed."""
+NO_PAIRS = "no two studies have the same labels"
+ONE_PICTURE = "the real pictures are all alike"
+_WEIGHTS = np.array([0.0448, 0.2856, 0.3001])
+_C1, _C2 = 0.01**2, 0.03**2
+_WINDOW = 7
+_GRID = 32
+Array = NDArray[np.float64]
+
+
+class Diversity:
+    """Of the pictures of one generated view.
+
+    Args:
+        view: F or L.
+        task: the task being scored; names get ``[F]`` or ``[L]`` where it makes both views.
+    """
+
+    has_skill = False
+
+    def __init__(self, view: Modality, task: Task) -> None:
+        self.view = view
+        self.suffix = suffix_of(task, view)
+        self.name = f"diversity{self.suffix}"
+        self._rows = Rows()
+
+    def applies_to(self, task: Task) -> bool:
+        """Whether ``task`` makes this view."""
+        return self.view in task.outputs
+
+    def update(
+        self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
+    ) -> None:
+        """Add pictures; InputError names the position of one that is missing."""
+        if len(positions) == 0:
+            return
+        pictures = (
+            generated_images(positions, samples, self.view)[:, 0],
+            real_images(positions, studies, self.view)[:, 0],
+        )
+        made, real = (
+            np.rint(255 * np.stack([at_side(one) for one in side])).astype(np.uint8)
+            for side in pictures
+        )
+        self._rows.add(positions, {"made": made, "real": real, "labels": label_keys(studies)})
+
+    def merge(self, other: Self) -> None:
+        """Add another shard."""
+        self._rows.merge(other._rows)
+
+    def compute(self) -> list[Score]:
+        """Both ratios, with intervals from what each study does to them."""
+        n = len(self._rows)
+        found = []
+        for name, (value, influence, reason) in self._measured().items():
+            interval = None
+            if value is not None:
+                interval = influence_interval(value, influence, patients_of(n), lowest=0.0)
+            found.append(
+                Score(
+                    name=f"{name}{self.suffix}",
+                    value=value,
+                    reason=reason,
+                    ci95=interval,
+                    n=n,
+                    higher_is_better=True,
+                    signature=f"{name}|side:{SIDE}|over:real|n:{n}|ci:influence",
+                )
+            )
+        return found
+
+    def statistics(self) -> Columns:
+        """What each study does to each ratio."""
+        return {
+            f"{name}{self.suffix}{INFLUENCE}": influence
+            for name, (value, influence, _) in self._measured().items()
+            if value is not None
+        }
+
+    def _measured(self) -> dict[str, tuple[float | None, Array, str | None]]:
+        columns = self._rows.columns()
+        nothing = np.zeros(0)
+        if not columns:
+            return dict.fromkeys(LEAST, (None, nothing, "no study was scored"))
+        made, real = (
+            (np.asarray(columns[side]) / np.float32(255)).astype(np.float32)
+            for side in ("made", "real")
+        )
+        pairs = partners(np.asarray(columns["labels"]))
+        found: dict[str, tuple[float | None, Array, str | None]] = {}
+        paired = pairs >= 0
+        if not paired.any():
+            found["diversity_image"] = (None, nothing, NO_PAIRS)
+        else:
+            first, second = np.flatnonzero(paired), pairs[paired]
+            sides = [1.0 - ms_ssim(side[first], side[second]) for side in (made, real)]
+            found["diversity_image"] = _ratio(*sides, which=first, n=len(made))
+        (own, by_made), (whole, by_real) = (vendi(side) for side in (made, real))
+        if whole - 1.0 < 1e-6:
+            found["diversity_vendi"] = (None, nothing, ONE_PICTURE)
+        else:
+            ratio = max(0.0, (own - 1.0) / (whole - 1.0))
+            found["diversity_vendi"] = (ratio, (by_made - ratio * by_real) / (whole - 1.0), None)
+        return found
+
+
+class DiversityOfPictures(Family):
+    """How unlike each other generated pictures are, over real ones; 1 is as diverse."""
+
+    name = "diversity"
+    card = "diversity.md"
+    on_trial = False
+    reasons = (*Family.reasons, NO_PAIRS, ONE_PICTURE)
+    scores = {  # noqa: RUF012
+        name: Facts(
+            higher_is_better=True,
+            about=About.PICTURE,
+            lowest=0.0,
+            by_study=False,
+        )
+        for name in LEAST
+    }
+
+    def metrics(self, task: Task, track: Track) -> list[Diversity]:
+        """One a generated view."""
+        return [Diversity(view, task) for view in task.outputs if view.is_image]
+
+    def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
+        """Pictures that are far less varied than real ones."""
+        yield from collapse_warnings(scores, LEAST)
+
+    def worsened(
+        self, studies: Sequence[Study], samples: Sequence[Sample], evaluation: Evaluation
+    ) -> list[Sample]:
+        """One study's pictures for all."""
+        return [dict(samples[0]) for _ in samples]
+
+
+DIVERSITY = DiversityOfPictures()
+
+
+def collapse_warnings(
+    scores: Mapping[str, Score], least: Mapping[str, float]
+) -> Iterator[ResultWarning]:
+    """One warning that names the diversities whose whole interval lies below their limit."""
+    found = [
+        score
+        for name, score in scores.items()
+        if (limit := least.get(name.partition("[")[0])) is not None
+        and score.value is not None
+        and (score.ci95 or (0.0, score.value))[1] < limit
+    ]
+    if found:
+        worst = min(found, key=lambda score: score.value or 0.0)
+        value, limit = worst.value or 0.0, least[worst.name.partition("[")[0]]
+        names = [score.name for score in found]
+        yield ResultWarning.of(
+            "collapse", names, [f"{value:.3f}", f"{limit:g}"], value=value, limit=limit
+        )
+
+
+def ms_ssim(first: NDArray[np.float32], second: NDArray[np.float32]) -> Array:
+    """Multi-scale structural similarity of pictures [B, 64, 64] in [0, 1], [B]; 1 for equal ones.
+
+    Three scales, each half of the one before, with the first three of Wang's weights.
+    """
+    from scipy.ndimage import uniform_filter
+
+    size = (0, _WINDOW, _WINDOW)
+    x, y = first.astype(np.float64), second.astype(np.float64)
+    found = np.ones(len(x))
+    for scale, weight in enumerate(_WEIGHTS / _WEIGHTS.sum()):
+        mean_x, mean_y = (uniform_filter(side, size) for side in (x, y))
+        var_x = uniform_filter(x * x, size) - mean_x**2
+        var_y = uniform_filter(y * y, size) - mean_y**2
+        both = uniform_filter(x * y, size) - mean_x * mean_y
+        likeness = (2 * both + _C2) / (var_x + var_y + _C2)
+        if scale == len(_WEIGHTS) - 1:
+            likeness = likeness * (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
+        edge = _WINDOW // 2
+        inside = likeness[:, edge:-edge, edge:-edge].mean(axis=(1, 2))
+        found = found * np.maximum(inside, 0.0) ** weight
+        x, y = (s.reshape(len(s), s.shape[1] // 2, 2, -1, 2).mean(axis=(2, 4)) for s in (x, y))
+    return found
+
+
+def vendi(pictures: NDArray[np.float32]) -> tuple[float, Array]:
+    """The Vendi score of pictures [n, 64, 64], and each one's influence on it [n]."""
+    n, step = len(pictures), SIDE // _GRID
+    rows = pictures.reshape(n, _GRID, step, _GRID, step).mean(axis=(2, 4)).reshape(n, -1)
+    rows = rows.astype(np.float64)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    small = rows @ rows.T if n <= rows.shape[1] else rows.T @ rows
+    values, vectors = np.linalg.eigh(small / n)
+    kept = values > 1e-12
+    values, vectors = values[kept], vectors[:, kept]
+    score = float(np.exp(-(values * np.log(values)).sum()))
+    # Eigenvectors of the studies: (v . x_i)^2 of the features is n value u_i^2.
+    by_study = n <= rows.shape[1]
+    squares = n * values * np.square(vectors) if by_study else np.square(rows @ vectors)
+    influence = -score * ((squares - values) @ np.log(values))
+    return score, influence - influence.mean()
+
+
+def _ratio(
+    made: Array, real: Array, *, which: NDArray[np.intp], n: int
+) -> tuple[float | None, Array, str | None]:
+    """The ratio of means of the studies ``which`` of n, and each study's influence [n]."""
+    whole = float(real.mean())
+    if whole <= 0.0:
+        return None, np.zeros(0), ONE_PICTURE
+    ratio = float(made.mean()) / whole
+    influence = np.zeros(n)
+    influence[which] = (made - ratio * real) / whole * (n / len(which))
+    return ratio, influence - influence.mean(), None
