@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from codixr.modality import Modality
+from codixr.model.call_arguments import guidance_set
 from codixr.model.generation import Settings, chosen_scheduler, decoded, latents_of
 from codixr.model.given import Given
 from codixr.model.sampling import Latents, StepCallback
@@ -55,7 +56,7 @@ def made_in_batches(
                 some,
                 call.settings,
                 step,
-                lambda: (pipe._interrupt, pipe._guidance_scale),
+                lambda: (bool(pipe._interrupt), guidance_set(pipe._guidance_scale)),
             )
             for m, z in clean.items():
                 made[m] += z.cpu() if call.as_latents else decoded(pipe, m, z, some[m])

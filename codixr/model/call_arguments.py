@@ -3,14 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any, get_args
 
 import torch
+from torch import Tensor
 
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model.generation import OutputType, Settings
-from codixr.model.prompts import modalities
+from codixr.model.prompts import modalities, modality
 from codixr.model.sampling import AttendTo
 
 MOST_GUIDANCE = 1000.0
@@ -20,20 +22,69 @@ USUAL_STRENGTH = 0.8
 
 def whole(name: str, value: Any, least: int = 1) -> int:
     """A whole number of ``least`` or more; InputError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise InputError(f"{name} {value!r}: give a whole number")
     if value < least:
         raise InputError(f"{name} {value}: give {least} or more")
-    return value
+    return int(value)
+
+
+def each_of(num_images: Any, num_images_per_prompt: Any) -> int:
+    """Samples a prompt, by our name or diffusers'; InputError where they say different things."""
+    if num_images_per_prompt is None:
+        return whole("num_images", num_images)
+    if num_images not in (1, num_images_per_prompt):
+        raise InputError("give num_images or num_images_per_prompt, not both")
+    return whole("num_images_per_prompt", num_images_per_prompt)
+
+
+def flag(name: str, value: Any) -> None:
+    """InputError unless True or False."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name} {value!r}: give True or False")
+
+
+def changed_latents(
+    answer: Any, latents: Mapping[Modality, Tensor]
+) -> dict[Modality, Tensor] | None:
+    """The latents that a callback gives back, by modality; None where it changes none.
+
+    Raises InputError for anything but tensors of the shapes that it got.
+    """
+    if answer is None:
+        return None
+    if not isinstance(answer, Mapping):
+        kind = type(answer).__name__
+        raise InputError(
+            f"callback_on_step_end gave a {kind}: give a mapping back, {{}} for no change"
+        )
+    changed = answer.get("latents")
+    if changed is None:
+        return None
+    if isinstance(changed, Tensor) and len(latents) == 1:
+        changed = dict.fromkeys(latents, changed)
+    if not isinstance(changed, Mapping) or {modality(m) for m in changed} != set(latents):
+        raise InputError(f"callback_on_step_end: give latents of {'+'.join(latents)} back")
+    found = {modality(m): z for m, z in changed.items()}
+    for m, z in latents.items():
+        if not isinstance(found[m], Tensor) or found[m].shape != z.shape:
+            raise InputError(f"callback_on_step_end: latents of {m} have to be {tuple(z.shape)}")
+    return found
+
+
+def guidance_set(value: Any) -> float | None:
+    """What a callback put into ``pipe._guidance_scale``; InputError for what is no guidance."""
+    between("_guidance_scale", value, 0, MOST_GUIDANCE)
+    return None if value is None else float(value)
 
 
 def between(name: str, value: Any, low: float, high: float) -> None:
     """InputError unless a number from ``low`` to ``high``, or None."""
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise InputError(f"{name} {value!r}: give a number")
-    if not math.isfinite(value) or not low <= value <= high:
+    if not math.isfinite(value) or not low <= float(value) <= high:
         raise InputError(f"{name} {value}: give a number from {low:g} to {high:g}")
 
 
@@ -51,6 +102,7 @@ def check_settings(settings: Settings) -> Settings:
     between("eta", settings.eta, 0, 1)
     if settings.attend_to not in get_args(AttendTo):
         raise InputError(f"attend_to {settings.attend_to!r}: 'others' or 'own'")
+    flag("strict_length", settings.strict_length)
     if not isinstance(settings.weights, Mapping | None):
         raise InputError("weights: give a mapping of inputs to numbers, e.g. {'T': 2, 'L': 1}")
     return settings
@@ -91,6 +143,8 @@ def outputs_of(
         raise InputError(f"output_type {output_type!r}: one of {', '.join(get_args(OutputType))}")
     if callback is not None and not callable(callback):
         raise InputError("callback_on_step_end: give a function")
+    if isinstance(tensor_inputs, str) or not isinstance(tensor_inputs, Sequence):
+        raise InputError('callback_on_step_end_tensor_inputs: give a list, e.g. ["latents"]')
     if unknown := set(tensor_inputs) - {"latents"}:
         raise InputError(f"callback_on_step_end_tensor_inputs: no {', '.join(unknown)} here")
     return wanted

@@ -194,6 +194,8 @@ def _starting_noise(
         if not isinstance(value, Tensor) or tuple(value.shape) != (count, *shape):
             found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise InputError(f"latents of {m}: give a tensor {(count, *shape)}, not {found}")
+        if not value.is_floating_point():
+            raise InputError(f"latents of {m}: give floats, not {value.dtype}")
         if not bool(torch.isfinite(value).all()):
             raise InputError(f"latents of {m}: they hold NaN or infinite values")
     return given

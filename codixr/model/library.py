@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import ModelMixin, SchedulerMixin
+from diffusers import SchedulerMixin
 from torch import nn
 
 from codixr.errors import InputError
@@ -29,7 +30,18 @@ NAMES = {
 """Component -> the name of its class in the index."""
 
 
-class _Part(ModelMixin):  # type: ignore[misc]  # diffusers is read without types
+class _OfModules(type):
+    """Diffusers asks whether a part that a user gives is of its library's kind: any module is."""
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return issubclass(kind, nn.Module)
+
+
+class ModelMixin(diffusers.ModelMixin, metaclass=_OfModules):  # type: ignore[misc]
+    """The kind of a part, as diffusers looks it up here."""
+
+
+class _Part(ModelMixin):
     """A name that diffusers finds; never built itself."""
 
     @classmethod

@@ -104,7 +104,9 @@ class CoDiXRPipeline(StoredPipeline):
         Raises InputError for unfit weights, and for a text over the limit with ``strict_length``.
         """
         self.bring("prompt_encoder")
-        return self.conditioning.encode(named(prompts), weights, strict_length=strict_length)
+        if not (own := named(prompts))[0]:
+            raise InputError("prompts: they are empty; there is nothing to encode")
+        return self.conditioning.encode(own, weights, strict_length=strict_length)
 
     def generate(
         self,
@@ -118,11 +120,14 @@ class CoDiXRPipeline(StoredPipeline):
         The batch of a benchmark. A study's noise comes from its seed alone: the same sample
         whatever the batch. Raises InputError as ``__call__``.
         """
-        outputs = modalities(outputs)
+        outputs, settings = modalities(outputs), settings or Settings()
+        call_arguments.check_settings(settings)
+        if len(seeds) != len(prompts):
+            raise InputError(f"{len(seeds)} seeds for {len(prompts)} prompts: give one for each")
         generators = {m: from_seeds(seeds, m) for m in outputs}
         given = Given(named(prompts))
         with self.working():
-            latents = latents_of(self, given, outputs, generators, settings or Settings())
+            latents = latents_of(self, given, outputs, generators, settings)
             made = {m: decoded(self, m, z, generators[m]) for m, z in latents.items()}
         return [
             {m: x[i].numpy() if isinstance(x, Tensor) else x[i] for m, x in made.items()}
@@ -184,9 +189,9 @@ class CoDiXRPipeline(StoredPipeline):
         wanted = call_arguments.outputs_of(outputs, output_type, callback_on_step_end, names)
         call_arguments.whole("batch_size", batch_size)
         call_arguments.check_seed(generator, seed)
-        each = num_images if num_images_per_prompt is None else num_images_per_prompt
+        call_arguments.flag("return_dict", return_dict)
         told = (inputs, negative_prompt, prompt_embeds, negative_prompt_embeds, latents, image)
-        each = call_arguments.whole("num_images", each)
+        each = call_arguments.each_of(num_images, num_images_per_prompt)
         asked = Arguments(*told)
         given = given_by(asked, wanted, each, self.preset, self.tokenizer)
         share = call_arguments.share_of(strength, image)
@@ -207,8 +212,8 @@ class CoDiXRPipeline(StoredPipeline):
         def step_end(index: int, timestep: Any, latents: Latents) -> Latents | None:
             if callback is None:
                 return None
-            changed = callback(self, index, timestep, dict.fromkeys(names, latents))
-            return (changed or {}).get("latents")
+            answer = callback(self, index, timestep, dict.fromkeys(names, latents))
+            return call_arguments.changed_latents(answer, latents)
 
         return step_end
 

@@ -8,15 +8,18 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from codixr.errors import InputError
 from codixr.model import pretrained
-from codixr.model.components import INDEX
-from codixr.model.dtypes import Dtype
+from codixr.model.components import BUILDERS, INDEX
+from codixr.model.dtypes import Dtype, of_component
 from codixr.model.familiarity import Familiarity
 from codixr.model.pipeline_lora import AdaptedPipeline
 from codixr.model.pipeline_memory import check_here, placement
 from codixr.model.presets import Preset
 from codixr.model.schedulers import make_scheduler
 from codixr.model.tokenizer import Tokenizers
+
+_PASSED_OVER = ("use_safetensors", "low_cpu_mem_usage")
 
 
 class StoredPipeline(AdaptedPipeline):
@@ -34,6 +37,7 @@ class StoredPipeline(AdaptedPipeline):
         device_map: str | torch.device | Mapping[str, str | torch.device] | None = None,
         scheduler: Any = None,
         components: Mapping[str, str | Path] | None = None,
+        **others: Any,
     ) -> Self:
         """Load a folder that ``codixr`` wrote, or ``organisation/name`` from the Hugging Face hub.
 
@@ -45,9 +49,11 @@ class StoredPipeline(AdaptedPipeline):
         ``scheduler`` a name or an object. ``components`` names other projects' parts to load
         instead of the folder's own: ``image_vae`` and ``denoiser_f``/``_l`` (Stable Diffusion's
         ``vae`` and ``unet`` folders), ``prompt_encoder`` (a CLIP folder), ``report_vae`` (a file of
-        Optimus, with its two tokenizers; or a GPT-2 folder, as a start for training). Raises
-        InputError for a missing, damaged or half-written folder, or a silent hub.
+        Optimus, with its two tokenizers; or a GPT-2 folder, as a start for training). A part may
+        also be given as an object, by its name: ``image_vae=vae``. Raises InputError for a missing,
+        damaged or half-written folder, or a silent hub.
         """
+        parts = _own_parts(others)
         preset, modules, tokenizers, source = pretrained.load(
             folder,
             revision=revision,
@@ -60,7 +66,9 @@ class StoredPipeline(AdaptedPipeline):
         elif isinstance(scheduler, str):
             scheduler = make_scheduler(preset.diffusion, preset.diffusion.steps, scheduler)
         pipe = cls.assembled(preset, modules, tokenizers, scheduler, source)
-        if "prompt_encoder" not in (components or {}):
+        for name, part in parts.items():
+            setattr(pipe, name, part)
+        if "prompt_encoder" not in {**(components or {}), **parts}:
             pipe.familiarity = Familiarity.load(source)
         return pipe._placed(device_map)
 
@@ -104,37 +112,70 @@ class StoredPipeline(AdaptedPipeline):
         self,
         folder: str | Path,
         *,
-        torch_dtype: torch.dtype | None = None,
+        torch_dtype: torch.dtype | str | None = None,
         max_shard_size: int | str = "5GB",
         variant: str | None = None,
+        safe_serialization: bool = True,
+        push_to_hub: bool = False,
+        repo_id: str | None = None,
+        **sending: Any,
     ) -> None:
         """Write the model to ``folder``, its index last: a half-written folder is refused.
 
         The scheduler that it has now goes with it. A ``variant`` ("fp16") gets files of its own.
+        ``push_to_hub`` sends the folder to ``repo_id``, else to one of the folder's name, too.
         """
+        if not safe_serialization:
+            raise InputError("safe_serialization=False: weights are written as safetensors only")
+        if sending and not push_to_hub:
+            raise InputError(f"save_pretrained: it has no {', '.join(sending)}")
         pretrained.save(
             self.preset,
             self.modules,
             self.tokenizers,
             folder,
-            torch_dtype,
+            of_component(torch_dtype, "default"),
             max_shard_size,
             scheduler=self.scheduler,
             variant=variant,
         )
         if self.familiarity is not None:
             self.familiarity.save(Path(folder))
+        if push_to_hub:
+            _send(Path(folder), repo_id or Path(folder).name, **sending)
 
-    def push_to_hub(self, repo_id: str, *, private: bool | None = None, **saving: Any) -> str:
-        """Write the model and its card to a repository of the hub; returns its address."""
-        from huggingface_hub import HfApi
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        commit_message: str | None = None,
+        private: bool | None = None,
+        token: str | None = None,
+        create_pr: bool = False,
+        **saving: Any,
+    ) -> str:
+        """Write the model and its card to a repository of the hub; returns its address.
 
-        hub = HfApi()
+        ``saving`` are arguments of ``save_pretrained``. Raises InputError where the hub refuses.
+        """
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder, **saving)
-            address = hub.create_repo(repo_id, private=private, exist_ok=True)
-            hub.upload_folder(repo_id=repo_id, folder_path=folder)
-        return str(address)
+            return _send(
+                Path(folder),
+                repo_id,
+                commit_message=commit_message,
+                private=private,
+                token=token,
+                create_pr=create_pr,
+            )
+
+    @classmethod
+    def from_pipe(cls, pipeline: Self, **parts: Any) -> Self:
+        """A pipeline of another's components, some exchanged; none is copied."""
+        unknown = set(parts) - {*pipeline.components, "preset"}
+        if unknown:
+            raise InputError(f"'{min(unknown)}' is not one of {', '.join(pipeline.components)}")
+        return cls(**({**pipeline.components, "preset": pipeline.preset} | parts))
 
     def register_to_config(self, **kwargs: Any) -> None:
         """As in diffusers, which names here, last, the folder that it read the parts from."""
@@ -142,3 +183,40 @@ class StoredPipeline(AdaptedPipeline):
         place = Path(str(kwargs.get("_name_or_path") or ""))
         if self.source is None and (place / INDEX).is_file():
             self.source, self.familiarity = place, Familiarity.load(place)
+
+
+def _own_parts(others: Mapping[str, Any]) -> dict[str, Any]:
+    """Parts that a user gives as objects; InputError for arguments that there are not.
+
+    Those of diffusers that change nothing here are passed over.
+    """
+    if others.get("use_safetensors") is False:
+        raise InputError("use_safetensors=False: weights are read from safetensors only")
+    known = {*BUILDERS, "tokenizer", "report_encoder_tokenizer", "report_decoder_tokenizer"}
+    parts = {name: part for name, part in others.items() if name not in _PASSED_OVER}
+    if unknown := set(parts) - known:
+        raise InputError(f"from_pretrained has no '{min(unknown)}'; parts are {', '.join(known)}")
+    for name, part in parts.items():
+        if name in BUILDERS and not isinstance(part, nn.Module):
+            raise InputError(f"{name}: give a module, or its place in components=")
+    return parts
+
+
+def _send(folder: Path, repo_id: str, **options: Any) -> str:
+    """Send a folder to the hub; returns the repository's address."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    hub = HfApi(token=options.get("token"))
+    try:
+        address = hub.create_repo(repo_id, private=options.get("private"), exist_ok=True)
+        hub.upload_folder(
+            repo_id=repo_id,
+            folder_path=folder,
+            commit_message=options.get("commit_message"),
+            create_pr=options.get("create_pr", False),
+        )
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"the hub did not take {repo_id}: {reason}") from None
+    return str(address)

@@ -163,6 +163,8 @@ def find(source: str | Path | None, revision: str | None = None) -> Path:
 
 def shard_bytes(size: int | str) -> int:
     """``"5GB"``, ``"200MB"`` or a number of bytes; InputError otherwise."""
+    if not isinstance(size, int | str) or isinstance(size, bool):
+        raise InputError(f"max_shard_size {size!r}: write bytes, or e.g. 5GB")
     if isinstance(size, int):
         number, unit = size, ""
     else:

@@ -75,8 +75,18 @@ def modalities(names: str | Iterable[str]) -> list[Modality]:
 
 
 def named(prompts: Sequence[Prompt]) -> list[Prompt]:
-    """The same prompts with modalities for names; what was one object stays one."""
+    """The same prompts with modalities for names; what was one object stays one.
+
+    InputError unless there are some, mappings of the same modalities.
+    """
+    if isinstance(prompts, str | Mapping) or not isinstance(prompts, Sequence) or not prompts:
+        raise InputError("prompts: give a list of mappings, e.g. [{'T': 'No effusion.'}]")
+    for p in prompts:
+        if not isinstance(p, Mapping):
+            raise InputError("prompts: give a list of mappings, e.g. [{'T': 'No effusion.'}]")
     each = {id(p): {modality(name): content for name, content in p.items()} for p in prompts}
+    if len({frozenset(p) for p in each.values()}) > 1:
+        raise InputError("prompts: they have different modalities; give them in calls of their own")
     return [each[id(p)] for p in prompts]
 
 

@@ -45,7 +45,9 @@ def make_scheduler(config: DiffusionConfig, steps: int, name: str | None = None)
 
     Raises InputError for an unknown or unfit scheduler, or steps outside 1 .. train_steps.
     """
-    return for_steps(_kind(name or config.scheduler).from_config(_settings(config)), steps)
+    return for_steps(
+        _kind(config.scheduler if name is None else name).from_config(_settings(config)), steps
+    )
 
 
 def check(config: DiffusionConfig, scheduler: Any) -> Any:
@@ -53,6 +55,8 @@ def check(config: DiffusionConfig, scheduler: Any) -> Any:
 
     The betas of another model, or clipped samples, would run and give noise.
     """
+    if isinstance(scheduler, type):
+        raise InputError(f"scheduler {scheduler.__name__}: give its name, or an object of it")
     kind = type(scheduler)
     if (reason := _reason(kind)) is not None:
         raise InputError(f"{kind.__name__} does not fit this model: {reason}")

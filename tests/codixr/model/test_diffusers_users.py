@@ -216,25 +216,3 @@ def test_an_argument_of_a_wrong_kind_or_range_is_refused_in_words(
 def test_inputs_that_are_not_a_mapping_are_refused(pipe: CoDiXRPipeline) -> None:
     with pytest.raises(InputError, match="inputs: give a mapping"):
         pipe("clear lungs", "F", **CALL)  # type: ignore[arg-type]
-
-
-def test_a_push_to_the_hub_carries_our_card(
-    pipe: CoDiXRPipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import huggingface_hub
-
-    sent: dict[str, Any] = {}
-
-    class Hub:
-        def create_repo(self, name: str, **options: Any) -> str:
-            sent["name"] = name
-            return f"https://hub.example/{name}"
-
-        def upload_folder(self, *, repo_id: str, folder_path: str) -> None:
-            sent["files"] = {p.name for p in Path(folder_path).iterdir()}
-            sent["card"] = (Path(folder_path) / "README.md").read_text()
-
-    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
-    assert pipe.push_to_hub("us/model") == "https://hub.example/us/model"
-    assert {"model_index.json", "scheduler", "denoiser_f"} <= sent["files"]
-    assert "library_name: codixr" in sent["card"]
