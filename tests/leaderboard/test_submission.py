@@ -240,3 +240,34 @@ def test_nothing_of_it_imports_torch(tmp_path):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_submit_from_a_plain_folder_says_where_it_wants_to_be(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "result.json").write_text(json.dumps(result_json("T->F")))
+    assert main(["submit", "result.json", "--owner", "ann"]) == 0
+    said = capsys.readouterr().err
+    assert f"'{tmp_path / 'leaderboard' / 'results'}' is not in a clone" in said
+    assert "copy its files to leaderboard/results/ there, or give that folder by --to" in said
+    assert "commit it" not in said
+    (tmp_path / "leaderboard" / "codixr_leaderboard").mkdir()
+    assert main(["submit", "result.json", "--owner", "ann", "--replace"]) == 0
+    said = capsys.readouterr().err
+    assert "clone" not in said
+    assert "commit it and open a pull request" in said
+
+
+def test_a_result_of_few_studies_is_told_so_and_not_what_follows_from_it(tmp_path, capsys):
+    content = result_json("F->T")
+    content["track"]["n"] = 64
+    for score in content["scores"]:
+        score["n"] = 64
+        score["signature"] = score["signature"].replace("n:2000", "n:64")
+        if "ref_len" in score["counts"]:
+            score["counts"]["ref_len"] = 900
+    content["coverage"] = {"expected": 64, "scored": 64}
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    assert main(["submit", str(tmp_path / "result.json"), "--to", str(tmp_path / "r")]) == 2
+    said = capsys.readouterr().err
+    assert "track.n: 64 studies are too few: the split has 2,000" in said
+    assert "ref_len" not in said

@@ -54,5 +54,19 @@ def main(parsed: argparse.Namespace) -> int:
         messages.note(
             "codixr-bench", "no --owner: a pull request needs one, and only it can change the row"
         )
-    messages.say("codixr-bench", "checked and written; commit it and open a pull request")
+    if (where := _no_clone(parsed.to)) is not None:
+        messages.note("codixr-bench", where)
+        messages.say("codixr-bench", "checked and written")
+    else:
+        messages.say("codixr-bench", "checked and written; commit it and open a pull request")
     return 0
+
+
+def _no_clone(root: Path) -> str | None:
+    """Where the written files have to go, unless they lie in a clone of the project."""
+    if (root.parent / "codixr_leaderboard").is_dir():
+        return None
+    return (
+        f"'{root.absolute()}' is not in a clone of codixr's repository: copy its files to "
+        f"{RESULTS}/ there, or give that folder by --to, and open a pull request"
+    )
