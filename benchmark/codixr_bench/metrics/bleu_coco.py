@@ -99,9 +99,9 @@ class BleuCoco(SummedFamily):
         rows: list[list[float]] = []
         for true, made in report_pairs(positions, studies, samples):
             hypothesis, reference = clean(made), clean(true)
-            rouge = coco_rouge(hypothesis.split(" "), reference.split(" "))
-            counts = ngram_counts(hypothesis.split(), reference.split(), at_least=0)
-            rows.append([*counts, rouge])
+            # Tokens, not blanks: a comma that is gone leaves two of these, which are no words.
+            tokens = hypothesis.split(), reference.split()
+            rows.append([*ngram_counts(*tokens, at_least=0), coco_rouge(*tokens)])
         return rows
 
     def formula(self, sums: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:

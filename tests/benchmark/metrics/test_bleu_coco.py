@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from codixr_bench.metrics.bleu import ngram_counts
-from codixr_bench.metrics.bleu_coco import clean, coco_bleu, coco_rouge
+from codixr_bench.metrics.bleu_coco import BLEU_COCO, clean, coco_bleu, coco_rouge
 
 
 def words(text: str) -> list[str]:
@@ -83,3 +83,10 @@ def test_rouge_with_beta_1_is_rouge_scores(monkeypatch):
         both = [[word for word in tokens if word != "."] for tokens in (made, true)]
         theirs = scorer.score(" ".join(both[1]), " ".join(both[0]))["rougeL"].fmeasure
         assert coco_rouge(*both) == pytest.approx(theirs)
+
+
+def test_rouge_counts_no_blank_as_a_word(monkeypatch):
+    pair = ("No effusion, no edema.", "No effusion , no mass.")  # a comma gone leaves two blanks
+    monkeypatch.setattr("codixr_bench.metrics.bleu_coco.report_pairs", lambda *_: [pair])
+    *_, rouge = BLEU_COCO.rows([0], [], [])[0]
+    assert rouge == pytest.approx(4 / 5)
