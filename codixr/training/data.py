@@ -57,6 +57,11 @@ def open_training_data(spec: str, image_size: int, limit: int | None = None) -> 
     return open_split
 
 
+def as_images(pixels: Tensor) -> Tensor:
+    """float32 in [0, 1] of uint8, on their device."""
+    return pixels.float() / 255.0
+
+
 class TrainingStudies:
     """One split: pictures and reports by row, and which study has what.
 
@@ -129,9 +134,12 @@ class TrainingStudies:
 
     def images(self, view: Modality, rows: Tensor | slice) -> Tensor:
         """Pictures [B, 1, H, W], float32 in [0, 1]."""
+        return as_images(self.pixels(view, rows))
+
+    def pixels(self, view: Modality, rows: Tensor | slice) -> Tensor:
+        """The same as they are kept, uint8: a quarter of the bytes on the way to a device."""
         chosen = rows.numpy() if isinstance(rows, Tensor) else rows
-        pixels = self._pixels(view, chosen)
-        return torch.from_numpy(pixels.astype(np.float32) / 255.0)[:, None]
+        return torch.from_numpy(np.array(self._pixels(view, chosen)))[:, None]
 
     def decode_together(self, view: Modality) -> None:
         """Decode a view's pictures into one file, the work shared by all processes of a run.

@@ -13,6 +13,7 @@ from torch import Tensor
 from codixr.data.study import Split
 from codixr.modality import Modality
 from codixr.model.image_vae import ImageVAE
+from codixr.training.data import as_images
 from codixr.training.draw import Randomness
 from codixr.training.folder import TrainingFolder
 from codixr.training.stage import Batch, Stage
@@ -60,8 +61,8 @@ class ImageVAEStage(Stage):
         self.vae: Any = folder.start("image_vae", config)
 
     def read(self, rows: Tensor, split: Split) -> Batch:
-        """Both views, [B, 1, H, W]."""
-        return {v: self.folder.studies(split).images(v, rows) for v in (F, L)}
+        """Both views, uint8 [B, 1, H, W]."""
+        return {v: self.folder.studies(split).pixels(v, rows) for v in (F, L)}
 
     def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
         """The frontal views, then the lateral ones, in one batch."""
@@ -70,7 +71,7 @@ class ImageVAEStage(Stage):
         noise = torch.cat([draw.normal(shape), draw.normal(shape)])
         return image_vae_loss(
             self.vae,
-            torch.cat([batch[F], batch[L]]),
+            as_images(torch.cat([batch[F], batch[L]])),
             noise,
             mse_weight=self.config.mse_weight,
             kl_weight=self.config.kl_weight,

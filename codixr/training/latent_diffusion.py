@@ -15,6 +15,7 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model import lora
 from codixr.training import encoded
+from codixr.training.data import as_images
 from codixr.training.denoising import (
     alphas_cumulative,
     denoising_loss,
@@ -104,7 +105,7 @@ class LatentStage(Stage):
         batch = {}
         for m in {*self.made, *self.conditions.given}:
             if m.is_image:
-                batch[f"picture-{m}"] = self.folder.studies(split).images(m, rows)
+                batch[f"picture-{m}"] = self.folder.studies(split).pixels(m, rows)
         for (kind, of), (ids, mask) in self.tokens.items():
             if of == split:
                 batch |= {f"{kind}-ids": ids[rows], f"{kind}-mask": mask[rows]}
@@ -116,6 +117,7 @@ class LatentStage(Stage):
         if self.cache:
             return batch
         encoded: Batch = {}
+        batch = {n: as_images(x) if n.startswith("picture-") else x for n, x in batch.items()}
         for m in self.made:
             part = self.folder.component("image_vae" if m.is_image else "report_vae", self.name)
             if m.is_image:

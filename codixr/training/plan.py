@@ -161,14 +161,10 @@ def table(plans: list[MemoryPlan], machine: Machine) -> str:
             f"| {p.stage} | {p.learning / 1e6:,.1f} | {p.frozen / 1e6:,.1f} | "
             + " | ".join(f"{n / GB:.1f}" for n in numbers)
             + f" | {p.activations_whole / GB:.3f} | {saved} | {p.studies} | {p.total / GB:.1f} | "
-            + f"{_short(p.work / 1e15)} | {'-' if p.hours is None else _short(p.hours)} | "
+            + f"{p.work / 1e15:,.0f} | {'-' if p.hours is None else f'{p.hours:,.1f}'} | "
             + f"{', '.join(settings) or 'as it is'} |"
         )
     hours = [p.hours for p in plans if p.hours is not None]
     if hours:
-        lines += ["", f"{_short(sum(hours))} hours in all at {machine.tflops:.3g} TFLOP/s a GPU"]
+        lines += ["", f"{sum(hours):,.1f} hours in all at {machine.tflops:.3g} TFLOP/s a GPU"]
     return "\n".join(lines)
-
-
-def _short(number: float) -> str:
-    return f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"

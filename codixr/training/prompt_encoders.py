@@ -11,6 +11,7 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model.familiarity import Familiarity
 from codixr.training import contrastive
+from codixr.training.data import as_images
 from codixr.training.draw import Randomness
 from codixr.training.folder import TrainingFolder
 from codixr.training.stage import Batch, Stage
@@ -65,14 +66,14 @@ class PromptStage(Stage):
     def read(self, rows: Tensor, split: Split) -> Batch:
         """Both views, the report's tokens, and its labels where they weigh."""
         ids, mask = self.tokens[split]
-        batch: Batch = {v: self.folder.studies(split).images(v, rows) for v in (F, L)}
+        batch: Batch = {v: self.folder.studies(split).pixels(v, rows) for v in (F, L)}
         if self.labels:
             batch["labels"] = self.labels[split][rows]
         return batch | {"ids": ids[rows], "mask": mask[rows]}
 
     def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
         """CL of the pairs; in training, of pictures with noise and shifts."""
-        views = [batch[v] for v in (F, L)]
+        views = [as_images(batch[v]) for v in (F, L)]
         if self.training and (self.config.noise or self.config.shift):
             views = [
                 contrastive.augment(v, draw, self.config.noise, self.config.shift) for v in views

@@ -84,7 +84,7 @@ class LineStage(Stage):
 def prompt_stage() -> PromptStage:
     """Tiny's prompt encoders with labels, of which every other study knows only the first."""
     drawn = torch.Generator().manual_seed(5)
-    pictures = torch.rand(2, 16, 1, 64, 64, generator=drawn)
+    pictures = torch.randint(0, 256, (2, 16, 1, 64, 64), generator=drawn, dtype=torch.uint8)
     ids = torch.randint(4, 30, (16, 6), generator=drawn)
     ids[:, 0], ids[:, -1] = 1, 2
     labels = torch.randint(0, 2, (16, len(PATHOLOGIES)), generator=drawn).to(torch.int8)
@@ -93,7 +93,7 @@ def prompt_stage() -> PromptStage:
         fingerprint="of-the-data",
         decode_together=lambda view: None,
         labels=lambda names: labels.numpy(),
-        images=lambda view, rows: pictures["FL".index(view)][rows],
+        pixels=lambda view, rows: pictures["FL".index(view)][rows],
     )
     torch.manual_seed(3)
     encoder = PromptEncoder(tiny(30).prompt)

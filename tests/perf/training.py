@@ -2,9 +2,10 @@
 
 ``python tests/perf/training.py`` prints both in processor seconds a step, measured in turn in one
 process (asked for: within 10 %), what an epoch of ``image-ldm-F`` costs with and without the caches
-of frozen encoders, and what a checkpoint costs. Needs a folder with ``image-vae`` and
-``prompt-encoders`` (``--run DIR``); without one, both are trained for a step, since their speed
-does not depend on what they have learnt.
+of frozen encoders, what a checkpoint costs, and how many studies of ``small`` two threads read in a
+second, beside what a step's arithmetic takes (``--loader`` alone; no GPU is asked). Needs a folder
+with ``image-vae`` and ``prompt-encoders`` (``--run DIR``); without one, both are trained for a
+step, since their speed does not depend on what they have learnt.
 """
 
 import argparse
@@ -15,19 +16,26 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 import torch
 
 from codixr.commands.train import Request, train
-from codixr.training.data import open_training_data
+from codixr.modality import Modality
+from codixr.model.presets import Preset, named
+from codixr.training.data import TrainingStudies, open_training_data
 from codixr.training.draw import Draw, epoch_rows
 from codixr.training.engine import Engine
 from codixr.training.folder import TrainingFolder
+from codixr.training.latent_diffusion import LatentStage
+from codixr.training.plan_sizes import sizes
 from codixr.training.processes import make_accelerator
-from codixr.training.recipes import TINY
+from codixr.training.reading import read_ahead
+from codixr.training.recipes import RECIPES, TINY
 from codixr.training.stage import Stage
 from codixr.training.stage_config import StageConfig
 from codixr.training.stages import build
@@ -41,8 +49,12 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="training folder that has both encoders")
     parser.add_argument("--limit", type=int, default=256, help="studies (default 256)")
     parser.add_argument("--steps", type=int, default=30, help="steps of each (default 30)")
+    parser.add_argument("--loader", action="store_true", help="the loader's rate alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    loader()
+    if options.loader:
+        return
     with tempfile.TemporaryDirectory() as scratch:
         run = options.run or Path(scratch) / "run"
         for stage in ("image-vae", "prompt-encoders"):
@@ -80,6 +92,76 @@ def measure(folder: TrainingFolder, scratch: Path, steps: int) -> None:
     print(f"making or opening the caches of {studies} studies, once: {caching:.1f} CPU-s")
 
 
+STUDIES, BATCHES = 1024, 40
+RATES = (10, 100)
+"""TFLOP/s: what a 24 GB card keeps up by docs/training.md, and an A100."""
+
+
+def loader() -> None:
+    """Studies a second that the stages' own reading gives, in random order, against what is needed.
+
+    From files of ``small``'s sizes in the system's cache: decoded pictures, latents and prompt
+    vectors. A device waits for the share of its time by which the loader is slower than the
+    arithmetic; where it is faster, two batches a thread lie ready.
+    """
+    preset, recipe = named("small"), RECIPES["small"]
+    order = torch.randperm(STUDIES * 8, generator=torch.Generator().manual_seed(0)) % STUDIES
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, read in _readers(Path(scratch), preset).items():
+            batch, need = recipe[name].batch, sizes(preset, name).work
+            parts = order.repeat(-(-BATCHES * batch // len(order))).split(batch)[:BATCHES]
+            best = 0.0
+            for _ in range(3):
+                began = time.perf_counter()
+                for _ in read_ahead(parts, read, workers=2):
+                    pass
+                best = max(best, BATCHES * batch / (time.perf_counter() - began))
+            line = f"{name:16} {best:9,.0f} studies/s by two threads, batches of {batch}"
+            for rate in RATES:
+                wanted = rate * 1e12 / need
+                waits = max(0.0, 1 - best / wanted)
+                line += f"; at {rate} TFLOP/s {wanted:,.0f}/s are used, waiting {waits:.0%}"
+            print(line, flush=True)
+
+
+def _readers(scratch: Path, preset: Preset) -> dict[str, Callable[[torch.Tensor], Any]]:
+    """What each stage reads of some rows, by the stages' own code."""
+    side, latent = preset.image_size, preset.latent_size
+    channels = preset.image_unet["in_channels"]
+    views = {m: _array(scratch / f"{m}.npy", np.uint8, side, side) for m in "FL"}
+    studies = TrainingStudies(SimpleNamespace(split="train"), side, scratch)  # type: ignore[arg-type]
+    studies._views = {Modality(m): array for m, array in views.items()}
+    tables: Any = SimpleNamespace(
+        cache=True,
+        made=(Modality.F,),
+        conditions=SimpleNamespace(given=(Modality.T, Modality.L)),
+        latents={
+            (Modality.F, "train"): _array(
+                scratch / "latents.npy", np.float32, 2, channels, latent, latent
+            )
+        },
+        prompts={
+            (m, "train"): _array(scratch / f"prompt-{m}.npy", np.float32, preset.prompt.embed_dim)
+            for m in (Modality.T, Modality.L)
+        },
+    )
+
+    def pictures(rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {m: studies.pixels(m, rows) for m in (Modality.F, Modality.L)}
+
+    return {
+        "image-vae": pictures,
+        "prompt-encoders": pictures,
+        "image-ldm-F": lambda rows: LatentStage.read(tables, rows, "train"),
+    }
+
+
+def _array(path: Path, kind: Any, *shape: int) -> Any:
+    numbers = np.random.default_rng(0).integers(0, 255, (STUDIES, *shape), np.uint8)
+    np.save(path, numbers.astype(kind))
+    return np.load(path, mmap_mode="r")
+
+
 def bare_loop(stage: Stage, config: StageConfig) -> Callable[[int], float]:
     """A step of plain torch (fetch, loss, backward, clip, AdamW) and its CPU seconds."""
     parameters = [p for p in stage.parameters() if p.requires_grad]
@@ -111,13 +193,13 @@ def in_turn(
     step, save = engine._train_step, engine._save
     resumed = 0.0
 
-    def timed(module: Any) -> dict[str, float]:
+    def timed(module: Any, batches: Any) -> None:
         nonlocal resumed
         if bare:
             whole.append(time.process_time() - resumed)
         bare.append(bare_step(len(bare)))
         resumed = time.process_time()
-        return step(module)
+        step(module, batches)
 
     def saved(*, best: bool) -> None:
         whole.append(time.process_time() - resumed)

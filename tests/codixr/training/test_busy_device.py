@@ -13,6 +13,7 @@ from diffusers.models.attention import BasicTransformerBlock
 from scipy import stats
 
 from codixr.training import checkpoints, memory
+from codixr.training.data import as_images
 from codixr.training.engine import Engine
 from codixr.training.processes import make_accelerator, without_gradient
 from codixr.training.reading import read_ahead, workers_for
@@ -88,6 +89,12 @@ def test_two_processes_and_a_batch_in_parts_draw_the_same_by_study(tmp_path: Pat
     whole, parts = (LineStage(config(draws="study", accumulate=n)) for n in (1, 4))
     wanted = curve(whole, tmp_path / "whole")
     assert curve(parts, tmp_path / "parts") == pytest.approx(wanted, abs=1e-4)
+
+
+def test_pixels_become_the_same_numbers_on_their_device_as_they_did_before() -> None:
+    every = np.arange(256, dtype=np.uint8)
+    wanted = torch.from_numpy(every.astype(np.float32) / 255.0)
+    assert torch.equal(as_images(torch.from_numpy(every)), wanted)
 
 
 def test_reading_ahead_keeps_the_order_and_is_ahead() -> None:
