@@ -63,7 +63,7 @@ def score_arms(learnt: Sequence[Learnt], margin: float) -> list[ArmScore]:
             ArmScore(
                 arm.name,
                 arm.n,
-                _estimate(values, influences, patients),
+                _within(_estimate(values, influences, patients)),
                 _by_class(arm),
                 difference,
                 verdict,
@@ -104,6 +104,11 @@ def _estimate(values: Array, influences: Array, patients: Sequence[str]) -> Esti
         of_seeds = quantile(0.025, seeds - 1.0) * float(values.std(ddof=1)) / np.sqrt(seeds)
     half = float(np.hypot(of_studies, of_seeds))
     return Estimate(value, value - half, value + half)
+
+
+def _within(one: Estimate) -> Estimate:
+    """Cut to what an AUROC can be."""
+    return Estimate(one.value, max(0.0, one.low), min(1.0, one.high))
 
 
 def _by_class(arm: Learnt) -> dict[str, float | None]:
