@@ -14,6 +14,7 @@ from codixr import __version__, messages
 from codixr.commands import convert, generate, info, init, prepare, train
 from codixr.completion import HELP, SHELLS, print_and_exit
 from codixr.errors import InputError
+from codixr.extras import missing_extra
 
 COMMANDS: dict[str, ModuleType] = {
     "generate": generate,
@@ -39,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except InputError as error:
         messages.error(f"codixr {options.command}", str(error))
+        return 2
+    except ModuleNotFoundError as error:
+        if (line := missing_extra(error, f"codixr {options.command}")) is None:
+            raise
+        messages.error(f"codixr {options.command}", line)
         return 2
     except KeyboardInterrupt:
         messages.failure(f"codixr {options.command}", "interrupted")

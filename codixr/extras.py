@@ -5,6 +5,31 @@ from typing import Any
 
 from codixr.errors import InputError
 
+EXTRAS = {
+    "accelerate": "train",
+    "tensorboard": "train",
+    "matplotlib": "plot",
+    "pydicom": "dicom",
+    "imagecodecs": "mimic",
+    "nanodrr": "ct",
+    "nibabel": "ct",
+    "torchio": "ct",
+    "ray": "ray",
+    "peft": "lora",
+}
+"""Library -> the extra that brings it."""
+
+
+def missing_extra(error: ModuleNotFoundError, what: str) -> str | None:
+    """The line for a library of an extra that isn't installed; None for any other module.
+
+    ``what``: the command that needs it.
+    """
+    module = (error.name or "").partition(".")[0]
+    if module not in EXTRAS:
+        return None
+    return f"{what} needs {module} for this: pip install 'codixr[{EXTRAS[module]}]'"
+
 
 def need(module: str, extra: str, what: str) -> Any:
     """The module, imported.

@@ -58,7 +58,21 @@ def test_no_file_of_a_patient_or_a_build_is_in_the_wheel(wheel):
 
 
 def test_the_extras_are_the_promised_ones():
-    promised = {"dev", "docs", "mimic", "ct", "lora", "ray", "radeval", "wandb", "mlflow"}
+    promised = {
+        "dev",
+        "docs",
+        "mimic",
+        "ct",
+        "lora",
+        "ray",
+        "radeval",
+        "wandb",
+        "mlflow",
+        "train",
+        "plot",
+        "dicom",
+        "all",
+    }
     assert set(PROJECT["optional-dependencies"]) == promised
 
 

@@ -20,6 +20,7 @@ from codixr import messages
 from codixr.atomic import is_disk_full, no_space
 from codixr.completion import HELP, SHELLS, completion
 from codixr.errors import InputError
+from codixr.extras import missing_extra
 from codixr_bench.commands.redirection import recover, undo
 from codixr_bench.registry import names, unknown
 from codixr_bench.runs.crash import ModelError
@@ -191,6 +192,11 @@ def _main(arguments: list[str]) -> int:
         code = done.code if isinstance(done.code, int) else 0
     except InputError as error:
         messages.error(PROGRAM, str(error))
+        code = 2
+    except ModuleNotFoundError as error:
+        if (line := missing_extra(error, f"{PROGRAM} {arguments[0]}")) is None:
+            raise
+        messages.error(PROGRAM, line)
         code = 2
     except ModelError as error:
         print(error.trace, file=sys.stderr)

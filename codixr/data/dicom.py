@@ -41,6 +41,7 @@ from pydicom.uid import (
 
 from codixr.data.codec import CodecError, decode_apart
 from codixr.data.dicom_header import REEXPORT, TARGET_SPACING, Meaning, Turn, read_meaning
+from codixr.data.dicom_mark import MARK, is_dicom
 from codixr.data.radiograph import (
     MAX_PIXELS,
     Fitted,
@@ -51,25 +52,11 @@ from codixr.data.radiograph import (
 )
 from codixr.data.resize import fit_matrix
 
-_MARK = b"DICM"
 _PIXEL_DATA = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
 _LARGEST_FILE = 3 * MAX_PIXELS
 """Bytes that a deflated file may unpack to."""
 _NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _UNCOMPRESSED = (*_NATIVE, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
-
-
-def is_dicom(content: bytes) -> bool:
-    """Whether a file has DICOM's mark after its preamble, or begins with a DICOM element.
-
-    Old archives wrote no preamble: such a file begins with an element of group 2 or 8.
-    """
-    if content[128:132] == _MARK:
-        return True
-    if content[:2] not in (b"\x02\0", b"\x08\0") or content[3:4] != b"\0":
-        return False
-    explicit = content[4:6].isalpha() and content[4:6].isupper()
-    return explicit or 0 < int.from_bytes(content[4:8], "little") <= 1024
 
 
 def read_dicom(path: Path, content: bytes | None = None) -> Radiograph:
@@ -202,7 +189,7 @@ def _parse(path: Path, content: bytes | None, *, without_pixels: bool = False) -
         else:
             head = content[:512]
         _check_inflated(path, content, head)
-        bare = head[128:132] != _MARK and is_dicom(head)
+        bare = head[128:132] != MARK and is_dicom(head)
         source = path if content is None else io.BytesIO(content)
         dataset = dcmread(source, stop_before_pixels=without_pixels, force=bare)
     except PictureError:

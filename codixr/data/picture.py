@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PILImage
 
-from codixr.data.dicom import fit_dicom, is_dicom, read_dicom
+from codixr.data.dicom_mark import is_dicom
 from codixr.data.plain_picture import KINDS, read_plain
 from codixr.data.radiograph import (
     Fitted,
@@ -37,7 +37,11 @@ def read_pixels(path: Path) -> Radiograph:
         content = path.read_bytes()
     except OSError as error:
         raise PictureError(f"{path}: cannot be read: {error.strerror}", "missing") from None
-    return read_dicom(path, content) if is_dicom(content) else read_plain(path, content)
+    if not is_dicom(content):
+        return read_plain(path, content)
+    from codixr.data.dicom import read_dicom
+
+    return read_dicom(path, content)
 
 
 def read_radiograph(path: Path) -> Radiograph:
@@ -61,6 +65,8 @@ def fit_file(path: Path, size: int, content: bytes) -> Fitted:
     PictureError as ``read_radiograph``.
     """
     if is_dicom(content):
+        from codixr.data.dicom import fit_dicom
+
         return fit_dicom(path, size, content)
     if not content:
         raise PictureError(f"{path}: is empty (0 bytes); give one {KINDS} file")

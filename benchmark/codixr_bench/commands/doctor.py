@@ -19,6 +19,7 @@ from pathlib import Path
 
 from codixr.arguments import add_json
 from codixr.errors import InputError
+from codixr.extras import EXTRAS
 from codixr_bench.registry import MODELS, TRACKS, load_model, names, plugged_in
 from codixr_bench.track import Track
 
@@ -37,9 +38,11 @@ _PACKAGES = (
     "sacrebleu",
     "pydantic",
     "pydicom",
+    "matplotlib",
+    "accelerate",
     "ray",
 )
-_OPTIONAL = {"ray"}
+_OPTIONAL = {"ray", "pydicom", "matplotlib", "accelerate"}
 _NOT_INSTALLED = "NOT INSTALLED: run `make setup`"
 
 
@@ -122,7 +125,7 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         optional = package in _OPTIONAL
-        return "not installed (optional)" if optional else _NOT_INSTALLED
+        return f"not installed (extra codixr[{EXTRAS[package]}])" if optional else _NOT_INSTALLED
 
 
 def _caches() -> dict[str, str]:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from codixr.data.dicom import is_dicom
+from codixr.data.dicom_mark import is_dicom
 from codixr.data.picture import SUFFIXES, read_pixels
 from codixr.data.plain_picture import read_plain
 from codixr.data.png import from_levels
