@@ -64,6 +64,8 @@ def beside_problems(
             yield path, Problem("", "pictures stand beside the project's own rows only")
         elif not may_change(row, author) and author != MAINTAINERS:
             yield path, Problem("owner", "the statistics of another owner's row")
+        elif path not in trees.files(head, path):
+            continue  # Removed, by the row's owner.
         elif not any(Path(path).stem == Task.parse(r.task).folder for r in row.results):
             yield path, Problem("", "the row has no result that these are of")
 

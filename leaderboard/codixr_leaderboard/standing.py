@@ -113,9 +113,16 @@ def standing_of(
     studies = studies or Studies()
     name = result.model.name
     real = studies.real(name, result, table)
-    found = evidence_of(result, table, real)
-    others = studies.problems(name, result, table)
-    if problems := [*found.problems, *judging_problems(result, table), *others]:
+    try:
+        found = evidence_of(result, table, real)
+        others = studies.problems(name, result, table)
+        problems = [*found.problems, *judging_problems(result, table), *others]
+        warnings = doubts_of(result, table, real)
+    except (ValueError, IndexError, TypeError, ArithmeticError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{what}: columns of a form that no run writes") from error
+    if problems:
         raise RefusedError(what, problems)
     sha256 = digest(statistics)
     ours = [
@@ -127,7 +134,6 @@ def standing_of(
     ]
     ours.sort(key=lambda one: (one.on, one.by), reverse=True)
     badge = Badge.REPRODUCED if any(one.counts for one in ours) else Badge.CHECKED
-    warnings = doubts_of(result, table, real)
     return Standing(badge, found.recomputed, found.unchecked, tuple(ours), table, warnings)
 
 

@@ -7,17 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from codixr.errors import InputError
 from codixr_bench.result import Result
 from codixr_bench.runs.finish import encode_statistics
 from codixr_leaderboard.evidence import evidence_of
 from codixr_leaderboard.judging import judging_problems
 from codixr_leaderboard.sending import submit
+from codixr_leaderboard.standing import standing_of
 from codixr_leaderboard.statistics_file import read_table, slim
-from codixr_leaderboard.studies import copy_problems
-from codixr_leaderboard.submission import RefusedError
+from codixr_leaderboard.studies import Studies, copy_problems
+from codixr_leaderboard.submission import RefusedError, Submission
 from helpers.statistics_fakes import (
     Columns,
     drawn_columns,
+    encoded,
     result_of,
     run_folder,
     with_features,
@@ -126,3 +129,30 @@ def test_submit_refuses_distances_that_are_not_of_the_features(tmp_path: Path) -
     forged = COLUMNS | {"fid_phantom.pseudovalue": COLUMNS["fid_phantom.pseudovalue"] * 0.5}
     with pytest.raises(RefusedError, match="its features give"):
         submit([run_folder(tmp_path / "run", forged)], tmp_path / "r", owner="ann", today=DAY)
+
+
+WIDE = np.repeat(COLUMNS["classification.probability.Edema"][:, None], 4, axis=1)
+FORMS: dict[str, Columns] = {
+    "half of the features": {"fid_phantom.features": COLUMNS["fid_phantom.features"][:, :64]},
+    "features of one number": {"fid_phantom.features": COLUMNS["fid_phantom.pseudovalue"]},
+    "probabilities in rows": {"classification.probability.Edema": WIDE},
+    "decisions in rows": {"classification.predicted.Edema": WIDE},
+    "labels in rows": {"classification.label.Edema": WIDE},
+    "pseudo-values in rows": {"fid_phantom.pseudovalue": WIDE},
+    "huge features": {"fid_phantom.features": COLUMNS["fid_phantom.features"] * 0 + 60000},
+    "a single label": {"classification.label.Edema": np.ones(N, dtype=np.int32)},
+    "labels that are none": {"classification.label.Edema": np.full(N, 7.5)},
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("beside", [True, False])
+def test_columns_of_another_form_are_refused_in_our_words(name: str, beside: bool) -> None:
+    result = Result.model_validate(result_of(COLUMNS))
+    row = Submission(model="real", submitted=DAY, owner="codixr", results=(FIRST[0],))
+    studies = Studies([(row, lambda _: encoded(REAL))] if beside else ())
+    with pytest.raises(InputError):
+        standing_of(result, encoded(COLUMNS | FORMS[name]), studies=studies)
+    assert standing_of(result, encoded(COLUMNS), studies=studies).unchecked == (
+        () if beside else ("fid_phantom",)
+    )

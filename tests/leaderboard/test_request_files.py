@@ -90,6 +90,20 @@ def test_statistics_of_no_row_and_of_no_task_are_refused(repo: Repo) -> None:
     assert "statistics of no row that is accepted" in said
 
 
+def test_an_owner_removes_statistics_of_a_result_that_is_gone(repo: Repo) -> None:
+    path = with_statistics(repo)
+    extra = path.with_name("F-to-T.parquet")
+    extra.write_bytes(encoded(COLUMNS))
+    repo.git("checkout", "-q", "main")
+    repo.commit("bob's row, with a file too many")
+    repo.git("checkout", "-q", "-B", "request")
+    extra.unlink()
+    assert reasons(repo.check("bob")) == ""
+    repo.git("checkout", "-q", "-B", "request", "main")
+    path.unlink()
+    assert "owner: the statistics of another owner's row" in reasons(repo.check("eve"))
+
+
 def test_a_link_in_the_place_of_statistics_is_refused(repo: Repo) -> None:
     path = with_statistics(repo)
     path.unlink()

@@ -35,7 +35,7 @@ class JudgeHead:
     def probabilities(self, features: NDArray[np.generic]) -> NDArray[np.float64]:
         """[n, d] -> [n, k], in the order of ``classes``."""
         logits = np.asarray(features, dtype=np.float64) @ self.weight.T + self.bias
-        return np.asarray(1.0 / (1.0 + np.exp(-logits)))
+        return np.asarray(1.0 / (1.0 + np.exp(np.clip(-logits, -700.0, 700.0))))
 
 
 @lru_cache(maxsize=2)
