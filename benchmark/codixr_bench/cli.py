@@ -298,7 +298,7 @@ def _names() -> dict[str, list[str]]:
         "--model": names("models"),
         "--track": names("tracks"),
         "--task": [*GROUPS, *tasks],
-        "--split": ["train", "val", "test"],
+        "--split": ["train", "val", "test", "secret"],
     }
 
 

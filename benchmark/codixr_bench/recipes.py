@@ -44,6 +44,13 @@ def open_phantom(
     return PhantomDataset(split, size=image_size or 64, limit=limit)
 
 
+def open_secret_phantom(key: Path, limit: int | None, image_size: int | None) -> StudyDataset:
+    """Simulated studies of a key file; InputError where it isn't one."""
+    from codixr.data.phantom.secret import SecretPhantomDataset, read_key
+
+    return SecretPhantomDataset(read_key(key), image_size or 64, limit)
+
+
 def open_openi(
     split: Split, limit: int | None, data_dir: Path | None, image_size: int | None
 ) -> StudyDataset:

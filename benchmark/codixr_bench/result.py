@@ -67,9 +67,11 @@ class TrackInfo(_Part):
     version: Name
     fingerprint: Digest
     """sha256 of the recipe of the studies; equal at two sites with equal data."""
-    split: Literal["train", "val", "test"]
+    split: Literal["train", "val", "test", "secret"]
     n: int = Field(ge=1)
     """Studies evaluated."""
+    key_sha256: Digest | None = None
+    """Of a secret split's key, which tells the split without giving it away."""
 
 
 class ModelInfo(_Part):
@@ -194,7 +196,10 @@ class Result(_Part):
         left_out = set() if timings else {"timings"}
         left_out |= {part for part in ("spread", "cross_check") if not getattr(self, part)}
         left_out |= {"warnings"} - self.model_fields_set
-        return self.model_dump(mode="json", exclude=left_out)
+        found = self.model_dump(mode="json", exclude=left_out)
+        if self.track.key_sha256 is None:
+            del found["track"]["key_sha256"]
+        return found
 
     def to_json(self, *, timings: bool = True) -> bytes:
         """UTF-8 JSON of ``content``; equal results give equal bytes."""

@@ -6,7 +6,8 @@ and text of studies may be drawn unasked); ``modalities`` that can be read here;
 (side of the square pictures, or null); ``splits`` (name -> number of studies); ``split_rule``,
 ``preprocessing``; ``labels`` (policy, observations, meaning); ``backbones`` of the metrics;
 ``metrics`` (names of the registry); ``primary`` (output -> the scores to look at first);
-``prepared`` (the recipe for a prepared folder, where that is another one); ``submissions`` (what a
+``prepared`` (the recipe for a prepared folder, where that is another one); ``secret_reader``
+(what opens a split by a key); ``submissions`` (what a
 checker who has no data must know of the test split: ``n``, ``fingerprint``, ``least``,
 ``signatures``).
 """
@@ -79,6 +80,10 @@ class Track:
     """Modality -> the names of its scores to look at first."""
     prepared: str | None = None
     """The recipe that holds when ``--data`` is a prepared folder, where it is another one."""
+    secret_reader: str | None = None
+    """What opens a split by its key (module:function); None where there is no such split."""
+    split_key: Path | None = None
+    """The file of that key."""
     labeler_home: Path | None = None
     """Where the original labeler is installed, if it reads the reports."""
     submissions: Submissions = Submissions()
@@ -136,6 +141,7 @@ class Track:
             metric_names=tuple(map(str, recipe["metrics"])),
             primary=MappingProxyType({k: tuple(v) for k, v in recipe["primary"].items()}),
             prepared=recipe.get("prepared"),
+            secret_reader=recipe.get("secret_reader"),
             submissions=Submissions(**recipe.get("submissions", {})),
             files=MappingProxyType(_pinned(recipe.get("source", {}).get("files"))),
         )
@@ -186,6 +192,8 @@ class Track:
 
         Raises InputError for an unknown split, a limit below 1, or data that is not there.
         """
+        if split == "secret":
+            return self._secret(limit)
         for known in SPLITS:
             if known == split and known in self.splits:
                 break
@@ -199,6 +207,21 @@ class Track:
             raise InputError(f"--data: '{data_dir}' does not exist")
         read = load_object(self.reader, "reader")
         dataset: StudyDataset = read(known, limit, data_dir, self.image_size)
+        return dataset
+
+    def with_split_key(self, key: Path | None) -> Self:
+        """The track with the key of its secret split; None leaves it as it is."""
+        return self if key is None else replace(self, split_key=key)
+
+    def _secret(self, limit: int | None) -> StudyDataset:
+        if self.secret_reader is None:
+            raise InputError(
+                f"track '{self.name}' has no split 'secret'; it has: {', '.join(self.splits)}"
+            )
+        if self.split_key is None:
+            raise InputError("--split secret needs --split-key FILE, the keeper's 32 random bytes")
+        read = load_object(self.secret_reader, "reader")
+        dataset: StudyDataset = read(self.split_key, limit, self.image_size)
         return dataset
 
     def training(

@@ -12,9 +12,10 @@ from codixr.modality import Modality
 Image = NDArray[np.float32]
 """An X-ray, float32 [1, H, W] in [0, 1]."""
 
-Split = Literal["train", "val", "test"]
-"""A plain string: it stands so in files and commands, and the type checker knows all three."""
+Split = Literal["train", "val", "test", "secret"]
+"""A plain string: it stands so in files and commands, and the type checker knows all of them."""
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+"""What a prepared folder and a public track can have; ``secret`` is made with a key."""
 
 
 @dataclass(frozen=True, slots=True)

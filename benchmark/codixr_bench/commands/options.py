@@ -88,7 +88,15 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     """Which studies: ``--track``, ``--data``, ``--split``, ``--limit``."""
     parser.add_argument("--track", metavar="TRACK", help="phantom (default), openi, or a recipe")
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the track's data are")
-    parser.add_argument("--split", metavar="SPLIT", help="default: test")
+    parser.add_argument(
+        "--split", metavar="SPLIT", help="train, val, test (default), or secret with --split-key"
+    )
+    parser.add_argument(
+        "--split-key",
+        type=Path,
+        metavar="FILE",
+        help="the 32 random bytes that make a keeper's own split (docs/tracks.md)",
+    )
     parser.add_argument(
         "--limit", type=positive, metavar="N", help="only the first N studies of the split"
     )
@@ -205,6 +213,7 @@ def run_options(parsed: argparse.Namespace) -> "RunOptions":
     usual = RunOptions()
     return RunOptions(
         split=given["split"] or usual.split,
+        split_key=given.get("split_key"),
         limit=given["limit"],
         data_dir=given["data"],
         seed=given.get("seed", usual.seed),

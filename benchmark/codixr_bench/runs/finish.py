@@ -146,6 +146,7 @@ def finish(
             fingerprint=dataset.fingerprint,
             split=dataset.split,
             n=len(dataset),
+            key_sha256=getattr(dataset, "key_sha256", None),
         ),
         model=maker.info,
         generation={**maker.generation, **({"samples_per_study": k} if k > 1 else {})},
@@ -161,7 +162,7 @@ def finish(
     statistics = as_pseudovalues(whole.statistics, values)
     write_atomically(folder / STATISTICS_NAME, encode_statistics(statistics, len(dataset)))
     grid = None
-    if track.shows_content or show_content:
+    if (track.shows_content and dataset.split != "secret") or show_content:
         _draw_grid(folder, source, dataset, result)
         grid = (folder / GRID_NAME).read_bytes()
     scale = scale_beside(folder, result)

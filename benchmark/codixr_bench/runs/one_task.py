@@ -95,6 +95,8 @@ def make_samples(
                     f"'{store.folder}' may hold pictures and words of patients: only you can read "
                     "it; keep it where your agreement allows",
                 )
+            elif options.split == "secret":
+                store.keep_private()
             if options.overwrite:
                 for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME, REPORT_NAME, SCORED_NAME):
                     (folder / name).unlink(missing_ok=True)

@@ -15,6 +15,8 @@ class RunOptions:
     """What a run is asked for, beside its task, model and track."""
 
     split: str = "test"
+    split_key: Path | None = None
+    """The file of a secret split's key."""
     limit: int | None = None
     data_dir: Path | None = None
     seed: int = 0
@@ -54,7 +56,7 @@ def open_track(name: str | None, options: RunOptions) -> Track:
 
     give_weights(dict(options.weights), allow_unpinned=options.allow_unpinned)
     track = Track.load(name or "phantom").with_data(options.data_dir)
-    return track.with_labeler(*options.labeler)
+    return track.with_labeler(*options.labeler).with_split_key(options.split_key)
 
 
 def run_folder(track: Track, task: Task, model_name: str, options: RunOptions) -> Path:

@@ -81,7 +81,8 @@ class SampleStore:
     def keep_private(self) -> None:
         """Let nobody else read the samples, and no repository take them: they show patients.
 
-        Other models repeat training reports word for word, and ``real`` copies the studies.
+        Other models repeat training reports word for word, and ``real`` copies the studies. Of a
+        secret split they give away what nobody should look up.
         """
         with suppress(OSError):  # a file system without permissions has none to give
             self.folder.chmod(0o700)
