@@ -15,7 +15,7 @@ import numpy as np
 from codixr_bench.comparing.influences import influences
 from codixr_bench.metric import INFLUENCE, Influence
 from codixr_bench.metrics.stored_features import TOLERANCE as DISTANCE_TOLERANCE
-from codixr_bench.registry import family_of
+from codixr_bench.registry import facts_of, family_of
 from codixr_bench.result import Result
 from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.score import ClassScore, Score
@@ -94,7 +94,7 @@ def evidence_of(result: Result, table: Table, real: First | None = None) -> Evid
             problems.append(Problem(f"{where}.value", said))
         elif score.ci95 is not None:
             error, _ = standard_error(kept.by_study, table.get("patient"))
-            if score.ci95[1] - score.ci95[0] < NARROWEST * 2 * 1.96 * error - TOLERANCE:
+            if _width(score, score.ci95) < NARROWEST * 2 * 1.96 * error - TOLERANCE:
                 problems.append(Problem(f"{where}.ci95", "narrower than its statistics allow"))
     problems += [p for score in valued for p in _count_problems(score, table)]
     problems += _class_problems(valued, table)
@@ -146,6 +146,19 @@ def _follows(score: Score) -> bool:
 
 def _by_counts(score: Score) -> bool:
     return score.name.startswith(_BY_COUNTS)
+
+
+def _width(score: Score, ci95: tuple[float, float]) -> float:
+    """An interval's width; where an end of the score's range cuts a side, twice the other side."""
+    facts, value = facts_of(score.name), score.value
+    low, high = ci95
+    if facts is None or value is None:
+        return high - low
+    if low <= facts.lowest:
+        return 2.0 * (high - value)
+    if high >= facts.highest:
+        return 2.0 * (value - low)
+    return high - low
 
 
 def _close(value: float, stated: float | None) -> bool:

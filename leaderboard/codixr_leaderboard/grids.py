@@ -30,7 +30,8 @@ def may_have_grids(row: Submission) -> bool:
 
 
 def smaller_grid(path: Path) -> bytes:
-    """A run's ``grid.png`` as a row has it: grey, 640 pixels wide, JPEG, nothing but pixels.
+    """A run's ``grid.png`` as a row has it: grey, 640 pixels wide, JPEG, nothing but pixels, at most
+    ``LARGEST`` bytes.
 
     Raises InputError for a file that is no picture.
     """
@@ -42,10 +43,12 @@ def smaller_grid(path: Path) -> bytes:
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"'{path}' is not a picture ({type(error).__name__})") from error
     height = min(_HEIGHT, round(grey.height * _WIDTH / grey.width))
-    sink = io.BytesIO()
-    grey.resize((_WIDTH, height), Image.Resampling.LANCZOS).save(
-        sink, "JPEG", quality=_QUALITY, optimize=True
-    )
+    small = grey.resize((_WIDTH, height), Image.Resampling.LANCZOS)
+    for quality in (_QUALITY, 60, 40, 20):  # pictures of noise hardly compress
+        sink = io.BytesIO()
+        small.save(sink, "JPEG", quality=quality, optimize=True)
+        if len(sink.getvalue()) <= LARGEST:
+            break
     return sink.getvalue()
 
 
