@@ -30,8 +30,7 @@ def may_have_grids(row: Submission) -> bool:
 
 
 def smaller_grid(path: Path) -> bytes:
-    """A run's ``grid.png`` as a row has it: grey, 640 pixels wide, JPEG, nothing but pixels, at most
-    ``LARGEST`` bytes.
+    """A run's ``grid.png`` as a row has it: grey, 640 pixels wide, JPEG, at most ``LARGEST`` bytes.
 
     Raises InputError for a file that is no picture.
     """
