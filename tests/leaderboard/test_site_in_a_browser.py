@@ -29,8 +29,8 @@ FLAGS = (
 )
 PROBE = """
 const done = {};
-const button = (i) => document.querySelectorAll("thead button")[i];
-done.buttons = document.querySelectorAll("thead button").length;
+const button = (i) => document.querySelectorAll("#results thead button")[i];
+done.buttons = document.querySelectorAll("#results thead button").length;
 done.width = window.innerWidth;
 done.overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
 const first = () => document.querySelector("tbody tr th").textContent;
