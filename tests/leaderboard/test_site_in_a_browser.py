@@ -33,7 +33,7 @@ const button = (i) => document.querySelectorAll("#results thead button")[i];
 done.buttons = document.querySelectorAll("#results thead button").length;
 done.width = window.innerWidth;
 done.overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-const first = () => document.querySelector("tbody tr th").textContent;
+const first = () => document.querySelector("#results tbody tr th a").textContent;
 done.before = first();
 button(2).focus();
 done.focused = document.activeElement.tagName;
