@@ -34,6 +34,11 @@ _MARKUP = re.compile(r"[<>&\"`\\{}$;]|javascript:|https?:|data:|\bon\w+=|^[=@]",
 _PATH = re.compile(r"^[/~]|\.\.|^[A-Za-z]:[/\\]|/.*/|\b(home|users|mnt|root|tmp)/", re.IGNORECASE)
 _ID = re.compile(r"\d{7,}|(?<![a-z])[sp]\d{5,}|\b\d{4}-\d{2}-\d{2}\b|\d+\.\d+\.\d+\.\d+\.\d+")
 
+_WITHOUT_STROKES = str.maketrans(
+    dict(zip("øØłŁđĐħĦ", "oOlLdDhH", strict=True))
+    | {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE"}
+)
+"""Letters of languages in Latin script that Unicode doesn't take apart."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 """A sha256, e.g. of a training set's recipe: digits, and no identifier."""
 PLUGGED_IN = "a score of a plugged-in metric, which nobody else can check; send the others"
@@ -145,9 +150,20 @@ def looks_like_identifier(text: str) -> bool:
 def letters_problem(name: str) -> str | None:
     """Why a name's letters are refused: only Latin ones can't be mistaken by a reader."""
     for character in name:
-        if not character.isascii() and not unicodedata.name(character, "").startswith("LATIN "):
+        if character.isascii():
+            continue
+        if not unicodedata.name(character, "").startswith("LATIN "):
             return "a letter that is not Latin, or an invisible one"
+        # Small capitals, dotless and phonetic letters are Latin too, and look like another one.
+        if not plain_letters(character).isascii():
+            return "a Latin letter that is mistaken for another one; use a to z, with accents"
     return None
+
+
+def plain_letters(text: str) -> str:
+    """A text's letters without accents: ``é`` is ``e``, ``ø`` is ``o``, ``ß`` is ``ss``."""
+    plain = unicodedata.normalize("NFKD", text.translate(_WITHOUT_STROKES))
+    return "".join(c for c in plain if not unicodedata.combining(c))
 
 
 def _strings(content: Any, where: str = "") -> Iterator[tuple[str, str]]:

@@ -1,12 +1,13 @@
 """Why a reader should doubt a result: the warnings that its file holds, and those computed anew.
 
-A file could leave a warning out. Where a row carries statistics, whether it is better than the real
-outputs is computed from both rows' statistics again.
+A file could leave a warning out. What its own scores warn of is said again; where a row carries
+statistics, whether it is better than the real outputs is computed from both rows' statistics.
 """
 
 from collections.abc import Iterator
 
 from codixr_bench.comparing.influences import influences
+from codixr_bench.registry import family_warnings
 from codixr_bench.result import Result
 from codixr_bench.runs.warnings import above_real
 from codixr_bench.score import UNRANKED, ResultWarning
@@ -20,6 +21,8 @@ def doubts_of(
 ) -> tuple[ResultWarning, ...]:
     """The warnings of a result, one a code; ``real`` is the real outputs' row."""
     found = {warning.code: warning for warning in result.warnings}
+    for warning in family_warnings(result.scores):
+        found.setdefault(warning.code, warning)
     if table is not None and real is not None and result.model.name != REAL:
         for warning in _above_real(result, table, real):
             found.setdefault(warning.code, warning)

@@ -21,6 +21,7 @@ from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.score import ClassScore, Score
 from codixr_bench.statistics.influence import PSEUDOVALUE
 from codixr_bench.statistics.influence_interval import standard_error
+from codixr_leaderboard.accepted import columns
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.statistics_file import First, Table
 
@@ -30,6 +31,13 @@ NARROWEST = 0.6
 """The least half width of an interval, in 1.96 standard errors of the influences.
 
 Those of the reference points' scores are 0.79 to 2.5 (phantom, 2,000 studies).
+"""
+WIDEST = 5.0
+"""The most, in the same unit: a wide interval ties with every row that is better."""
+WIDEST_SLACKS = (0.02, 0.1)
+"""Beside it, where the influences show no error: of shares, and of larger values a part of them.
+
+One picture for all studies has a distance to other studies with 0.07 of itself.
 """
 INFLUENCE_TOLERANCE = 0.02
 """Of an influence from float16 features, in their standard deviations: the reference points' differ
@@ -72,7 +80,8 @@ def evidence_of(result: Result, table: Table, real: First | None = None) -> Evid
     names = [score.name for score in valued]
     found = influences(table, names)
     exact = influences({n: c for n, c in table.items() if not _is_influence(n)}, names)
-    anew, wanted = _distances(valued, table, real)
+    anew, wanted, alike = _distances(valued, table, real)
+    shown = columns(result)
     recomputed: list[str] = []
     unchecked: list[str] = []
     problems: list[Problem] = []
@@ -83,7 +92,11 @@ def evidence_of(result: Result, table: Table, real: First | None = None) -> Evid
         if kept is None or value is None:
             problems.append(Problem(where, "the statistics lack what each study gave to it"))
             continue
-        if score.name in anew:
+        if score.name in wanted and score.name not in alike:
+            problems.append(
+                Problem(f"{where}.signature", "not that of the row of the real outputs")
+            )
+        elif score.name in anew:
             problems += _distance_problems(score, kept, anew[score.name])
         elif score.name in wanted:
             problems.append(Problem(where, "the statistics lack its features: score again"))
@@ -94,8 +107,12 @@ def evidence_of(result: Result, table: Table, real: First | None = None) -> Evid
             problems.append(Problem(f"{where}.value", said))
         elif score.ci95 is not None:
             error, _ = standard_error(kept.by_study, table.get("patient"))
-            if _width(score, score.ci95) < NARROWEST * 2 * 1.96 * error - TOLERANCE:
+            low, high = score.ci95
+            usual = 2 * 1.96 * error
+            if _width(score, score.ci95) < NARROWEST * usual - TOLERANCE:
                 problems.append(Problem(f"{where}.ci95", "narrower than its statistics allow"))
+            elif score.name in shown and high - low > WIDEST * usual + _slack(value):
+                problems.append(Problem(f"{where}.ci95", "wider than its statistics allow"))
     problems += [p for score in valued for p in _count_problems(score, table)]
     problems += _class_problems(valued, table)
     return Evidence(tuple(recomputed), tuple(unchecked), tuple(problems))
@@ -103,24 +120,34 @@ def evidence_of(result: Result, table: Table, real: First | None = None) -> Evid
 
 def _distances(
     scores: list[Score], table: Table, real: First | None
-) -> tuple[dict[str, Influence], frozenset[str]]:
-    """Distances computed anew, and the names of those that could be if the features were there."""
+) -> tuple[dict[str, Influence], frozenset[str], frozenset[str]]:
+    """Distances computed anew; names of those that can be; and of those of the same signature.
+
+    A distance of another signature than the real outputs' own would escape: it is told.
+    """
     if real is None:
-        return {}, frozenset()
-    other, columns = real
-    alike = {
+        return {}, frozenset(), frozenset()
+    other, theirs = real
+    twins = {
         score.name: family
         for score in scores
-        if (family := family_of(score.name)) is not None
-        and (twin := other.score(score.name)) is not None
-        and twin.signature == score.signature
+        if (family := family_of(score.name)) is not None and other.score(score.name) is not None
     }
+    alike = frozenset(
+        score.name
+        for score in scores
+        if (twin := other.score(score.name)) is not None and twin.signature == score.signature
+    )
     anew: dict[str, Influence] = {}
     wanted: set[str] = set()
-    for family in dict.fromkeys(alike.values()):
-        anew |= family.recomputed(table, columns)
-        wanted |= family.recomputed(columns, columns).keys()
-    return {n: one for n, one in anew.items() if n in alike}, frozenset(wanted & alike.keys())
+    for family in dict.fromkeys(twins.values()):
+        anew |= family.recomputed(table, theirs)
+        wanted |= family.recomputed(theirs, theirs).keys()
+    return (
+        {n: one for n, one in anew.items() if n in alike},
+        frozenset(wanted & twins.keys()),
+        alike,
+    )
 
 
 def _distance_problems(score: Score, kept: Influence, anew: Influence) -> Iterator[Problem]:
@@ -132,6 +159,11 @@ def _distance_problems(score: Score, kept: Influence, anew: Influence) -> Iterat
     apart = float(np.abs(kept.by_study - anew.by_study).max())
     if apart > INFLUENCE_TOLERANCE * max(1.0, float(anew.by_study.std())):
         yield Problem(where, "its pseudo-values are not those of its features")
+
+
+def _slack(value: float) -> float:
+    of_share, of_value = WIDEST_SLACKS
+    return of_share if abs(value) <= 1.0 else of_value * abs(value)
 
 
 def _is_influence(column: str) -> bool:
@@ -183,17 +215,17 @@ def _class_problems(scores: list[Score], table: Table) -> Iterator[Problem]:
         if base != "auroc_macro":
             continue
         for label, one in score.per_class.items():
-            columns = [
+            probability, known = (
                 table.get(f"classification{bracket}{view}.{kind}.{label}")
                 for kind in ("probability", "label")
-            ]
+            )
             if one.value is None:
                 continue
             where = f"scores.{score.name}.per_class.{label}"
-            if columns[0] is None or columns[1] is None:
+            if probability is None or known is None:
                 yield Problem(where, "the statistics lack its columns")
             else:
-                yield from _class_problem(where, one, columns[0], columns[1])
+                yield from _class_problem(where, one, probability, known)
 
 
 def _class_problem(

@@ -5,13 +5,12 @@ paper's rows are the project's (``MAINTAINERS``). A name that only looks like an
 other one.
 """
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 from codixr_bench.paper import printed as paper
 from codixr_bench.registry import facts_of
 from codixr_bench.result import Result
-from codixr_leaderboard.checks import Problem
+from codixr_leaderboard.checks import Problem, plain_letters
 from codixr_leaderboard.submission import Submission, slug
 
 MAINTAINERS = "codixr"
@@ -33,8 +32,7 @@ def skeleton(name: str) -> str:
 
     Accents, case, signs and spaces go; ``0`` is ``o``, ``1`` and ``i`` are ``l``, ``rn`` is ``m``.
     """
-    plain = unicodedata.normalize("NFKD", name).casefold()
-    plain = "".join(c for c in plain if c.isalnum() and not unicodedata.combining(c))
+    plain = "".join(c for c in plain_letters(name).casefold() if c.isalnum())
     for pair, one in _PAIRS:
         plain = plain.replace(pair, one)
     return plain.translate(_LOOKS)
@@ -60,14 +58,17 @@ def taken_name(name: str, owner: str | None, others: Sequence[str]) -> str | Non
     return None
 
 
-def together_problems(submissions: Sequence[Submission]) -> Iterator[tuple[Submission, Problem]]:
+def together_problems(
+    submissions: Sequence[Submission], before: Sequence[Submission] = ()
+) -> Iterator[tuple[Submission, Problem]]:
     """What is wrong between the rows of one track: names that look alike, results that are copies.
 
-    Of two rows the one that was submitted later is told; on one day the later name.
+    Of two rows the one that was submitted later is told; on one day the later name. Rows of
+    ``before`` were there first, whatever their days, and are not told.
     """
     ordered = sorted(submissions, key=lambda s: (not is_reserved(s.model), s.submitted, s.model))
     for i, one in enumerate(ordered):
-        for other in ordered[:i]:
+        for other in (*before, *ordered[:i]):
             if one.track != other.track:
                 continue
             if skeleton(one.model) == skeleton(other.model):

@@ -14,7 +14,13 @@ from codixr.errors import InputError
 from codixr_bench.result_files import LARGEST
 from codixr_bench.show.number import number
 from codixr_leaderboard.checks import Problem
-from codixr_leaderboard.ownership import MAINTAINERS, may_change, taken_name, together_problems
+from codixr_leaderboard.ownership import (
+    MAINTAINERS,
+    is_reserved,
+    may_change,
+    taken_name,
+    together_problems,
+)
 from codixr_leaderboard.repository import PLAIN_FILE, Repository
 from codixr_leaderboard.request_files import (
     WEEK,
@@ -93,18 +99,35 @@ def check_request(repository: Path, request: Request) -> Report:
     report.problems += beside_problems(
         trees, fork, head, beside, rows, (request.author, request.opened)
     )
-    # The base's rows say what the studies are, before any that the request brings.
-    kept = [(one, statistics_reader(trees, base, path)) for path, one in there.items()]
-    fresh = [(one, statistics_reader(trees, head, path)) for path, one in sent.items()]
-    studies = Studies([*in_order(kept), *in_order(fresh)])
-    for path in sorted({*sent, *(row for one in beside if (row := row_of(one)))}):
-        if path in rows:
-            report.problems += statistics_problems(trees, head, path, rows[path], studies)
-    after = list({**there, **sent}.values())
-    for one, problem in together_problems(after):
-        if any(one is submission for submission in sent.values()):
-            report.problems.append((_name(one), problem))
+    touched_rows = {*sent, *(row for one in beside if (row := row_of(one)))}
+    studies = _studies(trees, (base, head), there, {p: rows[p] for p in touched_rows if p in rows})
+    for path in sorted(touched_rows & rows.keys()):
+        report.problems += statistics_problems(trees, head, path, rows[path], studies)
+    kept = [one for path, one in there.items() if path not in sent]
+    for one, problem in together_problems(list(sent.values()), kept):
+        report.problems.append((_name(one), problem))
     return report
+
+
+def _studies(
+    trees: Repository,
+    between: tuple[str, str],
+    there: dict[str, Submission],
+    changed: dict[str, Submission],
+) -> Studies:
+    """Every row, those of the base before the ones that the request changes.
+
+    A changed row comes last, whatever day it names: an old row could become a copy of a newer one.
+    The project's reference points keep their place, because they say what the studies are.
+    """
+    base, head = between
+    kept = [
+        (one, statistics_reader(trees, base, path))
+        for path, one in there.items()
+        if path not in changed or is_reserved(one.model)
+    ]
+    fresh = [(one, statistics_reader(trees, head, path)) for path, one in changed.items()]
+    return Studies([*in_order(kept), *in_order(fresh)])
 
 
 def _changed(trees: Repository, fork: str, head: str) -> list[tuple[str, str]]:

@@ -5,14 +5,18 @@ every model. The row that the others are held against is the real outputs' where
 another reference point's, then the oldest.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from codixr.errors import InputError
 from codixr_bench.comparing.influences import columns_about_studies
+from codixr_bench.metric import INFLUENCE
 from codixr_bench.metrics.stored_features import FEATURES
+from codixr_bench.registry import family_of
 from codixr_bench.result import Result
+from codixr_bench.statistics.influence import PSEUDOVALUE
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.ownership import REAL, is_reserved
 from codixr_leaderboard.statistics_file import First, Table, read_table
@@ -23,8 +27,15 @@ SAME_STUDY = 0.1
 """What two machines may differ by in what they read of the same real picture (logits)."""
 SAME_PICTURE = 0.01
 """Of the judge's features: what float16 and two machines make of one picture."""
+NEAR = 0.25
+"""Of the distance from a real picture to the next real one, in the judge's features (median): a
+picture nearer than that to one of the test split was made from it."""
 COPIED = 0.5
 """Share of the studies."""
+COPIED_REPORTS = 0.9
+"""Of the reports: honest ones are short and often alike. Of the reference points and codixr, F->T,
+at most 0.35 are another's."""
+_OF_REPORTS = ("bleu.", "report_labels.")
 Read = Callable[[str], bytes | None]
 """Task -> the content of a row's statistics; None without any."""
 
@@ -55,8 +66,11 @@ class Studies:
         first = self.first(model, result)
         if first is not None:
             yield from study_problems(result, table, first)
+            if first[0].model.name == REAL:
+                yield from column_problems(result, table, first)
         for other in self._before(model, result):
             yield from copy_problems(table, other)
+            yield from report_copy_problems(result, table, other)
 
     def real(self, model: str, result: Result, table: Table) -> First | None:
         """The real outputs of the same studies, which distances are measured from; None without."""
@@ -114,19 +128,91 @@ def study_problems(result: Result, table: Table, first: First) -> Iterator[Probl
             yield Problem("statistics", f"'{name}' is not that of these studies")
 
 
+def column_problems(result: Result, table: Table, first: First) -> Iterator[Problem]:
+    """Columns that no statistics of this task have: numbers that nothing here reads.
+
+    A score that the first row has no value of may bring columns of its own.
+    """
+    named = {score.name for score in result.scores}
+    named |= {family.name for name in named if (family := family_of(name)) is not None}
+    kinds = named - {_kind(column) for column in first[1]}
+    more = sum(c not in first[1] and _kind(c) not in kinds for c in table)
+    if more:
+        said = f"{more} columns that '{first[0].model.name}' doesn't have: score again without"
+        yield Problem("statistics", f"{said} plug-ins")
+
+
 def copy_problems(table: Table, other: First) -> Iterator[Problem]:
-    """Pictures that are another row's, study by study, by their features."""
+    """Pictures that are another row's, by their features, study by study or in another order.
+
+    Of the real pictures near ones count too: nobody makes them without having seen them.
+    """
     result, columns = other
+    is_real = result.model.name == REAL
     for name, mine in table.items():
         theirs = columns.get(name)
         is_judges = name.startswith("fid_phantom") and name.endswith(FEATURES)
         if not is_judges or theirs is None or theirs.shape != mine.shape:
             continue
-        apart = np.abs(mine.astype(np.float32) - theirs.astype(np.float32)).max(axis=1)
-        share = float((apart <= SAME_PICTURE).mean())
-        if share >= COPIED:
-            said = f"{share:.0%} of the pictures are those of '{result.model.name}', study by study"
-            yield Problem("statistics", said)
+        ours, others = mine.astype(np.float32), theirs.astype(np.float32)
+        nearest = nearest_of(ours, others)
+        by_study = float((np.abs(ours - others).max(axis=1) <= SAME_PICTURE).mean())
+        anywhere = float((np.abs(ours - others[nearest]).max(axis=1) <= SAME_PICTURE).mean())
+        near = _near_share(ours, others, nearest) if is_real else 0.0
+        named = f"of the pictures are those of '{result.model.name}'"
+        if by_study >= COPIED:
+            yield Problem("statistics", f"{by_study:.0%} {named}, study by study")
+        elif anywhere >= COPIED:
+            yield Problem("statistics", f"{anywhere:.0%} {named}, in another order")
+        elif near >= COPIED:
+            yield Problem("statistics", f"{near:.0%} {named}, with a little noise")
+
+
+def _kind(column: str) -> str:
+    """Whose a column is: a score's with its view, or a family's without."""
+    owner = column.partition(".")[0]
+    return owner if column.endswith((PSEUDOVALUE, INFLUENCE)) else owner.partition("[")[0]
+
+
+def report_copy_problems(result: Result, table: Table, other: First) -> Iterator[Problem]:
+    """Reports that are another row's: what counts of their words and labels show, in any order."""
+    twin, columns = other
+    names = [score.name for score in result.scores]
+    about = columns_about_studies(table, names)
+    own = [
+        name
+        for name, column in sorted(table.items())
+        if name.startswith(_OF_REPORTS) and name not in about and column.dtype.kind in "iub"
+    ]
+    if not own or any(name not in columns for name in own):
+        return
+    mine, theirs = (
+        Counter(map(tuple, np.column_stack([side[name] for name in own]).tolist()))
+        for side in (table, columns)
+    )
+    share = (mine & theirs).total() / max(1, mine.total())
+    if share >= COPIED_REPORTS:
+        yield Problem("statistics", f"{share:.0%} of the reports are those of '{twin.model.name}'")
+
+
+def nearest_of(mine: np.ndarray, theirs: np.ndarray, *, apart: bool = False) -> np.ndarray:
+    """[n]: for each row of ``mine`` the nearest of ``theirs``; ``apart``: not the one of its place.
+
+    Args:
+        mine: [n, d] features.
+        theirs: [m, d] features.
+    """
+    squared = (theirs**2).sum(axis=1)[None, :] - 2.0 * (mine @ theirs.T)
+    if apart:
+        np.fill_diagonal(squared, np.inf)
+    return np.asarray(squared.argmin(axis=1))
+
+
+def _near_share(mine: np.ndarray, real: np.ndarray, nearest: np.ndarray) -> float:
+    """The share of pictures far nearer to a real one than real ones are to each other."""
+    usual = np.linalg.norm(real - real[nearest_of(real, real, apart=True)], axis=1)
+    away = np.linalg.norm(mine - real[nearest], axis=1)
+    return float((away <= NEAR * np.median(usual)).mean())
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
