@@ -71,7 +71,7 @@ def result_of(columns: Columns, model: str = "my-model") -> Json:
     )
     fid = float(columns["fid_phantom.pseudovalue"].mean())
     spread = float(columns["fid_phantom.pseudovalue"].std())
-    _set(scores["fid_phantom"], fid, max(0.4, 2.5 * spread / N**0.5), top=1e9)
+    _set(scores["fid_phantom"], fid, max(0.01, 2.5 * spread / N**0.5), top=1e9)
     averages = dict(auroc_without_each(probability, label).influences())
     for average, influence in averages.items():
         _set(scores[f"auroc_{average}"], influence.value, 0.03)
