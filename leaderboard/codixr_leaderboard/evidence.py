@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codixr_bench.comparing.influences import influences
-from codixr_bench.metric import INFLUENCE, Influence
+from codixr_bench.metric import INFLUENCE, Family, Influence
 from codixr_bench.metrics.stored_features import TOLERANCE as DISTANCE_TOLERANCE
 from codixr_bench.registry import facts_of, family_of
 from codixr_bench.result import Result
@@ -115,7 +115,20 @@ def evidence_of(result: Result, table: Table, real: First | None = None) -> Evid
                 problems.append(Problem(f"{where}.ci95", "wider than its statistics allow"))
     problems += [p for score in valued for p in _count_problems(score, table)]
     problems += _class_problems(valued, table)
+    problems += _left_out(result, real)
     return Evidence(tuple(recomputed), tuple(unchecked), tuple(problems))
+
+
+def _left_out(result: Result, real: First | None) -> Iterator[Problem]:
+    """Scores that rows are doubted by: one without them would take a rank unseen."""
+    there = {score.name for score in result.scores}
+    for score in real[0].scores if real is not None else ():
+        family = family_of(score.name)
+        warns = family is not None and type(family).warnings is not Family.warnings
+        if warns and score.name not in there:
+            yield Problem(
+                f"scores.{score.name}", "missing: rows are doubted by it; score all metrics"
+            )
 
 
 def _distances(

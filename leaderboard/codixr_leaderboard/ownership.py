@@ -5,6 +5,7 @@ paper's rows are the project's (``MAINTAINERS``). A name that only looks like an
 other one.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from codixr_bench.paper import printed as paper
@@ -39,8 +40,13 @@ def skeleton(name: str) -> str:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a name is, or looks like, a reference point's or a row of the paper."""
-    return slug(name).startswith("paper-") or skeleton(name) in map(skeleton, RESERVED)
+    """Whether a name is, or looks like, a reference point's or a row of the paper.
+
+    What stands in brackets after it makes it no other name: ``real (phantom)``.
+    """
+    known = set(map(skeleton, RESERVED))
+    bare = re.sub(r"\(.*", "", name)
+    return slug(name).startswith("paper-") or skeleton(name) in known or skeleton(bare) in known
 
 
 def may_change(before: Submission, owner: str | None) -> bool:

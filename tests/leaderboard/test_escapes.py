@@ -14,6 +14,7 @@ import pytest
 from codixr_bench.result import Result
 from codixr_leaderboard.checks import letters_problem
 from codixr_leaderboard.doubts import doubts_of, takes_rank
+from codixr_leaderboard.evidence import evidence_of
 from codixr_leaderboard.ownership import is_reserved, skeleton
 from codixr_leaderboard.standing import Badge, standing_of
 from codixr_leaderboard.studies import Studies, report_copy_problems
@@ -162,6 +163,23 @@ def test_a_warning_left_out_is_said_again_by_the_scores() -> None:
     found = doubts_of(Result.model_validate(content))
     assert [warning.code for warning in found] == ["copies_of_test"]
     assert takes_rank(found)
+
+
+def test_a_score_that_rows_are_doubted_by_is_not_left_out() -> None:
+    real = copy.deepcopy(result_of(REAL, "real"))
+    extra = copy.deepcopy(real["scores"][0]) | {"name": "copies_of_test_image"}
+    real["scores"].append(extra)
+    result = Result.model_validate(result_of(COLUMNS))
+    found = evidence_of(result, COLUMNS, (Result.model_validate(real), REAL)).problems
+    assert [str(one) for one in found] == [
+        "scores.copies_of_test_image: missing: rows are doubted by it; score all metrics"
+    ]
+
+
+@pytest.mark.parametrize("name", ["real (phantom)", "noise (reference)", "codixr (official)"])
+def test_brackets_make_no_other_name_of_a_reserved_one(name: str) -> None:
+    assert is_reserved(name)
+    assert not is_reserved("noise-robust unet")
 
 
 @pytest.mark.parametrize(
