@@ -1,7 +1,7 @@
 """A file that comes over a network comes whole, or waits for the next call."""
 
 import hashlib
-import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from codixr_bench.backbones import downloading
 from codixr_bench.backbones.downloading import Wanted, bytes_here, check_room, fetch_file
 from helpers.file_server import FileServer, file_server
 
-CONTENT = os.urandom(1 << 20) * 3 + b"end"
+CONTENT = random.Random(0).randbytes(1 << 20) * 3 + b"end"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
