@@ -190,8 +190,8 @@ class Facts:
     """Whether it depends on the model; what does not is shown beside it, and never compared."""
     real_is_best: bool = True
     """Whether the evaluated studies' own outputs have its best value; a look-up of them has not."""
-    sure_anywhere: bool = False
-    """Whether a value inside the range may have no spread, as of one report for all studies."""
+    sure_below_one_study: bool = False
+    """Whether a value of 1/n or less may have no spread: a share that one report for all has."""
     only_classes: bool = False
     """Whether the classes alone are to be read: a mean of them would mix their different n."""
     pin: str = ""

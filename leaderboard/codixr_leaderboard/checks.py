@@ -220,7 +220,7 @@ def _score(
         yield Problem(f"{where}.n", f"more than the {result.track.n:,} studies of the split")
     elif score.value is not None and 2 * score.n < result.track.n:
         yield Problem(f"{where}.n", f"{score.n:,} of {result.track.n:,} studies are too few")
-    yield from _value(where, score.value, score.ci95, facts)
+    yield from _value(where, score.value, score.ci95, facts, score.n)
     if score.value is not None and score.ci95 is None:
         yield Problem(f"{where}.ci95", "a value needs its interval")
     yield from _skill(where, score)
@@ -236,7 +236,7 @@ def _score(
             yield Problem(f"{where}.per_class", "a class that is not an observation")
             continue
         inner = f"{where}.per_class.{name}"
-        yield from _value(inner, one.value, one.ci95, facts)
+        yield from _value(inner, one.value, one.ci95, facts, score.n)
         if (one.value is None) != (one.reason is not None):
             yield Problem(f"{inner}.reason", "a reason belongs to a null, and only there")
         if one.reason not in (None, TOO_FEW) and not family.knows_reason(one.reason or ""):
@@ -263,7 +263,7 @@ def _skill(where: str, score: Score) -> Iterator[Problem]:
 
 
 def _value(
-    where: str, value: float | None, ci95: tuple[float, float] | None, facts: Facts
+    where: str, value: float | None, ci95: tuple[float, float] | None, facts: Facts, n: int
 ) -> Iterator[Problem]:
     numbers = [v for v in (value, *(ci95 or ())) if v is not None]
     # A distance of equal sets is 0 with an error of the arithmetic, which grows with its features.
@@ -274,7 +274,7 @@ def _value(
             said = f"outside {facts.lowest:g} to {facts.highest:g}"
         yield Problem(f"{where}.value", said)
     is_point = ci95 is not None and ci95[0] == ci95[1]
-    if is_point and value is not None and not _may_be_sure(value, facts):
+    if is_point and value is not None and not _may_be_sure(value, facts, n):
         yield Problem(f"{where}.ci95", "a point, of a value that no end of its range makes sure")
     if any(abs(v) > _BIGGEST for v in numbers):
         yield Problem(f"{where}.value", "absurdly large")
@@ -289,9 +289,9 @@ def _value(
         yield Problem(f"{where}.ci95", "the interval does not contain the value")
 
 
-def _may_be_sure(value: float, facts: Facts) -> bool:
+def _may_be_sure(value: float, facts: Facts, n: int) -> bool:
     """Whether every resample gives this value: at an end, or of a classifier that knows nothing."""
-    if facts.sure_anywhere:
+    if facts.sure_below_one_study and value * n <= 1.0:
         return True
     return min(abs(value - end) for end in (0.0, 0.5, 1.0, facts.lowest, facts.highest)) < SLACK
 

@@ -147,7 +147,7 @@ def ranked(results: Sequence[Entry]) -> tuple[Row, ...]:
     ordered = sorted(results, key=order)
     # Smaller is better from here on: both ends are turned round for the other direction.
     intervals = [_interval(_score(result, names[0]), sign) for result, _, _ in ordered]
-    races = [_races(result, known) for result, _, known in ordered]
+    races = [_races(result, known, names[0]) for result, _, known in ordered]
     ranks = [
         1 + sum(other[1] < own[0] for other, r in zip(intervals, races, strict=True) if r)
         if runs
@@ -171,8 +171,10 @@ def ranked(results: Sequence[Entry]) -> tuple[Row, ...]:
     )
 
 
-def _races(result: Result, known: Standing) -> bool:
-    is_shown = not track_of(result).simulated or known.badge != Badge.SELF_REPORTED
+def _races(result: Result, known: Standing, first: str) -> bool:
+    """Whether a result takes part: its statistics have to give the score that ranks."""
+    is_checked = known.badge != Badge.SELF_REPORTED and first not in known.unchecked
+    is_shown = not track_of(result).simulated or is_checked
     is_doubted = takes_rank((*result.warnings, *known.warnings))
     return is_shown and not is_doubted and result.model.name not in REFERENCES
 

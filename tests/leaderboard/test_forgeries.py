@@ -24,7 +24,7 @@ NOT_RECOMPUTED = {
     name
     for name in SCORES
     if name.startswith(("fid", "kid", "auroc_micro", "rouge", "non_report", "clip", "report_image",
-                        "copies", "authpct", "testable", "diversity", "template",
+                        "copies", "authpct", "testable", "diversity", "template", "distinct",
                         "frd", "judge_gap", "served_share", "attribute_f1", "image_attribute",
                         "second_auroc_micro"))
 }  # fmt: skip

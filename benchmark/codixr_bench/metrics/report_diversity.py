@@ -157,7 +157,7 @@ class DiversityOfReports(Family):
             lowest=0.0,
             highest=np.inf if name == "diversity_report" else 1.0,
             by_study=False,
-            sure_anywhere=name == "distinct_2",
+            sure_below_one_study=name == "distinct_2",
         )
         for name in _SCORES
     }
