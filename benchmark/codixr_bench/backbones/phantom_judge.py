@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codixr.data.labels import PATHOLOGIES
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Features, Images
-from codixr_bench.backbones.pass_cache import SeenBatches
+from codixr_bench.backbones.shipped_judge import ShippedJudge
 
 if TYPE_CHECKING:
     from codixr.data.phantom.judge import LoadedJudge
@@ -27,64 +26,20 @@ class JudgeOutputs:
     """float32 [B, k], in the order of the pass's ``classes``."""
 
 
-_REMEMBERED = 256
-"""Batches; 64 pictures' outputs take 35 kB."""
-
-
-class JudgePass:
-    """One view's judge; a ``Backbone`` and a ``Classifier``.
-
-    Give the same object to all metrics of a view: a batch that was seen is not computed again. It
-    is known by its bytes, not by its place, so the real pictures are computed once for all tasks.
-
-    Args:
-        view: F or L.
-        judge: another judge than the shipped one, for tests.
-    """
+class JudgePass(ShippedJudge["LoadedJudge", JudgeOutputs]):
+    """One view's judge; a ``Backbone`` and a ``Classifier``."""
 
     name = "phantom"
-    classes = PATHOLOGIES
-    threshold_policy = "f1max-on-real-val"
+    stem = "phantom-judge"
 
-    def __init__(self, view: Modality, judge: "LoadedJudge | None" = None) -> None:
-        self.view = view
-        self._judge = judge
-        self._shipped = judge is None
-        self._seen: SeenBatches[JudgeOutputs] = SeenBatches(_REMEMBERED)
+    def _load(self) -> "LoadedJudge":
+        from codixr.data.phantom.judge import load_judge
 
-    @property
-    def judge(self) -> "LoadedJudge":
-        """The judge itself, loaded at its first use; InputError where its weights are missing."""
-        if self._judge is None:
-            from codixr.data.phantom.judge import load_judge
-
-            self._judge = load_judge(self.view)
-        return self._judge
-
-    @property
-    def signature(self) -> str:
-        """E.g. ``phantom-judge-F|weights:ab12cd34``."""
-        return f"phantom-judge-{self.view}|weights:{self.judge.sha256[:8]}"
-
-    @property
-    def thresholds(self) -> NDArray[np.float64]:
-        """The operating point of each class, [k]: best F1 on the real val split."""
-        return np.array([self.judge.thresholds[name] for name in self.classes])
-
-    def features(self, images: Images) -> Features:
-        """float32 [B, 1, H, W] in [0, 1] -> [B, d]."""
-        return self.outputs(images).features
+        return load_judge(self.view)
 
     def probabilities(self, images: Images) -> NDArray[np.float32]:
         """float32 [B, 1, H, W] in [0, 1] -> [B, k], in the order of ``classes``."""
         return self.outputs(images).probabilities
-
-    def outputs(self, images: Images) -> JudgeOutputs:
-        """Features and probabilities of a batch, from memory where it was seen before.
-
-        Raises InputError for pictures that the judge cannot read (shape, range, NaN).
-        """
-        return self._seen.get(images, self._forward)
 
     def _forward(self, images: Images) -> JudgeOutputs:
         import torch
@@ -98,10 +53,6 @@ class JudgePass:
                 raise InputError(f"{self.signature.partition('|')[0]}: {error}") from error
             logits = model.head(features)[:, chosen]
             return JudgeOutputs(features.numpy(), torch.sigmoid(logits).numpy())
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A shipped judge is loaded again where it is needed: the state stays small.
-        return self.__dict__ | {"_judge": None} if self._shipped else self.__dict__
 
 
 @lru_cache(maxsize=2)

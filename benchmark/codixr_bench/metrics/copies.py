@@ -42,8 +42,8 @@ ACCIDENTAL = 0.01
 CONFIDENCE = 0.95
 HELD_OUT = 500
 FEW = 200
-"""Evaluated studies below which the first ``TRAIN_LIMIT`` training studies must do: a first look
-should not wait until all of them are rendered."""
+"""Evaluated studies below which the first ``TRAIN_LIMIT`` training studies must do, and nothing is
+searched where they would have to be simulated: a first look should not wait for them."""
 SAME_GRAIN = 0.7
 """Correlation of two pictures' finest detail from which on one is made of the other. Two pictures
 of one simulated chest with another noise have .5 at most."""
@@ -56,6 +56,7 @@ PINNED = {
 """Track, version, side, view, whether thorough -> the threshold that its 500 validation studies
 give; a test computes them."""
 TOO_FEW = f"the search needs {LEAST} training pictures and as many held-out ones"
+NOT_SEARCHED = f"under {FEW} evaluated studies, nothing is searched without --thorough"
 _SCORES = ("copies_image", "copies_of_test_image", "authpct")
 
 
@@ -87,6 +88,9 @@ class CopiesImage:
         thorough = evaluation.thorough
         few = len(evaluation.dataset) < FEW and not thorough
         if "train" not in evaluation.track.splits:
+            return
+        if few and evaluation.track.simulated:
+            self.absent = NOT_SEARCHED
             return
         train = evaluation.split("train", TRAIN_LIMIT if few else None)
         found = _searches(train, self.view, thorough)
@@ -179,7 +183,7 @@ class CopiesOfPictures(Family):
     name = "copies_image"
     card = "copies.md"
     on_trial = False
-    reasons = (*Family.reasons, NO_TRAINING, TOO_FEW)
+    reasons = (*Family.reasons, NO_TRAINING, TOO_FEW, NOT_SEARCHED)
     scores = {  # noqa: RUF012
         name: Facts(
             higher_is_better=name == "authpct",
