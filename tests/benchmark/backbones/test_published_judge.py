@@ -111,8 +111,10 @@ def test_only_frontal_pictures_have_this_judge(cached):
     ]
 
 
-def test_absent_weights_give_null_scores_with_the_reason(tmp_path, capsys):
-    judge = PublishedJudge(PublishedBackbone("xrv", tmp_path / "none.pt"))
+def test_absent_weights_give_null_scores_with_the_reason(tmp_path, monkeypatch, capsys):
+    for name, value in (("CODIXR_CACHE", tmp_path), ("HOME", tmp_path), ("CODIXR_OFFLINE", 1)):
+        monkeypatch.setenv(name, str(value))
+    judge = PublishedJudge(PublishedBackbone("xrv"))
     metric = ClassificationMetric(judge, Modality.F, TASK)
     load_networks([metric])
     assert "note: classification: the weights" in capsys.readouterr().err
