@@ -126,7 +126,7 @@ def test_backbones_say_what_is_here_and_where_the_rest_goes(home, capsys):
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["inception"]["state"] == "present, but not that sha256"
     assert rows["xrv"]["state"] == "missing"
-    assert set(rows) == {"phantom", *WEIGHTS, "rad-dino"}
+    assert set(rows) == {"phantom", "phantom-second", *WEIGHTS, "rad-dino"}
 
 
 def test_absent_weights_give_null_scores_with_a_reason_without_a_path(home, capsys):
