@@ -30,6 +30,8 @@ SCORE_NAMES = {
 """Backbone -> the end of its scores' names: ``fid_inception``."""
 FOLDERS = ("rad-dino", "rad-dino-cgb")
 """Backbones that are a folder of transformers, not a file of weights."""
+NOT_HERE = "are not on this machine"
+"""Of a null score's reason: weights may be here the next time."""
 _TRAINED_ON = {"xrv": "all", "xrv-chex": "chex", "xrv-mimic": "mimic_ch"}
 
 
@@ -65,7 +67,7 @@ class PublishedBackbone:
                 raise
             except InputError:
                 self.absent = (
-                    f"the weights of backbone '{self.backbone}' are not on this machine; "
+                    f"the weights of backbone '{self.backbone}' {NOT_HERE}; "
                     "a note of the run said where to put them"
                 )
                 raise

@@ -138,16 +138,25 @@ def _metrics(result: Result, track: Track) -> list[str]:
             raise InputError(
                 f"no metric here makes '{score.name}': install the plug-in that the run had"
             )
-        if family.name in track.metric_names:
+        if family.name in track.metric_names and _is_whole(result, track, family.name):
             found[family.name] = None
             continue
         name = score.name.partition("[")[0]
+        if any(name.startswith(f"{known}_") for known in found):
+            continue  # made beside it
         try:
             track.metrics(task, (name,))
             found[name] = None
         except InputError:
             found[family.name] = None
     return list(found)
+
+
+def _is_whole(result: Result, track: Track, family: str) -> bool:
+    """Whether the result has scores of every metric that a family makes unasked."""
+    names = {score.name for score in result.scores}
+    metrics = track.metrics(Task.parse(result.task), (family,))
+    return len(metrics) < 2 or all(metric.name in names for metric in metrics)
 
 
 def _labeler(result: Result) -> str | None:

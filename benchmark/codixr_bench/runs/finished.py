@@ -16,6 +16,7 @@ from pathlib import Path
 from codixr import atomic
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
+from codixr_bench.backbones.published import NOT_HERE
 from codixr_bench.labeler import CLINICAL, DEFAULT
 from codixr_bench.metric import Metric
 from codixr_bench.result import Result, current_code, current_environment
@@ -50,6 +51,8 @@ def finished(
         result = Result.load(folder)
     except InputError:
         return None
+    if options.weights or any(NOT_HERE in (score.reason or "") for score in result.scores):
+        return None  # weights may have come since
     return ScoredRun(result, folder, scale_beside(folder, result))
 
 

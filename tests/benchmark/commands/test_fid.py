@@ -8,9 +8,9 @@ from PIL import Image
 
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.backbones import phantom_judge as judge
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.cli import main
+from codixr_bench.metrics.distances import OF_PHANTOM
 from codixr_bench.metrics.frechet import FeatureStatistics, distance_between
 from codixr_bench.model import Sample
 from codixr_bench.runs.picture_sets import open_side, side_of
@@ -33,7 +33,7 @@ class Blocks:
 
 @pytest.fixture(autouse=True)
 def blocks(monkeypatch):
-    monkeypatch.setattr(judge, "judge_pass", lambda view: Blocks())
+    monkeypatch.setitem(OF_PHANTOM, "phantom", lambda view: Blocks())
 
 
 def levels(n, seed, shift=0.0):
