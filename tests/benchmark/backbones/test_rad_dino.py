@@ -142,6 +142,7 @@ def compared(folder, tmp_path, n, capsys):
     return score["value"], found["shards_averaged"]
 
 
+@pytest.mark.slow
 def test_chexgenbenchs_number_and_its_mean_of_parts(small_folder, tmp_path, capsys, fresh):
     compared(small_folder, tmp_path, 24, capsys)
 

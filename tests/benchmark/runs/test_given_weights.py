@@ -46,6 +46,7 @@ def fid_of(folder):
     return score
 
 
+@pytest.mark.slow
 def test_a_file_of_ones_own_is_refused_or_stands_in_the_signature(
     weights, data, run, tmp_path, capsys
 ):

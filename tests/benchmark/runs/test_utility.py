@@ -29,6 +29,7 @@ def blobs(n, seed):
     return pictures, labels
 
 
+@pytest.mark.slow
 def test_the_small_network_learns_what_is_there_and_nothing_else():
     (pictures, labels), (asked, truth) = blobs(200, 0), blobs(200, 1)
     found = learn_pictures(pictures, labels, asked, 0, steps=60)
@@ -125,6 +126,7 @@ def folders(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_a_content_made_twice_counts_once(folders):
     run = open_run(folders / "constant-F", None, None)
     assert len(run.made) == N
@@ -154,6 +156,7 @@ def quick(monkeypatch):
     return made
 
 
+@pytest.mark.slow
 def test_the_command_prints_every_arm_and_goes_on_where_it_was_killed(
     folders, tmp_path, capsys, quick
 ):
@@ -180,6 +183,7 @@ def test_the_command_prints_every_arm_and_goes_on_where_it_was_killed(
     assert found["tested"] == 500
 
 
+@pytest.mark.slow
 def test_reports_go_the_same_way(folders, tmp_path, capsys):
     assert main(["utility", str(folders / "real-T"), "--cache", str(tmp_path), "--json"]) == 0
     ((found),) = json.loads(capsys.readouterr().out)
@@ -187,6 +191,7 @@ def test_reports_go_the_same_way(folders, tmp_path, capsys):
     assert {arm["name"]: arm["auroc"]["value"] for arm in found["arms"]}[REAL] > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -204,6 +209,7 @@ def test_what_cannot_be_compared_is_refused(folders, tmp_path, monkeypatch, caps
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_too_few_studies_are_refused(tmp_path, capsys):
     run = ["run", "--task", "T->F", "--model", "noise", "--limit", "8", "--metrics", "frechet"]
     assert main([*run, "--out", str(tmp_path / "few")]) == 0
