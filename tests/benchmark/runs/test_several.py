@@ -20,6 +20,8 @@ from helpers.bench_fakes import contents
 
 RUN = ["run", "--task", "L->F", "--model", "noise", "--limit", "20", "--chunk-size", "8"]
 THREE = ["--samples-per-study", "3"]
+UNEQUAL = {"result.json", "scored.json", "report.html"}
+"""They hold times."""
 
 
 def values(folder: Path) -> dict[str, float | None]:
@@ -55,6 +57,10 @@ def test_a_score_is_the_mean_of_the_sets_and_both_spreads_are_told(
     spreads = {one.name: one for one in result.spread}
     for score in result.scores:
         sets = [one[score.name] for one in each]
+        if score.value is None:
+            assert score.reason
+            assert sets == [None] * 3
+            continue
         assert score.value == pytest.approx(np.mean(sets), abs=1e-12)
         assert score.signature.endswith("|samples:3")
         assert score.ci95 is not None
@@ -62,7 +68,7 @@ def test_a_score_is_the_mean_of_the_sets_and_both_spreads_are_told(
         spread = spreads[score.name]
         assert spread.between_seeds == pytest.approx(np.std(sets, ddof=1), abs=1e-12)
         assert spread.within_study is not None
-        assert spread.within_study >= spread.between_seeds
+        assert spread.within_study >= spread.between_seeds - 1e-12
     assert (spreads["fid_phantom"].between_seeds or 0.0) > 0.0
 
 
@@ -85,8 +91,8 @@ def test_an_interrupted_run_goes_on_with_the_set_it_was_in(
     monkeypatch.setattr(SampleStore, "write", write)
     assert main([*RUN, *THREE, "--out", str(folder)]) == 0
     ours, theirs = contents(folder), contents(three)
-    assert {k: v for k, v in ours.items() if k != "result.json"} == {
-        k: v for k, v in theirs.items() if k != "result.json"
+    assert {k: v for k, v in ours.items() if k not in UNEQUAL} == {
+        k: v for k, v in theirs.items() if k not in UNEQUAL
     }
 
 
