@@ -232,8 +232,15 @@ def test_what_commands_write_is_told_in_json(
     Path("r.csv").write_text("report\nNo pneumothorax.\n\n")
     labelled = told("label", "r.csv", "--column", "report", "-o", "labels.csv")
     assert (labelled["file"], labelled["reports"]) == ("labels.csv", 1)
+
+
+@pytest.mark.slow
+def test_the_site_s_page_is_told_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     results = str(Path(__file__).parents[2] / "leaderboard" / "results")
-    assert Path(told("site", results, "pages")["index"]).is_file()
+    assert main(["site", results, str(tmp_path / "pages"), "--json"]) == 0
+    assert Path(json.loads(capsys.readouterr().out)["index"]).is_file()
 
 
 def test_the_gate_s_json_is_its_format_json(capsys: pytest.CaptureFixture[str]) -> None:
