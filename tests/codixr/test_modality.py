@@ -19,7 +19,11 @@ def test_a_modality_can_be_used_wherever_its_letter_can():
     assert pickle.loads(pickle.dumps(Modality.L)) is Modality.L
 
 
-@pytest.mark.parametrize("letter", ["f", "R", "", "FL"])
+def test_the_paper_s_r_is_the_report():
+    assert Modality("R") is Modality.T
+
+
+@pytest.mark.parametrize("letter", ["f", "r", "", "FL"])
 def test_nothing_else_is_a_modality(letter):
     with pytest.raises(ValueError, match="not a valid Modality"):
         Modality(letter)
