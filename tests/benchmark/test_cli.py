@@ -228,7 +228,7 @@ def test_what_commands_write_is_told_in_json(
     checked = told("verify", str(folder), code=1)
     assert (checked["checked"], checked["refused"]) == (1, 1)
     assert checked["files"][0]["says"].startswith("'runs/phantom-3/F-to-T/noise/result.json'")
-    assert told("new-model", "mine")["model"] == "mine.model:Mine"
+    assert told("new-model", "told_model")["model"] == "told_model.model:ToldModel"
     Path("r.csv").write_text("report\nNo pneumothorax.\n\n")
     labelled = told("label", "r.csv", "--column", "report", "-o", "labels.csv")
     assert (labelled["file"], labelled["reports"]) == ("labels.csv", 1)

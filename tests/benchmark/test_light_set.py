@@ -54,7 +54,7 @@ def test_a_gate_and_a_comparison_run_without_torch(tmp_path):
     "arguments",
     [
         ("verify", ROOT / "leaderboard/results/phantom/noise.json"),
-        ("site", ROOT / "leaderboard/results", "out"),
+        pytest.param(("site", ROOT / "leaderboard/results", "out"), marks=pytest.mark.slow),
     ],
     ids=["verify", "site"],
 )
