@@ -1,5 +1,6 @@
 """What the phantom track's judges share: one pass of a shipped network serves all metrics."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -41,7 +42,7 @@ REMEMBERED = 256
 """Batches; 64 pictures' outputs take 35 to 63 kB."""
 
 
-class ShippedJudge(Generic[Judge, Outputs]):
+class ShippedJudge(ABC, Generic[Judge, Outputs]):
     """One view's judge; a ``Backbone``, and with ``probabilities`` a ``Classifier``.
 
     Give the same object to all metrics of a view: a batch that was seen is not computed again. It
@@ -91,11 +92,13 @@ class ShippedJudge(Generic[Judge, Outputs]):
         """
         return self._seen.get(images, self._forward)
 
+    @abstractmethod
     def _load(self) -> Judge:
-        raise NotImplementedError
+        """The shipped judge; InputError where its weights are missing."""
 
+    @abstractmethod
     def _forward(self, images: Images) -> Outputs:
-        raise NotImplementedError
+        """What the judge says of float32 [B, 1, H, W]; InputError for pictures it cannot read."""
 
     def __getstate__(self) -> dict[str, Any]:
         # A shipped judge is loaded again where it is needed: the state stays small.
