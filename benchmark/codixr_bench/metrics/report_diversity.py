@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from codixr.data.study import Study
 from codixr.modality import Modality
-from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
+from codixr_bench.metric import About, Columns, Facts, Family
 from codixr_bench.metrics.diversity import NO_PAIRS, collapse_warnings
 from codixr_bench.metrics.label_pairs import label_keys, partners
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.model import Sample
 from codixr_bench.score import ResultWarning, Score
 from codixr_bench.statistics.bootstrap import patients_of
+from codixr_bench.statistics.influence import influence_columns
 from codixr_bench.statistics.influence_interval import influence_interval
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
@@ -86,11 +87,7 @@ class ReportDiversity:
 
     def statistics(self) -> Columns:
         """What each study does to each score."""
-        return {
-            f"{name}{INFLUENCE}": influence
-            for name, (value, influence, _) in self._measured().items()
-            if value is not None
-        }
+        return influence_columns(self._measured())
 
     def _measured(self) -> dict[str, tuple[float | None, Array, str | None]]:
         rows = [self._made[position] for position in sorted(self._made)]

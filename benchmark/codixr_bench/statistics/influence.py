@@ -36,6 +36,20 @@ def influence_of(scores: Array) -> Influence:
     return Influence((len(lost) - 1) * (lost - lost.mean()), float(scores[0]))
 
 
+def influence_columns(
+    measured: Mapping[str, tuple[float | None, Array, str | None]], suffix: str = ""
+) -> Columns:
+    """``<score><suffix>.influence`` [n] of every score that has a value.
+
+    ``measured``: score -> (value, its influences in the score's unit, why it has no value).
+    """
+    return {
+        f"{name}{suffix}{INFLUENCE}": influence
+        for name, (value, influence, _) in measured.items()
+        if value is not None
+    }
+
+
 PSEUDOVALUE = ".pseudovalue"
 """The end of a stored column whose mean is a score, and whose spread is its influences."""
 
