@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from codixr import __version__, messages
 from codixr.commands import convert, generate, info, init, prepare, train
+from codixr.closed_pipe import end_quietly
 from codixr.completion import HELP, SHELLS, print_and_exit
 from codixr.errors import InputError
 from codixr.extras import missing_extra
@@ -28,13 +29,22 @@ COMMANDS: dict[str, ModuleType] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 fine, 2 bad input, 130 interrupted."""
+    """Run one command; returns the exit code.
+
+    0 fine, 2 bad input, 130 interrupted, 141 when the reader of its output went away.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        options = _parser(given).parse_args(given)
-    except BrokenPipeError:  # `codixr --help | head`: nobody reads on
-        sys.stderr.close()
-        return 0
+        try:
+            return _main(given)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        return end_quietly()
+
+
+def _main(given: Sequence[str]) -> int:
+    options = _parser(given).parse_args(given)
     try:
         code: int = COMMANDS[options.command].run(options)
         return code
@@ -49,9 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         messages.failure(f"codixr {options.command}", "interrupted")
         return 130
-    except BrokenPipeError:  # `codixr info | head`: nobody reads on
-        sys.stderr.close()
-        return 0
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,16 +1,15 @@
 """``codixr-bench``: the table of its commands, and what every command has in common.
 
 Standard output holds the table, or JSON with ``--json``; progress and notes go to stderr. Exit
-codes: 0 fine, 1 failed, 2 bad input, 130 interrupted (143 by SIGTERM, 129 by SIGHUP). A command's
-module is imported when it is called, and imports what is heavy when it runs: ``--help`` answers at
-once.
+codes: 0 fine, 1 failed, 2 bad input, 130 interrupted (143 by SIGTERM, 129 by SIGHUP), 141 where the
+reader of a pipe went away. A command's module is imported when it is called, and imports what is
+heavy when it runs: ``--help`` answers at once.
 """
 
 import argparse
 import difflib
 import importlib
 import io
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import NoReturn, Protocol
 
 from codixr import messages
 from codixr.atomic import is_disk_full, no_space
+from codixr.closed_pipe import end_quietly
 from codixr.completion import HELP, SHELLS, completion
 from codixr.errors import InputError
 from codixr.extras import missing_extra
@@ -170,6 +170,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
+    try:
+        code = _in_words(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return end_quietly()
+    return code
+
+
+def _in_words(arguments: list[str]) -> int:
+    """Run one command; what goes wrong is a line on stderr and an exit code."""
     note = ""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show an arrow shows a question mark instead.
@@ -185,10 +195,8 @@ def _main(arguments: list[str]) -> int:
             code = _call(command, parsed)
         else:
             code = _without_command(arguments)
-        sys.stdout.flush()
     except SystemExit as done:
         # argparse's, after --help: a command's own is told in `_call`.
-        sys.stdout.flush()
         code = done.code if isinstance(done.code, int) else 0
     except InputError as error:
         messages.error(PROGRAM, str(error))
@@ -205,10 +213,6 @@ def _main(arguments: list[str]) -> int:
     except KeyboardInterrupt as error:
         messages.say(PROGRAM, f"interrupted; {kept_or_not(error)}")
         code = error.exit_code if isinstance(error, Interrupted) else 130
-    except BrokenPipeError:
-        # The reader of a pipe went away, as `| head` does; do not complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
     except OSError as error:
         if not is_disk_full(error):
             raise
@@ -223,6 +227,8 @@ def _call(command: Command, parsed: argparse.Namespace) -> int:
     try:
         return command.main(parsed)
     except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # rich ends the program over one
+            return end_quietly()
         messages.failure(PROGRAM, f"a plug-in ended the program (SystemExit: {error.code})")
         return 1
 
