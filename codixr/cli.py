@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import NoReturn
 
 from codixr import __version__, messages
-from codixr.commands import convert, generate, info, init, prepare, train
 from codixr.closed_pipe import end_quietly
+from codixr.commands import convert, generate, info, init, prepare, train
 from codixr.completion import HELP, SHELLS, print_and_exit
 from codixr.errors import InputError
 from codixr.extras import missing_extra

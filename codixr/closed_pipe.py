@@ -8,7 +8,7 @@ EXIT_CODE = 141
 
 
 def end_quietly() -> int:
-    """Send what is still to be written nowhere, so that nothing complains at exit; the exit code."""
+    """Send what is unwritten nowhere, so that nothing complains at exit; the exit code."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
