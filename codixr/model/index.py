@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from codixr.atomic import write_atomically
-from codixr.model import components
+from codixr.model import components, library
 from codixr.model.presets import Preset
 from codixr.model.schedulers import make_scheduler
 from codixr.model.tokenizer import Tokenizers
@@ -40,8 +40,6 @@ def save_scheduler(scheduler: Any, folder: Path) -> None:
 
 def index_parts(tokenizers: Tokenizers, scheduler: Any) -> dict[str, Sequence[str | None]]:
     """Each component's library and class, as the index of a diffusers' pipeline names them."""
-    from codixr.model import library
-
     parts: dict[str, Sequence[str | None]] = {
         name: (library.MODULE, kind) for name, kind in library.NAMES.items()
     }

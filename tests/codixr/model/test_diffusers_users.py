@@ -38,6 +38,16 @@ def test_diffusers_opens_a_saved_folder_and_samples_the_same(
     assert again.sha256 == CoDiXRPipeline.from_pretrained(saved).sha256 != ""
 
 
+def test_diffusers_opens_a_folder_in_a_process_that_only_imported_codixr(saved: Path) -> None:
+    """What was imported to write it is not there: a new process."""
+    code = (
+        "import codixr, sys; from diffusers import DiffusionPipeline; "
+        "print(type(DiffusionPipeline.from_pretrained(sys.argv[1])).__name__)"
+    )
+    found = subprocess.run([sys.executable, "-c", code, saved], capture_output=True, text=True)
+    assert found.stdout == "CoDiXRPipeline\n", found.stderr[-800:]
+
+
 @pytest.mark.parametrize("order", ["codixr, diffusers", "diffusers, codixr"])
 def test_the_name_is_there_once_codixr_is_imported_in_either_order(order: str) -> None:
     code = (
