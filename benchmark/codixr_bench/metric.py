@@ -192,6 +192,11 @@ class Facts:
     """Whether the evaluated studies' own outputs have its best value; a look-up of them has not."""
     sure_below_one_study: bool = False
     """Whether a value of 1/n or less may have no spread: a share that one report for all has."""
+    yes_or_no: bool = False
+    """Whether each study answers yes or no, so that its pseudo-values are 0 or 1."""
+    only_stated: bool = False
+    """Whether a reader of the statistics can't repeat what each study answers, e.g. a search among
+    training pictures: such a score can be bounded, and not recomputed."""
     only_classes: bool = False
     """Whether the classes alone are to be read: a mean of them would mix their different n."""
     pin: str = ""
@@ -246,6 +251,9 @@ class Family:
     """Score name -> the faults of `codixr-bench court` that it must see: its sensitivities."""
     reasons: tuple[str, ...] = ("no study was scored",)
     """Regular expressions of the reasons that its nulls may give."""
+    recomputed_within: float = 1e-6
+    """What ``recomputed`` may differ by: a value (absolute, relative above 1), and the share of
+    studies whose influence is another."""
 
     def metrics(self, task: Task, track: "Track") -> Sequence[Metric]:
         """New, empty metrics for ``task`` on ``track``; empty where it scores nothing of it."""
@@ -284,7 +292,7 @@ class Family:
     def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
         """Scores that follow from a run's statistics and those of the model ``real``, by name.
 
-        Of distances, whose reference is the real outputs: nothing else needs this.
+        Of scores whose reference is the real outputs: distances, and ratios to the real ones.
         """
         return {}
 

@@ -23,7 +23,7 @@ from codixr.data.dataset import StudyDataset
 from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.labeler.sentences import clean, split
-from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
+from codixr_bench.metric import About, Columns, Facts, Family, Influence
 from codixr_bench.metrics.repeats import NO_TRAINING, repeat_warnings, training_outputs
 from codixr_bench.metrics.reports import generated_reports
 from codixr_bench.metrics.rows import Rows
@@ -44,6 +44,8 @@ LEAST_SHARED = 0.8
 LEAST_TESTABLE = 0.1
 TOO_COMMON = "under 10 % of the reports are rare enough to be told from chance"
 _SCORES = ("copies_report", "copies_of_test_report", "testable_reports")
+_YES = ".yes"
+"""The end of a column of 0 and 1: a copy, a copy of a test report, testable."""
 
 
 class ReportIndex:
@@ -185,17 +187,11 @@ class CopiesReport:
         return found
 
     def statistics(self) -> Columns:
-        """What each study does to each share; nothing tells which report was repeated."""
+        """``<score>.yes``: each study's answers; nothing tells which report was repeated."""
         rows = self._table()
         if self.absent or not len(rows):
             return {}
-        testable = rows[:, 2]
-        found = {f"testable_reports{INFLUENCE}": testable - testable.mean()}
-        if testable.mean() >= LEAST_TESTABLE:
-            for at, name in enumerate(_SCORES[:2]):
-                share = rows[:, at].sum() / testable.sum()
-                found[f"{name}{INFLUENCE}"] = (rows[:, at] - share * testable) / testable.mean()
-        return found
+        return {f"{name}{_YES}": rows[:, at].astype(np.int8) for at, name in enumerate(_SCORES)}
 
     def _table(self) -> NDArray[np.float64]:
         columns = self._rows.columns()
@@ -219,6 +215,8 @@ class CopiesOfReports(Family):
             about=About.REPORT,
             lowest=0.0,
             highest=1.0,
+            yes_or_no=name == "testable_reports",
+            only_stated=True,
         )
         for name in _SCORES
     }
@@ -226,6 +224,23 @@ class CopiesOfReports(Family):
     def metrics(self, task: Task, track: Track) -> list[CopiesReport]:
         """One, where the task makes reports."""
         return [CopiesReport()] if Modality.T in task.outputs else []
+
+    def influences(self, columns: Columns) -> dict[str, Influence]:
+        """From each study's answers, where they are there; else the stored ones."""
+        found = super().influences(columns)
+        testable = columns.get(f"{_SCORES[2]}{_YES}")
+        if testable is None:
+            return found
+        whole = np.asarray(testable, dtype=np.float64)
+        for name in _SCORES:
+            if (answers := columns.get(f"{name}{_YES}")) is None:
+                continue
+            said = np.asarray(answers, dtype=np.float64)
+            of = np.ones_like(whole) if name == _SCORES[2] else whole
+            if of.any():
+                share = float(said.sum() / of.sum())
+                found[name] = Influence((said - share * of) / of.mean(), share)
+        return found
 
     def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
         """More copies than chance allows."""

@@ -191,6 +191,8 @@ class CopiesOfPictures(Family):
             lowest=0.0,
             highest=1.0,
             real_is_best=name != "copies_of_test_image",
+            yes_or_no=True,
+            only_stated=True,
         )
         for name in _SCORES
     }

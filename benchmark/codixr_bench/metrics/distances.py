@@ -284,6 +284,7 @@ class Distances(Family):
     """
 
     card = "frechet.md"
+    recomputed_within = stored_features.TOLERANCE
     reasons = (
         *Family.reasons,
         TOO_FEW,
@@ -339,8 +340,7 @@ class Distances(Family):
 
     def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
         """From the stored features, where both have them."""
-        found = stored_features.recomputed(columns, real)
-        return {name: one for name, one in found.items() if self.facts(name) is not None}
+        return stored_features.recomputed(columns, real, lambda name: self.facts(name) is not None)
 
     def about_studies(self, column: str) -> bool:
         """The features of other studies' real pictures."""

@@ -17,8 +17,15 @@ from numpy.typing import NDArray
 from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images, suffix_of
-from codixr_bench.metric import About, Columns, Facts, Family
-from codixr_bench.metrics.label_pairs import label_keys, partners
+from codixr_bench.metric import About, Columns, Facts, Family, Influence
+from codixr_bench.metrics.label_pairs import (
+    APART,
+    NO_PAIRS,
+    Pairs,
+    label_keys,
+    partners,
+    ratio_of_columns,
+)
 from codixr_bench.metrics.picture_search import SIDE, at_side
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
@@ -31,7 +38,6 @@ from codixr_bench.track import Evaluation, Track
 
 LEAST = {"diversity_image": 0.4, "diversity_vendi": 0.4}
 """Below it a model has collapsed."""
-NO_PAIRS = "no two studies have the same labels"
 ONE_PICTURE = "the real pictures are all alike"
 _WEIGHTS = np.array([0.0448, 0.2856, 0.3001])
 _C1, _C2 = 0.01**2, 0.03**2
@@ -84,7 +90,7 @@ class Diversity:
         """Both ratios, with intervals from what each study does to them."""
         n = len(self._rows)
         found = []
-        for name, (value, influence, reason) in self._measured().items():
+        for name, (value, influence, reason) in self._measured(self._pairs()).items():
             interval = None
             if value is not None:
                 interval = influence_interval(value, influence, patients_of(n), lowest=0.0)
@@ -102,30 +108,31 @@ class Diversity:
         return found
 
     def statistics(self) -> Columns:
-        """What each study does to each ratio."""
-        return influence_columns(self._measured(), self.suffix)
+        """What each study does to each ratio; ``diversity_image.apart``: how unlike pairs are."""
+        pairs = self._pairs()
+        apart = {} if pairs is None else {f"diversity_image{self.suffix}{APART}": pairs.column()}
+        return {**influence_columns(self._measured(pairs), self.suffix), **apart}
 
-    def _measured(self) -> dict[str, tuple[float | None, Array, str | None]]:
+    def _pairs(self) -> "Pairs | None":
         columns = self._rows.columns()
-        nothing = np.zeros(0)
         if not columns:
-            return dict.fromkeys(LEAST, (None, nothing, "no study was scored"))
+            return None
+        partner = partners(np.asarray(columns["labels"]))
+        which = np.flatnonzero(partner >= 0)
         made, real = (
-            (np.asarray(columns[side]) / np.float32(255)).astype(np.float32)
-            for side in ("made", "real")
+            1.0 - ms_ssim(side[which], side[partner[which]])
+            for side in map(_in_unit, (columns["made"], columns["real"]))
         )
-        pairs = partners(np.asarray(columns["labels"]))
-        found: dict[str, tuple[float | None, Array, str | None]] = {}
-        paired = pairs >= 0
-        if not paired.any():
-            found["diversity_image"] = (None, nothing, NO_PAIRS)
-        else:
-            first, second = np.flatnonzero(paired), pairs[paired]
-            sides = [1.0 - ms_ssim(side[first], side[second]) for side in (made, real)]
-            found["diversity_image"] = _ratio(*sides, which=first, n=len(made))
-        (own, by_made), (whole, by_real) = (vendi(side) for side in (made, real))
+        return Pairs(which, made, real, len(partner))
+
+    def _measured(self, pairs: "Pairs | None") -> dict[str, tuple[float | None, Array, str | None]]:
+        columns = self._rows.columns()
+        if pairs is None:
+            return dict.fromkeys(LEAST, (None, np.zeros(0), "no study was scored"))
+        found = {"diversity_image": pairs.ratio(ONE_PICTURE)}
+        (own, by_made), (whole, by_real) = (vendi(_in_unit(columns[s])) for s in ("made", "real"))
         if whole - 1.0 < 1e-6:
-            found["diversity_vendi"] = (None, nothing, ONE_PICTURE)
+            found["diversity_vendi"] = (None, np.zeros(0), ONE_PICTURE)
         else:
             ratio = max(0.0, (own - 1.0) / (whole - 1.0))
             found["diversity_vendi"] = (ratio, (by_made - ratio * by_real) / (whole - 1.0), None)
@@ -152,6 +159,10 @@ class DiversityOfPictures(Family):
     def metrics(self, task: Task, track: Track) -> list[Diversity]:
         """One a generated view."""
         return [Diversity(view, task) for view in task.outputs if view.is_image]
+
+    def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
+        """``diversity_image`` from how unlike the pairs are, over those of the real outputs."""
+        return ratio_of_columns("diversity_image", columns, real)
 
     def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
         """Pictures that are far less varied than real ones."""
@@ -230,14 +241,6 @@ def vendi(pictures: NDArray[np.float32]) -> tuple[float, Array]:
     return score, influence - influence.mean()
 
 
-def _ratio(
-    made: Array, real: Array, *, which: NDArray[np.intp], n: int
-) -> tuple[float | None, Array, str | None]:
-    """The ratio of means of the studies ``which`` of n, and each study's influence [n]."""
-    whole = float(real.mean())
-    if whole <= 0.0:
-        return None, np.zeros(0), ONE_PICTURE
-    ratio = float(made.mean()) / whole
-    influence = np.zeros(n)
-    influence[which] = (made - ratio * real) / whole * (n / len(which))
-    return ratio, influence - influence.mean(), None
+def _in_unit(levels: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Grey levels 0 to 255 -> [0, 1]."""
+    return np.asarray(np.asarray(levels) / np.float32(255), dtype=np.float32)

@@ -27,7 +27,8 @@ from codixr_bench.backbones.backbone import (
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.backbones.radiomics import feature_names, radiomics
 from codixr_bench.backbones.real_features import RealFeatures
-from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
+from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Influence
+from codixr_bench.metrics import stored_features
 from codixr_bench.metrics.distance_scores import TOO_FEW
 from codixr_bench.metrics.frechet import Influences, frechet_of_rows
 from codixr_bench.model import Sample
@@ -123,15 +124,23 @@ class RadiomicDistance:
         ]
 
     def statistics(self) -> Columns:
-        """``frd.influence``: what each study's two pictures do to the distance, mean zero."""
+        """``frd.influence``: what each study's two pictures do to the distance, mean zero.
+
+        And ``frd.features``, float16 [n, d]: the pictures' features in units of the real ones.
+        """
         if len(self._patients) < 2:
             return {}
-        found = self._distance()
-        return {f"{self.name}{INFLUENCE}": found.first + found.second}
+        generated, real = self._scaled()
+        found = frechet_of_rows(generated, real)
+        influence = {f"{self.name}{INFLUENCE}": found.first + found.second}
+        return influence | stored_features.stored(self.name, generated, None)
 
     def _distance(self) -> Influences:
+        return frechet_of_rows(*self._scaled())
+
+    def _scaled(self) -> tuple[FeatureRows, FeatureRows]:
         _ = self._generated.order()
-        return frechet_of_rows(*in_units_of_real(self._generated, self._real))
+        return in_units_of_real(self._generated, self._real)
 
     def _patients_of_studies(self) -> list[str] | None:
         patients = [self._patients[position] for position in sorted(self._patients)]
@@ -196,10 +205,15 @@ class Frd(Family):
         }
     )
     reasons = (*Family.reasons, TOO_FEW)
+    recomputed_within = stored_features.TOLERANCE
 
     def metrics(self, task: Task, track: Track) -> list[RadiomicDistance]:
         """One a generated view."""
         return [RadiomicDistance(view, task) for view in task.outputs if view.is_image]
+
+    def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
+        """From the stored features, where both have them."""
+        return stored_features.recomputed(columns, real, lambda name: self.facts(name) is not None)
 
     def caveats(self, score: Score) -> Iterator[str]:
         """That a distance of fewer pictures than features is far above that of many."""

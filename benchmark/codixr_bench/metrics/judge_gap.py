@@ -19,8 +19,8 @@ from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Images, generated_images, real_images, suffix_of
 from codixr_bench.backbones.classifier import Classifier
-from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
-from codixr_bench.metrics.judges import judge_of, second_judge_of
+from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Influence
+from codixr_bench.metrics.judges import decisions, judge_of, second_judge_of
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.metrics.sums import NO_STUDY
 from codixr_bench.model import Sample
@@ -146,6 +146,17 @@ class JudgeGapFamily(Family):
             if second is not None
         ]
 
+    def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
+        """From both judges' decisions on the generated and on the real pictures."""
+        found = {}
+        for view in ("", "[F]", "[L]"):
+            made, true = (_lead_of_columns(side, view) for side in (columns, real))
+            if made is not None and true is not None:
+                gaps = made - true
+                value = float(gaps.mean())
+                found[f"judge_gap{view}"] = Influence(gaps - value, value)
+        return found
+
     def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
         """``judge_gap`` where a view's gap is above what is allowed: Holm's p over the views."""
         adjusted = holm([judge_gap(score) for score in scores.values()])
@@ -171,6 +182,18 @@ def judge_gap(score: Score) -> float:
     if error <= 0.0:
         return 0.0 if excess > 0.0 else 1.0
     return upper_tail(excess / error, score.n - 1)
+
+
+def _lead_of_columns(columns: Columns, view: str) -> NDArray[np.float64] | None:
+    """[n]: the first judge's share of right labels less the second's; None without decisions."""
+    right, known = [], np.zeros((0, 0), dtype=np.bool_)
+    for judge in ("classification", "second_classification"):
+        if (decided := decisions(columns, judge, view)) is None:
+            return None
+        labels, said = decided
+        known = labels >= 0
+        right.append((((said > 0) == (labels == 1)) & known).sum(axis=1))
+    return np.asarray((right[0] - right[1]) / np.maximum(known.sum(axis=1), 1), dtype=np.float64)
 
 
 def _known(label: int | None) -> int:

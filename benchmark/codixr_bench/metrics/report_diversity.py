@@ -17,9 +17,16 @@ from numpy.typing import NDArray
 
 from codixr.data.study import Study
 from codixr.modality import Modality
-from codixr_bench.metric import About, Columns, Facts, Family
-from codixr_bench.metrics.diversity import NO_PAIRS, collapse_warnings
-from codixr_bench.metrics.label_pairs import label_keys, partners
+from codixr_bench.metric import About, Columns, Facts, Family, Influence
+from codixr_bench.metrics.diversity import collapse_warnings
+from codixr_bench.metrics.label_pairs import (
+    APART,
+    NO_PAIRS,
+    Pairs,
+    label_keys,
+    partners,
+    ratio_of_columns,
+)
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.model import Sample
 from codixr_bench.score import ResultWarning, Score
@@ -86,58 +93,80 @@ class ReportDiversity:
         return found
 
     def statistics(self) -> Columns:
-        """What each study does to each score."""
-        return influence_columns(self._measured())
+        """What each study does to each score, and what they are computed from.
+
+        ``template_share.report`` numbers the distinct reports. Of a report's word pairs,
+        ``distinct_2.written`` counts all, ``distinct_2.first`` those that no study before it has,
+        ``distinct_2.own`` those that only it has. ``diversity_report.apart``: how unlike its
+        partner's it is.
+        """
+        rows = self._in_order()
+        if not rows:
+            return {}
+        apart = {f"diversity_report{APART}": _pairs_of(rows).column()}
+        words = _columns_of([row[0] for row in rows])
+        return {**influence_columns(self._measured()), **words, **apart}
+
+    def _in_order(self) -> list[tuple[_Words, _Words, int]]:
+        return [self._made[position] for position in sorted(self._made)]
 
     def _measured(self) -> dict[str, tuple[float | None, Array, str | None]]:
-        rows = [self._made[position] for position in sorted(self._made)]
-        nothing = np.zeros(0)
+        rows = self._in_order()
         if not rows:
-            return dict.fromkeys(_SCORES, (None, nothing, "no study was scored"))
-        n = len(rows)
-        made = [row[0] for row in rows]
-        often = Counter(made)
-        top = {
-            report
-            for report, _ in sorted(often.items(), key=lambda one: (-one[1], one[0]))[:TEMPLATES]
-        }
-        is_template = np.array([float(report in top) for report in made])
-        seen = Counter(pair for report in made for pair in _pairs(report))
-        total = float(max(1, sum(seen.values())))
-        distinct = len(seen) / total
-        # A pair that a report alone has is lost with it.
-        own = np.array(
-            [sum(seen[p] == k for p, k in Counter(_pairs(r)).items()) for r in made], dtype=float
-        )
-        written = np.array([float(len(_pairs(report))) for report in made])
-        by_study = n * (own - distinct * written) / total
-        return {
-            "diversity_report": self._varied(rows),
-            "template_share": (
-                float(is_template.mean()),
-                is_template - is_template.mean(),
-                None,
-            ),
-            "distinct_2": (distinct, by_study - by_study.mean(), None),
+            return dict.fromkeys(_SCORES, (None, np.zeros(0), "no study was scored"))
+        of_words = _of_columns(_columns_of([row[0] for row in rows]))
+        return {"diversity_report": _pairs_of(rows).ratio(ONE_REPORT)} | {
+            name: (one.value, one.by_study, None) for name, one in of_words.items()
         }
 
-    def _varied(
-        self, rows: Sequence[tuple[_Words, _Words, int]]
-    ) -> tuple[float | None, Array, str | None]:
-        other = partners(np.array([row[2] for row in rows]))
-        which = np.flatnonzero(other >= 0)
-        if not len(which):
-            return None, np.zeros(0), NO_PAIRS
-        couples = [(rows[int(i)], rows[int(other[i])]) for i in which]
-        made = np.array([_apart(one[0], two[0]) for one, two in couples])
-        real = np.array([_apart(one[1], two[1]) for one, two in couples])
-        whole = float(real.mean())
-        if whole <= 0.0:
-            return None, np.zeros(0), ONE_REPORT
-        ratio = float(made.mean()) / whole
-        influence = np.zeros(len(rows))
-        influence[which] = (made - ratio * real) / whole * (len(rows) / len(which))
-        return ratio, influence - influence.mean(), None
+
+def _pairs_of(rows: Sequence[tuple[_Words, _Words, int]]) -> Pairs:
+    partner = partners(np.array([row[2] for row in rows]))
+    which = np.flatnonzero(partner >= 0)
+    couples = [(rows[int(i)], rows[int(partner[i])]) for i in which]
+    made = np.array([_apart(one[0], two[0]) for one, two in couples])
+    real = np.array([_apart(one[1], two[1]) for one, two in couples])
+    return Pairs(which, made, real, len(rows))
+
+
+def _columns_of(made: Sequence[_Words]) -> dict[str, NDArray[np.generic]]:
+    """What each report gives to ``template_share`` and ``distinct_2``."""
+    number = {report: place for place, report in enumerate(sorted(set(made)))}
+    often = Counter(pair for report in made for pair in _pairs(report))
+    seen: set[tuple[str, str]] = set()
+    first = []
+    for report in made:
+        new = set(_pairs(report)) - seen
+        seen |= new
+        first.append(len(new))
+    own = [sum(often[p] == k for p, k in Counter(_pairs(r)).items()) for r in made]
+    columns = {
+        "template_share.report": [number[report] for report in made],
+        "distinct_2.written": [len(_pairs(report)) for report in made],
+        "distinct_2.first": first,
+        "distinct_2.own": own,
+    }
+    return {name: np.array(column, dtype=np.int32) for name, column in columns.items()}
+
+
+def _of_columns(columns: Columns) -> dict[str, Influence]:
+    """``template_share`` and ``distinct_2``, where their columns are there."""
+    found = {}
+    if (report := columns.get("template_share.report")) is not None:
+        numbers, often = np.unique(report, return_counts=True)
+        top = numbers[np.lexsort((numbers, -often))[:TEMPLATES]]
+        is_template = np.isin(report, top).astype(np.float64)
+        share = float(is_template.mean())
+        found["template_share"] = Influence(is_template - share, share)
+    words = [columns.get(f"distinct_2.{kind}") for kind in ("first", "own", "written")]
+    if not any(column is None for column in words):
+        first, own, written = (np.asarray(column, dtype=np.float64) for column in words)
+        total = max(1.0, float(written.sum()))
+        distinct = float(first.sum()) / total
+        # A pair that a report alone has is lost with it.
+        by_study = len(own) * (own - distinct * written) / total
+        found["distinct_2"] = Influence(by_study - by_study.mean(), distinct)
+    return found
 
 
 class DiversityOfReports(Family):
@@ -162,6 +191,14 @@ class DiversityOfReports(Family):
     def metrics(self, task: Task, track: Track) -> list[ReportDiversity]:
         """One, where the task makes reports."""
         return [ReportDiversity()] if Modality.T in task.outputs else []
+
+    def influences(self, columns: Columns) -> dict[str, Influence]:
+        """Of the words from what each report gives, where that is there; else the stored ones."""
+        return super().influences(columns) | _of_columns(columns)
+
+    def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
+        """``diversity_report`` from how unlike the pairs are, over those of the real outputs."""
+        return ratio_of_columns("diversity_report", columns, real)
 
     def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
         """Reports that are far less varied than real ones."""

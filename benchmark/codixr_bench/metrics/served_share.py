@@ -20,10 +20,11 @@ from codixr_bench.backbones.backbone import generated_images, real_images, suffi
 from codixr_bench.backbones.classifier import Classifier
 from codixr_bench.backbones.radiomics import VERSION, radiomics
 from codixr_bench.backbones.real_features import RealFeatures
-from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
+from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Influence
 from codixr_bench.metrics.frd import LEAST_SPREAD
-from codixr_bench.metrics.judges import PHANTOM, classifiers_of, judge_of
+from codixr_bench.metrics.judges import PHANTOM, classifiers_of, decisions, judge_of
 from codixr_bench.metrics.rows import Rows
+from codixr_bench.metrics.stored_features import FEATURES
 from codixr_bench.metrics.sums import MID_P, NO_STUDY
 from codixr_bench.model import Sample
 from codixr_bench.score import ResultWarning, Score
@@ -126,8 +127,7 @@ class ServedShare:
         served, finding = self._counts()
         if not finding.sum():
             return {}
-        share = served.sum() / finding.sum()
-        return {f"{self.name}{INFLUENCE}": (served - share * finding) / finding.mean()}
+        return {f"{self.name}{INFLUENCE}": _share(served, finding).by_study}
 
     def _counts(self) -> tuple[Vector, Vector]:
         """[n] each: served, and with a finding."""
@@ -138,6 +138,12 @@ class ServedShare:
         finding = np.asarray(columns["finding"], dtype=np.bool_)
         served = strange & np.asarray(columns["right"], dtype=np.bool_) & finding
         return served.astype(np.float64), finding.astype(np.float64)
+
+
+def _share(served: Vector, finding: Vector) -> Influence:
+    """Of those with a finding, [n] each."""
+    share = float(served.sum() / finding.sum())
+    return Influence((served - share * finding) / finding.mean(), share)
 
 
 def strangeness(generated: NDArray[np.generic], real: NDArray[np.generic]) -> Vector:
@@ -167,6 +173,26 @@ class ServedShareFamily(Family):
         }
     )
     reasons = (*Family.reasons, NO_FINDING)
+    recomputed_within = 0.005
+    """A picture at the limit may be strange or not, by its float16 features."""
+
+    def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
+        """From ``frd``'s features, which are in units of the real ones, and the decisions."""
+        found = {}
+        for view in ("", "[F]", "[L]"):
+            scaled = columns.get(f"frd{view}{FEATURES}")
+            decided = decisions(columns, "classification", view)
+            if scaled is None or scaled.ndim != 2 or decided is None:
+                continue
+            labels, said = decided
+            right = (((said > 0) == (labels == 1)) | (labels < 0)).all(axis=1)
+            finding = (labels == 1).any(axis=1)
+            if not finding.any():
+                continue
+            strange = np.square(scaled.astype(np.float64)).mean(axis=1) > STRANGE
+            served = (strange & right & finding).astype(np.float64)
+            found[f"served_share{view}"] = _share(served, finding.astype(np.float64))
+        return found
 
     def metrics(self, task: Task, track: Track) -> list[ServedShare]:
         """One a generated view; none where the track has not the phantom's judge."""

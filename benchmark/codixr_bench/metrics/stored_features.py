@@ -2,10 +2,11 @@
 
 ``<fid>.features``, float16 [n, d]: of the generated pictures; ``<fid>.other_features``: of the real
 pictures of other studies that ``fid_<backbone>_other`` compares with, equal for every model. Only
-narrow ones are kept: the phantom's judge has 128 numbers a picture, 0.4 MB for 2,000 pictures.
+narrow ones are kept: the phantom's judge has 128 numbers a picture, 0.4 MB for 2,000 pictures, and
+``frd.features`` (in units of the real pictures, as ``frd.py`` scales them) 147.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.metric import Column, Columns, Influence
 from codixr_bench.metrics.frechet import frechet_of_rows
 
-WIDEST = 128
+WIDEST = 160
 """Numbers a picture that are kept; Inception's 2,048 would take 8 MB."""
 FEATURES = ".features"
 OTHERS = ".other_features"
@@ -37,15 +38,18 @@ def stored(name: str, generated: FeatureRows, others: FeatureRows | None) -> dic
     return found
 
 
-def recomputed(columns: Columns, real: Columns) -> dict[str, Influence]:
+def recomputed(
+    columns: Columns, real: Columns, wanted: Callable[[str], bool] = lambda name: True
+) -> dict[str, Influence]:
     """The distances of features in ``columns``, by those of the real outputs of the same studies.
 
     Args:
         columns: a run's statistics.
         real: those of the model ``real`` on the same task.
+        wanted: whether a distance's name is asked for.
     """
     found: dict[str, Influence] = {}
-    for name in _names(columns, real):
+    for name in filter(wanted, _names(columns, real)):
         generated, same = (_rows(side[f"{name}{FEATURES}"]) for side in (columns, real))
         distance = frechet_of_rows(generated, same)
         found[name] = Influence(distance.first + distance.second, distance.value)

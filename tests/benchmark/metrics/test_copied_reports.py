@@ -85,8 +85,10 @@ def test_planted_copies_are_found_whatever_their_order_case_and_stops() -> None:
     codes = [one.code for one in COPIES_REPORT.warnings(found)]
     assert codes == ["copies"]
     columns = metric.statistics()
-    assert set(columns) == {f"{name}.influence" for name in COPIES_REPORT.scores}
-    assert all(abs(column.sum()) < 1e-9 for column in columns.values())
+    assert set(columns) == {f"{name}.yes" for name in COPIES_REPORT.scores}
+    for name, one in COPIES_REPORT.influences(columns).items():
+        assert one.value == found[name].value
+        assert abs(one.by_study.sum()) < 1e-9
 
 
 def test_one_report_in_a_hundred_that_is_a_training_one_less_a_sentence_is_found() -> None:
