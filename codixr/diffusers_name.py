@@ -50,8 +50,6 @@ def _add_to(module: ModuleType) -> None:
     class WithCoDiXR(kind):  # type: ignore[misc]  # the module's own class, whichever that is
         @property
         def CoDiXRPipeline(self) -> Any:  # noqa: N802 - a class's name
-            # diffusers takes a part's class from modules that are there, and imports none itself.
-            import codixr.model.library
             from codixr.model.pipeline import CoDiXRPipeline
 
             return CoDiXRPipeline

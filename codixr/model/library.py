@@ -1,7 +1,8 @@
 """The parts by the names that ``model_index.json`` gives diffusers: each is read from its folder.
 
 ``DiffusionPipeline.from_pretrained`` looks a part's class up here and calls its ``from_pretrained``
-with the part's folder. What comes back is the part itself; nothing in the folder is run.
+with the part's folder. What comes back is the part itself; nothing in the folder is run. Diffusers
+imports no module for it: this one comes with the pipeline's class, whose index names it.
 """
 
 from collections.abc import Mapping
