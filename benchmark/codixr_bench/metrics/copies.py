@@ -122,9 +122,11 @@ class CopiesImage:
             self._rows.add(positions, {name: np.zeros(len(made)) for name in _SCORES})
             return
         places = np.asarray(positions, dtype=np.intp)
-        near = self._training.nearest(made)
-        among = self._evaluated.nearest(made, leave_out=places)
-        own = self._evaluated.to(made, places) < self._threshold
+        # Both searches have the same features: a picture is looked at once.
+        looks = self._training.looks(made)
+        near = self._training.nearest(looks)
+        among = self._evaluated.nearest(looks, leave_out=places)
+        own = self._evaluated.to(looks, places) < self._threshold
         if not self._open:
             real = real_images(positions, studies, self.view)[:, 0]
             own &= grain(made, real) >= SAME_GRAIN

@@ -9,11 +9,13 @@
 3. Alignment: Gauss-Newton steps along the same tangents; the picture itself is warped and read
    anew. What white noise adds to the distance is estimated from the picture and taken off.
 
-All of it is linear algebra without weights; it needs some tens of known pictures.
+Only the cells that are compared are computed, and what several searches ask of a picture once
+(``Looks``). All of it is linear algebra without weights; it needs some tens of known pictures.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +37,18 @@ _MOST_NOISE = 6.0
 LEAST = 40
 """Known pictures below which there are no components to speak of."""
 _CENTRE = (_GRID - 1) / 2
-_Y, _X = (np.mgrid[:_GRID, :_GRID] - _CENTRE).astype(np.float32)
+_Y, _X = (np.mgrid[_MARGIN : _GRID - _MARGIN, _MARGIN : _GRID - _MARGIN] - _CENTRE).astype("f4")
+_AROUND = slice(_MARGIN - 1, _GRID - _MARGIN + 1)
+"""With one more cell on each side, which differences need."""
+_LOOK = (2.0 * np.arange(SIDE) + 1.0) / SIDE - 1.0
+_LOOK = _LOOK[SIDE // _GRID * _AROUND.start : SIDE // _GRID * _AROUND.stop].astype(np.float32)
+"""Of the pixels around: where they are, from -1 to 1 across the picture."""
 _TANGENTS = 7
 _POSE = 4
 """The first tangents: vertical and horizontal shift, rotation, zoom."""
 _BLOCK = 256
+_PAIRS = 128
+"""Pairs that are moved at a time: what is computed of them stays near the processor."""
 _LARGEST_STEP = 1.5
 _TINY = 1e-6
 """Of a picture of one grey, which has no tangents."""
@@ -76,6 +85,28 @@ class Found:
     """Which one it is."""
     authentic: NDArray[np.bool_]
     """Whether the known picture nearest in the plain features has a nearer known neighbour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Pictures as a search, and those ``among`` others, see them before any alignment."""
+
+    small: Array
+    """[B, 64, 64]."""
+    features: Array
+    """[starts, B, d]."""
+    tangents: Array
+    """[starts, B, 7, d]: what small changes do to the features."""
+    noise: NDArray[np.float64]
+    """[B]: what the white noise of each adds to its squared distances."""
+
+    def __len__(self) -> int:
+        return len(self.small)
+
+    def __getitem__(self, some: slice) -> "Looks":
+        return Looks(
+            self.small[some], self.features[:, some], self.tangents[:, some], self.noise[some]
+        )
 
 
 class PictureSearch:
@@ -121,17 +152,28 @@ class PictureSearch:
         other._take((_rows_of(pictures) - self._mean) @ self._project)
         return other
 
-    def nearest(self, pictures: Array, leave_out: Places | None = None) -> Found:
+    def looks(self, pictures: Array) -> Looks:
+        """What all questions about pictures, float32 [B, H, W] in [0, 1], begin with."""
+        small = np.stack([at_side(picture) for picture in pictures])
+        seen = []
+        for start in self.starts:
+            mirrored = np.full(len(small), start.mirrored)
+            pose = np.tile(np.array(start.pose, dtype=np.float32), (len(small), 1))
+            seen.append(self._seen(_around(small, mirrored, pose)))
+        features, tangents = (np.stack(parts) for parts in zip(*seen, strict=True))
+        return Looks(small, features, tangents, self._of_noise(small))
+
+    def nearest(self, pictures: Array | Looks, leave_out: Places | None = None) -> Found:
         """The nearest known picture of each.
 
         Args:
-            pictures: float32 [B, H, W] in [0, 1].
+            pictures: float32 [B, H, W] in [0, 1], or their looks.
             leave_out: [B], a known picture for each that is not looked at.
         """
-        small = np.stack([at_side(picture) for picture in pictures])
+        looks = self._looked_at(pictures)
         parts = [
-            self._block(small[i : i + _BLOCK], None if leave_out is None else leave_out[i:])
-            for i in range(0, len(small), _BLOCK)
+            self._block(looks[i : i + _BLOCK], None if leave_out is None else leave_out[i:])
+            for i in range(0, len(looks), _BLOCK)
         ]
         return Found(
             np.concatenate([part.distance for part in parts]),
@@ -139,23 +181,24 @@ class PictureSearch:
             np.concatenate([part.authentic for part in parts]),
         )
 
-    def to(self, pictures: Array, places: Places) -> NDArray[np.float64]:
-        """The distance of each picture [B, H, W] to one known picture, [B]."""
-        small = np.stack([at_side(picture) for picture in pictures])
-        starts = np.tile(np.arange(len(self.starts)), len(small))
-        rows = np.repeat(np.arange(len(small)), len(self.starts))
-        return self._align(small, rows, np.asarray(places)[rows], starts).distance
+    def to(self, pictures: Array | Looks, places: Places) -> NDArray[np.float64]:
+        """The distance of each picture to one known picture, [B]."""
+        looks = self._looked_at(pictures)
+        starts = np.tile(np.arange(len(self.starts)), len(looks))
+        rows = np.repeat(np.arange(len(looks)), len(self.starts))
+        return self._align(looks, rows, np.asarray(places)[rows], starts).distance
+
+    def _looked_at(self, pictures: Array | Looks) -> Looks:
+        return pictures if isinstance(pictures, Looks) else self.looks(pictures)
 
     def _take(self, known: NDArray[np.floating]) -> None:
         self._known = np.ascontiguousarray(known, dtype=np.float32)
         self._squares = np.einsum("nd,nd->n", self._known, self._known)
 
-    def _block(self, small: Array, leave_out: Places | None) -> Found:
-        rows = np.arange(len(small))
+    def _block(self, looks: Looks, leave_out: Places | None) -> Found:
+        rows = np.arange(len(looks))
         found, plain = [], None
-        for start in self.starts:
-            grid = _on_grid(_warped(small, start, np.tile(start.pose, (len(small), 1))))
-            features = self._features(grid)
+        for features, tangents in zip(looks.features, looks.tangents, strict=True):
             cross = features @ self._known.T
             distance = self._squares + np.einsum("nd,nd->n", features, features)[:, None]
             distance -= 2.0 * cross
@@ -163,65 +206,68 @@ class PictureSearch:
                 distance[rows, leave_out[: len(rows)]] = np.inf
             if plain is None:
                 plain = distance.copy()
-            for direction in np.moveaxis(_orthonormal(self._tangents(grid)), 1, 0):
+            for direction in np.moveaxis(_orthonormal(tangents), 1, 0):
                 along = np.einsum("nd,nd->n", direction, features)
                 distance -= np.square(along[:, None] - direction @ self._known.T)
             found.append(distance)
         every = np.concatenate(found, axis=1)
         k = min(self.candidates, every.shape[1] - 1)
-        chosen = np.argpartition(every, k, axis=1)[:, :k] if k else np.zeros((len(small), 1), int)
+        chosen = np.argpartition(every, k, axis=1)[:, :k] if k else np.zeros((len(rows), 1), int)
         begun, place = np.divmod(chosen.ravel(), len(self._known))
-        aligned = self._align(small, np.repeat(rows, chosen.shape[1]), place, begun)
+        aligned = self._align(looks, np.repeat(rows, chosen.shape[1]), place, begun)
         nearest = np.asarray(plain).argmin(axis=1)
         own = np.asarray(plain)[rows, nearest]
         authentic = own >= np.array([self._of_neighbour(int(i)) for i in nearest])
         return Found(aligned.distance, aligned.place, authentic)
 
-    def _align(self, small: Array, rows: Places, places: Places, starts: Places) -> Found:
+    def _align(self, looks: Looks, rows: Places, places: Places, starts: Places) -> Found:
         """The best of the pairs (rows, places) of each row, from their starts."""
         pose = np.array([start.pose for start in self.starts], dtype=np.float32)[starts]
-        for kept in (8, 3, 2, 1):
-            distance, step = self._steps(small, rows, places, starts, pose)
+        mirrored = np.array([start.mirrored for start in self.starts])
+        # Where a pair begins, it is seen already: its picture and start are all that matters.
+        begun = looks.features[starts, rows], looks.tangents[starts, rows]
+        distance, step = self._steps(begun, places)
+        for kept in (8, 3, 2):
             best = _first_of_each(rows, distance, kept)
-            if kept > 1:
-                pose = pose + np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
-            rows, places, starts, pose = rows[best], places[best], starts[best], pose[best]
+            pose = (pose + np.clip(step, -_LARGEST_STEP, _LARGEST_STEP))[best]
+            rows, places, starts = rows[best], places[best], starts[best]
+            distance, step = self._moved_steps(looks.small, rows, places, mirrored[starts], pose)
+        best = _first_of_each(rows, distance, 1)
+        rows, places, distance = rows[best], places[best], distance[best]
         order = np.argsort(rows)
-        by_row = distance[best][order] - self._of_noise(small)[rows[order]]
+        by_row = distance[order] - looks.noise[rows[order]]
         return Found(by_row.astype(np.float64), places[order], np.ones(len(order), dtype=bool))
 
-    def _steps(
-        self, small: Array, rows: Places, places: Places, starts: Places, pose: Array
+    def _moved_steps(
+        self, small: Array, rows: Places, places: Places, mirrored: NDArray[np.bool_], pose: Array
     ) -> tuple[Array, Array]:
-        """Distances of pairs at their poses, and the step along the tangents that lessens each."""
-        distance = np.empty(len(rows), dtype=np.float32)
-        step = np.empty((len(rows), _POSE), dtype=np.float32)
-        mirrored = np.array([start.mirrored for start in self.starts])[starts]
-        for first in range(0, len(rows), 4 * _BLOCK):
-            some = slice(first, first + 4 * _BLOCK)
-            pictures = small[rows[some]]
-            turned = np.where(mirrored[some, None, None], pictures[:, :, ::-1], pictures)
-            grid = _on_grid(_moved(turned, pose[some]))
-            apart: Array = self._features(grid) - self._known[places[some]]
-            tangents = self._tangents(grid)
-            gram: Array = np.einsum("nkd,njd->nkj", tangents, tangents)
-            scale = 1e-4 / _TANGENTS * np.trace(gram, axis1=1, axis2=2) + _TINY
-            ridge: Array = (scale[:, None, None] * np.eye(_TANGENTS)).astype(np.float32)
-            gram += ridge
-            against = np.einsum("nkd,nd->nk", tangents, apart)
-            solved = np.linalg.solve(gram, against[..., None])[..., 0]
-            squares = np.einsum("nd,nd->n", apart, apart)
-            distance[some] = squares - np.einsum("nk,nk->n", against, solved)
-            step[some] = -solved[:, :_POSE]
-        return distance, step
+        """``_steps`` of pairs whose pictures are moved by [B, 4]."""
+        found = []
+        for first in range(0, len(rows), _PAIRS):
+            some = slice(first, first + _PAIRS)
+            around = _around(small[rows[some]], mirrored[some], pose[some])
+            found.append(self._steps(self._seen(around), places[some]))
+        distances, steps = zip(*found, strict=True)
+        return np.concatenate(distances), np.concatenate(steps)
 
-    def _features(self, grid: Array) -> Array:
-        return np.asarray((_middle(grid) - self._mean) @ self._project, dtype=np.float32)
+    def _steps(self, seen: tuple[Array, Array], places: Places) -> tuple[Array, Array]:
+        """Distances of pairs as they are seen, and the step that lessens each."""
+        features, tangents = seen
+        apart: Array = features - self._known[places]
+        gram: Array = np.einsum("nkd,njd->nkj", tangents, tangents)
+        scale = 1e-4 / _TANGENTS * np.trace(gram, axis1=1, axis2=2) + _TINY
+        ridge: Array = (scale[:, None, None] * np.eye(_TANGENTS)).astype(np.float32)
+        gram += ridge
+        against = np.einsum("nkd,nd->nk", tangents, apart)
+        solved = np.linalg.solve(gram, against[..., None])[..., 0]
+        squares = np.einsum("nd,nd->n", apart, apart)
+        return squares - np.einsum("nk,nk->n", against, solved), -solved[:, :_POSE]
 
-    def _tangents(self, grid: Array) -> Array:
-        """[B, 7, d]: what small changes do to the features."""
-        found: Array = _middle(_changes(grid)) @ self._project
-        return found
+    def _seen(self, around: Array) -> tuple[Array, Array]:
+        """Features [B, d] and tangents [B, 7, d] of the cells that are compared, and one around."""
+        changes = _changes(around).reshape(len(around), _TANGENTS, -1)
+        features = (changes[:, -1] - self._mean) @ self._project
+        return np.asarray(features, dtype=np.float32), changes @ self._project
 
     def _of_noise(self, small: Array) -> NDArray[np.float64]:
         """What the white noise of each picture adds to its squared distances."""
@@ -252,42 +298,48 @@ def at_side(picture: NDArray[np.float32]) -> Array:
 
 
 def _rows_of(pictures: Iterable[NDArray[np.float32]]) -> Array:
-    rows = [_middle(_on_grid(at_side(picture)[None])) for picture in pictures]
+    """The compared cells of each picture, [n, 576]."""
+    rows, left = [], iter(pictures)
+    while some := list(islice(left, _BLOCK)):
+        small = np.stack([at_side(picture) for picture in some])
+        rows.append(_middle(_standardised(_averaged(small))))
     return np.concatenate(rows) if rows else np.zeros((0, 1), dtype=np.float32)
 
 
 def _averaged(small: Array) -> Array:
-    step = SIDE // _GRID
-    found: Array = small.reshape(len(small), _GRID, step, _GRID, step).mean(axis=(2, 4))
-    return found
+    """Pictures [B, h, w] averaged by 2 x 2 pixels; the sums in NumPy's own order, at a tenth."""
+    a, b, c, d = (small[:, i::2, j::2] for i in (0, 1) for j in (0, 1))
+    return ((a + b) + (c + d)) * np.float32(0.25)
 
 
-def _on_grid(small: Array) -> Array:
-    """[B, 64, 64] -> [B, 32, 32], of mean 0 and spread 1 in the middle."""
-    grid = _averaged(small)
-    inside = _middle(grid)
+def _standardised(grid: Array, margin: int = _MARGIN) -> Array:
+    """Of mean 0 and spread 1 in the compared cells, which begin at ``margin``."""
+    inside = _middle(grid, margin)
     spread = np.maximum(inside.std(axis=1), 1e-6)
     found: Array = (grid - inside.mean(axis=1)[:, None, None]) / spread[:, None, None]
     return found
 
 
-def _middle(grid: Array) -> Array:
-    inside = grid[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+def _middle(grid: Array, margin: int = _MARGIN) -> Array:
+    inside = grid[..., margin:-margin, margin:-margin]
     return inside.reshape(*grid.shape[:-2], -1)
 
 
 def _changes(grid: Array) -> Array:
-    """[B, 7, 32, 32]: shift down and right, rotation, zoom, grey curve, blur, contrast."""
-    down, right, blur = np.zeros_like(grid), np.zeros_like(grid), np.zeros_like(grid)
-    down[:, 1:-1] = 0.5 * (grid[:, 2:] - grid[:, :-2])
-    right[:, :, 1:-1] = 0.5 * (grid[:, :, 2:] - grid[:, :, :-2])
+    """[B, 26, 26] -> [B, 7, 24, 24]: shifts, rotation, zoom, grey curve, blur, contrast."""
     middle = grid[:, 1:-1, 1:-1]
-    blur[:, 1:-1, 1:-1] = (
-        grid[:, 2:, 1:-1] + grid[:, :-2, 1:-1] + grid[:, 1:-1, 2:] + grid[:, 1:-1, :-2]
-    ) - 4.0 * middle
-    turn = (_X * down - _Y * right) / np.float32(_CENTRE)
-    zoom = (_X * right + _Y * down) / np.float32(_CENTRE)
-    return np.stack([down, right, turn, zoom, np.square(grid), blur, grid], axis=1)
+    found = np.empty((len(grid), _TANGENTS, *middle.shape[1:]), dtype=np.float32)
+    above, below = grid[:, :-2, 1:-1], grid[:, 2:, 1:-1]
+    left, right = grid[:, 1:-1, :-2], grid[:, 1:-1, 2:]
+    down, across = found[:, 0], found[:, 1]
+    np.multiply(below - above, np.float32(0.5), out=down)
+    np.multiply(right - left, np.float32(0.5), out=across)
+    np.divide(_X * down - _Y * across, np.float32(_CENTRE), out=found[:, 2])
+    np.divide(_X * across + _Y * down, np.float32(_CENTRE), out=found[:, 3])
+    np.square(middle, out=found[:, 4])
+    np.subtract(below + above + right + left, np.float32(4.0) * middle, out=found[:, 5])
+    found[:, 6] = middle
+    return found
 
 
 def _orthonormal(tangents: Array) -> Array:
@@ -301,29 +353,44 @@ def _orthonormal(tangents: Array) -> Array:
     return found
 
 
-def _warped(small: Array, start: Start, pose: NDArray[np.floating]) -> Array:
-    turned = small[:, :, ::-1] if start.mirrored else small
-    return turned if not any(start.pose) else _moved(turned, pose)
+def _around(small: Array, mirrored: NDArray[np.bool_], pose: Array) -> Array:
+    """The compared cells of pictures [B, 64, 64] and one around them, [B, 26, 26], standardised.
+
+    Args:
+        small: the pictures.
+        mirrored: [B], which are read from right to left.
+        pose: [B, 4] shifts down and right, turn and zoom, in cells; none where it is 0.
+    """
+    if np.any(pose):
+        pixels = _moved(small, mirrored, pose)
+    else:
+        first, last = (SIDE // _GRID * cell for cell in (_AROUND.start, _AROUND.stop))
+        pixels = small[:, first:last, first:last]
+        if mirrored.any():
+            pixels = np.where(mirrored[:, None, None], pixels[:, :, ::-1], pixels)
+    return _standardised(_averaged(pixels), 1)
 
 
-def _moved(small: Array, pose: NDArray[np.floating]) -> Array:
-    """Pictures [B, 64, 64] shifted, turned and zoomed by [B, 4], in cells of 32."""
-    if not np.any(pose):
-        return small
+def _moved(small: Array, mirrored: NDArray[np.bool_], pose: Array) -> Array:
+    """The pixels around the compared cells, [B, 52, 52]."""
     import torch
-    from torch.nn.functional import affine_grid, grid_sample
+    from torch.nn.functional import grid_sample
 
-    down, right, turn, zoom = np.asarray(pose, dtype=np.float32).T
-    matrix = np.empty((len(small), 2, 3), dtype=np.float32)
-    matrix[:, 0, 0] = matrix[:, 1, 1] = 1.0 + zoom / _CENTRE
-    matrix[:, 1, 0] = turn / _CENTRE
-    matrix[:, 0, 1] = -turn / _CENTRE
-    matrix[:, 0, 2], matrix[:, 1, 2] = right * 2.0 / _GRID, down * 2.0 / _GRID
-    shape = [len(small), 1, SIDE, SIDE]
+    down, right, turn, zoom = pose.T[:, :, None, None]
+    look_x, look_y = _LOOK[None, None, :], _LOOK[None, :, None]
+    kept, turned = np.float32(1.0) + zoom / np.float32(_CENTRE), turn / np.float32(_CENTRE)
+    side = np.where(mirrored, np.float32(-1.0), np.float32(1.0))[:, None, None]
+    where = np.empty((2, len(small), len(_LOOK), len(_LOOK)), dtype=np.float32)
+    cells = np.float32(2.0 / _GRID)
+    np.add(side * (kept * look_x + right * cells), side * -turned * look_y, out=where[0])
+    np.add(turned * look_x + down * cells, kept * look_y, out=where[1])
     with torch.inference_mode():
-        grid = affine_grid(torch.from_numpy(matrix), shape, align_corners=False)
-        pictures = torch.from_numpy(np.ascontiguousarray(small))[:, None]
-        found = grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+        found = grid_sample(
+            torch.from_numpy(small)[:, None],
+            torch.from_numpy(where).permute(1, 2, 3, 0),
+            padding_mode="border",
+            align_corners=False,
+        )
     return np.asarray(found[:, 0].numpy(), dtype=np.float32)
 
 
