@@ -18,6 +18,7 @@ from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images, suffix_of
 from codixr_bench.metric import About, Columns, Facts, Family, Influence
+from codixr_bench.metrics.compared_cells import SIDE, at_side
 from codixr_bench.metrics.label_pairs import (
     APART,
     NO_PAIRS,
@@ -26,7 +27,6 @@ from codixr_bench.metrics.label_pairs import (
     partners,
     ratio_of_columns,
 )
-from codixr_bench.metrics.picture_search import SIDE, at_side
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.score import ResultWarning, Score

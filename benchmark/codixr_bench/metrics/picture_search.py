@@ -9,26 +9,29 @@
 3. Alignment: Gauss-Newton steps along the same tangents; the picture itself is warped and read
    anew. What white noise adds to the distance is estimated from the picture and taken off.
 
-Only the cells that are compared are computed, and what several searches ask of a picture once
-(``Looks``). All of it is linear algebra without weights; it needs some tens of known pictures.
+What several searches ask of a picture is computed once (``Looks``). All of it is linear algebra
+without weights; it needs some tens of known pictures.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PILImage
 
-Array = NDArray[np.float32]
+from codixr_bench.metrics.compared_cells import (
+    CHANGES,
+    Array,
+    at_side,
+    by_twos,
+    cells_around,
+    compared_cells,
+    middle_of,
+    small_changes,
+)
+
 Places = NDArray[np.intp]
 
-SIDE = 64
-"""Pictures are compared at this size; larger ones are averaged down."""
-_GRID = 32
-_MARGIN = 4
-"""Of 32: what leaves the picture when it is rotated or shifted is not compared."""
 COMPONENTS = 100
 SPREAD = 0.3
 """Added to a component's variance: below it, noise and rounding decide."""
@@ -36,14 +39,6 @@ _MOST_NOISE = 6.0
 """What is taken off a distance at most: of noise of about .07, beyond which nothing is told."""
 LEAST = 40
 """Known pictures below which there are no components to speak of."""
-_CENTRE = (_GRID - 1) / 2
-_Y, _X = (np.mgrid[_MARGIN : _GRID - _MARGIN, _MARGIN : _GRID - _MARGIN] - _CENTRE).astype("f4")
-_AROUND = slice(_MARGIN - 1, _GRID - _MARGIN + 1)
-"""With one more cell on each side, which differences need."""
-_LOOK = (2.0 * np.arange(SIDE) + 1.0) / SIDE - 1.0
-_LOOK = _LOOK[SIDE // _GRID * _AROUND.start : SIDE // _GRID * _AROUND.stop].astype(np.float32)
-"""Of the pixels around: where they are, from -1 to 1 across the picture."""
-_TANGENTS = 7
 _POSE = 4
 """The first tangents: vertical and horizontal shift, rotation, zoom."""
 _BLOCK = 256
@@ -132,7 +127,7 @@ class PictureSearch:
 
     def learn(self, pictures: Iterable[NDArray[np.float32]]) -> None:
         """Take the known pictures, each [H, W] in [0, 1]; ValueError for fewer than ``LEAST``."""
-        rows = _rows_of(pictures)
+        rows = compared_cells(pictures)
         if len(rows) < LEAST:
             raise ValueError(f"{len(rows)} pictures; the search needs {LEAST}")
         self._mean = rows.mean(axis=0)
@@ -142,14 +137,14 @@ class PictureSearch:
         d = min(COMPONENTS, len(rows) // 2)
         weight = 1.0 / np.sqrt(np.maximum(variance[::-1][:d], 0.0) + SPREAD)
         self._project = (vectors[:, ::-1][:, :d] * weight).astype(np.float32)
-        self._noise = float(np.square(weight).sum()) * max(0.0, 1.0 - _TANGENTS / d)
+        self._noise = float(np.square(weight).sum()) * max(0.0, 1.0 - CHANGES / d)
         self._take(centred @ self._project)
 
     def among(self, pictures: Iterable[NDArray[np.float32]]) -> "PictureSearch":
         """The same features and search among other pictures."""
         other = PictureSearch(self.starts, self.candidates)
         other._mean, other._project, other._noise = self._mean, self._project, self._noise
-        other._take((_rows_of(pictures) - self._mean) @ self._project)
+        other._take((compared_cells(pictures) - self._mean) @ self._project)
         return other
 
     def looks(self, pictures: Array) -> Looks:
@@ -159,7 +154,7 @@ class PictureSearch:
         for start in self.starts:
             mirrored = np.full(len(small), start.mirrored)
             pose = np.tile(np.array(start.pose, dtype=np.float32), (len(small), 1))
-            seen.append(self._seen(_around(small, mirrored, pose)))
+            seen.append(self._seen(cells_around(small, mirrored, pose)))
         features, tangents = (np.stack(parts) for parts in zip(*seen, strict=True))
         return Looks(small, features, tangents, self._of_noise(small))
 
@@ -245,7 +240,7 @@ class PictureSearch:
         found = []
         for first in range(0, len(rows), _PAIRS):
             some = slice(first, first + _PAIRS)
-            around = _around(small[rows[some]], mirrored[some], pose[some])
+            around = cells_around(small[rows[some]], mirrored[some], pose[some])
             found.append(self._steps(self._seen(around), places[some]))
         distances, steps = zip(*found, strict=True)
         return np.concatenate(distances), np.concatenate(steps)
@@ -255,8 +250,8 @@ class PictureSearch:
         features, tangents = seen
         apart: Array = features - self._known[places]
         gram: Array = np.einsum("nkd,njd->nkj", tangents, tangents)
-        scale = 1e-4 / _TANGENTS * np.trace(gram, axis1=1, axis2=2) + _TINY
-        ridge: Array = (scale[:, None, None] * np.eye(_TANGENTS)).astype(np.float32)
+        scale = 1e-4 / CHANGES * np.trace(gram, axis1=1, axis2=2) + _TINY
+        ridge: Array = (scale[:, None, None] * np.eye(CHANGES)).astype(np.float32)
         gram += ridge
         against = np.einsum("nkd,nd->nk", tangents, apart)
         solved = np.linalg.solve(gram, against[..., None])[..., 0]
@@ -265,14 +260,14 @@ class PictureSearch:
 
     def _seen(self, around: Array) -> tuple[Array, Array]:
         """Features [B, d] and tangents [B, 7, d] of the cells that are compared, and one around."""
-        changes = _changes(around).reshape(len(around), _TANGENTS, -1)
+        changes = small_changes(around).reshape(len(around), CHANGES, -1)
         features = (changes[:, -1] - self._mean) @ self._project
         return np.asarray(features, dtype=np.float32), changes @ self._project
 
     def _of_noise(self, small: Array) -> NDArray[np.float64]:
         """What the white noise of each picture adds to its squared distances."""
         sigma = np.median(np.abs(_rough(small)), axis=(1, 2)) / 0.6745
-        spread = _middle(_averaged(small)).std(axis=1)
+        spread = middle_of(by_twos(small)).std(axis=1)
         ratio = sigma / np.maximum(2.0 * spread, 1e-6)
         added = np.square(ratio).astype(np.float64) * self._noise
         return np.asarray(np.minimum(added, _MOST_NOISE), dtype=np.float64)
@@ -286,112 +281,15 @@ class PictureSearch:
         return self._neighbour[place]
 
 
-def at_side(picture: NDArray[np.float32]) -> Array:
-    """A picture [H, W] averaged down to 64 x 64."""
-    if picture.shape == (SIDE, SIDE):
-        return picture
-    size = (SIDE, SIDE)
-    small = PILImage.fromarray(np.ascontiguousarray(picture, dtype=np.float32)).resize(
-        size, PILImage.Resampling.BOX
-    )
-    return np.array(small, dtype=np.float32)
-
-
-def _rows_of(pictures: Iterable[NDArray[np.float32]]) -> Array:
-    """The compared cells of each picture, [n, 576]."""
-    rows, left = [], iter(pictures)
-    while some := list(islice(left, _BLOCK)):
-        small = np.stack([at_side(picture) for picture in some])
-        rows.append(_middle(_standardised(_averaged(small))))
-    return np.concatenate(rows) if rows else np.zeros((0, 1), dtype=np.float32)
-
-
-def _averaged(small: Array) -> Array:
-    """Pictures [B, h, w] averaged by 2 x 2 pixels; the sums in NumPy's own order, at a tenth."""
-    a, b, c, d = (small[:, i::2, j::2] for i in (0, 1) for j in (0, 1))
-    return ((a + b) + (c + d)) * np.float32(0.25)
-
-
-def _standardised(grid: Array, margin: int = _MARGIN) -> Array:
-    """Of mean 0 and spread 1 in the compared cells, which begin at ``margin``."""
-    inside = _middle(grid, margin)
-    spread = np.maximum(inside.std(axis=1), 1e-6)
-    found: Array = (grid - inside.mean(axis=1)[:, None, None]) / spread[:, None, None]
-    return found
-
-
-def _middle(grid: Array, margin: int = _MARGIN) -> Array:
-    inside = grid[..., margin:-margin, margin:-margin]
-    return inside.reshape(*grid.shape[:-2], -1)
-
-
-def _changes(grid: Array) -> Array:
-    """[B, 26, 26] -> [B, 7, 24, 24]: shifts, rotation, zoom, grey curve, blur, contrast."""
-    middle = grid[:, 1:-1, 1:-1]
-    found = np.empty((len(grid), _TANGENTS, *middle.shape[1:]), dtype=np.float32)
-    above, below = grid[:, :-2, 1:-1], grid[:, 2:, 1:-1]
-    left, right = grid[:, 1:-1, :-2], grid[:, 1:-1, 2:]
-    down, across = found[:, 0], found[:, 1]
-    np.multiply(below - above, np.float32(0.5), out=down)
-    np.multiply(right - left, np.float32(0.5), out=across)
-    np.divide(_X * down - _Y * across, np.float32(_CENTRE), out=found[:, 2])
-    np.divide(_X * across + _Y * down, np.float32(_CENTRE), out=found[:, 3])
-    np.square(middle, out=found[:, 4])
-    np.subtract(below + above + right + left, np.float32(4.0) * middle, out=found[:, 5])
-    found[:, 6] = middle
-    return found
-
-
 def _orthonormal(tangents: Array) -> Array:
     """[B, k, d] of the same spans, orthonormal; a tangent that others span is 0."""
     norm = np.linalg.norm(tangents, axis=2, keepdims=True)
     unit = tangents / np.maximum(norm, 1e-12)
     gram = np.einsum("nkd,njd->nkj", unit, unit).astype(np.float64)
-    gram += 1e-6 * np.eye(_TANGENTS)
+    gram += 1e-6 * np.eye(CHANGES)
     lower = np.linalg.cholesky(gram)
     found: Array = np.linalg.solve(lower, unit.astype(np.float64)).astype(np.float32)
     return found
-
-
-def _around(small: Array, mirrored: NDArray[np.bool_], pose: Array) -> Array:
-    """The compared cells of pictures [B, 64, 64] and one around them, [B, 26, 26], standardised.
-
-    Args:
-        small: the pictures.
-        mirrored: [B], which are read from right to left.
-        pose: [B, 4] shifts down and right, turn and zoom, in cells; none where it is 0.
-    """
-    if np.any(pose):
-        pixels = _moved(small, mirrored, pose)
-    else:
-        first, last = (SIDE // _GRID * cell for cell in (_AROUND.start, _AROUND.stop))
-        pixels = small[:, first:last, first:last]
-        if mirrored.any():
-            pixels = np.where(mirrored[:, None, None], pixels[:, :, ::-1], pixels)
-    return _standardised(_averaged(pixels), 1)
-
-
-def _moved(small: Array, mirrored: NDArray[np.bool_], pose: Array) -> Array:
-    """The pixels around the compared cells, [B, 52, 52]."""
-    import torch
-    from torch.nn.functional import grid_sample
-
-    down, right, turn, zoom = pose.T[:, :, None, None]
-    look_x, look_y = _LOOK[None, None, :], _LOOK[None, :, None]
-    kept, turned = np.float32(1.0) + zoom / np.float32(_CENTRE), turn / np.float32(_CENTRE)
-    side = np.where(mirrored, np.float32(-1.0), np.float32(1.0))[:, None, None]
-    where = np.empty((2, len(small), len(_LOOK), len(_LOOK)), dtype=np.float32)
-    cells = np.float32(2.0 / _GRID)
-    np.add(side * (kept * look_x + right * cells), side * -turned * look_y, out=where[0])
-    np.add(turned * look_x + down * cells, kept * look_y, out=where[1])
-    with torch.inference_mode():
-        found = grid_sample(
-            torch.from_numpy(small)[:, None],
-            torch.from_numpy(where).permute(1, 2, 3, 0),
-            padding_mode="border",
-            align_corners=False,
-        )
-    return np.asarray(found[:, 0].numpy(), dtype=np.float32)
 
 
 def _first_of_each(rows: Places, distance: Array, kept: int) -> Places:

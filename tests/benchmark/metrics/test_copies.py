@@ -9,6 +9,7 @@ import pytest
 from codixr.data.phantom import PhantomDataset
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.metrics.compared_cells import at_side, by_twos
 from codixr_bench.metrics.copies import (
     COPIES_IMAGE,
     NO_TRAINING,
@@ -18,14 +19,7 @@ from codixr_bench.metrics.copies import (
     CopiesImage,
     held_out_threshold,
 )
-from codixr_bench.metrics.picture_search import (
-    LEAST,
-    QUICK,
-    THOROUGH,
-    PictureSearch,
-    at_side,
-    grain,
-)
+from codixr_bench.metrics.picture_search import LEAST, QUICK, THOROUGH, PictureSearch, grain
 from codixr_bench.registry import METRICS
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
@@ -287,3 +281,22 @@ def test_one_percent_of_planted_copies_is_found_among_all_training_studies(
         recall = (found.distance < limit).mean()
         print(f"| {name} | {recall:.3f} |")
         assert recall >= 0.95, name
+
+
+def test_pictures_are_averaged_by_twos_to_the_bits_of_a_mean() -> None:
+    small = np.random.default_rng(0).random((5, 64, 64), dtype=np.float32)
+    assert np.array_equal(by_twos(small), small.reshape(5, 32, 2, 32, 2).mean(axis=(2, 4)))
+
+
+def test_a_picture_that_was_looked_at_once_is_found_as_one_that_was_not(
+    search: PictureSearch,
+) -> None:
+    made = hidden("noise .025", pictures("train", n=20))
+    looks = search.looks(made)
+    others = search.among(pictures("test", n=60))
+    for one in (search, others):
+        anew, again = one.nearest(made), one.nearest(looks)
+        assert np.array_equal(anew.place, again.place)
+        assert np.array_equal(anew.distance, again.distance)
+        places = np.arange(20)
+        assert np.array_equal(one.to(made, places), one.to(looks, places))
