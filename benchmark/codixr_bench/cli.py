@@ -50,6 +50,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "codixr_bench.commands.check",
         "is a checkpoint worse than another? exit code 0, 1, or 2",
     ),
+    "reproduce": (
+        "codixr_bench.commands.reproduce",
+        "fetch, prepare, run every task, tables II to V, and a bundle that verify checks",
+    ),
     "reproduce-row": (
         "codixr_bench.commands.reproduce_row",
         "make some samples of a row anew: are its statistics theirs?",
@@ -121,7 +125,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("codixr_bench.commands.doctor", "say what is installed and what can run here"),
 }
 """Name -> its module, with ``add_arguments(parser)`` and ``main(parsed)``; what it does."""
-CALLS_PLUG_INS = {"run", "generate", "score", "court"}
+CALLS_PLUG_INS = {"run", "generate", "score", "court", "reproduce"}
 _EXAMPLES = """\
 examples:
   codixr-bench run --task 'L+T->F' --model codixr

@@ -171,9 +171,12 @@ class Track:
 
     def with_data(self, data_dir: Path | None) -> Self:
         """The track as it is with that folder: ``openi`` has pictures when they were prepared."""
-        if self.prepared is None or data_dir is None or not (data_dir / "manifest.json").is_file():
-            return self
-        return self.read(_manifest(self.prepared))
+        ready = data_dir is not None and (data_dir / "manifest.json").is_file()
+        return self.once_prepared() if ready else self
+
+    def once_prepared(self) -> Self:
+        """The track as it will be when its data are prepared."""
+        return self if self.prepared is None else self.read(_manifest(self.prepared))
 
     def with_labeler(self, name: str | None, home: Path | None) -> Self:
         """The track with another labeler of reports; ``home`` is where the original is installed.
@@ -194,10 +197,8 @@ class Track:
         """
         if split == "secret":
             return self._secret(limit)
-        for known in SPLITS:
-            if known == split and known in self.splits:
-                break
-        else:
+        known = next((one for one in SPLITS if one == split and one in self.splits), None)
+        if known is None:
             raise InputError(
                 f"track '{self.name}' has no split '{split}'; it has: {', '.join(self.splits)}"
             )

@@ -68,7 +68,7 @@ def result_problems(result: Result) -> list[Problem]:
         return [Problem("generation.samples_per_study", "the table is of one sample a study")]
     track = track_of(result)
     of_track = list(_track(result, track))
-    found = [*of_track, *_words(result), *_scores(result, track)]
+    found = [*of_track, *word_problems(result), *_scores(result, track)]
     # Of other studies than the split's, counts differ for that reason.
     if not any(problem.field.startswith("track.") for problem in of_track):
         found += [Problem(field, reason) for field, reason in truth_problems(result)]
@@ -109,7 +109,7 @@ def _track(result: Result, track: Track) -> Iterator[Problem]:
         yield Problem("coverage.scored", "every study has to be scored")
 
 
-def _words(result: Result) -> Iterator[Problem]:
+def word_problems(result: Result) -> Iterator[Problem]:
     """Markup, paths, identifiers and prose in any string; numbers that look like identifiers."""
     # A warning's message is one of this package's own sentences, or the file doesn't load.
     content = result.model_dump(exclude={"scores", "task", "warnings"})

@@ -15,30 +15,19 @@ import numpy as np
 from codixr_bench.comparing.influences import influences
 from codixr_bench.metric import INFLUENCE, Family, Influence
 from codixr_bench.metrics.stored_features import TOLERANCE as DISTANCE_TOLERANCE
-from codixr_bench.registry import facts_of, family_of
+from codixr_bench.registry import family_of
 from codixr_bench.result import Result
 from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.score import ClassScore, Score
 from codixr_bench.statistics.influence import PSEUDOVALUE
 from codixr_bench.statistics.influence_interval import standard_error
+from codixr_bench.statistics.interval_width import width_fault
 from codixr_leaderboard.accepted import columns
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.statistics_file import First, Table
 
 TOLERANCE = 1e-6
 """Of a value computed anew: absolute, and relative for values above 1."""
-NARROWEST = 0.6
-"""The least half width of an interval, in 1.96 standard errors of the influences.
-
-Those of the reference points' scores are 0.79 to 2.5 (phantom, 2,000 studies).
-"""
-WIDEST = 5.0
-"""The most, in the same unit: a wide interval ties with every row that is better."""
-WIDEST_SLACKS = (0.02, 0.1)
-"""Beside it, where the influences show no error: of shares, and of larger values a part of them.
-
-One picture for all studies has a distance to other studies with 0.07 of itself.
-"""
 INFLUENCE_TOLERANCE = 0.02
 """Of an influence from float16 features, in their standard deviations: the reference points' differ
 by 0.003 at most."""
@@ -107,12 +96,9 @@ def evidence_of(result: Result, table: Table, real: First | None = None) -> Evid
             problems.append(Problem(f"{where}.value", said))
         elif score.ci95 is not None:
             error, _ = standard_error(kept.by_study, table.get("patient"))
-            low, high = score.ci95
-            usual = 2 * 1.96 * error
-            if _width(score, score.ci95) < NARROWEST * usual - TOLERANCE:
-                problems.append(Problem(f"{where}.ci95", "narrower than its statistics allow"))
-            elif score.name in shown and high - low > WIDEST * usual + _slack(value):
-                problems.append(Problem(f"{where}.ci95", "wider than its statistics allow"))
+            fault = width_fault(score, error, wide=score.name in shown)
+            if fault is not None:
+                problems.append(Problem(f"{where}.ci95", fault))
     problems += [p for score in valued for p in _count_problems(score, table)]
     problems += _class_problems(valued, table)
     problems += _left_out(result, real)
@@ -174,11 +160,6 @@ def _distance_problems(score: Score, kept: Influence, anew: Influence) -> Iterat
         yield Problem(where, "its pseudo-values are not those of its features")
 
 
-def _slack(value: float) -> float:
-    of_share, of_value = WIDEST_SLACKS
-    return of_share if abs(value) <= 1.0 else of_value * abs(value)
-
-
 def _is_influence(column: str) -> bool:
     return column.endswith((PSEUDOVALUE, INFLUENCE))
 
@@ -191,19 +172,6 @@ def _follows(score: Score) -> bool:
 
 def _by_counts(score: Score) -> bool:
     return score.name.startswith(_BY_COUNTS)
-
-
-def _width(score: Score, ci95: tuple[float, float]) -> float:
-    """An interval's width; where an end of the score's range cuts a side, twice the other side."""
-    facts, value = facts_of(score.name), score.value
-    low, high = ci95
-    if facts is None or value is None:
-        return high - low
-    if low <= facts.lowest:
-        return 2.0 * (high - value)
-    if high >= facts.highest:
-        return 2.0 * (value - low)
-    return high - low
 
 
 def _close(value: float, stated: float | None) -> bool:

@@ -61,6 +61,10 @@ def refuse_early(model: GenerativeModel, task: Task, track: Track) -> None:
             f"model '{model.name}' needs training studies, and track '{track.name}' has none; "
             "use --track phantom"
         )
+    if isinstance(model, LearnsFromTrack) and "train" not in track.splits:
+        if isinstance(model, SizesPictures):
+            model.use_image_size(track.image_size)
+        model.prepare(None, task)  # it may need them for this task only
 
 
 def make_samples(

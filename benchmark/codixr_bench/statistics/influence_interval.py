@@ -23,14 +23,27 @@ def standard_error(
     of a sample variance is (kurtosis - 1)/n of its square; a chi-square of 2 n / (kurtosis - 1)
     degrees has the same (Satterthwaite).
     """
-    sums = influence if patients is None else _by_patient(influence, patients)
-    draws, squares = len(sums), np.square(sums)
-    total = float(squares.sum())
-    if draws < 2 or total <= 0.0:
+    sums = influence if patients is None else by_patient(influence, patients)
+    squares = np.square(sums)
+    total, fourths = float(squares.sum()), float(np.square(squares).sum())
+    return error_from_sums(len(sums), len(influence), total, fourths)
+
+
+def error_from_sums(draws: int, n: int, squares: float, fourths: float) -> tuple[float, float]:
+    """``standard_error`` of ``n`` studies of ``draws`` patients, from the sums of powers of theirs.
+
+    Each patient's influences are added up first; ``squares`` and ``fourths`` are over the patients.
+    """
+    if draws < 2 or squares <= 0.0:
         return 0.0, 1.0
-    kurtosis = draws * float(np.square(squares).sum()) / total**2
+    kurtosis = draws * fourths / squares**2
     df = min(draws - 1.0, 2.0 * draws / max(kurtosis - 1.0, 1e-12))
-    return float(np.sqrt(total * draws / (draws - 1)) / len(influence)), max(1.0, df)
+    return float(np.sqrt(squares * draws / (draws - 1)) / n), max(1.0, df)
+
+
+def half_width(error: float, df: float) -> float:
+    """Half of a 95 % interval: Student's t times the standard error."""
+    return quantile(0.025, df) * error
 
 
 def influence_interval(
@@ -46,7 +59,7 @@ def influence_interval(
     distances do, is in both.
     """
     error, df = standard_error(influence, patients)
-    half = quantile(0.025, df) * error
+    half = half_width(error, df)
     return max(lowest, min(value - half, value)), min(highest, max(value + half, value))
 
 
@@ -85,7 +98,8 @@ def share_interval(share: float, error: float, draws: int) -> Interval:
     return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
 
 
-def _by_patient(influence: Array, patients: Sequence[str] | NDArray[np.generic]) -> Array:
+def by_patient(influence: Array, patients: Sequence[str] | NDArray[np.generic]) -> Array:
+    """[n] -> [patients]: the studies of each added up."""
     _, group = np.unique(np.asarray(patients), return_inverse=True)
     sums: Array = np.bincount(group, weights=influence).astype(np.float64)
     return sums

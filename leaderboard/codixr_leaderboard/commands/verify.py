@@ -9,7 +9,10 @@ from codixr import messages
 from codixr.arguments import add_json
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
+from codixr_bench.reproduce.checking import check_bundle
+from codixr_bench.reproduce.manifest import is_bundle
 from codixr_bench.result_files import RESULT_NAME, read_bytes, read_strict
+from codixr_leaderboard.checks import word_problems
 from codixr_leaderboard.ownership import together_problems
 from codixr_leaderboard.printed import is_printed, read_printed
 from codixr_leaderboard.request import Request, check_request
@@ -26,13 +29,24 @@ from codixr_leaderboard.submission import (
 )
 
 PROGRAM = "codixr-bench"
+MOST_FAULTS = 30
+"""That are listed of a bundle."""
 Folders = dict[Path, tuple[list[Submission], Studies]]
 """The rows of each folder, read once."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``verify``."""
-    parser.add_argument("paths", nargs="*", type=Path, metavar="DIR|FILE", help="what to check")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="DIR|FILE",
+        help="what to check: results, a leaderboard's folder, a bundle of `reproduce`",
+    )
+    parser.add_argument(
+        "--root", metavar="SHA256", help="of a bundle, as its maker told it: finds every change"
+    )
     request = parser.add_argument_group(
         "a pull request", "checked as data, against the branch that it is to be merged into"
     )
@@ -53,7 +67,14 @@ def main(parsed: argparse.Namespace) -> int:
         raise InputError("verify what? give a folder, files, or --request BASE..HEAD")
     told: list[dict[str, object]] = []
     folders: Folders = {}
-    files = [file for path in parsed.paths for file in _files(path)]
+    bundles = [path for path in parsed.paths if is_bundle(path)]
+    if parsed.root is not None and len(bundles) != len(parsed.paths):
+        raise InputError("--root is of a bundle: a folder with bundle.json, and nothing else")
+    for folder in bundles:
+        told.append(_bundle(folder, parsed.root))
+        if not parsed.json:
+            print(told[-1]["says"])
+    files = [file for path in parsed.paths if path not in bundles for file in _files(path)]
     for file in files:
         try:
             row = _verify(file)
@@ -70,8 +91,33 @@ def main(parsed: argparse.Namespace) -> int:
     refused = sum(not one["fine"] for one in told)
     if parsed.json:
         print(json.dumps({"checked": len(told), "refused": refused, "files": told}, indent=2))
-    messages.say(PROGRAM, f"{len(files)} checked, {refused} refused")
+    messages.say(PROGRAM, f"{len(told)} checked, {refused} refused")
     return 1 if refused else 0
+
+
+def _bundle(folder: Path, root: str | None) -> dict[str, object]:
+    """A bundle's check, with what any result may not hold: prose, paths, identifiers."""
+    checked = check_bundle(folder, root)
+    faults = list(checked.faults)
+    for path, result in checked.results.items():
+        faults += [f"{path}: {problem}" for problem in word_problems(result)]
+    if faults:
+        more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
+        lines = [f"'{folder}' is refused:", *faults[:MOST_FAULTS], *more]
+    else:
+        lines = [
+            f"'{folder}' is fine: {len(checked.results)} results, {checked.recomputed:,} scores "
+            "computed anew",
+            f"sha256: {checked.root}",
+        ]
+        if root is None:
+            lines.append("without --root SHA256 a bundle that was sealed anew is not told apart")
+    return {
+        "file": str(folder),
+        "fine": not faults,
+        "sha256": checked.root,
+        "says": _plain("\n  ".join(lines)),
+    }
 
 
 def _plain(text: str) -> str:
