@@ -18,7 +18,7 @@ from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import JudgePass
 from codixr_bench.labeler.interface import load_labeler
 from codixr_bench.metrics.frechet import distance_between
-from codixr_bench.metrics.report_labels import BLANK, CLASSES, read_labels
+from codixr_bench.metrics.stored_labels import BLANK, CLASSES, read_labels
 
 N = 2000
 TEN = len(CLASSES) - 1

@@ -55,6 +55,15 @@ from codixr_bench.metrics.per_class import (
 )
 from codixr_bench.metrics.reports import WRONG_FINDINGS, report_pairs
 from codixr_bench.metrics.rows import Rows
+from codixr_bench.metrics.stored_labels import (
+    BLANK,
+    CLASSES,
+    POLICIES,
+    TEN,
+    Stored,
+    from_labels,
+    read_labels,
+)
 from codixr_bench.metrics.sums import MID_P, mean_of_studies
 from codixr_bench.model import Sample
 from codixr_bench.score import ClassScore, Score
@@ -63,16 +72,9 @@ from codixr_bench.statistics.class_intervals import ClassIntervals, f1_intervals
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 
-POLICIES = ("u-zeros", "u-ones", "u-ignore")
-CLASSES: tuple[str, ...] = (*PATHOLOGIES, "No Finding")
-BLANK = -2
-"""How "not mentioned" is stored; 1, 0 and -1 are stored as they are."""
-
 _PLACES = [OBSERVATIONS.index(name) for name in CLASSES]
-_TEN = len(PATHOLOGIES)
 
 Mask = NDArray[np.bool_]
-Stored = NDArray[np.int8]
 
 
 class ReportLabelsMetric:
@@ -150,10 +152,8 @@ class ReportLabelsMetric:
                 _unscored("non_report_share", up=False)
             ]
         predicted, labels, report = self._read()
-        once = average_f1(predicted, labels, np.ones((1, n)), _TEN)
-        intervals = f1_intervals(
-            predicted.T, (labels == 1).T, (labels == 0).T, patients_of(n), _TEN
-        )
+        once = average_f1(predicted, labels, np.ones((1, n)), TEN)
+        intervals = f1_intervals(predicted.T, (labels == 1).T, (labels == 0).T, patients_of(n), TEN)
         by_class = class_scores(CLASSES, once, intervals, labels, of="reference")
         scores = [self._score(average, once, intervals, by_class, n) for average in AVERAGES]
         return [*scores, self._non_reports(report)]
@@ -169,7 +169,7 @@ class ReportLabelsMetric:
         if not len(self._rows):
             return []
         predicted, labels, _ = self._read()
-        return by_class("label_f1_{}".format, f1_score, predicted.astype(np.int8), labels, _TEN)
+        return by_class("label_f1_{}".format, f1_score, predicted.astype(np.int8), labels, TEN)
 
     def statistics(self) -> Columns:
         """``report_labels.hypothesis|reference.<observation>``, 1, 0, -1 or -2 (not mentioned).
@@ -188,7 +188,7 @@ class ReportLabelsMetric:
         }
         found[f"{self.name}.is_report"] = columns["report"]
         predicted, labels, _ = self._read()
-        for average, one in average_f1(predicted, labels, None, _TEN).influences():
+        for average, one in average_f1(predicted, labels, None, TEN).influences():
             if np.isfinite(one.by_study).all():
                 found[f"label_f1_{average}{INFLUENCE}"] = one.by_study
         return found
@@ -289,7 +289,7 @@ class ReportLabels(Family):
     def influences(self, columns: Columns) -> dict[str, Influence]:
         """Those of label F1 from the stored labels; that of non-reports from ``is_report``."""
         found = super().influences(columns)
-        found |= _from_labels(columns, found)
+        found |= from_labels(columns, found)
         report = columns.get(f"{self.name}.is_report")
         if report is not None:
             share = 1.0 - np.asarray(report, dtype=np.float64)
@@ -328,46 +328,6 @@ class ReportLabels(Family):
 
 
 REPORT_LABELS = ReportLabels()
-
-
-def read_labels(
-    hypothesis: NDArray[np.generic],
-    reference: NDArray[np.generic],
-    is_report: NDArray[np.generic],
-    policy: str,
-) -> tuple[Mask, Stored]:
-    """Stored labels [n, k] -> predicted positives [n, k], and labels [n, k]: 1, 0 or ``BLANK``."""
-    made = np.asarray(hypothesis, dtype=np.int8).copy()
-    real = np.asarray(reference, dtype=np.int8)
-    made[~np.asarray(is_report, dtype=np.bool_)] = BLANK
-    positive = (1, -1) if policy == "u-ones" else (1,)
-    labels = np.isin(real, positive).astype(np.int8)
-    if policy == "u-ignore":
-        labels[(real == -1) | (made == -1)] = BLANK
-    return np.isin(made, positive), labels
-
-
-def _from_labels(columns: Columns, stored: Mapping[str, Influence]) -> dict[str, Influence]:
-    """The influences of label F1 from the stored labels, by the policy that fits the stored ones.
-
-    Which policy it was stands in the signature alone; only one of them gives what was stored.
-    """
-    prefix = REPORT_LABELS.name
-    names = [f"{prefix}.{kind}.{name}" for kind in ("hypothesis", "reference") for name in CLASSES]
-    report = columns.get(f"{prefix}.is_report")
-    wanted = [name for name in stored if name.startswith("label_f1_")]
-    if report is None or not wanted or any(name not in columns for name in names):
-        return {}
-    labels = np.stack([columns[name] for name in names], axis=1)
-    made, real = labels[:, : len(CLASSES)], labels[:, len(CLASSES) :]
-    found = []
-    for policy in POLICIES:
-        once = average_f1(*read_labels(made, real, report, policy), None, _TEN)
-        own = {f"label_f1_{average}": one for average, one in once.influences()}
-        own = {name: own[name] for name in wanted if name in own}
-        misfit = sum(float(np.abs(own[n].by_study - stored[n].by_study).sum()) for n in own)
-        found.append((misfit if np.isfinite(misfit) else np.inf, own))
-    return min(found, key=lambda one: one[0])[1]
 
 
 def _unscored(name: str, *, up: bool) -> Score:

@@ -10,7 +10,8 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.labeler.nonreports import is_report
 from codixr_bench.labeler.rules import ChexpertRules
-from codixr_bench.metrics.report_labels import CLASSES, ReportLabelsMetric
+from codixr_bench.metrics.report_labels import ReportLabelsMetric
+from codixr_bench.metrics.stored_labels import CLASSES
 from codixr_bench.statistics.bootstrap import resampling_patients
 from codixr_bench.task import Task
 from codixr_bench.track import Track

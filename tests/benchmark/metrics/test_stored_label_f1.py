@@ -5,7 +5,8 @@ import pytest
 
 from codixr_bench.metric import INFLUENCE
 from codixr_bench.metrics.per_class import average_f1
-from codixr_bench.metrics.report_labels import CLASSES, POLICIES, REPORT_LABELS, read_labels
+from codixr_bench.metrics.report_labels import REPORT_LABELS
+from codixr_bench.metrics.stored_labels import CLASSES, POLICIES, read_labels
 
 
 def stored(policy: str) -> tuple[dict[str, np.ndarray], dict[str, float]]:
