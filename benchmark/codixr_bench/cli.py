@@ -78,6 +78,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "codixr_bench.commands.utility",
         "what generated studies are worth for training, beside real ones",
     ),
+    "subgroups": (
+        "codixr_bench.commands.subgroups",
+        "every score by sex, age, view …, and the gaps between groups",
+    ),
     "submit": (
         "codixr_leaderboard.commands.submit",
         "check results, and put them where the leaderboard reads them",

@@ -9,7 +9,7 @@ Importing this, and every family, needs no torch.
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -295,6 +295,23 @@ class Family:
         Of scores whose reference is the real outputs: distances, and ratios to the real ones.
         """
         return {}
+
+    def of_group(
+        self, columns: Columns, scores: Mapping[str, Score], without: Collection[str] = ()
+    ) -> dict[str, Influence]:
+        """Score name -> its value among some of the studies, and their influences on it.
+
+        Only scores that the studies' own columns give: a distance between sets is none of them.
+
+        Args:
+            columns: the statistics' rows of those studies, influences among them.
+            scores: the result's scores of this family, by name.
+            without: classes that no average may hold.
+        """
+        ends = tuple(f".{name}" for name in without)
+        kept = {name: values for name, values in columns.items() if not name.endswith(ends)}
+        found = self.influences(kept if ends else columns)
+        return {n: found[n] for n in scores if n in found and found[n].value is not None}
 
     def about_studies(self, column: str) -> bool:
         """Whether a column of its statistics is about the studies: equal for every model."""

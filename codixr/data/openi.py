@@ -90,6 +90,14 @@ class OpenIDataset:
             raise IndexError(f"index {index} is outside a split of {len(self._studies)} studies")
         return self._studies[index]
 
+    def study_ids(self) -> list[str]:
+        """All study ids, in order."""
+        return [study.study_id for study in self._studies]
+
+    def subject_ids(self) -> list[str]:
+        """The patient of every study: each has one."""
+        return self.study_ids()
+
 
 def find_archive() -> Path:
     """The report archive of the installed torchxrayvision, found without importing the package.

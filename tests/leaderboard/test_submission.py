@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from codixr.data.groups import LEAST
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.cli import main
 from codixr_bench.registry import TRACKS
 from codixr_bench.result import Result
-from codixr_bench.runs.small_cells import LEAST
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 from codixr_leaderboard.checks import result_problems

@@ -202,6 +202,11 @@ def add_scores(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", metavar="A,B", help="only these scores; default: all")
 
 
+def listed(text: str | None) -> list[str]:
+    """``a, b`` -> a and b; nothing of None."""
+    return [name for part in (text or "").split(",") if (name := part.strip())]
+
+
 def run_options(parsed: argparse.Namespace) -> "RunOptions":
     """The run that was asked for; a command without an option leaves its default."""
     from codixr_bench.runs.options import RunOptions

@@ -14,7 +14,7 @@ Notable:
   labeler would give it No Finding; ``non_report_share`` counts them apart.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Self
 
@@ -62,6 +62,8 @@ from codixr_bench.metrics.stored_labels import (
     TEN,
     Stored,
     from_labels,
+    label_f1,
+    policy_of,
     read_labels,
 )
 from codixr_bench.metrics.sums import MID_P, mean_of_studies
@@ -296,6 +298,16 @@ class ReportLabels(Family):
             found["non_report_share"] = Influence(share - share.mean(), float(share.mean()))
         return found
 
+    def of_group(
+        self, columns: Columns, scores: Mapping[str, Score], without: Collection[str] = ()
+    ) -> dict[str, Influence]:
+        """By the policy in the signature, and without these observations."""
+        found = super().of_group(columns, scores)
+        for name, score in scores.items():
+            if name.startswith("label_f1_"):
+                found |= label_f1(columns, name, policy_of(score.signature), without)
+        return found
+
     def about_studies(self, column: str) -> bool:
         """What the labeler reads in the real reports."""
         return column.startswith(f"{self.name}.reference.")
@@ -307,7 +319,7 @@ class ReportLabels(Family):
         report = columns.get(f"{self.name}.is_report")
         if made is None or real is None or report is None:
             return {}
-        policy = next((p for p in POLICIES if f"uncertain:{p}" in score.signature.split("|")), "")
+        policy = policy_of(score.signature)
         predicted, labels = read_labels(made[:, None], real[:, None], report, policy)
         return cells_of(predicted[:, 0], labels[:, 0] == 1, labels[:, 0] != BLANK)
 

@@ -1,6 +1,6 @@
 """Labels as a run's statistics hold them, and label F1 from them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,3 +59,25 @@ def from_labels(columns: Columns, stored: Mapping[str, Influence]) -> dict[str, 
         misfit = sum(float(np.abs(own[n].by_study - stored[n].by_study).sum()) for n in own)
         found.append((misfit if np.isfinite(misfit) else np.inf, own))
     return min(found, key=lambda one: one[0])[1]
+
+
+def label_f1(
+    columns: Columns, name: str, policy: str, without: Collection[str] = ()
+) -> dict[str, Influence]:
+    """``name`` (``label_f1_macro`` …) by this policy and without these classes; {} without any."""
+    kept = [label for label in CLASSES if label not in without]
+    ten = sum(label in PATHOLOGIES for label in kept)
+    names = [f"{PREFIX}.{kind}.{label}" for kind in ("hypothesis", "reference") for label in kept]
+    report = columns.get(f"{PREFIX}.is_report")
+    if report is None or not ten or any(column not in columns for column in names):
+        return {}
+    labels = np.stack([columns[column] for column in names], axis=1)
+    read = read_labels(labels[:, : len(kept)], labels[:, len(kept) :], report, policy)
+    every = dict(average_f1(*read, None, ten).influences())
+    average = name.removeprefix("label_f1_")
+    return {name: every[average]} if average in every else {}
+
+
+def policy_of(signature: str) -> str:
+    """The policy for uncertain labels that a signature names; empty without one."""
+    return next((p for p in POLICIES if f"uncertain:{p}" in signature.split("|")), "")

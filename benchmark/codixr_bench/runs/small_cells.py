@@ -12,12 +12,11 @@ import numpy as np
 from numpy import generic
 from numpy.typing import NDArray
 
+from codixr.data.groups import LEAST
 from codixr_bench.metric import Columns
 from codixr_bench.registry import family_of
 from codixr_bench.score import ClassScore, Score
 
-LEAST = 10
-"""Patients a shown cell must have on a track of real patients."""
 TOO_FEW = f"fewer than {LEAST} patients: not shown"
 
 Mask = NDArray[np.bool_]

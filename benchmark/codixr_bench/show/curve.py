@@ -3,9 +3,9 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-_INK = "#7a7f87"
+from codixr_bench.show.interval_plot import INK, STYLE
+
 _COLOURS = ("#3b7dd8", "#d8663b", "#3ba36b", "#9a5fc7", "#b08a1e", "#5f7f8f")
 
 
@@ -24,14 +24,7 @@ def curves_svg(curves: Sequence[Curve], *, across: str, up: str, title: str) -> 
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    style: Any = {
-        "svg.hashsalt": "codixr",
-        "svg.fonttype": "none",
-        "font.size": 10,
-        "font.family": "sans-serif",
-        "text.parse_math": False,
-    }
-    with mpl.rc_context(style):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4.0))
         axes = figure.add_subplot()
         for place, curve in enumerate(curves):
@@ -44,13 +37,13 @@ def curves_svg(curves: Sequence[Curve], *, across: str, up: str, title: str) -> 
             axes.set_ylabel(up),
             axes.set_title(title, fontsize=10),
         ):
-            text.set_color(_INK)
-        axes.tick_params(colors=_INK)
+            text.set_color(INK)
+        axes.tick_params(colors=INK)
         for spine in axes.spines.values():
-            spine.set_color(_INK)
+            spine.set_color(INK)
         legend = axes.legend(frameon=False)
         for text in legend.get_texts():
-            text.set_color(_INK)
+            text.set_color(INK)
         figure.tight_layout()
         written = io.BytesIO()
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})

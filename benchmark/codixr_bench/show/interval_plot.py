@@ -13,7 +13,15 @@ from codixr_bench.score import Score
 MOST = 25
 """Models in one picture: the first ones."""
 _SPAN, _NOTHING = 30, 1e-6
-_INK, _DOT = "#7a7f87", "#3b7dd8"
+INK, DOT = "#7a7f87", "#3b7dd8"
+STYLE: Any = {
+    "svg.hashsalt": "codixr",
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "font.family": "sans-serif",
+    "text.parse_math": False,
+}
+"""Of matplotlib: text that stays text, and ids that stay the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +42,14 @@ def intervals_svg(lines: Sequence[Line], name: str, title: str = "") -> bytes:
     from matplotlib.figure import Figure
 
     lines = [line for line in lines if line.score.value is not None][:MOST]
-    style: Any = {
-        "svg.hashsalt": "codixr",
-        "svg.fonttype": "none",
-        "font.size": 10,
-        "font.family": "sans-serif",
-        "text.parse_math": False,
-    }
-    with mpl.rc_context(style):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.8, 0.8 + 0.3 * max(1, len(lines))))
         axes = figure.add_subplot()
         places = range(len(lines))
         for place, line in zip(places, lines, strict=True):
             value = line.score.value or 0.0
-            axes.plot(line.score.ci95 or (value, value), (place, place), color=_DOT, linewidth=3)
-            axes.plot((value,), (place,), "o", color=_DOT, markersize=7)
+            axes.plot(line.score.ci95 or (value, value), (place, place), color=DOT, linewidth=3)
+            axes.plot((value,), (place,), "o", color=DOT, markersize=7)
         axes.set_yticks(list(places), [line.label[:40] for line in lines])
         axes.set_ylim(max(len(lines), 1) - 0.5, -0.5)
         up = not lines or lines[0].score.higher_is_better
@@ -58,14 +59,14 @@ def intervals_svg(lines: Sequence[Line], name: str, title: str = "") -> bytes:
             axes.set_xlim(-0.1 * least, 1.3 * greatest)
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         if title:
-            axes.set_title(title, fontsize=10, color=_INK, loc="left")
+            axes.set_title(title, fontsize=10, color=INK, loc="left")
         axes.set_xlabel(f"{name} {'→ better' if up else '← better'}")
-        axes.tick_params(colors=_INK)
-        axes.xaxis.label.set_color(_INK)
+        axes.tick_params(colors=INK)
+        axes.xaxis.label.set_color(INK)
         for side, spine in axes.spines.items():
             spine.set_visible(side == "bottom")
-            spine.set_color(_INK)
-        axes.grid(axis="x", color=_INK, alpha=0.25, linewidth=0.6)
+            spine.set_color(INK)
+        axes.grid(axis="x", color=INK, alpha=0.25, linewidth=0.6)
         sink = io.BytesIO()
         figure.savefig(
             sink,

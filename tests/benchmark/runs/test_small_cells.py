@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
+from codixr.data.groups import LEAST
 from codixr.modality import Modality
 from codixr_bench.metrics.bleu import BLEU, corpus_bleu
 from codixr_bench.metrics.classification import ClassificationMetric
 from codixr_bench.metrics.sums import SummedMetric
-from codixr_bench.runs.small_cells import LEAST, TOO_FEW, with_counts
+from codixr_bench.runs.small_cells import TOO_FEW, with_counts
 from helpers.metric_fakes import PixelClassifier, by_name, studies_and_samples
 
 STUDIES, SAMPLES = studies_and_samples(60)

@@ -9,7 +9,8 @@ import pytest
 
 from helpers.processes import killed
 
-NUMBERS = r"[-+]?\d+\.\d+ \[[-+]?\d+\.\d+, [-+]?\d+\.\d+\]"
+NUMBER = r"[-+]?[\d,]+\.\d+"
+NUMBERS = rf"{NUMBER} \[{NUMBER}, {NUMBER}\]"
 
 
 def script() -> ModuleType:
