@@ -1,8 +1,9 @@
 """Make ``diffusers.CoDiXRPipeline`` known, so that ``DiffusionPipeline.from_pretrained`` finds it.
 
-diffusers looks the class that a folder's index names up in its own namespace, and has no list that
-others may add to. Neither it nor torch is imported here: the name is put there when it arrives, and
-the class is made when somebody asks for it.
+diffusers looks the class that a folder's index names up in its own namespace, and the classes of
+its parts in that of ``diffusers.pipelines``; neither has a list that others may add to. Neither
+diffusers nor torch is imported here: the names are put there when those modules arrive, and what
+they name is made when somebody asks for it.
 """
 
 import importlib.abc
@@ -15,22 +16,29 @@ from typing import Any
 
 
 def register() -> None:
-    """Add the name to diffusers, now or as soon as it is imported."""
-    if "diffusers" in sys.modules:
-        _add_to(sys.modules["diffusers"])
-    elif not any(isinstance(finder, _Wait) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Wait())
+    """Add the names to diffusers, now or as soon as it is imported."""
+    for place in _NAMES:
+        if place in sys.modules:
+            _add_to(sys.modules[place], place)
+    waits = {place for place in _NAMES if place not in sys.modules}
+    if waits and not any(isinstance(finder, _Wait) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Wait(waits))
 
 
 class _Wait(importlib.abc.MetaPathFinder):
-    """Finds nothing itself; when diffusers is looked for, has the name added once it is there."""
+    """Finds nothing itself; when a module is looked for, has its name added once it is there."""
+
+    def __init__(self, places: set[str]) -> None:
+        self._places = places
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != "diffusers":
+        if fullname not in self._places:
             return None
-        sys.meta_path.remove(self)
+        self._places.discard(fullname)
+        if not self._places:
+            sys.meta_path.remove(self)
         spec = importlib.util.find_spec(fullname)
         loader: Any = None if spec is None else spec.loader
         if loader is not None:
@@ -38,21 +46,30 @@ class _Wait(importlib.abc.MetaPathFinder):
 
             def then_add(module: ModuleType) -> None:
                 execute(module)
-                _add_to(sys.modules[fullname])
+                _add_to(sys.modules[fullname], fullname)
 
             loader.exec_module = then_add
         return spec
 
 
-def _add_to(module: ModuleType) -> None:
-    kind: Any = type(module)
+def _pipeline(_: ModuleType) -> Any:
+    from codixr.model.pipeline import CoDiXRPipeline
 
-    class WithCoDiXR(kind):  # type: ignore[misc]  # the module's own class, whichever that is
-        @property
-        def CoDiXRPipeline(self) -> Any:  # noqa: N802 - a class's name
-            from codixr.model.pipeline import CoDiXRPipeline
+    return CoDiXRPipeline
 
-            return CoDiXRPipeline
 
-    if "CoDiXRPipeline" not in vars(kind):
-        module.__class__ = WithCoDiXR
+def _parts(_: ModuleType) -> Any:
+    from codixr.model import library
+
+    return library
+
+
+_NAMES = {"diffusers": ("CoDiXRPipeline", _pipeline), "diffusers.pipelines": ("codixr", _parts)}
+"""Module -> the name that it gets, and what that stands for."""
+
+
+def _add_to(module: ModuleType, place: str) -> None:
+    name, value = _NAMES[place]
+    kind: Any = type(module)  # the module's own class, whichever that is
+    if name not in vars(kind):
+        module.__class__ = type("WithCoDiXR", (kind,), {name: property(value)})

@@ -41,7 +41,7 @@ def save_scheduler(scheduler: Any, folder: Path) -> None:
 def index_parts(tokenizers: Tokenizers, scheduler: Any) -> dict[str, Sequence[str | None]]:
     """Each component's library and class, as the index of a diffusers' pipeline names them."""
     parts: dict[str, Sequence[str | None]] = {
-        name: (library.MODULE, kind) for name, kind in library.NAMES.items()
+        name: (library.PARTS, kind) for name, kind in library.NAMES.items()
     }
     for name in ("prompt", "report_encoder", "report_decoder"):
         own = getattr(tokenizers, name)

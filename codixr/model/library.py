@@ -2,7 +2,7 @@
 
 ``DiffusionPipeline.from_pretrained`` looks a part's class up here and calls its ``from_pretrained``
 with the part's folder. What comes back is the part itself; nothing in the folder is run. Diffusers
-imports no module for it: this one comes with the pipeline's class, whose index names it.
+knows this module as ``diffusers.pipelines.codixr``; an older index names it as it is.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,10 @@ from torch import nn
 from codixr.errors import InputError
 from codixr.model import components
 
-__all__ = ["MODULE", "NAMES", "ModelMixin", "SchedulerMixin"]
+__all__ = ["NAMES", "PARTS", "ModelMixin", "SchedulerMixin"]
 
-MODULE = __name__
+PARTS = "codixr"
+"""This library in an index: what ``codixr.diffusers_name`` adds to ``diffusers.pipelines``."""
 NAMES = {
     "prompt_encoder": "PromptEncoder",
     "image_vae": "ImageVAE",

@@ -1,8 +1,10 @@
 """What users of diffusers expect of a pipeline."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import diffusers
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
+from huggingface_hub.utils import filter_repo_objects
 
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -46,6 +49,35 @@ def test_diffusers_opens_a_folder_in_a_process_that_only_imported_codixr(saved: 
     )
     found = subprocess.run([sys.executable, "-c", code, saved], capture_output=True, text=True)
     assert found.stdout == "CoDiXRPipeline\n", found.stderr[-800:]
+
+
+def test_diffusers_takes_what_it_needs_from_the_hub(
+    pipe: CoDiXRPipeline, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a repository it asks for files by patterns of its own; here the hub is a folder."""
+    files = [str(path.relative_to(saved)) for path in saved.rglob("*") if path.is_file()]
+    place = "diffusers.pipelines.pipeline_utils."
+
+    def snapshot(*_: Any, allow_patterns: list[str], ignore_patterns: list[str], **__: Any) -> str:
+        chosen = filter_repo_objects(
+            files, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns
+        )
+        for name in chosen:
+            (tmp_path / "snapshot" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(saved / name, tmp_path / "snapshot" / name)
+        return str(tmp_path / "snapshot")
+
+    siblings = [SimpleNamespace(rfilename=name) for name in files]
+    monkeypatch.setattr(f"{place}model_info", lambda *_, **__: SimpleNamespace(siblings=siblings))
+    monkeypatch.setattr(
+        f"{place}hf_hub_download", lambda _, name, **__: shutil.copy(saved / name, tmp_path)
+    )
+    monkeypatch.setattr(f"{place}snapshot_download", snapshot)
+    if hasattr(diffusers.pipelines.pipeline_utils, "_resolve_revision"):
+        monkeypatch.setattr(f"{place}_resolve_revision", lambda *_, **__: "main")
+    again = DiffusionPipeline.from_pretrained("somebody/model")
+    ours, theirs = pipe(TEXT, "F", **CALL), again(TEXT, "F", **CALL)
+    assert torch.equal(ours.images[F], theirs.images[F])
 
 
 @pytest.mark.parametrize("order", ["codixr, diffusers", "diffusers, codixr"])
