@@ -13,7 +13,6 @@ only where its very grain is there.
 neighbour than them (Alaa et al. 2022), by the plain features of the same search.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
@@ -22,16 +21,21 @@ from numpy.typing import NDArray
 
 from codixr.data.dataset import StudyDataset
 from codixr.data.study import Study
-from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images, suffix_of
 from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
-from codixr_bench.metrics.picture_search import LEAST, QUICK, THOROUGH, PictureSearch, grain
+from codixr_bench.metrics.picture_search import LEAST, PictureSearch, grain
 from codixr_bench.metrics.repeats import NO_TRAINING, repeat_warnings, training_outputs
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.metrics.sums import MID_P, mean_of_studies
+from codixr_bench.metrics.training_search import (
+    NOT_SEARCHED,
+    TOO_FEW,
+    pictures_of,
+    training_search,
+)
 from codixr_bench.model import Sample
-from codixr_bench.models.train_set import TRAIN_LIMIT, train_pictures
+from codixr_bench.models.train_set import TRAIN_LIMIT
 from codixr_bench.score import ResultWarning, Score
 from codixr_bench.statistics.significance import binomial_tail
 from codixr_bench.task import Task
@@ -41,9 +45,6 @@ ACCIDENTAL = 0.01
 """The share of held-out real pictures that count as copies."""
 CONFIDENCE = 0.95
 HELD_OUT = 500
-FEW = 200
-"""Evaluated studies below which the first ``TRAIN_LIMIT`` training studies must do, and nothing is
-searched where they would have to be simulated: a first look should not wait for them."""
 SAME_GRAIN = 0.7
 """Correlation of two pictures' finest detail from which on one is made of the other. Two pictures
 of one simulated chest with another noise have .5 at most."""
@@ -55,8 +56,6 @@ PINNED = {
 }
 """Track, version, side, view, whether thorough -> the threshold that its 500 validation studies
 give; a test computes them."""
-TOO_FEW = f"the search needs {LEAST} training pictures and as many held-out ones"
-NOT_SEARCHED = f"under {FEW} evaluated studies, nothing is searched without --thorough"
 _SCORES = ("copies_image", "copies_of_test_image", "authpct")
 
 
@@ -85,29 +84,22 @@ class CopiesImage:
 
     def prepare(self, evaluation: Evaluation) -> None:
         """Index the training and the evaluated pictures; null scores where there are too few."""
-        thorough = evaluation.thorough
-        few = len(evaluation.dataset) < FEW and not thorough
-        if "train" not in evaluation.track.splits:
+        found = training_search(evaluation, self.view)
+        if isinstance(found, str):
+            self.absent = found
             return
-        if few and evaluation.track.simulated:
-            self.absent = NOT_SEARCHED
-            return
-        train = evaluation.split("train", TRAIN_LIMIT if few else None)
-        found = _searches(train, self.view, thorough)
-        if found is None:
-            self.absent = TOO_FEW
-            return
-        threshold = _threshold(found, train, evaluation, self.view, thorough)
+        search, train = found
+        threshold = _threshold(search, train, evaluation, self.view, evaluation.thorough)
         if threshold is None:
             self.absent = TOO_FEW
             return
-        self._take(found, threshold, evaluation.dataset)
-        self._how = "thorough" if thorough else "quick"
+        self._take(search, threshold, evaluation.dataset)
+        self._how = "thorough" if evaluation.thorough else "quick"
 
     def _take(self, search: PictureSearch, threshold: float, evaluated: StudyDataset) -> None:
         self.absent = None
         self._training, self._known, self._threshold = search, len(search), threshold
-        self._evaluated = search.among(_pictures(evaluated, self.view))
+        self._evaluated = search.among(pictures_of(evaluated, self.view))
 
     def applies_to(self, task: Task) -> bool:
         """Whether ``task`` makes this view."""
@@ -217,24 +209,6 @@ class CopiesOfPictures(Family):
 COPIES_IMAGE = CopiesOfPictures()
 
 
-_searched: OrderedDict[tuple[object, ...], PictureSearch] = OrderedDict()
-"""Of both views: the tasks of a group compare with the same training pictures."""
-
-
-def _searches(train: StudyDataset, view: Modality, thorough: bool) -> PictureSearch | None:
-    key = (train.fingerprint, len(train), view, thorough)
-    if key not in _searched:
-        search = PictureSearch(THOROUGH, 40) if thorough else PictureSearch(QUICK)
-        try:
-            search.learn(_pictures(train, view))
-        except ValueError:
-            return None
-        _searched[key] = search
-        if len(_searched) > 2:
-            _searched.popitem(last=False)
-    return _searched[key]
-
-
 def _threshold(
     search: PictureSearch,
     train: StudyDataset,
@@ -248,7 +222,7 @@ def _threshold(
         return PINNED[key]
     if "val" not in evaluation.track.splits:
         return None
-    return held_out_threshold(search, _pictures(evaluation.split("val", HELD_OUT), view))
+    return held_out_threshold(search, pictures_of(evaluation.split("val", HELD_OUT), view))
 
 
 def held_out_threshold(
@@ -266,11 +240,3 @@ def held_out_threshold(
     while binomial_tail(k + 1, len(held), ACCIDENTAL) > CONFIDENCE:
         k += 1
     return float(np.sort(search.nearest(held).distance)[k - 1])
-
-
-def _pictures(dataset: StudyDataset, view: Modality) -> Iterator[NDArray[np.float32]]:
-    """The pictures [H, W] of a view."""
-    try:
-        yield from train_pictures(dataset, view)
-    except InputError as error:
-        raise InputError(f"copies_image: {error}; leave the study out") from error

@@ -6,6 +6,10 @@ get it right, and did the second? ``judge_gap`` is the first's share of right la
 second's on generated pictures, less the same difference on the studies' own pictures. Honest
 pictures, however poor, cost both judges about alike; the warning ``judge_gap`` is for more than
 ``ALLOWED``, one-sided p < ``ALPHA``.
+
+``plain_gap`` is the same with a second opinion that is no network: a linear reader of low-pass
+pixels, learned from the training studies (``plain_reader.py``). Whoever serves both networks by
+textures, or by changes too small to see, leaves no gap between them, and this one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,14 +25,17 @@ from codixr_bench.backbones.backbone import Images, generated_images, real_image
 from codixr_bench.backbones.classifier import Classifier
 from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Influence
 from codixr_bench.metrics.judges import decisions, judge_of, second_judge_of
+from codixr_bench.metrics.plain_reader import ONE_KIND, PlainReader
+from codixr_bench.metrics.repeats import NO_TRAINING
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.metrics.sums import NO_STUDY
+from codixr_bench.metrics.training_search import NOT_SEARCHED, TOO_FEW
 from codixr_bench.model import Sample
 from codixr_bench.score import ResultWarning, Score
 from codixr_bench.statistics.influence_interval import standard_error
 from codixr_bench.statistics.significance import holm, upper_tail
 from codixr_bench.task import Task
-from codixr_bench.track import Track
+from codixr_bench.track import Evaluation, Track
 
 ALLOWED = 0.02
 """A gap that pictures may have which are less sharp than real ones, but honest."""
@@ -38,7 +45,7 @@ _Z = 1.959964
 
 
 class JudgeGap:
-    """``judge_gap`` of one generated view.
+    """``judge_gap`` of one generated view; ``plain_gap`` where the other opinion is no network.
 
     Args:
         first: the judge of the track's primary scores.
@@ -50,12 +57,18 @@ class JudgeGap:
     has_skill = False
 
     def __init__(
-        self, first: Classifier, second: Classifier, view: Modality, task: Task | None = None
+        self,
+        first: Classifier,
+        second: Classifier | PlainReader,
+        view: Modality,
+        task: Task | None = None,
     ) -> None:
         self.first = first
         self.second = second
         self.view = view
-        self.name = f"judge_gap{suffix_of(task, view)}"
+        self.base = "plain_gap" if isinstance(second, PlainReader) else "judge_gap"
+        self.name = f"{self.base}{suffix_of(task, view)}"
+        self.absent = NO_TRAINING if isinstance(second, PlainReader) else None
         self._rows = Rows()
 
     def applies_to(self, task: Task) -> bool:
@@ -66,10 +79,18 @@ class JudgeGap:
         """Load both judges; InputError where weights are missing."""
         _ = self.first.signature, self.second.signature
 
+    def prepare(self, evaluation: Evaluation) -> None:
+        """Have the plain reader learn from the training studies."""
+        if isinstance(self.second, PlainReader):
+            self.absent = self.second.prepare(evaluation)
+
     def update(
         self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
     ) -> None:
         """Add pictures; InputError names the position of one that is missing or unreadable."""
+        if self.absent:
+            self._rows.add(positions, {"gap": np.zeros(len(positions))})
+            return
         labels = np.array(
             [[_known(study.labels.get(name)) for name in self.first.classes] for study in studies],
             dtype=np.int8,
@@ -97,7 +118,7 @@ class JudgeGap:
         n = len(self._rows)
         judges = f"first:{self.first.signature}|second:{self.second.signature}"
         gaps = self._gaps()
-        value = float(gaps.mean()) if n else None
+        value = float(gaps.mean()) if n and not self.absent else None
         ci95 = None
         if n > 1 and value is not None:
             half = _Z * standard_error(gaps - value)[0]
@@ -106,17 +127,17 @@ class JudgeGap:
             Score(
                 name=self.name,
                 value=value,
-                reason=None if n else NO_STUDY,
+                reason=self.absent if n else NO_STUDY,
                 ci95=ci95,
                 n=n,
                 higher_is_better=False,
-                signature=f"judge_gap|{judges}|ref:same-studies|n:{n}|ci:t",
+                signature=f"{self.base}|{judges}|ref:same-studies|n:{n}|ci:t",
             )
         ]
 
     def statistics(self) -> Columns:
         """``judge_gap.influence``: each study's gap about their mean."""
-        gaps = self._gaps()
+        gaps = np.zeros(0) if self.absent else self._gaps()
         return {f"{self.name}{INFLUENCE}": gaps - gaps.mean()} if len(gaps) else {}
 
     def _gaps(self) -> NDArray[np.float64]:
@@ -124,26 +145,34 @@ class JudgeGap:
 
 
 class JudgeGapFamily(Family):
-    """The gap between the two judges of the phantom's pictures."""
+    """Gaps between the judge of the phantom's pictures, the second one and the plain reader."""
 
     name = "judge_gap"
     card = "judge_gap.md"
     scores = MappingProxyType(
         {
-            "judge_gap": Facts(
-                higher_is_better=False, about=About.PICTURE, lowest=-2.0, highest=2.0, decimals=4
+            name: Facts(
+                higher_is_better=False,
+                about=About.PICTURE,
+                lowest=-2.0,
+                highest=2.0,
+                decimals=4,
+                only_stated=name == "plain_gap",
             )
+            for name in ("judge_gap", "plain_gap")
         }
     )
-    reasons = (*Family.reasons,)
+    reasons = (*Family.reasons, NO_TRAINING, NOT_SEARCHED, TOO_FEW, ONE_KIND)
 
     def metrics(self, task: Task, track: Track) -> list[JudgeGap]:
-        """One a generated view; none where the track has no second judge."""
+        """Two a generated view; none where the track has no second judge."""
         found = [(view, second_judge_of(track, view)) for view in task.outputs if view.is_image]
         return [
-            JudgeGap(judge_of(track, view), second, view, task)
+            JudgeGap(first, other, view, task)
             for view, second in found
             if second is not None
+            for first in (judge_of(track, view),)
+            for other in (second, PlainReader(view, first.classes))
         ]
 
     def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
@@ -158,7 +187,7 @@ class JudgeGapFamily(Family):
         return found
 
     def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
-        """``judge_gap`` where a view's gap is above what is allowed: Holm's p over the views."""
+        """``judge_gap`` where a gap is above what is allowed: Holm's p over all of them."""
         adjusted = holm([judge_gap(score) for score in scores.values()])
         found = {name: p for name, p in zip(scores, adjusted, strict=True) if p < ALPHA}
         if found:

@@ -125,6 +125,15 @@ class PictureSearch:
     def __len__(self) -> int:
         return len(self._known)
 
+    @property
+    def known(self) -> Array:
+        """The known pictures' features, [n, d]."""
+        return self._known
+
+    def features(self, pictures: Iterable[NDArray[np.float32]]) -> Array:
+        """Low-pass features [B, d] of pictures [H, W]: each component over its spread."""
+        return np.asarray((compared_cells(pictures) - self._mean) @ self._project)
+
     def learn(self, pictures: Iterable[NDArray[np.float32]]) -> None:
         """Take the known pictures, each [H, W] in [0, 1]; ValueError for fewer than ``LEAST``."""
         rows = compared_cells(pictures)

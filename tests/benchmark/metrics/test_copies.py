@@ -13,13 +13,13 @@ from codixr_bench.metrics.compared_cells import at_side, by_twos
 from codixr_bench.metrics.copies import (
     COPIES_IMAGE,
     NO_TRAINING,
-    NOT_SEARCHED,
     PINNED,
     SAME_GRAIN,
     CopiesImage,
     held_out_threshold,
 )
 from codixr_bench.metrics.picture_search import LEAST, QUICK, THOROUGH, PictureSearch, grain
+from codixr_bench.metrics.training_search import NOT_SEARCHED
 from codixr_bench.registry import METRICS
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track

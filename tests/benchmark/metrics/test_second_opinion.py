@@ -4,15 +4,22 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
+from codixr.data.labels import PATHOLOGIES
+from codixr.data.phantom import PhantomDataset
 from codixr.data.phantom.judge import load_judge
 from codixr.data.phantom.second_judge import load_second_judge
 from codixr.modality import Modality
 from codixr_bench.metrics.image_attributes import ImageAttributes
 from codixr_bench.metrics.judge_gap import ALPHA, JUDGE_GAP, JudgeGap, judge_gap
 from codixr_bench.metrics.judges import judge_of, second_judge_of
+from codixr_bench.metrics.picture_search import PictureSearch
+from codixr_bench.metrics.plain_reader import PlainReader
+from codixr_bench.metrics.repeats import NO_TRAINING
 from codixr_bench.metrics.served_share import SERVED_SHARE, ServedShare
+from codixr_bench.metrics.training_search import pictures_of
 from codixr_bench.score import Score
 from codixr_bench.task import Task
 from codixr_bench.track import Track
@@ -84,15 +91,63 @@ def test_textures_made_for_the_first_judge_are_found_by_the_second(studies):
     assert warning.limit == ALPHA
 
 
+@pytest.fixture(scope="module")
+def reader() -> PlainReader:
+    """What 2,000 training studies teach."""
+    train, search = PhantomDataset("train", limit=2000), PictureSearch()
+    search.learn(pictures_of(train, Modality.F))
+    found = PlainReader(Modality.F, PATHOLOGIES)
+    found.learn(search, train.label_matrix(PATHOLOGIES))
+    return found
+
+
+def plain_gap(reader, studies, pictures) -> Score:
+    metric = JudgeGap(judge_of(PHANTOM, Modality.F), reader, Modality.F)
+    metric.absent = None
+    return scored(metric, studies, pictures)["plain_gap"]
+
+
+def test_a_linear_reader_of_low_pass_pixels_reads_the_findings(reader):
+    data = PHANTOM.dataset("test", 400)
+    pictures = np.asarray(data.images(Modality.F))[:, None].astype("f4") / np.float32(255)
+    known = data.label_matrix(PATHOLOGIES)
+    said = reader.probabilities(pictures)
+    auroc = [roc_auc_score(y[y >= 0], p[y >= 0]) for y, p in zip(known.T, said.T, strict=True)]
+    assert np.mean(auroc) > 0.9
+    assert reader.signature == "plain-reader-F|ridge:100|train:2000"
+    # Grain that networks may take for something is nothing to it.
+    grain = np.where(np.indices((64, 64)).sum(axis=0) % 2, 0.02, -0.02)
+    moved = reader.probabilities(np.clip(pictures + grain, 0.02, 0.98).astype("f4"))
+    assert np.abs(moved - said).max() < 0.15
+
+
+def test_honest_pictures_leave_no_gap_to_the_linear_reader(reader, studies):
+    real = [study.frontal for study in studies]
+    others = real[1:] + real[:1]
+    for pictures in (real, [gaussian_filter(p, (0, 1, 1)) for p in real], others):
+        assert judge_gap(plain_gap(reader, studies, pictures)) > ALPHA
+
+
+def test_without_training_studies_there_is_no_linear_reader(studies):
+    metric = JudgeGap(
+        judge_of(PHANTOM, Modality.F), PlainReader(Modality.F, PATHOLOGIES), Modality.F
+    )
+    score = scored(metric, studies[:2], [study.frontal for study in studies[:2]])["plain_gap"]
+    assert (score.value, score.reason) == (None, NO_TRAINING)
+    assert JUDGE_GAP.knows_reason(NO_TRAINING)
+    assert metric.statistics() == {}
+
+
 def served(studies, pictures) -> Score:
     metric = ServedShare(judge_of(PHANTOM, Modality.F), Modality.F)
     return scored(metric, studies, pictures)["served_share"]
 
 
 @pytest.mark.slow
-def test_textures_made_for_both_judges_leave_no_gap_and_are_strange(studies):
+def test_textures_made_for_both_judges_leave_no_gap_between_them_and_are_strange(reader, studies):
     made = textures(studies, both=True)
     assert judge_gap(gap(Modality.F, studies, made)) > ALPHA
+    assert judge_gap(plain_gap(reader, studies, made)) < 1e-4
     score = served(studies, made)
     assert score.value > 0.7
     (warning,) = SERVED_SHARE.warnings({"served_share": score})
