@@ -5,11 +5,7 @@ trained on other studies, is not served by it. For each known label of a study: 
 get it right, and did the second? ``judge_gap`` is the first's share of right labels less the
 second's on generated pictures, less the same difference on the studies' own pictures. Honest
 pictures, however poor, cost both judges about alike; the warning ``judge_gap`` is for more than
-``ALLOWED``, one-sided p < ``ALPHA``.
-
-``plain_gap`` is the same with a second opinion that is no network: a linear reader of low-pass
-pixels, learned from the training studies (``plain_reader.py``). Whoever serves both networks by
-textures, or by changes too small to see, leaves no gap between them, and this one.
+``ALLOWED``, one-sided p < ``ALPHA``. ``plain_gap`` (``plain_gap.py``) is held against the same p.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +21,7 @@ from codixr_bench.backbones.backbone import Images, generated_images, real_image
 from codixr_bench.backbones.classifier import Classifier
 from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Influence
 from codixr_bench.metrics.judges import decisions, judge_of, second_judge_of
+from codixr_bench.metrics.plain_gap import ONE_KIND_ONLY, PlainGap
 from codixr_bench.metrics.plain_reader import ONE_KIND, PlainReader
 from codixr_bench.metrics.repeats import NO_TRAINING
 from codixr_bench.metrics.rows import Rows
@@ -35,17 +32,18 @@ from codixr_bench.score import ResultWarning, Score
 from codixr_bench.statistics.influence_interval import standard_error
 from codixr_bench.statistics.significance import holm, upper_tail
 from codixr_bench.task import Task
-from codixr_bench.track import Evaluation, Track
+from codixr_bench.track import Track
 
-ALLOWED = 0.02
-"""A gap that pictures may have which are less sharp than real ones, but honest."""
+ALLOWED = {"judge_gap": 0.02, "plain_gap": 0.05}
+"""Gaps that pictures may have which are less sharp than real ones, or lie a pixel aside, but are
+honest."""
 ALPHA = 0.01
 _Z = 1.959964
 """Half of a 95 % interval, in standard errors."""
 
 
 class JudgeGap:
-    """``judge_gap`` of one generated view; ``plain_gap`` where the other opinion is no network.
+    """``judge_gap`` of one generated view.
 
     Args:
         first: the judge of the track's primary scores.
@@ -57,18 +55,12 @@ class JudgeGap:
     has_skill = False
 
     def __init__(
-        self,
-        first: Classifier,
-        second: Classifier | PlainReader,
-        view: Modality,
-        task: Task | None = None,
+        self, first: Classifier, second: Classifier, view: Modality, task: Task | None = None
     ) -> None:
         self.first = first
         self.second = second
         self.view = view
-        self.base = "plain_gap" if isinstance(second, PlainReader) else "judge_gap"
-        self.name = f"{self.base}{suffix_of(task, view)}"
-        self.absent = NO_TRAINING if isinstance(second, PlainReader) else None
+        self.name = f"judge_gap{suffix_of(task, view)}"
         self._rows = Rows()
 
     def applies_to(self, task: Task) -> bool:
@@ -79,18 +71,10 @@ class JudgeGap:
         """Load both judges; InputError where weights are missing."""
         _ = self.first.signature, self.second.signature
 
-    def prepare(self, evaluation: Evaluation) -> None:
-        """Have the plain reader learn from the training studies."""
-        if isinstance(self.second, PlainReader):
-            self.absent = self.second.prepare(evaluation)
-
     def update(
         self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
     ) -> None:
         """Add pictures; InputError names the position of one that is missing or unreadable."""
-        if self.absent:
-            self._rows.add(positions, {"gap": np.zeros(len(positions))})
-            return
         labels = np.array(
             [[_known(study.labels.get(name)) for name in self.first.classes] for study in studies],
             dtype=np.int8,
@@ -118,7 +102,7 @@ class JudgeGap:
         n = len(self._rows)
         judges = f"first:{self.first.signature}|second:{self.second.signature}"
         gaps = self._gaps()
-        value = float(gaps.mean()) if n and not self.absent else None
+        value = float(gaps.mean()) if n else None
         ci95 = None
         if n > 1 and value is not None:
             half = _Z * standard_error(gaps - value)[0]
@@ -127,17 +111,17 @@ class JudgeGap:
             Score(
                 name=self.name,
                 value=value,
-                reason=self.absent if n else NO_STUDY,
+                reason=None if n else NO_STUDY,
                 ci95=ci95,
                 n=n,
                 higher_is_better=False,
-                signature=f"{self.base}|{judges}|ref:same-studies|n:{n}|ci:t",
+                signature=f"judge_gap|{judges}|ref:same-studies|n:{n}|ci:t",
             )
         ]
 
     def statistics(self) -> Columns:
         """``judge_gap.influence``: each study's gap about their mean."""
-        gaps = np.zeros(0) if self.absent else self._gaps()
+        gaps = self._gaps()
         return {f"{self.name}{INFLUENCE}": gaps - gaps.mean()} if len(gaps) else {}
 
     def _gaps(self) -> NDArray[np.float64]:
@@ -145,7 +129,7 @@ class JudgeGap:
 
 
 class JudgeGapFamily(Family):
-    """Gaps between the judge of the phantom's pictures, the second one and the plain reader."""
+    """Gaps between the judge of the phantom's pictures and two other opinions."""
 
     name = "judge_gap"
     card = "judge_gap.md"
@@ -159,21 +143,20 @@ class JudgeGapFamily(Family):
                 decimals=4,
                 only_stated=name == "plain_gap",
             )
-            for name in ("judge_gap", "plain_gap")
+            for name in ALLOWED
         }
     )
-    reasons = (*Family.reasons, NO_TRAINING, NOT_SEARCHED, TOO_FEW, ONE_KIND)
+    reasons = (*Family.reasons, NO_TRAINING, NOT_SEARCHED, TOO_FEW, ONE_KIND, ONE_KIND_ONLY)
 
-    def metrics(self, task: Task, track: Track) -> list[JudgeGap]:
+    def metrics(self, task: Task, track: Track) -> list[JudgeGap | PlainGap]:
         """Two a generated view; none where the track has no second judge."""
-        found = [(view, second_judge_of(track, view)) for view in task.outputs if view.is_image]
-        return [
-            JudgeGap(first, other, view, task)
-            for view, second in found
-            if second is not None
-            for first in (judge_of(track, view),)
-            for other in (second, PlainReader(view, first.classes))
-        ]
+        found: list[JudgeGap | PlainGap] = []
+        for view in task.outputs:
+            if view.is_image and (second := second_judge_of(track, view)) is not None:
+                first = judge_of(track, view)
+                found.append(JudgeGap(first, second, view, task))
+                found.append(PlainGap(first, PlainReader(view, first.classes), task))
+        return found
 
     def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
         """From both judges' decisions on the generated and on the real pictures."""
@@ -187,7 +170,7 @@ class JudgeGapFamily(Family):
         return found
 
     def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
-        """``judge_gap`` where a gap is above what is allowed: Holm's p over all of them."""
+        """``judge_gap`` where a gap is above what is allowed: Holm's p over gaps and views."""
         adjusted = holm([judge_gap(score) for score in scores.values()])
         found = {name: p for name, p in zip(scores, adjusted, strict=True) if p < ALPHA}
         if found:
@@ -200,14 +183,14 @@ JUDGE_GAP = JudgeGapFamily()
 
 
 def judge_gap(score: Score) -> float:
-    """One-sided: how often chance makes a gap of ``ALLOWED`` this large; 1 for no value.
+    """One-sided: how often chance makes the gap that is allowed this large; 1 for no value.
 
     Paired: the score's interval is of each study's generated picture less its real one.
     """
     if score.value is None or score.ci95 is None:
         return 1.0
     error = (score.ci95[1] - score.ci95[0]) / (2.0 * _Z)
-    excess = score.value - ALLOWED
+    excess = score.value - ALLOWED[score.name.partition("[")[0]]
     if error <= 0.0:
         return 0.0 if excess > 0.0 else 1.0
     return upper_tail(excess / error, score.n - 1)

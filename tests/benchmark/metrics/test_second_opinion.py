@@ -16,6 +16,7 @@ from codixr_bench.metrics.image_attributes import ImageAttributes
 from codixr_bench.metrics.judge_gap import ALPHA, JUDGE_GAP, JudgeGap, judge_gap
 from codixr_bench.metrics.judges import judge_of, second_judge_of
 from codixr_bench.metrics.picture_search import PictureSearch
+from codixr_bench.metrics.plain_gap import PlainGap, macro_auroc
 from codixr_bench.metrics.plain_reader import PlainReader
 from codixr_bench.metrics.repeats import NO_TRAINING
 from codixr_bench.metrics.served_share import SERVED_SHARE, ServedShare
@@ -102,7 +103,7 @@ def reader() -> PlainReader:
 
 
 def plain_gap(reader, studies, pictures) -> Score:
-    metric = JudgeGap(judge_of(PHANTOM, Modality.F), reader, Modality.F)
+    metric = PlainGap(judge_of(PHANTOM, Modality.F), reader)
     metric.absent = None
     return scored(metric, studies, pictures)["plain_gap"]
 
@@ -121,6 +122,24 @@ def test_a_linear_reader_of_low_pass_pixels_reads_the_findings(reader):
     assert np.abs(moved - said).max() < 0.15
 
 
+def test_the_macro_auroc_is_the_library_s_and_its_influences_are_those_of_leaving_out():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(-1, 2, (80, 3))
+    scores = np.round(rng.normal(labels, 1.5), 1)
+    value, influence = macro_auroc(scores, labels)
+
+    def by_library(kept):
+        of = [(labels[kept, c], scores[kept, c]) for c in range(3)]
+        return np.mean([roc_auc_score(y[y >= 0], p[y >= 0]) for y, p in of])
+
+    every = np.arange(80)
+    assert value == pytest.approx(by_library(every))
+    assert influence.sum() == pytest.approx(0.0, abs=1e-9)
+    without = np.array([by_library(np.delete(every, i)) for i in every])
+    assert 79 * (value - without) == pytest.approx(influence, abs=0.03)
+    assert macro_auroc(scores, np.ones((80, 3))) is None
+
+
 def test_honest_pictures_leave_no_gap_to_the_linear_reader(reader, studies):
     real = [study.frontal for study in studies]
     others = real[1:] + real[:1]
@@ -129,9 +148,7 @@ def test_honest_pictures_leave_no_gap_to_the_linear_reader(reader, studies):
 
 
 def test_without_training_studies_there_is_no_linear_reader(studies):
-    metric = JudgeGap(
-        judge_of(PHANTOM, Modality.F), PlainReader(Modality.F, PATHOLOGIES), Modality.F
-    )
+    metric = PlainGap(judge_of(PHANTOM, Modality.F), PlainReader(Modality.F, PATHOLOGIES))
     score = scored(metric, studies[:2], [study.frontal for study in studies[:2]])["plain_gap"]
     assert (score.value, score.reason) == (None, NO_TRAINING)
     assert JUDGE_GAP.knows_reason(NO_TRAINING)

@@ -1,0 +1,154 @@
+"""``plain_gap``: by how much more the judge tells findings apart than a reader without a network.
+
+Whoever pushes pictures until *both* judges' features match leaves no gap between them, and if the
+change is small or begins from a real picture, formulas see nothing either. But a linear reader of
+low-pass pixels, learned from the training studies (``plain_reader.py``), looks at what everybody
+sees: where the lungs are white. ``plain_gap`` is the judge's macro AUROC less that reader's on
+generated pictures, less the same difference on the studies' own pictures. Poor pictures cost both;
+smooth ones rather the judge. AUROC and no cut, because a picture's greys move a cut.
+"""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codixr.data.study import Study
+from codixr.modality import Modality
+from codixr_bench.backbones.backbone import generated_images, real_images, suffix_of
+from codixr_bench.backbones.classifier import Classifier
+from codixr_bench.metric import INFLUENCE, Columns
+from codixr_bench.metrics.plain_reader import PlainReader
+from codixr_bench.metrics.repeats import NO_TRAINING
+from codixr_bench.metrics.rows import Rows
+from codixr_bench.metrics.sums import NO_STUDY
+from codixr_bench.model import Sample
+from codixr_bench.score import Score
+from codixr_bench.statistics.auroc_interval import placements
+from codixr_bench.statistics.influence_interval import influence_interval
+from codixr_bench.task import Task
+from codixr_bench.track import Evaluation
+
+ONE_KIND_ONLY = "no finding is present in one study and absent in another"
+Array = NDArray[np.float64]
+
+
+class PlainGap:
+    """``plain_gap`` of one generated view.
+
+    Args:
+        judge: of the track's primary scores.
+        reader: the other opinion; it learns when the metric is prepared.
+        task: the task being scored; the name gets ``[F]`` or ``[L]`` where it makes both views.
+    """
+
+    has_skill = False
+
+    def __init__(self, judge: Classifier, reader: PlainReader, task: Task | None = None) -> None:
+        self.judge = judge
+        self.reader = reader
+        self.view: Modality = reader.view
+        self.name = f"plain_gap{suffix_of(task, self.view)}"
+        self.absent: str | None = NO_TRAINING
+        self._rows = Rows()
+
+    def applies_to(self, task: Task) -> bool:
+        """Whether ``task`` makes this view."""
+        return self.view in task.outputs
+
+    def load(self) -> None:
+        """Load the judge; InputError where its weights are missing."""
+        _ = self.judge.signature
+
+    def prepare(self, evaluation: Evaluation) -> None:
+        """Have the reader learn from the training studies; a null score where there are none."""
+        self.absent = self.reader.prepare(evaluation)
+
+    def update(
+        self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
+    ) -> None:
+        """Add pictures; InputError names the position of one that is missing or unreadable."""
+        made = generated_images(positions, samples, self.view)
+        labels = np.array(
+            [[_known(study.labels.get(name)) for name in self.judge.classes] for study in studies],
+            dtype=np.int8,
+        ).reshape(len(studies), len(self.judge.classes))
+        columns: dict[str, NDArray[np.generic]] = {"labels": labels}
+        if self.absent is None and len(made):
+            real = real_images(positions, studies, self.view)
+            for of, images in (("made", made), ("real", real)):
+                columns[f"judge {of}"] = self.judge.probabilities(images)
+                columns[f"plain {of}"] = self.reader.probabilities(images)
+        self._rows.add(positions, columns)
+
+    def merge(self, other: Self) -> None:
+        """Add another shard."""
+        self._rows.merge(other._rows)
+
+    def compute(self) -> list[Score]:
+        """The difference of differences; null without training studies, or without findings."""
+        n = len(self._rows)
+        value, influence, reason = self._gap()
+        judges = f"first:{self.judge.signature}|second:{self.reader.signature}"
+        interval = None
+        if value is not None:
+            interval = influence_interval(value, influence, lowest=-2.0, highest=2.0)
+        return [
+            Score(
+                name=self.name,
+                value=value,
+                reason=reason,
+                ci95=interval,
+                n=n,
+                higher_is_better=False,
+                signature=f"plain_gap|{judges}|avg:macro-auroc|ref:same-studies|n:{n}|ci:influence",
+            )
+        ]
+
+    def statistics(self) -> Columns:
+        """``plain_gap.influence``: what each study does to the gap, mean zero."""
+        value, influence, _ = self._gap()
+        return {} if value is None else {f"{self.name}{INFLUENCE}": influence}
+
+    def _gap(self) -> tuple[float | None, Array, str | None]:
+        nothing = np.zeros(0)
+        columns = self._rows.columns()
+        if not columns or self.absent is not None:
+            return None, nothing, self.absent if columns else NO_STUDY
+        labels = np.asarray(columns["labels"])
+        signs = {"judge made": 1.0, "plain made": -1.0, "judge real": -1.0, "plain real": 1.0}
+        found = {name: macro_auroc(np.asarray(columns[name]), labels) for name in signs}
+        if any(one is None for one in found.values()):
+            return None, nothing, ONE_KIND_ONLY
+        parts = [(signs[name], *one) for name, one in found.items() if one is not None]
+        value = sum(sign * auroc for sign, auroc, _ in parts)
+        influence = np.sum([sign * by_study for sign, _, by_study in parts], axis=0)
+        return float(value), np.asarray(influence, dtype=np.float64), None
+
+
+def macro_auroc(
+    scores: NDArray[np.generic], labels: NDArray[np.generic]
+) -> tuple[float, Array] | None:
+    """The mean AUROC of the classes that have both kinds, and each study's influence on it [n].
+
+    Args:
+        scores: [n, k], higher for what is rather present.
+        labels: [n, k], known where 0 or 1.
+
+    None where no class has both kinds.
+    """
+    present, absent = (labels == 1).T, (labels == 0).T
+    both = present.any(axis=1) & absent.any(axis=1)
+    if not both.any():
+        return None
+    present, absent = present[both], absent[both]
+    wins = placements(np.asarray(scores, dtype=np.float64).T[both], present, absent)
+    n, (p, a) = len(labels), (kind.sum(axis=1, keepdims=True) for kind in (present, absent))
+    auroc = (wins * present).sum(axis=1, keepdims=True) / p
+    influence = (wins - auroc) * (present / p + absent / a) * n
+    return float(auroc.mean()), np.asarray(influence.mean(axis=0), dtype=np.float64)
+
+
+def _known(label: int | None) -> int:
+    return label if label in (0, 1) else -1
