@@ -1,11 +1,13 @@
 """What the commands share in reading their arguments: kinds of numbers, and a request's fields."""
 
 import argparse
+import re
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 R = TypeVar("R")
+DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
 def filled(kind: Callable[..., R], options: argparse.Namespace, **made: Any) -> R:
@@ -17,6 +19,41 @@ def filled(kind: Callable[..., R], options: argparse.Namespace, **made: Any) -> 
 def add_json(parser: argparse._ActionsContainer) -> None:
     """``--json``, which every command of both programs has."""
     parser.add_argument("--json", action="store_true", help="JSON on stdout instead of text")
+
+
+def add_device(parser: argparse._ActionsContainer) -> None:
+    """``--device``, of every command that computes with networks."""
+    parser.add_argument(
+        "--device",
+        type=device,
+        default="auto",
+        metavar="DEVICE",
+        help="auto (default): CUDA where there is any, else Apple's MPS, else the CPU; or cpu, "
+        "cuda, cuda:1, mps",
+    )
+
+
+def add_dtype(parser: argparse._ActionsContainer) -> None:
+    """``--dtype``, of a command that calls a model."""
+    parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        default="auto",
+        help="type of the model's weights; auto (default): float32 on the CPU, elsewhere as they "
+        "are stored",
+    )
+
+
+def device(text: str) -> str:
+    """The type of an argument that names a device; whether it is here is asked when it is used."""
+    if re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,2})?", text) is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is none of auto, cpu, cuda, cuda:1, mps")
+    return text
+
+
+def number_or_auto(text: str) -> "int | Literal['auto']":
+    """The type of an argument that counts something, or is ``auto``."""
+    return "auto" if text == "auto" else positive(text)
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:

@@ -5,8 +5,10 @@ The first of a run's processes speaks; a bar that begins inside another's is not
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
@@ -45,6 +47,7 @@ class Progress:
     ) -> None:
         self._title, self._total, self._unit, self._scale = title, total, unit, scale
         self._done = self._before = done
+        self._part, self._said = 0.0, ""
         self._quiet = quiet or os.environ.get("RANK", "0") != "0"
         self._began = self._spoke = time.monotonic()
         self._bar: Bar | None = None
@@ -70,11 +73,40 @@ class Progress:
     @property
     def rate(self) -> float:
         """What was done here a second."""
-        return (self._done - self._before) / max(self._seconds(), 1e-6)
+        return (self._done + self._part - self._before) / max(self._seconds(), 1e-6)
 
     def advance(self, n: int = 1, text: Callable[[], str] | None = None) -> None:
         """``n`` more are done; ``text`` is asked for more to show, when something is shown."""
         self._done += n
+        self._part = 0.0
+        self._show(text)
+
+    def within(self, n: int, share: float, text: str) -> None:
+        """Of the next ``n``, a ``share`` is done: shown with ``text``, and counted when all are."""
+        self._part, self._said = n * share, text
+        self._show(lambda: text)
+
+    @contextmanager
+    def alive(self, text: str) -> Iterator[None]:
+        """Within, a line says every half minute that it goes on, where nothing else is shown."""
+        if self._quiet or self._bar is not None or Progress._drawing:
+            yield
+            return
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_LINE_EVERY / 3):
+                self._show(lambda: f"{self._said or text}, {duration(self._seconds())} so far")
+
+        self._said = ""
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def _show(self, text: Callable[[], str] | None) -> None:
         if self._quiet:
             return
         now = time.monotonic()
@@ -84,7 +116,7 @@ class Progress:
                 self._spoke = now
                 self._bar.update(
                     self._bar.task_ids[0],
-                    completed=self._shown(self._done),
+                    completed=(self._done + self._part) * self._scale,
                     text=self._words(text),
                 )
             return
@@ -99,8 +131,9 @@ class Progress:
     def _line(self, text: Callable[[], str] | None) -> str:
         of = f"/{self._shown(self._total):,.0f}" if self._total else ""
         left = ""
-        if self._done < self._total:
-            left = f", {duration((self._total - self._done) / max(self.rate, 1e-9))} left"
+        if self._done < self._total and self.rate > 0:
+            rest = self._total - self._done - self._part
+            left = f", {duration(rest / self.rate)} left"
         count = f"{self._title}: {self._shown(self._done):,.0f}{of}"
         return f"{count} {self._words(text)}{left}"
 

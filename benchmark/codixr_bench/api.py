@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from codixr.errors import InputError
 from codixr_bench.comparing.comparison import Comparison, compare_all
@@ -180,7 +180,9 @@ def evaluate(
     seed: int = 0,
     samples_per_study: int = 1,
     metrics: Sequence[str] = (),
-    batch_size: int = 64,
+    batch_size: int | Literal["auto"] = 64,
+    device: str = "auto",
+    dtype: str = "auto",
     data: str | Path | None = None,
     out: str | Path | None = None,
     name: str | None = None,
@@ -202,7 +204,9 @@ def evaluate(
         seed: of the run; a study's noise follows from it and from what the study is.
         samples_per_study: scores are the mean over so many samples of each study.
         metrics: names of those wanted; all of the track's by default.
-        batch_size: studies a call of ``generate``.
+        batch_size: studies a call of ``generate``; ``auto`` halves it where memory runs out.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``: where it computes.
+        dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``: of the model's weights.
         data: the folder of a track that needs one.
         out: where the files go; a temporary folder by default (``Results.save`` keeps it).
         name: what to call a callable; its own name by default.
@@ -224,6 +228,8 @@ def evaluate(
         seed=seed,
         samples_per_study=samples_per_study,
         batch_size=batch_size,
+        device=device,
+        dtype=dtype,
         metrics=tuple(metrics),
         out=Path(out),
         show_content=show_content,

@@ -5,7 +5,7 @@ more: the training split (``constant``, ``retrieval``, ``noise``), or the truth 
 They get it through these two protocols only; the truth has one door, and it says so in the result.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from codixr.data.dataset import StudyDataset
@@ -44,6 +44,29 @@ class SizesPictures(Protocol):
 
     def use_image_size(self, side: int | None) -> None:
         """Called before anything else of a run; None where the track takes any size."""
+        ...
+
+
+@runtime_checkable
+class UsesDevice(Protocol):
+    """A model that computes with torch, and is told where and in what type."""
+
+    def use_device(self, device: str, dtype: str) -> None:
+        """Called before anything is generated.
+
+        ``device`` is one that is here: ``cpu``, ``cuda``, ``cuda:1``, ``mps``. ``dtype`` is
+        ``float32``, ``bfloat16``, ``float16``, or ``auto``, which leaves it to the model. What is
+        used in place of float32 has to stand among the model's ``settings``.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsProgress(Protocol):
+    """A model whose batches take minutes: it says how far it is within one."""
+
+    def tell_progress(self, done: Callable[[int, int], None]) -> None:
+        """Called before the first ``generate``: call ``done(steps so far, of how many)``."""
         ...
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codixr import messages
-from codixr.arguments import add_json, filled, integer, number
+from codixr.arguments import add_device, add_dtype, add_json, filled, integer, number
 from codixr.commands.checkpoint import add_checkpoint
 from codixr.commands.written_together import write_all
 from codixr.errors import InputError
@@ -23,7 +23,6 @@ from codixr.modality import Modality
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
     from PIL.Image import Image
 
@@ -64,8 +63,8 @@ class Request:
     weights: Mapping[str, float] | None = None
     eta: float | None = None
     batch_size: int = 32
-    device: str = "cpu"
-    dtype: str = "float32"
+    device: str = "auto"
+    dtype: str = "auto"
     strict_length: bool = False
 
 
@@ -133,13 +132,8 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="samples at once; memory depends on it, the samples do not (default 32)",
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default cpu)")
-    parser.add_argument(
-        "--dtype",
-        choices=("float32", "float16", "bfloat16"),
-        default="float32",
-        help="precision of the networks (default float32; halves are for GPUs)",
-    )
+    add_device(parser)
+    add_dtype(parser)
     parser.add_argument(
         "--strict-length",
         action="store_true",
@@ -230,6 +224,7 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
     pictures, report = _read_inputs(request.sources, note)
 
     from codixr.data.picture import fit_square
+    from codixr.device import device_named, type_named
     from codixr.model.pipeline import CoDiXRPipeline
 
     if request.checkpoint is None:
@@ -237,7 +232,8 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
     elif not request.checkpoint.is_dir():
         raise InputError(f"--checkpoint {request.checkpoint}: no such folder")
     pipeline = CoDiXRPipeline.from_pretrained(request.checkpoint)
-    pipeline.to(_device(request.device), _dtype(request.dtype))
+    device = device_named(request.device)
+    pipeline.to(device, type_named(request.dtype, device, pipeline.dtype))
     pipeline.set_progress_bar_config(disable=None, desc="denoising", leave=False)
     inputs: dict[str, NDArray[np.float32] | str] = {
         modality: fit_square(pixels, pipeline.size) for modality, pixels in pictures.items()
@@ -280,26 +276,6 @@ def _noting_doubts(note: Callable[[str], None]) -> Iterator[None]:
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno
             )
-
-
-def _device(name: str) -> "torch.device":
-    """The device, once something has been put there; InputError where this machine lacks it."""
-    import torch
-
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise InputError(f"--device {name}: not available on this machine ({reason})") from None
-    return device
-
-
-def _dtype(name: str) -> "torch.dtype":
-    import torch
-
-    dtype: torch.dtype = getattr(torch, name)
-    return dtype
 
 
 def _read_inputs(

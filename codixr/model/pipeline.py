@@ -114,11 +114,13 @@ class CoDiXRPipeline(StoredPipeline):
         outputs: Sequence[Modality],
         seeds: Sequence[int],
         settings: Settings | None = None,
+        callback: StepCallback | None = None,
     ) -> list[dict[Modality, Image | str]]:
         """One sample a prompt: float32 [1, S, S] in [0, 1] for a view, a string for T.
 
         The batch of a benchmark. A study's noise comes from its seed alone: the same sample
-        whatever the batch. Raises InputError as ``__call__``.
+        whatever the batch. ``callback`` is called after each step. Raises InputError as
+        ``__call__``.
         """
         outputs, settings = modalities(outputs), settings or Settings()
         call_arguments.check_settings(settings)
@@ -127,7 +129,7 @@ class CoDiXRPipeline(StoredPipeline):
         generators = {m: from_seeds(seeds, m) for m in outputs}
         given = Given(named(prompts))
         with self.working():
-            latents = latents_of(self, given, outputs, generators, settings)
+            latents = latents_of(self, given, outputs, generators, settings, callback)
             made = {m: decoded(self, m, z, generators[m]) for m, z in latents.items()}
         return [
             {m: x[i].numpy() if isinstance(x, Tensor) else x[i] for m, x in made.items()}

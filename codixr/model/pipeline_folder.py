@@ -8,13 +8,14 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from codixr.device import check_here
 from codixr.errors import InputError
 from codixr.model import pretrained
 from codixr.model.components import BUILDERS, INDEX
 from codixr.model.dtypes import Dtype, of_component
 from codixr.model.familiarity import Familiarity
 from codixr.model.pipeline_lora import AdaptedPipeline
-from codixr.model.pipeline_memory import check_here, placement
+from codixr.model.pipeline_memory import placement
 from codixr.model.presets import Preset
 from codixr.model.schedulers import make_scheduler
 from codixr.model.tokenizer import Tokenizers

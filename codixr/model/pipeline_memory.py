@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import torch
 
+from codixr.device import as_device, check_here
 from codixr.errors import InputError
 from codixr.model.pipeline_parts import PipelineParts
 
@@ -149,14 +150,6 @@ def accelerator(device: torch.device | str | None, index: int | None) -> torch.d
     return check_here(torch.device(found.type, found.index if index is None else index))
 
 
-def as_device(name: torch.device | str) -> torch.device:
-    """A torch device by name; InputError for what is none."""
-    try:
-        return torch.device(name)
-    except (RuntimeError, TypeError):
-        raise InputError(f"device '{name}': give cpu, cuda, cuda:1, mps, ...") from None
-
-
 def _device_of(*args: Any, **kwargs: Any) -> torch.device | None:
     """The device among the arguments of ``Module.to``; InputError for what is none."""
     try:
@@ -165,19 +158,6 @@ def _device_of(*args: Any, **kwargs: Any) -> torch.device | None:
         given = ", ".join(map(str, (*args, *kwargs.values())))
         raise InputError(f"to({given}): give a device (cpu, cuda, ...), a dtype, or both") from None
     return found
-
-
-def check_here(device: torch.device) -> torch.device:
-    """The same device; InputError where torch has none of its kind, or fewer."""
-    if device.type in ("cpu", "meta"):
-        return device
-    here = torch.accelerator.current_accelerator(check_available=True)
-    if here is None or here.type != device.type:
-        seen = "no accelerator" if here is None else f"'{here.type}'"
-        raise InputError(f"device '{device}': torch sees {seen} here")
-    if (device.index or 0) >= (count := torch.accelerator.device_count()):
-        raise InputError(f"device '{device}': there are {count} here, from 0 on")
-    return device
 
 
 def placement(

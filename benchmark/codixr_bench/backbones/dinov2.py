@@ -20,6 +20,7 @@ from codixr.errors import InputError
 from codixr_bench.backbones.backbone import Features, Images, eight_bits
 from codixr_bench.backbones.inception import resize_like_tensorflow1
 from codixr_bench.backbones.pass_cache import SeenBatches
+from codixr_bench.backbones.placement import device, in_passes, placed
 from codixr_bench.backbones.weights import LoadedWeights
 
 SIDE = 224
@@ -55,7 +56,7 @@ class DinoBackbone:
 
     def __init__(self, weights: LoadedWeights, name: str) -> None:
         self.name = name
-        self._model = dinov2(weights.state)
+        self.network = dinov2(weights.state)
         self.signature = (
             f"{name.replace('_', '-vit-')}14|weights:{weights.mark}|resize:tf1|in:gray-8bit"
         )
@@ -65,16 +66,16 @@ class DinoBackbone:
         """float32 [B, 1, H, W] in [0, 1] -> float32 [B, d]; InputError for another range."""
         return self._seen.get(images, self._forward)
 
-    @torch.inference_mode()
     def _forward(self, images: Images) -> Features:
-        levels = torch.from_numpy(eight_bits(images, self.name)[:, 0])
+        return np.concatenate(in_passes(eight_bits(images, self.name)[:, 0], self._pass, _BATCH))
+
+    def _pass(self, levels: np.ndarray) -> Features:
         mean, deviation = (torch.tensor(v)[:, None, None] * 255 for v in (_MEAN, _DEVIATION))
-        batches = []
-        for first in range(0, len(levels), _BATCH):
-            grey = resize_like_tensorflow1(levels[first : first + _BATCH], SIDE)
-            x = (grey[:, None].expand(-1, 3, -1, -1) - mean) / deviation
-            batches.append(self._model(x).last_hidden_state[:, 0].numpy())
-        return np.concatenate(batches)
+        grey = resize_like_tensorflow1(torch.from_numpy(levels), SIDE)
+        x = (grey[:, None].expand(-1, 3, -1, -1) - mean) / deviation
+        found = placed(self.network)(x.to(device())).last_hidden_state[:, 0]
+        features: Features = found.cpu().numpy()
+        return features
 
 
 def dinov2(state: Mapping[str, Tensor]) -> Dinov2Model:

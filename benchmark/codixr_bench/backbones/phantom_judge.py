@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Features, Images
+from codixr_bench.backbones.placement import device, in_passes, placed
 from codixr_bench.backbones.shipped_judge import ShippedJudge
 
 if TYPE_CHECKING:
@@ -42,17 +43,21 @@ class JudgePass(ShippedJudge["LoadedJudge", JudgeOutputs]):
         return self.outputs(images).probabilities
 
     def _forward(self, images: Images) -> JudgeOutputs:
+        _ = self.judge  # loaded outside of inference mode: see `SecondJudgePass`
+        features, probabilities = zip(*in_passes(images, self._pass, len(images)), strict=True)
+        return JudgeOutputs(np.concatenate(features), np.concatenate(probabilities))
+
+    def _pass(self, images: Images) -> tuple[Features, NDArray[np.float32]]:
         import torch
 
-        model = self.judge.model
+        model = placed(self.judge.model)
         chosen = [model.classes.index(name) for name in self.classes]
-        with torch.inference_mode():
-            try:
-                features = model.features(torch.from_numpy(images))
-            except ValueError as error:
-                raise InputError(f"{self.signature.partition('|')[0]}: {error}") from error
-            logits = model.head(features)[:, chosen]
-            return JudgeOutputs(features.numpy(), torch.sigmoid(logits).numpy())
+        try:
+            features = model.features(torch.from_numpy(images).to(device()))
+        except ValueError as error:
+            raise InputError(f"{self.signature.partition('|')[0]}: {error}") from error
+        found = torch.sigmoid(model.head(features)[:, chosen])
+        return features.cpu().numpy(), found.cpu().numpy()
 
 
 @lru_cache(maxsize=2)

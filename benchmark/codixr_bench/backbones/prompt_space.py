@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr.modality import Modality
+from codixr_bench.backbones.placement import placed
 from codixr_bench.model import Content
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class PromptSpace:
         with torch.inference_mode(), warnings.catch_warnings():
             # What a model wrote is judged, not doubted: strange words agree with little.
             warnings.simplefilter("ignore", OutsideTrainingWarning)
-            vectors, _ = _pipeline().encode_prompts([{self.modality: c} for c in contents])
+            pipeline = placed(_pipeline())
+            vectors, _ = pipeline.encode_prompts([{self.modality: c} for c in contents])
             flat = vectors.double().cpu().reshape(len(contents), -1)
             unit: NDArray[np.float64] = functional.normalize(flat, dim=-1).numpy()
         return unit

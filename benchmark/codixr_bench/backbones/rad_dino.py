@@ -23,6 +23,7 @@ from codixr.errors import InputError
 from codixr_bench.backbones.backbone import Features, Images, eight_bits
 from codixr_bench.backbones.lock import assets, folder_of, matches
 from codixr_bench.backbones.pass_cache import SeenBatches
+from codixr_bench.backbones.placement import device, in_passes, placed
 from codixr_bench.backbones.weights import WrongWeightsError, sha256_of
 
 NAME, AS_CHEXGENBENCH = "rad-dino", "rad-dino-cgb"
@@ -50,7 +51,7 @@ class RadDinoBackbone:
         self.name = name.replace("-", "_")
         self._squashed = name == AS_CHEXGENBENCH
         mark = _mark(folder, allow_unpinned=allow_unpinned)
-        self._model, self._processor = _open(folder)
+        self.network, self._processor = _open(folder)
         settings = b"".join((folder / one).read_bytes() for one in _SETTINGS)
         self.signature = (
             f"{name}|weights:{mark}|settings:{hashlib.sha256(settings).hexdigest()[:8]}|"
@@ -63,16 +64,15 @@ class RadDinoBackbone:
         """float32 [B, 1, H, W] in [0, 1] -> float32 [B, d]; InputError for another range."""
         return self._seen.get(images, self._forward)
 
-    @torch.inference_mode()
     def _forward(self, images: Images) -> Features:
-        levels = eight_bits(images, self.name)[:, 0]
-        batches = []
-        for first in range(0, len(levels), _BATCH):
-            grey = levels[first : first + _BATCH]
-            pictures = squashed(grey) if self._squashed else torch.from_numpy(grey)[:, None]
-            given = self._processor(images=pictures.expand(-1, 3, -1, -1), return_tensors="pt")
-            batches.append(self._model(**given).pooler_output.float().numpy())
-        return np.concatenate(batches)
+        return np.concatenate(in_passes(eight_bits(images, self.name)[:, 0], self._pass, _BATCH))
+
+    def _pass(self, grey: np.ndarray) -> Features:
+        pictures = squashed(grey) if self._squashed else torch.from_numpy(grey)[:, None]
+        given = self._processor(images=pictures.expand(-1, 3, -1, -1), return_tensors="pt")
+        found = placed(self.network)(**given.to(device())).pooler_output
+        features: Features = found.float().cpu().numpy()
+        return features
 
 
 def squashed(levels: np.ndarray) -> Tensor:

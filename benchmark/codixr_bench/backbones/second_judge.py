@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Features, Images
+from codixr_bench.backbones.placement import device, in_passes, placed
 from codixr_bench.backbones.shipped_judge import ShippedJudge
 
 if TYPE_CHECKING:
@@ -48,16 +49,20 @@ class SecondJudgePass(ShippedJudge["LoadedSecondJudge", SecondOutputs]):
         return (1.0 / (1.0 + np.exp(-chosen.astype(np.float64)))).astype(np.float32)
 
     def _forward(self, images: Images) -> SecondOutputs:
+        # Loaded outside: weights that are born in inference mode can't be differentiated by others.
+        _ = self.judge
+        features, answers = zip(*in_passes(images, self._pass, len(images)), strict=True)
+        return SecondOutputs(np.concatenate(features), np.concatenate(answers))
+
+    def _pass(self, images: Images) -> tuple[Features, NDArray[np.float32]]:
         import torch
 
-        # Loaded outside: weights that are born in inference mode can't be differentiated by others.
-        model = self.judge.model
-        with torch.inference_mode():
-            try:
-                features, answers = model.outputs(torch.from_numpy(images))
-            except ValueError as error:
-                raise InputError(f"{self.signature.partition('|')[0]}: {error}") from error
-            return SecondOutputs(features.numpy(), answers.numpy())
+        model = placed(self.judge.model)
+        try:
+            features, answers = model.outputs(torch.from_numpy(images).to(device()))
+        except ValueError as error:
+            raise InputError(f"{self.signature.partition('|')[0]}: {error}") from error
+        return features.cpu().numpy(), answers.cpu().numpy()
 
 
 @lru_cache(maxsize=2)

@@ -58,14 +58,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("train", "val", "test"),
         help="of a side that is a folder of `codixr prepare` (default: test)",
     )
+    options.add_scoring_compute(parser)
     add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
     """Print the distances between two sets; exit code 0."""
+    from codixr_bench.backbones import placement
     from codixr_bench.runs.picture_distance import open_backbone, set_distances
     from codixr_bench.runs.picture_sets import PictureSet, open_sides, side_of
 
+    placement.use(parsed.device, options.pictures_at_once(parsed))
     kinds = _kinds(parsed.metrics)
     view = Modality(parsed.view)
     opened = open_sides(parsed.a, parsed.b, view, parsed.split)

@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_name(parser)
     options.add_data(parser)
     options.add_generation(parser)
+    options.add_compute(parser)
     options.add_out(parser)
     options.add_overwrite(parser)
     add_json(parser)

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codixr.arguments import add_json, at_least, positive
+from codixr.arguments import (
+    add_device,
+    add_dtype,
+    add_json,
+    at_least,
+    number_or_auto,
+    positive,
+)
 from codixr.errors import InputError
 
 if TYPE_CHECKING:
@@ -117,7 +124,13 @@ def add_generation(parser: argparse.ArgumentParser) -> None:
     """How samples are made: ``--seed``, ``--batch-size``, ``--chunk-size``."""
     parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="default: 0")
     add_samples_per_study(parser, "1")
-    parser.add_argument("--batch-size", type=positive, default=64, metavar="N", help="default: 64")
+    parser.add_argument(
+        "--batch-size",
+        type=number_or_auto,
+        default=64,
+        metavar="N|auto",
+        help="studies a call of the model (default: 64); auto halves it where memory runs out",
+    )
     parser.add_argument(
         "--chunk-size",
         type=positive,
@@ -156,6 +169,32 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
     )
     add_weights(parser, "NAME=FILE", "use this file as the weights of that backbone; repeatable")
     add_json(parser)
+
+
+def add_compute(parser: argparse.ArgumentParser) -> None:
+    """``--device`` and ``--dtype``, of a command that calls a model."""
+    add_device(parser)
+    add_dtype(parser)
+
+
+def add_scoring_compute(parser: argparse.ArgumentParser) -> None:
+    """``--device``, ``--dtype`` and ``--batch-size``, of a command that calls none."""
+    add_device(parser)
+    parser.add_argument(
+        "--dtype",
+        choices=("auto", "float32"),
+        default="auto",
+        help="networks that score compute in float32: in half of it distances differ (docs/gpu.md)",
+    )
+    parser.add_argument(
+        "--batch-size",
+        dest="pictures_at_once",
+        type=number_or_auto,
+        default="auto",
+        metavar="N|auto",
+        help="pictures in a pass of a network; auto (default): its own number, halved where memory "
+        "runs out",
+    )
 
 
 def add_weights(parser: argparse.ArgumentParser, metavar: str, what: str) -> None:
@@ -234,9 +273,18 @@ def run_options(parsed: argparse.Namespace) -> "RunOptions":
         model_name=checked_name(given.get("name")),
         weights=tuple(weights_by_name(given.get("weights", ())).items()),
         allow_unpinned=given.get("allow_unpinned", usual.allow_unpinned),
+        device=given.get("device", usual.device),
+        dtype=given.get("dtype", usual.dtype),
+        pictures_at_once=pictures_at_once(parsed),
         cross_check=given.get("cross_check", usual.cross_check),
         thorough=given.get("thorough", usual.thorough),
     )
+
+
+def pictures_at_once(parsed: argparse.Namespace) -> int | None:
+    """``--batch-size`` of a command that calls no model; None for auto."""
+    given = getattr(parsed, "pictures_at_once", "auto")
+    return None if given == "auto" else int(given)
 
 
 def _labeler(name: str | None, home: Path | None) -> tuple[str | None, Path | None]:

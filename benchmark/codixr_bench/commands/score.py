@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_data(parser)
     options.add_scoring(parser)
+    options.add_scoring_compute(parser)
     options.add_out(parser)
 
 

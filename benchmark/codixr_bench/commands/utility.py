@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from codixr import messages
 from codixr.arguments import add_json, at_least
 from codixr.errors import InputError
+from codixr_bench.commands import options
 
 if TYPE_CHECKING:
     from codixr_bench.runs.utility_pools import RunPools
@@ -51,17 +52,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: runs/utility)",
     )
     parser.add_argument("--plot", type=Path, metavar="SVG", help="draw the mix curve of each run")
+    options.add_scoring_compute(parser)
     add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
     """Train, test, and print a table a run; exit code 0."""
+    from codixr_bench.backbones import placement
     from codixr_bench.runs.finish import RUNS
     from codixr_bench.runs.utility import learn_all, modality_named, of_one_track
     from codixr_bench.runs.utility_pools import open_run, tested_pool
     from codixr_bench.runs.utility_verdict import MARGIN, score_arms
     from codixr_bench.track import Track
 
+    placement.use(parsed.device, options.pictures_at_once(parsed))
     margin = MARGIN if parsed.margin is None else parsed.margin
     if not 0.0 < margin < 0.5:
         raise InputError(f"--margin {margin}: a number between 0 and 0.5")

@@ -7,10 +7,9 @@ interface gives 1, -1 and one number for "absent" and "not mentioned": both are 
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from torch import cuda
-
 from codixr.data.labels import OBSERVATIONS
 from codixr.errors import InputError
+from codixr_bench.backbones.placement import device
 from codixr_bench.labeler.labels import Labels
 
 
@@ -29,7 +28,7 @@ class ChexbertLabeler:
                 "`pip install 'codixr[radeval]'`"
             ) from error
         try:
-            self._model = F1CheXbert(device="cuda" if cuda.is_available() else "cpu")
+            self._model = F1CheXbert(device=str(device()))
         except Exception as error:  # whatever its download raises
             raise InputError(
                 f"radeval cannot load CheXbert ({type(error).__name__}: {str(error)[:200]}); "

@@ -25,6 +25,7 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.progress import track
 from codixr_bench.backbones.operating_points import operating_points
+from codixr_bench.backbones.placement import device, placed, scoring
 from codixr_bench.model import Conditions, Sample
 from codixr_bench.task import Task
 
@@ -122,15 +123,16 @@ class ClassifierModel:
 
         features, logits = [], []
         for view, batch in pictures.items():
-            model = self._towers[view].model
-            with torch.inference_mode():
+            model = placed(self._towers[view].model)
+            with scoring():
                 try:
-                    seen = model.features(torch.from_numpy(np.ascontiguousarray(batch)))
+                    given = torch.from_numpy(np.ascontiguousarray(batch))
+                    seen = model.features(given.to(device()))
                 except ValueError as error:
                     raise InputError(f"model 'classifier', {view}: {error}") from error
                 chosen = [model.classes.index(name) for name in CLASSES]
-                features.append(seen.double().numpy())
-                logits.append(model.head(seen)[:, chosen].double().numpy())
+                features.append(seen.cpu().double().numpy())
+                logits.append(model.head(seen)[:, chosen].cpu().double().numpy())
         return np.hstack(features), np.mean(logits, axis=0)
 
 

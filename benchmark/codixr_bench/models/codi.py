@@ -7,10 +7,16 @@ reports are drawn at temperature 1, 30 tokens at the most.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codixr.errors import InputError
 from codixr_bench.model import Conditions, Sample
+from codixr_bench.models.codixr import made_by
+from codixr_bench.models.placing import PlacedModel
 from codixr_bench.task import Task
+
+if TYPE_CHECKING:
+    from codixr.model.pipeline import CoDiXRPipeline
 
 _FILES = "CoDi_encoders.pth CoDi_text_diffuser.pth CoDi_video_diffuser_8frames.pth"
 _HOW = (
@@ -20,7 +26,7 @@ _HOW = (
 )
 
 
-class CoDiModel:
+class CoDiModel(PlacedModel):
     """CoDi's released model from a converted folder: ``--model codi:FOLDER``.
 
     Raises InputError without a folder (it says what to download, and how to convert it), and for a
@@ -39,13 +45,13 @@ class CoDiModel:
 
         self.pipeline = CoDiXRPipeline.from_pretrained(checkpoint)
         self.checkpoint_sha256 = self.pipeline.sha256
-        self.settings: dict[str, str | int | float] = {
+        self.settings = {
             "scheduler": "DDIMScheduler",
             "steps": steps,
             "guidance": 7.5,
             "attend_to": "own",
         }
-        self._settings = Settings(steps, 7.5, scheduler="DDIMScheduler", attend_to="own")
+        self.sampling = Settings(steps, 7.5, scheduler="DDIMScheduler", attend_to="own")
 
     def supports(self, task: Task) -> bool:
         """All tasks: any modalities from any others."""
@@ -55,4 +61,8 @@ class CoDiModel:
         self, conditions: Sequence[Conditions], task: Task, seeds: Sequence[int]
     ) -> list[Sample]:
         """Sample ``task.outputs`` for a batch."""
-        return list(self.pipeline.generate(conditions, task.outputs, seeds, self._settings))
+        return made_by(self, conditions, task, seeds)
+
+    def network(self) -> "CoDiXRPipeline":
+        """The pipeline."""
+        return self.pipeline

@@ -2,10 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from codixr.errors import InputError
 from codixr_bench.model import Conditions, Sample
+from codixr_bench.models.placing import PlacedModel, Steps
 from codixr_bench.task import Task
+
+if TYPE_CHECKING:
+    from codixr.model.pipeline import CoDiXRPipeline, Settings
+    from codixr.model.sampling import StepCallback
+    from codixr_bench.models.codi import CoDiModel
 
 
 def embedded_sha256() -> str:
@@ -18,7 +25,7 @@ def embedded_sha256() -> str:
     return describe(embedded_checkpoint()).sha256
 
 
-class CoDiXRModel:
+class CoDiXRModel(PlacedModel):
     """The embedded checkpoint, or the one in ``checkpoint``: ``--model codixr:FOLDER``.
 
     Raises InputError for a missing, damaged or half-written checkpoint.
@@ -42,13 +49,13 @@ class CoDiXRModel:
         self.pipeline = CoDiXRPipeline.from_pretrained(checkpoint)
         self.checkpoint_sha256 = self.pipeline.sha256
         diffusion = self.pipeline.preset.diffusion
-        self.settings: dict[str, str | int | float] = {
+        self.settings = {
             "preset": self.pipeline.preset.name,
             "scheduler": scheduler or type(self.pipeline.scheduler).__name__,
             "steps": diffusion.steps if steps is None else steps,
             "guidance": diffusion.guidance if guidance is None else guidance,
         }
-        self._settings = Settings(steps, guidance, scheduler=scheduler)
+        self.sampling = Settings(steps, guidance, scheduler=scheduler)
 
     def check_track(self, name: str, image_size: int | None, *, simulated: bool) -> None:
         """InputError where the track's pictures have another size than the checkpoint's."""
@@ -71,4 +78,30 @@ class CoDiXRModel:
         self, conditions: Sequence[Conditions], task: Task, seeds: Sequence[int]
     ) -> list[Sample]:
         """Sample ``task.outputs`` for a batch."""
-        return list(self.pipeline.generate(conditions, task.outputs, seeds, self._settings))
+        return made_by(self, conditions, task, seeds)
+
+    def network(self) -> "CoDiXRPipeline":
+        """The pipeline."""
+        return self.pipeline
+
+
+def made_by(
+    model: "CoDiXRModel | CoDiModel",
+    conditions: Sequence[Conditions],
+    task: Task,
+    seeds: Sequence[int],
+) -> list[Sample]:
+    """Samples of a pipeline of ours, which says how far it is."""
+    model.placed()
+    pipeline, settings = model.pipeline, model.sampling
+    told = None if model._tell is None else _steps(model._tell, pipeline, settings)
+    return list(pipeline.generate(conditions, task.outputs, seeds, settings, told))
+
+
+def _steps(tell: Steps, pipeline: "CoDiXRPipeline", settings: "Settings") -> "StepCallback":
+    steps = pipeline.preset.diffusion.steps if settings.steps is None else settings.steps
+
+    def after(index: int, timestep: Any, latents: Any) -> None:
+        tell(min(index + 1, steps), steps)
+
+    return after

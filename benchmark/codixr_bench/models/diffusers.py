@@ -7,7 +7,7 @@ are resized to the track's size. Each study has a generator of its own, seeded b
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from PIL import Image as PILImage
 from codixr.data.study import Image
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.hooks import Setting
 from codixr_bench.model import Conditions, Content, Sample
 from codixr_bench.models.local_folder import (
     find_folder,
@@ -26,13 +25,14 @@ from codixr_bench.models.local_folder import (
     read_json,
     refuse_code,
 )
+from codixr_bench.models.placing import PlacedModel, Steps
 from codixr_bench.task import Task
 
 INDEX = "model_index.json"
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
-class DiffusersModel:
+class DiffusersModel(PlacedModel):
     """A pipeline that takes a prompt, an image, or both, and gives images.
 
     Args:
@@ -61,12 +61,11 @@ class DiffusersModel:
         self.pipeline = _load(folder)
         self._takes = _parameters(self.pipeline, folder)
         self._needs_image = _needs_image(self.pipeline, self._takes)
-        self._device = self.pipeline.device
         self.name = found.name
         self.checkpoint_sha256 = folder_sha256(folder)
         self.version = self.checkpoint_sha256[:8]
         self._side: int | None = None
-        self.settings: dict[str, Setting] = {
+        self.settings = {
             "pipeline": type(self.pipeline).__name__,
             **found.source,
         }
@@ -106,16 +105,24 @@ class DiffusersModel:
             for name in ("num_inference_steps", "guidance_scale")
             if name in self.settings
         }
-        arguments["generator"] = [torch.Generator(self._device).manual_seed(seed) for seed in seeds]
+        # Drawn on the CPU: a study's noise is then the same on every device.
+        self.placed()
+        arguments["generator"] = [torch.Generator().manual_seed(seed) for seed in seeds]
         if "prompt" in self._takes:
             arguments["prompt"] = [str(one.get(Modality.T, "")) for one in conditions]
         view = next((modality for modality in task.inputs if modality.is_image), None)
         if view is not None:
             arguments["image"] = [as_rgb(one[view], self._input_side()) for one in conditions]
+        if self._tell is not None and "callback_on_step_end" in self._takes:
+            arguments["callback_on_step_end"] = _telling(self._tell)
         with torch.inference_mode():
             made = self.pipeline(**arguments, output_type="np").images
         output = task.outputs[0]
         return [{output: as_grey(picture, self._side)} for picture in np.asarray(made)]
+
+    def network(self) -> Any:
+        """The pipeline."""
+        return self.pipeline
 
     def _input_side(self) -> int | None:
         """The side that the pipeline was trained at, where its parts say so."""
@@ -150,7 +157,6 @@ def as_rgb(content: Content, side: int | None) -> PILImage.Image:
 
 
 def _load(folder: Path) -> Any:
-    import torch
     from diffusers import DiffusionPipeline, pipelines
     from diffusers.utils import logging
     from transformers.utils import logging as transformers_logging
@@ -171,7 +177,18 @@ def _load(folder: Path) -> Any:
             f"model 'diffusers:{folder}': diffusers cannot load it: {type(error).__name__}: {first}"
         ) from error
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to("cuda") if torch.cuda.is_available() else pipeline
+    return pipeline
+
+
+def _telling(tell: Steps) -> Callable[..., dict[str, Any]]:
+    """diffusers' callback after a step."""
+
+    def after(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        of = int(getattr(pipeline, "num_timesteps", 0) or step + 1)
+        tell(min(step + 1, of), of)
+        return tensors
+
+    return after
 
 
 def _parameters(pipeline: Any, folder: Path) -> dict[str, inspect.Parameter]:

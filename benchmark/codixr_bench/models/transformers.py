@@ -11,7 +11,6 @@ from typing import Any
 
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.hooks import Setting
 from codixr_bench.model import Conditions, Sample
 from codixr_bench.models.diffusers import as_rgb
 from codixr_bench.models.local_folder import (
@@ -20,6 +19,7 @@ from codixr_bench.models.local_folder import (
     read_json,
     refuse_code,
 )
+from codixr_bench.models.placing import PlacedModel, Steps
 from codixr_bench.task import Task
 
 CONFIG = "config.json"
@@ -28,7 +28,7 @@ _LOADING = {"local_files_only": True, "trust_remote_code": False}
 """Nothing is downloaded, and no question about a folder's own code is asked on stdin."""
 
 
-class TransformersModel:
+class TransformersModel(PlacedModel):
     """A model that writes a report from one view.
 
     Args:
@@ -57,7 +57,7 @@ class TransformersModel:
         self.name = found.name
         self.checkpoint_sha256 = folder_sha256(folder)
         self.version = self.checkpoint_sha256[:8]
-        self.settings: dict[str, Setting] = {
+        self.settings = {
             "model": type(self.model).__name__,
             "sampling": self.uses_seeds,
             "beams": int(generation.num_beams or 1),
@@ -75,16 +75,23 @@ class TransformersModel:
         """Reports, one a study; one at a time where they are drawn at random."""
         import torch
 
+        on = self.placed()
         pictures = [as_rgb(one[task.inputs[0]], None) for one in conditions]
         if not self.uses_seeds:
             return [{Modality.T: report} for report in self._write(pictures)]
         samples: list[Sample] = []
-        devices = [self.model.device] if self.model.device.type == "cuda" else []
+        kind = {} if on.type == "cpu" else {"device_type": on.type}
         for picture, seed in zip(pictures, seeds, strict=True):
-            with torch.random.fork_rng(devices):
+            with torch.random.fork_rng([] if on.type == "cpu" else [on], **kind):
                 torch.manual_seed(seed)
                 samples.append({Modality.T: self._write([picture])[0]})
+                if self._tell is not None:
+                    self._tell(len(samples), len(pictures))
         return samples
+
+    def network(self) -> Any:
+        """The model."""
+        return self.model
 
     def _write(self, pictures: Sequence[Any]) -> list[str]:
         import torch
@@ -92,14 +99,40 @@ class TransformersModel:
         pixels = self._image_processor(images=list(pictures), return_tensors="pt").pixel_values
         with torch.inference_mode():
             tokens = self.model.generate(
-                pixel_values=pixels.to(self.model.device, self.model.dtype), **self._limit
+                pixel_values=pixels.to(self.model.device, self.model.dtype),
+                **self._limit,
+                **self._told_by_token(),
             )
         reports = self._tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return [str(report).strip() for report in reports]
 
+    def _told_by_token(self) -> dict[str, Any]:
+        """What has ``generate`` say how many tokens are written, where a batch is one call."""
+        if self._tell is None or self.uses_seeds:
+            return {}
+        from transformers import StoppingCriteriaList
+
+        most = int(self._limit.get("max_new_tokens") or self.model.generation_config.max_length)
+        return {"stopping_criteria": StoppingCriteriaList([_Counting(self._tell, most)])}
+
+
+class _Counting:
+    """One of transformers' stopping criteria, which never stops: it counts tokens."""
+
+    def __init__(self, tell: Steps, most: int) -> None:
+        self._tell = tell
+        self._most = most
+        self._written = 0
+
+    def __call__(self, ids: Any, *_: Any, **__: Any) -> Any:
+        import torch
+
+        self._written += 1
+        self._tell(min(self._written, self._most), self._most)
+        return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+
 
 def _load_model(folder: Path) -> Any:
-    import torch
     from transformers import AutoModelForImageTextToText
     from transformers.utils import logging
 
@@ -118,8 +151,7 @@ def _load_model(folder: Path) -> Any:
                 f"transformers cannot load it: {type(error).__name__}: {lines[0] if lines else ''}"
             )
         raise InputError(f"model 'transformers:{folder}': {said}") from error
-    model.eval()
-    return model.to("cuda") if torch.cuda.is_available() else model
+    return model.eval()
 
 
 def _load_processors(folder: Path) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ from codixr.errors import InputError
 from codixr_bench.hooks import LearnsFromTrack
 from codixr_bench.model import GenerativeModel
 from codixr_bench.result_files import RESULT_NAME
+from codixr_bench.runs.batch_size import BatchSize
 from codixr_bench.runs.generation import make_batch
 from codixr_bench.runs.one_task import planned, refuse_early, samples_folder
 from codixr_bench.runs.options import RunOptions
@@ -66,7 +67,7 @@ def dry_run(
         began = time.perf_counter()
         if isinstance(model, LearnsFromTrack):
             model.prepare(train, task)
-        tried = range(min(TRIED, options.batch_size, n))
+        tried = range(min(TRIED, BatchSize(options.batch_size).studies, n))
         if not tried:
             raise InputError("the split has no study")
         call = (model, task, dataset, tried, record, track.image_size, track.shows_content)

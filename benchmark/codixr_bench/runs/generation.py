@@ -7,13 +7,16 @@ picture by float32 rounding at most. Processes share the chunks by stride and me
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr.progress import Progress
-from codixr_bench.hooks import SeesTruth, uses_conditions
+from codixr_bench.hooks import SeesTruth, TellsProgress, uses_conditions
 from codixr_bench.model import GenerativeModel, Sample
+from codixr_bench.runs.batch_size import BatchSize, BatchTooLargeError
 from codixr_bench.runs.crash import CRASHES, ModelError
 from codixr_bench.runs.processes import Processes
 from codixr_bench.runs.record import RunRecord
@@ -43,7 +46,7 @@ def generate(
     store: SampleStore,
     *,
     image_size: int | None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | Literal["auto"] = BATCH_SIZE,
     processes: Processes | None = None,
     prepare: Callable[[], None] | None = None,
     title: str | None = None,
@@ -57,7 +60,8 @@ def generate(
         dataset: the evaluated studies; position i of the store is study i.
         store: where the samples go, already checked against this run's record.
         image_size: side of the pictures the track evaluates, or None for any.
-        batch_size: studies a call of the model, within a chunk.
+        batch_size: studies a call of the model, within a chunk; ``auto`` halves it where memory
+            runs out.
         processes: this process among those of the run.
         prepare: called first, when there is anything to make.
         title: of the progress bar on stderr; None for no bar.
@@ -80,22 +84,21 @@ def generate(
             began = time.perf_counter()
         if title is not None and kept:
             title += f" ({kept} kept)"
+        size = BatchSize(batch_size)
         with Progress(title or "", made, unit="studies", quiet=title is None) as bar:
             for chunk in todo:
                 samples = store.read_part(chunk)
                 bar.advance(len(samples))
                 kept_at = time.monotonic()
                 try:
-                    for batch in _split(store.positions(chunk)[len(samples) :], batch_size):
-                        samples += make_batch(
-                            model,
-                            task,
-                            dataset,
-                            batch,
-                            store.record,
-                            image_size,
-                            show_messages,
-                        )
+                    while batch := store.positions(chunk)[len(samples) :][: size.studies]:
+                        call = (model, task, dataset, batch, store.record, image_size)
+                        try:
+                            with _telling(model, bar, len(batch)):
+                                samples += make_batch(*call, show_messages, size)
+                        except BatchTooLargeError:
+                            size.halve(len(batch))
+                            continue
                         bar.advance(len(batch))
                         if time.monotonic() - kept_at > KEEP_EVERY:
                             store.write_part(chunk, samples)
@@ -117,8 +120,12 @@ def make_batch(
     record: RunRecord,
     image_size: int | None,
     show_messages: bool,
+    size: BatchSize | None = None,
 ) -> list[Sample]:
-    """The samples of some studies, checked; raises as ``generate``."""
+    """The samples of some studies, checked.
+
+    Raises as ``generate``, and BatchTooLargeError where memory ran out and ``size`` can be halved.
+    """
     studies = [dataset[position] for position in positions]
     needed = uses_conditions(model) and not isinstance(model, SeesTruth)
     conditions = [
@@ -137,6 +144,8 @@ def make_batch(
     except InputError:
         raise
     except CRASHES as error:
+        if size is not None and size.may_be_halved(error, len(positions)):
+            raise BatchTooLargeError from error
         raise _located(model.name, task, positions, call, error, show_messages) from error
     if len(samples) != len(positions):
         raise InputError(
@@ -166,12 +175,20 @@ def _located(
                 where = f"{what} the study at position {position}"
                 return ModelError(where, alone, show_message=show_messages)
         where = f"{what} the studies at positions {positions.start} to {positions.stop - 1} "
-        where += "together, on none of them alone (try a smaller --batch-size)"
+        where += "together, on none of them alone (try a smaller --batch-size, or auto)"
         return ModelError(where, error, show_message=show_messages)
     where = f"{what} the study at position {positions.start}"
     return ModelError(where, error, show_message=show_messages)
 
 
-def _split(positions: range, size: int) -> Iterator[range]:
-    for start in range(positions.start, positions.stop, size):
-        yield range(start, min(start + size, positions.stop))
+@contextmanager
+def _telling(model: GenerativeModel, bar: Progress, studies: int) -> Iterator[None]:
+    """Within, the bar shows how far the model says that it is with a batch, and that it works."""
+    if isinstance(model, TellsProgress):
+
+        def within(done: int, of: int) -> None:
+            bar.within(studies, done / max(of, 1), f"{studies} at a time, step {done} of {of}")
+
+        model.tell_progress(within)
+    with bar.alive(f"{studies} at a time"):
+        yield

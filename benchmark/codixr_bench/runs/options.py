@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from codixr_bench.runs.finish import RUNS
 from codixr_bench.runs.generation import BATCH_SIZE
@@ -22,7 +23,8 @@ class RunOptions:
     seed: int = 0
     samples_per_study: int | None = None
     """How many to make; None for one, and for all that are there where samples are scored."""
-    batch_size: int = BATCH_SIZE
+    batch_size: int | Literal["auto"] = BATCH_SIZE
+    """Studies a call of the model; ``auto`` halves it where memory runs out."""
     chunk_size: int = CHUNK_SIZE
     metrics: tuple[str, ...] = ()
     """Names of the metrics wanted; empty for all of the track's."""
@@ -44,16 +46,25 @@ class RunOptions:
     """Whether libraries compute the scores too."""
     thorough: bool = False
     """Whether searches for copies may take their time."""
+    device: str = "auto"
+    """Where models and the networks that score compute."""
+    dtype: str = "auto"
+    """Type of the model's weights; networks that score compute in float32."""
+    pictures_at_once: int | None = None
+    """In a pass of a network that scores; None leaves it to each."""
     progress: bool = True
 
 
 def open_track(name: str | None, options: RunOptions) -> Track:
     """The track of a run, phantom without a name: with its data, labeler and weights.
 
-    Raises InputError for an unknown track or labeler, and for weights of an unknown backbone.
+    Networks compute on the run's device from here on. Raises InputError for an unknown track or
+    labeler, for weights of an unknown backbone, and for a device that isn't here.
     """
+    from codixr_bench.backbones import placement
     from codixr_bench.backbones.published import give_weights
 
+    placement.use(options.device, options.pictures_at_once)
     give_weights(dict(options.weights), allow_unpinned=options.allow_unpinned)
     track = Track.load(name or "phantom").with_data(options.data_dir)
     return track.with_labeler(*options.labeler).with_split_key(options.split_key)

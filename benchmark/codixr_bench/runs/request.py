@@ -5,6 +5,8 @@ from pathlib import Path
 
 from codixr import messages
 from codixr.errors import InputError
+from codixr_bench.backbones import placement
+from codixr_bench.hooks import UsesDevice
 from codixr_bench.model import GenerativeModel
 from codixr_bench.registry import load_model
 from codixr_bench.runs.one_task import refuse_early
@@ -69,6 +71,7 @@ def open_request(
     model = model_spec
     if isinstance(model, str):
         model = load_model(model, dict(options.model_arguments), options.model_name)
+    _place(model, options)
     possible = [task for task in possible if runs(task, model)]
     if not possible:
         raise faults[-1]
@@ -76,3 +79,14 @@ def open_request(
         for fault in faults:
             messages.note("codixr-bench", f"left out: {fault}")
     return Request(tuple(possible), track, model, options, task.strip().lower() in GROUPS)
+
+
+def _place(model: GenerativeModel, options: RunOptions) -> None:
+    """Tell the model where and in what type it computes; InputError where it takes no type."""
+    if isinstance(model, UsesDevice):
+        model.use_device(str(placement.device()), options.dtype)
+    elif options.dtype not in ("auto", "float32"):
+        raise InputError(
+            f"--dtype {options.dtype}: model '{model.name}' computes as it likes (it has no "
+            "use_device; see docs/gpu.md)"
+        )

@@ -22,6 +22,7 @@ from codixr.data.labels import PATHOLOGIES
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.progress import Progress
+from codixr_bench.backbones import placement
 from codixr_bench.runs.utility_network import (
     STEPS,
     Probabilities,
@@ -117,11 +118,10 @@ def learn_all(
 
 
 def _learn(arm: Arm, seed: int, cache: Path | None) -> Probabilities:
-    key = hashlib.sha256(
-        json.dumps(
-            [_FORMAT, STEPS, seed, arm.train.digest(), arm.test.digest(), list(PATHOLOGIES)]
-        ).encode()
-    ).hexdigest()[:32]
+    parts = [_FORMAT, STEPS, seed, arm.train.digest(), arm.test.digest(), list(PATHOLOGIES)]
+    if (kind := placement.device().type) != "cpu":
+        parts.append(kind)
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
     place = None if cache is None else cache / f"{key}.npy"
     if place is not None and place.is_file():
         try:

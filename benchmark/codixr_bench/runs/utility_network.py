@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from codixr_bench.backbones import placement
+
 SIDE = 64
 STEPS = 400
 BATCH = 64
@@ -52,14 +54,16 @@ def learn_pictures(
     labels: Labels,
     asked: NDArray[np.uint8],
     seed: int,
-    device: str = "cpu",
     steps: int = STEPS,
 ) -> Probabilities:
     """Train on pictures [n, 64, 64] with labels [n, k]; probabilities [m, k] of ``asked``.
 
+    On the device where networks compute (``backbones.placement``).
+
     Labels other than 0 and 1 are left out of the loss. Equal seeds give equal weights.
     """
     torch.manual_seed(seed)
+    device = placement.device()
     model = SmallClassifier(labels.shape[1]).to(device)
     draw = torch.Generator().manual_seed(seed)
     x, y = torch.from_numpy(pictures)[:, None], torch.from_numpy(labels.astype(np.float32))
@@ -77,9 +81,13 @@ def learn_pictures(
         optimizer.step()
         schedule.step()
     model.eval()
-    with torch.inference_mode():
-        given = torch.from_numpy(asked)[:, None]
-        parts = [model(part.to(device).float() / 255.0).cpu() for part in given.split(256)]
+
+    def logits(some: NDArray[np.uint8]) -> Tensor:
+        given = torch.from_numpy(some)[:, None].to(device)
+        found: Tensor = model(given.float() / 255.0).cpu()
+        return found
+
+    parts = placement.in_passes(asked, logits, 256)
     return np.asarray(torch.cat(parts).double().sigmoid().numpy(), dtype=np.float64)
 
 
