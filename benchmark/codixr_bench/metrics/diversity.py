@@ -219,7 +219,8 @@ def ms_ssim(first: NDArray[np.float32], second: NDArray[np.float32]) -> Array:
         edge = _WINDOW // 2
         inside = likeness[:, edge:-edge, edge:-edge].mean(axis=(1, 2))
         found = found * np.maximum(inside, 0.0) ** weight
-        x, y = (s.reshape(len(s), s.shape[1] // 2, 2, -1, 2).mean(axis=(2, 4)) for s in (x, y))
+        half = (len(x), x.shape[1] // 2, 2, x.shape[2] // 2, 2)  # of no pair too
+        x, y = (side.reshape(half).mean(axis=(2, 4)) for side in (x, y))
     return found
 
 

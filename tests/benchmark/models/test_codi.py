@@ -74,7 +74,7 @@ def test_joint_outputs_attend_to_their_own_vector(folder: Path) -> None:
     (ours,) = model.generate(conditions, task, [0])
     own, others = (
         model.pipeline.generate(
-            conditions, task.outputs, [0], replace(model._settings, attend_to=x)
+            conditions, task.outputs, [0], replace(model.sampling, attend_to=x)
         )
         for x in ("own", "others")
     )
