@@ -89,9 +89,9 @@ def free_cached_memory() -> None:
 
 def _count(kind: str) -> int:
     """How many devices of a kind torch can use here."""
-    if kind == "cuda":
-        return torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if kind == "mps":
-        return int(torch.backends.mps.is_available())
+    if kind == "cuda" and torch.cuda.is_available():
+        return torch.cuda.device_count()
+    if kind == "mps" and torch.backends.mps.is_available():
+        return 1
     here = torch.accelerator.current_accelerator(check_available=True)
     return torch.accelerator.device_count() if here is not None and here.type == kind else 0

@@ -73,9 +73,7 @@ def test_joint_outputs_attend_to_their_own_vector(folder: Path) -> None:
     conditions = [{Modality.T: study.report}]
     (ours,) = model.generate(conditions, task, [0])
     own, others = (
-        model.pipeline.generate(
-            conditions, task.outputs, [0], replace(model.sampling, attend_to=x)
-        )
+        model.pipeline.generate(conditions, task.outputs, [0], replace(model.sampling, attend_to=x))
         for x in ("own", "others")
     )
     assert np.array_equal(ours[Modality.F], own[0][Modality.F])
