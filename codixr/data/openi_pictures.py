@@ -1,14 +1,15 @@
 """OpenI whole → a plan: the pictures of the user's download, the reports of the installed package.
 
 Notable:
-- PNG or DICOM release, any folders: a picture is known by its number (``CXR1000_IM-0003-1001.png``,
-  ``1000_IM-0003-1001.dcm``); where both are there, DICOM counts.
+- PNG or DICOM release, Kaggle's copy or R2Gen's, any folders (``openi_layouts.py``): a picture is
+  known by its number; where both are there, DICOM counts.
 - Views. The headers' View Position is often wrong: 1,030 examinations "PA and lateral" have two
   pictures whose headers both say PA. So torchxrayvision's table of views from a projection of the
   pictures themselves goes first; it has one picture a study. Where such a study has two pictures
-  and its name says that one is lateral, the other one is the other view. Then come the header's
-  word (torchxrayvision's table of headers, else the file's own); else the view is unknown and the
-  picture is left out, not guessed at. A note in each study says which of these it was.
+  and its name says that one is lateral, the other one is the other view. Then come Kaggle's table,
+  where the copy has it, and the header's word (torchxrayvision's table of headers, else the file's
+  own); else the view is unknown and the picture is left out, not guessed at. A note in each study
+  says which of these it was.
 - A study has a frontal view, a lateral view and an impression. All are test studies, as
   ``openi.py`` says; the collection has one examination a patient.
 - Labels are the MeSH indexing (``openi_mesh.py``), so they are independent of any report labeler.
@@ -18,7 +19,6 @@ import csv
 import gzip
 import hashlib
 import io
-import re
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -29,6 +29,7 @@ from codixr.data.candidates import read_views
 from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import SourceFile, Step
 from codixr.data.openi import OpenIReport, find_archive, read_reports
+from codixr.data.openi_layouts import BY_KAGGLE, BY_PLACE, Copy, Key, find_pictures, key_of
 from codixr.data.preparation_plan import Made, Plan
 from codixr.data.shard_file import Row
 from codixr.data.sizes import check_image_size
@@ -39,12 +40,8 @@ VERSION = "1-pictures"
 HEADERS, PROJECTED = "nlmcxr_dicom_metadata.csv.gz", "nlmcxr_tsne_pa.csv.gz"
 FRONTAL = ("PA", "AP")
 LATERAL = ("LL", "LATERAL", "RL", "LARGE LATERAL")
-_NAME = re.compile(r"(?:CXR)?(\d+)(?:_\d+)?_IM-([\d-]+)(?:\.dcm)?\.(?:dcm|png|jpg)", re.IGNORECASE)
 _BY_PROJECTION = "a view from the projection of the pictures"
 _BY_EXCLUSION = "a view by exclusion: the other of two pictures"
-
-Key = tuple[int, str]
-"""A report file's number, and the rest of a picture's name: 1000, 0003-1001."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +100,8 @@ class _Picture:
     """Of its view's kind: PA before AP."""
     number: str
     name: str
-    note: str
-    """How the view was found, where that isn't the header."""
+    notes: tuple[str, ...]
+    """How the view was found, where that isn't the header, and the picture, where by its place."""
 
 
 Views = dict[int, dict[str, list[_Picture]]]
@@ -127,7 +124,8 @@ def plan_openi(
     tables = (archive, archive.parent / HEADERS, archive.parent / PROJECTED)
     reports = read_reports(archive)
     ledger: list[Step] = []
-    views = _views_of_exams(pictures, reports, tables, ledger)
+    copy = find_pictures(pictures, {number: report.pictures for number, report in reports.items()})
+    views = _views_of_exams(pictures, copy, reports, tables, ledger)
     both = sorted(number for number, has in views.items() if len(has) == 2)
     missing = {
         f"no {view} view": sum(view not in has for has in views.values())
@@ -140,8 +138,11 @@ def plan_openi(
         ledger.append(_step("--limit", "studies", len(both), len(chosen), over))
     sources = {
         path.name: SourceFile(sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-        for path in tables
+        for path in (*tables, *copy.tables)
     }
+    order = "torchxrayvision's projection, the other of two pictures, DICOM header"
+    if copy.views:
+        order = order.replace("DICOM", "indiana_projections.csv, DICOM")
     return Plan(
         track="openi",
         version=VERSION,
@@ -150,7 +151,7 @@ def plan_openi(
         recipe={
             "frontal": list(FRONTAL),
             "lateral": list(LATERAL),
-            "views": "torchxrayvision's projection, the other of two pictures, DICOM header",
+            "views": order,
             "report": "IMPRESSION, white space collapsed",
             "labels": "MeSH, major terms",
             "limit": limit,
@@ -166,13 +167,18 @@ def plan_openi(
 
 def _views_of_exams(
     folder: Path,
+    copy: Copy,
     reports: Mapping[int, OpenIReport],
     tables: tuple[Path, Path, Path],
     ledger: list[Step],
 ) -> Views:
     """The pictures in ``folder`` that have a report and a known view, by examination."""
     headers, projected = _table(tables[1], "View Position"), _table(tables[2], "tsne-view")
-    found = _find_pictures(folder)
+    found = copy.pictures
+    if copy.listed is not None:
+        there = {"image missing": copy.missing}
+        after = copy.listed - copy.missing
+        ledger.append(_step("named by the copy's table", "images", copy.listed, after, there))
     lost = dict.fromkeys(("no report with an impression", "view unknown", "other view"), 0)
     excluded = _by_exclusion(reports, projected)
     views: Views = {}
@@ -182,18 +188,21 @@ def _views_of_exams(
         if not position:
             position, how = excluded.get(key, ""), _BY_EXCLUSION
         if not position:
+            position, how = copy.views.get(key, ""), BY_KAGGLE
+        if not position:
             position, how = headers.get(key, ""), ""
         position = position or _view_of_file(folder / name, key in headers)
         if number not in reports:
             lost["no report with an impression"] += 1
         elif not position:
             lost["view unknown"] += 1
-        elif position not in (*FRONTAL, *LATERAL):
+        elif position not in (*FRONTAL, "FRONTAL", *LATERAL):
             lost["other view"] += 1
         else:
-            known = FRONTAL if position in FRONTAL else LATERAL
-            view = "frontal" if known is FRONTAL else "lateral"
-            entry = _Picture(known.index(position), key[1], name, how)
+            known = LATERAL if position in LATERAL else (*FRONTAL, "FRONTAL")
+            view = "lateral" if known is LATERAL else "frontal"
+            notes = tuple(filter(None, (how, BY_PLACE if key in copy.by_place else "")))
+            entry = _Picture(known.index(position), key[1], name, notes)
             views.setdefault(number, {}).setdefault(view, []).append(entry)
     kept = len(found) - sum(lost.values())
     ledger.append(_step("pictures with a view", "images", len(found), kept, lost))
@@ -206,7 +215,7 @@ def _exam(number: int, has: Mapping[str, list[_Picture]], report: OpenIReport) -
         number,
         tuple(picture.name for picture in best["frontal"]),
         tuple(picture.name for picture in best["lateral"]),
-        tuple(sorted({found[0].note for found in best.values()} - {""})),
+        tuple(sorted({note for found in best.values() for note in found[0].notes})),
         report.impression,
         tuple(report.labels[name] for name in OBSERVATIONS),
     )
@@ -218,7 +227,7 @@ def _by_exclusion(
     """The view of the other picture, where an examination with a lateral view has two pictures."""
     found = {}
     for report in reports.values():
-        keys = [key for name in report.pictures if (key := _key(f"{name}.png"))]
+        keys = [key for name in report.pictures if (key := key_of(f"{name}.png"))]
         known = [key for key in keys if key in projected]
         if report.lateral and len(report.pictures) == len(keys) == 2 and len(known) == 1:
             other = keys[1 - keys.index(known[0])]
@@ -226,36 +235,9 @@ def _by_exclusion(
     return found
 
 
-def _key(name: str) -> Key | None:
-    match = _NAME.fullmatch(name)
-    return (int(match[1]), match[2]) if match else None
-
-
 def _step(name: str, unit: str, before: int, after: int, lost: Mapping[str, int]) -> Step:
     removed = {why: n for why, n in lost.items() if n}
     return Step(name=name, unit=unit, before=before, after=after, removed=removed)
-
-
-def _find_pictures(root: Path) -> dict[Key, str]:
-    """Key -> path under ``root``; DICOM before PNG before JPEG."""
-    if not root.is_dir():
-        raise InputError(
-            f"--pictures: '{root}' is not a folder; give the one of your OpenI download"
-        )
-    ranked: dict[Key, tuple[int, str]] = {}
-    for path in root.rglob("*"):
-        key = _key(path.name)
-        if key is None or not path.is_file():
-            continue
-        rank = (".dcm", ".png", ".jpg").index(path.suffix.lower())
-        here = (rank, path.relative_to(root).as_posix())
-        ranked[key] = min(here, ranked.get(key, here))
-    if not ranked:
-        raise InputError(
-            f"--pictures: no picture of OpenI under '{root}'; they are called like "
-            "CXR1_1_IM-0001-3001.png or 1_IM-0001-3001.dcm"
-        )
-    return {key: name for key, (_, name) in ranked.items()}
 
 
 def _table(path: Path, column: str) -> dict[Key, str]:
@@ -271,7 +253,7 @@ def _table(path: Path, column: str) -> dict[Key, str]:
         ) from None
     found = {}
     for name, value in named.items():
-        if key := _key(f"{name}.png"):
+        if key := key_of(f"{name}.png"):
             found[key] = {"L": "LATERAL"}.get(value, value)
     return found
 

@@ -57,7 +57,7 @@ def write_collection(root: Path, n: int) -> bytes:
 
 
 @contextmanager
-def served_openi(root: Path, n: int = 32) -> Iterator[FileServer]:
+def served_openi(root: Path, n: int = 48) -> Iterator[FileServer]:
     """OpenI and its networks on a server, and nothing of them in the cache."""
     root.mkdir(parents=True, exist_ok=True)
     files = {"NLMCXR_png.tgz": write_collection(root, n)}
