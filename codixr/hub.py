@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from codixr.errors import InputError
 
@@ -23,13 +24,19 @@ def named(source: str | Path) -> tuple[str, str | None] | None:
     return found[1], found[2]
 
 
-def download(name: str, revision: str | None, patterns: Sequence[str] = PATTERNS) -> Path:
-    """A hub's snapshot of these files; InputError where it does not answer."""
+def download(
+    name: str, revision: str | None, patterns: Sequence[str] = PATTERNS, **options: Any
+) -> Path:
+    """A hub's snapshot of these files; InputError where it does not answer.
+
+    ``options`` are huggingface_hub's: ``token``, ``cache_dir``, ``local_files_only``, ...
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
+        wanted = list(patterns)
+        return Path(snapshot_download(name, revision=revision, allow_patterns=wanted, **options))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         pinned = f" --revision {revision}" if revision else ""
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

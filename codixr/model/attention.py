@@ -16,6 +16,8 @@ from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
+from codixr.errors import InputError
+
 
 def as_tokens(condition: Tensor) -> Tensor:
     """One vector a sample [B, D], or K of them [B, K, D] -> tokens [B, K, D]."""
@@ -102,6 +104,22 @@ def attend_by(processor: ContextAttention, module: nn.Module) -> None:
     for block in module.modules():
         if isinstance(block, BasicTransformerBlock) and block.attn2 is not None:
             block.attn2.set_processor(processor)
+
+
+def weigh(processor: ContextAttention, module: nn.Module, weights: Tensor | None) -> None:
+    """Have the tokens of ``module``'s cross-attentions weighed, by the logarithms ``weights``.
+
+    Raises InputError where a user has put another processor there, which knows no weights.
+    """
+    processor.log_weights = weights
+    if weights is None:
+        return
+    blocks = [m for m in module.modules() if isinstance(m, BasicTransformerBlock)]
+    if not all(b.attn2 is None or b.attn2.processor is processor for b in blocks):
+        raise InputError(
+            "weights: another attention processor was set, and it weighs no inputs: leave weights "
+            "out, or load the pipeline again"
+        )
 
 
 def log_weights(weights: list[float]) -> Tensor | None:

@@ -38,6 +38,8 @@ def made_in_batches(
     """
     made: dict[Modality, list[Any]] = {m: [] for m in call.outputs}
     pipe._interrupt, pipe._guidance_scale = False, None
+    guidance = call.settings.guidance
+    pipe._asked_guidance = pipe.preset.diffusion.guidance if guidance is None else guidance
     with _steps(pipe, call, bar) as advance:
 
         def step(index: int, timestep: Any, latents: Latents) -> Latents | None:
@@ -73,6 +75,7 @@ def _steps(
 
     grid = call.settings.grid(pipe.preset.diffusion.steps)
     calls = len(grid.on(chosen_scheduler(pipe, call.settings.scheduler)).timesteps)
+    pipe._num_timesteps = calls
     batches = -(-len(call.given) // call.at_once)
     with tqdm(total=batches * calls, **options) as bar:
         yield bar.update

@@ -20,6 +20,25 @@ USUAL_STRENGTH = 0.8
 """Of an edited picture, as diffusers' image-to-image pipelines have it."""
 
 
+_ELSEWHERE = {
+    "prompt": "give inputs, by modality: inputs={'T': 'No effusion.'}, outputs='F'",
+    "height": "a checkpoint makes pictures of one size (pipe.size)",
+    "width": "a checkpoint makes pictures of one size (pipe.size)",
+    "num_samples": "give num_images",
+    "callback": "give callback_on_step_end",
+    "callback_steps": "callback_on_step_end is called after every step",
+    "cross_attention_kwargs": "pipe.set_adapters(name, weight) says how much a LoRA does",
+}
+"""Arguments of other pipelines -> what stands for them here."""
+
+
+def no_others(others: Mapping[str, Any]) -> None:
+    """InputError for an argument that the call does not have, with what stands for it."""
+    for name in others:
+        cure = _ELSEWHERE.get(name, "this pipeline's call has no such argument")
+        raise InputError(f"{name}: {cure}")
+
+
 def whole(name: str, value: Any, least: int = 1) -> int:
     """A whole number of ``least`` or more; InputError otherwise."""
     if isinstance(value, bool) or not isinstance(value, Integral):

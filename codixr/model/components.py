@@ -26,6 +26,14 @@ from codixr.model.report_vae import ReportVAE
 
 INDEX = "model_index.json"
 
+KINDS: dict[str, type[nn.Module]] = {
+    "prompt_encoder": PromptEncoder,
+    "image_vae": ImageVAE,
+    "denoiser_f": XrayDenoiser,
+    "denoiser_l": XrayDenoiser,
+    "report_vae": ReportVAE,
+    "denoiser_t": ReportDenoiser,
+}
 BUILDERS: dict[str, Callable[[Preset], nn.Module]] = {
     "prompt_encoder": lambda p: PromptEncoder(p.prompt),
     "image_vae": lambda p: ImageVAE(p.image_vae),
@@ -34,6 +42,18 @@ BUILDERS: dict[str, Callable[[Preset], nn.Module]] = {
     "report_vae": lambda p: ReportVAE(p.report_vae),
     "denoiser_t": lambda p: ReportDenoiser(p.report_unet, p.report_environment),
 }
+
+
+def check_part(name: str, part: Any) -> None:
+    """InputError unless ``part`` is what component ``name`` has to be; a compiled one may be."""
+    kind = KINDS[name]
+    if part is None:
+        raise InputError(f"{name}: the pipeline was made without it, and this call needs it")
+    if not isinstance(getattr(part, "_orig_mod", part), kind):
+        raise InputError(
+            f"{name}: it is of the kind {type(part).__name__}, and has to be a {kind.__name__}; "
+            f"from_pretrained(components={{'{name}': FOLDER}}) takes other projects' folders"
+        )
 
 
 def _from_plain(kind: Any, value: Any) -> Any:

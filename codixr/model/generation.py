@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 OutputType = Literal["pil", "np", "pt", "latent"]
 
 
+class Pictures(dict[Modality, Any]):
+    """Pictures by view; another key is told how to ask."""
+
+    def __missing__(self, key: Any) -> Any:
+        there = ", ".join(f"images['{m}']" for m in self) or "none: only a report was made"
+        raise KeyError(f"images[{key!r}]: pictures are by view; there are {there}")
+
+
 class Generation(NamedTuple):
     """What one call made, by view, and the reports where T was asked for.
 
@@ -169,7 +177,8 @@ def made_as(made: Mapping[Modality, list[Any]], output_type: OutputType) -> Gene
     reports: Any = made.get(Modality.T)
     if reports and output_type == "latent":
         reports = torch.stack(reports)
-    return Generation({m: _as_type(x, output_type) for m, x in made.items() if m.is_image}, reports)
+    images = {m: _as_type(x, output_type) for m, x in made.items() if m.is_image}
+    return Generation(Pictures(images), reports)
 
 
 def _as_type(images: list[Tensor], output_type: OutputType) -> Any:

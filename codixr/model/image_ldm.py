@@ -12,7 +12,7 @@ from typing import Any
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from codixr.model.attention import ContextAttention, as_tokens, attend_by
+from codixr.model.attention import ContextAttention, as_tokens, attend_by, weigh
 from codixr.model.environment import CrossModalTransformer, ImageEnvironmentEncoder
 from codixr.model.presets import EnvironmentConfig
 from codixr.model.unet_call import compiled, lean, predict, sharable
@@ -90,7 +90,7 @@ class XrayDenoiser(nn.Module):
     ) -> Tensor:
         """The predicted noise, the shape of ``latents``; ``log_weights`` [K] weigh the tokens."""
         self.vector = environment
-        self.prompt_attention.log_weights = log_weights
+        weigh(self.prompt_attention, self.unet, log_weights)
         context = as_tokens(condition)
         if sharable(self.unet, latents, timestep):
             return predict(self.unet, latents, timestep, context)

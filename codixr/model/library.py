@@ -21,14 +21,7 @@ __all__ = ["NAMES", "PARTS", "ModelMixin", "SchedulerMixin"]
 
 PARTS = "codixr"
 """This library in an index: what ``codixr.diffusers_name`` adds to ``diffusers.pipelines``."""
-NAMES = {
-    "prompt_encoder": "PromptEncoder",
-    "image_vae": "ImageVAE",
-    "report_vae": "ReportVAE",
-    "denoiser_f": "XrayDenoiser",
-    "denoiser_l": "XrayDenoiser",
-    "denoiser_t": "ReportDenoiser",
-}
+NAMES = {name: kind.__name__ for name, kind in components.KINDS.items()}
 """Component -> the name of its class in the index."""
 
 

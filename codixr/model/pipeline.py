@@ -74,8 +74,6 @@ class CoDiXRPipeline(StoredPipeline):
         self.preset = preset if isinstance(preset, Preset) else preset_from(preset)
         self._bar_options: dict[str, Any] = {}
         self._doubts = Doubts()
-        self._interrupt = False
-        self._guidance_scale: float | None = None
         self.register_modules(
             prompt_encoder=prompt_encoder,
             image_vae=image_vae,
@@ -165,6 +163,7 @@ class CoDiXRPipeline(StoredPipeline):
         batch_size: int = 32,
         strict_length: bool = False,
         attend_to: AttendTo = "others",
+        **others: Any,
     ) -> Generation:
         """Generate ``outputs`` ("F", "F+L", ...) from ``inputs``, by diffusers' conventions.
 
@@ -187,6 +186,7 @@ class CoDiXRPipeline(StoredPipeline):
         Raises InputError for what does not fit. Warns (OutsideTrainingWarning) of a text with
         unknown words, and of a picture unlike the checkpoint's training pictures.
         """
+        call_arguments.no_others(others)
         names = callback_on_step_end_tensor_inputs
         wanted = call_arguments.outputs_of(outputs, output_type, callback_on_step_end, names)
         call_arguments.whole("batch_size", batch_size)

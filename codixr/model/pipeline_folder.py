@@ -11,7 +11,7 @@ from torch import nn
 from codixr.device import check_here
 from codixr.errors import InputError
 from codixr.model import pretrained
-from codixr.model.components import BUILDERS, INDEX
+from codixr.model.components import BUILDERS, INDEX, check_part
 from codixr.model.dtypes import Dtype, of_component
 from codixr.model.familiarity import Familiarity
 from codixr.model.pipeline_lora import AdaptedPipeline
@@ -20,7 +20,8 @@ from codixr.model.presets import Preset
 from codixr.model.schedulers import make_scheduler
 from codixr.model.tokenizer import Tokenizers
 
-_PASSED_OVER = ("use_safetensors", "low_cpu_mem_usage")
+_PASSED_OVER = {"use_safetensors", "low_cpu_mem_usage", "trust_remote_code", "custom_pipeline"}
+_OF_THE_HUB = {"token", "cache_dir", "local_files_only", "force_download"}
 
 
 class StoredPipeline(AdaptedPipeline):
@@ -51,13 +52,14 @@ class StoredPipeline(AdaptedPipeline):
         instead of the folder's own: ``image_vae`` and ``denoiser_f``/``_l`` (Stable Diffusion's
         ``vae`` and ``unet`` folders), ``prompt_encoder`` (a CLIP folder), ``report_vae`` (a file of
         Optimus, with its two tokenizers; or a GPT-2 folder, as a start for training). A part may
-        also be given as an object, by its name: ``image_vae=vae``. Raises InputError for a missing,
-        damaged or half-written folder, or a silent hub.
+        also be given as an object, by its name: ``image_vae=vae``; None leaves it out. ``token``,
+        ``cache_dir``, ``local_files_only`` and ``force_download`` are for the hub. Raises
+        InputError for a missing, damaged or half-written folder, or a silent hub.
         """
-        parts = _own_parts(others)
+        parts, from_hub = _own_parts(others)
         preset, modules, tokenizers, source = pretrained.load(
-            folder,
-            revision=revision,
+            pretrained.find(folder, revision, **from_hub),
+            leave_out=[name for name in parts if name in BUILDERS],
             dtype=torch_dtype if dtype is None else dtype,
             others=components,
             variant=variant,
@@ -90,7 +92,7 @@ class StoredPipeline(AdaptedPipeline):
                 ("report_decoder", tokenizers.report_decoder),
             )
         }
-        parts: dict[str, Any] = {**modules, **others}
+        parts: dict[str, Any] = {**dict.fromkeys(BUILDERS), **modules, **others}
         pipe = cls(**parts, tokenizer=tokenizers.prompt, scheduler=scheduler, preset=preset)
         pipe.source = source
         return pipe
@@ -130,6 +132,8 @@ class StoredPipeline(AdaptedPipeline):
             raise InputError("safe_serialization=False: weights are written as safetensors only")
         if sending and not push_to_hub:
             raise InputError(f"save_pretrained: it has no {', '.join(sending)}")
+        for name in BUILDERS:
+            check_part(name, getattr(self, name))
         pretrained.save(
             self.preset,
             self.modules,
@@ -173,10 +177,9 @@ class StoredPipeline(AdaptedPipeline):
     @classmethod
     def from_pipe(cls, pipeline: Self, **parts: Any) -> Self:
         """A pipeline of another's components, some exchanged; none is copied."""
-        unknown = set(parts) - {*pipeline.components, "preset"}
-        if unknown:
+        if unknown := set(parts) - set(pipeline.components):
             raise InputError(f"'{min(unknown)}' is not one of {', '.join(pipeline.components)}")
-        return cls(**({**pipeline.components, "preset": pipeline.preset} | parts))
+        return cls(**(pipeline.components | parts))
 
     def register_to_config(self, **kwargs: Any) -> None:
         """As in diffusers, which names here, last, the folder that it read the parts from."""
@@ -186,21 +189,26 @@ class StoredPipeline(AdaptedPipeline):
             self.source, self.familiarity = place, Familiarity.load(place)
 
 
-def _own_parts(others: Mapping[str, Any]) -> dict[str, Any]:
-    """Parts that a user gives as objects; InputError for arguments that there are not.
+def _own_parts(others: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parts that a user gives as objects, and what is for the hub.
 
-    Those of diffusers that change nothing here are passed over.
+    InputError for arguments that there are not. Those of diffusers that change nothing here are
+    passed over.
     """
     if others.get("use_safetensors") is False:
         raise InputError("use_safetensors=False: weights are read from safetensors only")
-    known = {*BUILDERS, "tokenizer", "report_encoder_tokenizer", "report_decoder_tokenizer"}
-    parts = {name: part for name, part in others.items() if name not in _PASSED_OVER}
-    if unknown := set(parts) - known:
+    if others.get("trust_remote_code") or others.get("custom_pipeline"):
+        raise InputError(
+            "trust_remote_code, custom_pipeline: leave them out; no code of a folder is run"
+        )
+    known = (*BUILDERS, "tokenizer", "report_encoder_tokenizer", "report_decoder_tokenizer")
+    parts = {n: part for n, part in others.items() if n not in _PASSED_OVER | _OF_THE_HUB}
+    if unknown := set(parts) - set(known):
         raise InputError(f"from_pretrained has no '{min(unknown)}'; parts are {', '.join(known)}")
     for name, part in parts.items():
-        if name in BUILDERS and not isinstance(part, nn.Module):
-            raise InputError(f"{name}: give a module, or its place in components=")
-    return parts
+        if name in BUILDERS and part is not None:
+            check_part(name, part)
+    return parts, {name: value for name, value in others.items() if name in _OF_THE_HUB}
 
 
 def _send(folder: Path, repo_id: str, **options: Any) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 from codixr import hub
 from codixr.errors import InputError
 from codixr.model import lora
+from codixr.model.components import check_part
 from codixr.model.pipeline_memory import PlacedPipeline
 
 DENOISERS = ("denoiser_f", "denoiser_l", "denoiser_t")
@@ -17,21 +18,25 @@ DENOISERS = ("denoiser_f", "denoiser_l", "denoiser_t")
 class AdaptedPipeline(PlacedPipeline):
     """Loads, trains, mixes and saves LoRA weights; ``save_pretrained`` writes none of them."""
 
-    def _unets(self, names: Sequence[str] = DENOISERS) -> dict[str, Any]:
+    def _unets(self, names: Sequence[str] | None = None) -> dict[str, Any]:
+        if names is None:
+            names = [name for name in DENOISERS if name in self.modules]
         unknown = set(names) - set(DENOISERS)
         if unknown:
             raise InputError(f"'{min(unknown)}' is not one of {', '.join(DENOISERS)}")
+        for name in names:
+            check_part(name, getattr(self, name))
         return {name: getattr(self, name).unet for name in names}
 
     def add_adapter(
         self,
         config: Any = None,
         adapter_name: str = "default",
-        components: Sequence[str] = DENOISERS,
+        components: Sequence[str] | None = None,
         *,
         rank: int = 8,
     ) -> None:
-        """Put a new adapter on the denoisers named; only its weights require gradients then.
+        """Put a new adapter on the denoisers named, or all; only its weights require gradients.
 
         ``config`` is a ``peft.LoraConfig``; None is one of ``rank`` on every attention map that has
         a say. Raises InputError for a name that is taken.

@@ -12,6 +12,7 @@ import torch
 
 from codixr.device import as_device, check_here
 from codixr.errors import InputError
+from codixr.model.components import check_part
 from codixr.model.pipeline_parts import PipelineParts
 
 
@@ -81,8 +82,7 @@ class PlacedPipeline(PipelineParts):
         self.to("cpu")
         self._offload_device, self._present = device, frozenset()
         self._all_hooks = [
-            UserCpuOffloadHook(self.modules[name], CpuOffload(device))
-            for name in self.model_cpu_offload_seq.split("->")
+            UserCpuOffloadHook(self.modules[name], CpuOffload(device)) for name in self._offloaded
         ]
 
     def remove_all_hooks(self) -> None:
@@ -96,7 +96,9 @@ class PlacedPipeline(PipelineParts):
 
     def bring(self, *names: str) -> None:
         """Have these components where they compute, and only these, where parts are offloaded."""
-        order = self.model_cpu_offload_seq.split("->")
+        for name in names:
+            check_part(name, getattr(self, name))
+        order = self._offloaded
         hooks = dict(zip(order, self._all_hooks, strict=False))  # none where nothing is offloaded
         for name, hook in hooks.items():
             if name in self._present and name not in names:
@@ -105,6 +107,10 @@ class PlacedPipeline(PipelineParts):
             if name in names and name not in self._present:
                 hook.hook.pre_forward(hook.model)
         self._present = frozenset(names) if self._all_hooks else frozenset()
+
+    @property
+    def _offloaded(self) -> list[str]:
+        return [name for name in self.model_cpu_offload_seq.split("->") if name in self.modules]
 
     @contextmanager
     def working(self) -> Iterator[None]:

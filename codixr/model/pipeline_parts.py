@@ -1,6 +1,7 @@
 """What a pipeline is made of: its components by name, where they are, and what they read."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
@@ -26,11 +27,43 @@ class PipelineParts(DiffusionPipeline):  # type: ignore[misc]  # diffusers is re
     _sha256: str | None = None
     _conditioning: Conditioning | None = None
     _doubts: Doubts
+    _interrupt = False
+    _guidance_scale: float | None = None
+    """What a callback has set; None leaves what the call asked for."""
+    _asked_guidance = 1.0
+    _num_timesteps = 0
 
     @property
     def modules(self) -> dict[str, nn.Module]:
-        """The components with weights, by name."""
-        return {name: getattr(self, name) for name in BUILDERS}
+        """The components with weights, by name, but for those that it was made without."""
+        found = {name: getattr(self, name) for name in BUILDERS}
+        return {name: module for name, module in found.items() if module is not None}
+
+    @property
+    def components(self) -> dict[str, Any]:
+        """What the pipeline is made of: ``CoDiXRPipeline(**pipe.components)`` is another one."""
+        return {**super().components, "preset": self.preset}
+
+    @property
+    def guidance_scale(self) -> float:
+        """Of the call that runs, as a callback sees it; between calls that of the last one."""
+        own = self._guidance_scale
+        return self._asked_guidance if own is None else own
+
+    @property
+    def do_classifier_free_guidance(self) -> bool:
+        """Whether that guidance changes anything."""
+        return self.guidance_scale != 1
+
+    @property
+    def num_timesteps(self) -> int:
+        """Steps of the call that runs, or of the last one."""
+        return self._num_timesteps
+
+    @property
+    def interrupt(self) -> bool:
+        """Whether a callback has asked to stop."""
+        return self._interrupt
 
     @property
     def tokenizers(self) -> Tokenizers:

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,11 @@ def load(
     dtype: Dtype = None,
     others: Mapping[str, str | Path] | None = None,
     variant: str | None = None,
+    leave_out: Collection[str] = (),
 ) -> tuple[Preset, dict[str, nn.Module], Tokenizers, Path]:
     """The preset, components and tokenizers of a checkpoint, and the folder they were read from.
+
+    Components to ``leave_out`` are not read.
 
     Raises InputError for a missing, damaged or half-written folder.
     """
@@ -61,6 +64,7 @@ def load(
             )
         ).to(dtypes.of_component(dtype, name))
         for name in components.BUILDERS
+        if name not in leave_out
     }
     return preset, modules, tokenizers, folder
 
@@ -148,8 +152,11 @@ def save(
         ) from None
 
 
-def find(source: str | Path | None, revision: str | None = None) -> Path:
-    """The folder of a checkpoint: ``source`` itself, the embedded one, or a hub's snapshot."""
+def find(source: str | Path | None, revision: str | None = None, **from_hub: Any) -> Path:
+    """The folder of a checkpoint: ``source`` itself, the embedded one, or a hub's snapshot.
+
+    ``from_hub`` are ``hub.download``'s options.
+    """
     if source is None:
         return EMBEDDED
     path = Path(source)
@@ -158,7 +165,7 @@ def find(source: str | Path | None, revision: str | None = None) -> Path:
         if path.is_file():
             raise InputError(f"{path} is a file; give the folder that holds {components.INDEX}")
         return path
-    return hub.download(named[0], revision or named[1])
+    return hub.download(named[0], revision or named[1], **from_hub)
 
 
 def shard_bytes(size: int | str) -> int:

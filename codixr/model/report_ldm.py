@@ -13,7 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codixr.model.attention import ContextAttention, as_tokens, attend_by, cross_attending_block
+from codixr.model.attention import (
+    ContextAttention,
+    as_tokens,
+    attend_by,
+    cross_attending_block,
+    weigh,
+)
 from codixr.model.environment import (
     CrossModalTransformer,
     ReportEnvironmentEncoder,
@@ -204,7 +210,7 @@ class ReportDenoiser(nn.Module):
     ) -> Tensor:
         """The predicted noise, the shape of ``latents``; ``log_weights`` [K] weigh the tokens."""
         self.vector = environment
-        self.prompt_attention.log_weights = log_weights
+        weigh(self.prompt_attention, self.unet, log_weights)
         return self.unet(latents, timestep, condition)
 
 

@@ -97,7 +97,7 @@ def test_codixr_alone_imports_neither_diffusers_nor_torch() -> None:
 
 
 def test_components_make_the_pipeline_again(pipe: CoDiXRPipeline) -> None:
-    again = CoDiXRPipeline(**pipe.components, preset=pipe.preset)
+    again = CoDiXRPipeline(**pipe.components)
     ours, theirs = pipe(TEXT, "F", **CALL), again(TEXT, "F", **CALL)
     assert torch.equal(ours.images[F], theirs.images[F])
 

@@ -156,7 +156,7 @@ def test_a_callback_may_give_one_tensor_for_one_output(pipe: CoDiXRPipeline) -> 
         (lambda p, d: p.save_pretrained(d, max_shard_size=None), "max_shard_size None"),
         (lambda p, d: p.save_pretrained(d, token="t"), "save_pretrained: it has no token"),
         (lambda p, d: type(p).from_pretrained(None, foo=1), "from_pretrained has no 'foo'"),
-        (lambda p, d: type(p).from_pretrained(None, image_vae="vae"), "give a module, or its"),
+        (lambda p, d: type(p).from_pretrained(None, image_vae="vae"), "has to be a ImageVAE"),
         (lambda p, d: type(p).from_pretrained(None, use_safetensors=False), "safetensors only"),
         (lambda p, d: type(p).from_pipe(p, unet=1), "'unet' is not one of prompt_encoder"),
         (lambda p, d: p.encode_prompts(["clear."]), "prompts: give a list of mappings"),
