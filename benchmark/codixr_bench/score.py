@@ -105,19 +105,30 @@ class Score(BaseModel):
 WarningCode = Literal["copies", "copies_of_test", "judge_gap", "above_real", "collapse", "small_n"]
 UNRANKED: frozenset[str] = frozenset(get_args(WarningCode)) - {"small_n"}
 """Codes whose result takes no rank; reference points keep theirs."""
-_SENTENCES: dict[str, str] = {
-    "copies": "{scores}: {number} of the outputs repeat training studies; of real ones {number} do",
-    "copies_of_test": "{scores}: {number} of the outputs repeat evaluated studies; of real ones "
-    "{number} do",
-    "judge_gap": "{scores}: opinions of the same pictures differ, by more than on real studies "
-    "(p = {number})",
-    "above_real": "{scores}: better than the real studies themselves (p = {number})",
-    "collapse": "{scores}: outputs vary {number} as much as those of real studies, less than "
-    "{number}",
-    "small_n": "{scores}: n = {number} is fewer than the network's {number} features, so the "
-    "distance is far above that of many pictures; compare it at this n only",
+_SENTENCES: dict[str, tuple[str, ...]] = {
+    "copies": (
+        "{scores}: {number} of the outputs repeat training studies; of real ones {number} do",
+    ),
+    "copies_of_test": (
+        "{scores}: {number} of the outputs repeat evaluated studies; of real ones {number} do",
+        "{scores}: the outputs know the studies' own words, {number} on a scale from the best "
+        "guess to all of them, where {number} may come of what can be seen",
+    ),
+    "judge_gap": (
+        "{scores}: opinions of the same pictures differ, by more than on real studies "
+        "(p = {number})",
+    ),
+    "above_real": ("{scores}: better than the real studies themselves (p = {number})",),
+    "collapse": (
+        "{scores}: outputs vary {number} as much as those of real studies, less than {number}",
+        "{scores}: {number} of the outputs repeat another output; {number} may",
+    ),
+    "small_n": (
+        "{scores}: n = {number} is fewer than the network's {number} features, so the "
+        "distance is far above that of many pictures; compare it at this n only",
+    ),
 }
-"""Code -> its message. Nothing else can stand in one: a result holds no text."""
+"""Code -> its messages. Nothing else can stand in one: a result holds no text."""
 _PARTS = {
     "{scores}": r"[a-z][a-z0-9_]{0,40}(?:\[[FL]\])?(?:, [a-z][a-z0-9_]{0,40}(?:\[[FL]\])?){0,7}",
     "{number}": r"[-<]?[0-9][0-9.,e-]{0,11}",
@@ -139,12 +150,13 @@ class ResultWarning(BaseModel):
 
     @validator(mode="after")
     def _says_what_its_code_says(self) -> Self:
-        pattern = re.escape(_SENTENCES[self.code])
-        for part, expression in _PARTS.items():
-            pattern = pattern.replace(re.escape(part), expression)
-        if re.fullmatch(pattern, self.message) is None:
-            raise ValueError(f"not the message of {self.code}")
-        return self
+        for sentence in _SENTENCES[self.code]:
+            pattern = re.escape(sentence)
+            for part, expression in _PARTS.items():
+                pattern = pattern.replace(re.escape(part), expression)
+            if re.fullmatch(pattern, self.message) is not None:
+                return self
+        raise ValueError(f"not the message of {self.code}")
 
     @classmethod
     def of(
@@ -155,9 +167,10 @@ class ResultWarning(BaseModel):
         *,
         value: float | None,
         limit: float | None,
+        sentence: int = 0,
     ) -> Self:
-        """The code's sentence about some scores; ``numbers`` in the order of the sentence."""
-        message = _SENTENCES[code].replace("{scores}", ", ".join(scores[:8]))
+        """One of the code's sentences about some scores; ``numbers`` in its order."""
+        message = _SENTENCES[code][sentence].replace("{scores}", ", ".join(scores[:8]))
         for number in numbers:
             message = message.replace("{number}", number, 1)
         return cls(code=code, message=message, value=value, limit=limit)

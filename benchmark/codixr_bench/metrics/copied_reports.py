@@ -8,7 +8,8 @@ and of the other's, with a training report, and what they share is that rare by 
 stops and a changed standard sentence hide nothing.
 
 ``copies_of_test_report`` is the same among the other evaluated reports; a study's own report is
-what was asked for. ``testable_reports`` is the share that can be told at all.
+what was asked for (but see ``own_wording.py``). ``testable_reports`` is the share that can be told
+at all.
 """
 
 import math
@@ -24,6 +25,7 @@ from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.labeler.sentences import clean, split
 from codixr_bench.metric import About, Columns, Facts, Family, Influence
+from codixr_bench.metrics.own_wording import LOWEST, ONE_WORDING, OwnWording, wording_warnings
 from codixr_bench.metrics.repeats import NO_TRAINING, repeat_warnings, training_outputs
 from codixr_bench.metrics.reports import generated_reports
 from codixr_bench.metrics.rows import Rows
@@ -208,8 +210,8 @@ class CopiesOfReports(Family):
     name = "copies_report"
     card = "copies.md"
     on_trial = False
-    reasons = (*Family.reasons, NO_TRAINING, TOO_COMMON)
-    scores = {  # noqa: RUF012
+    reasons = (*Family.reasons, NO_TRAINING, TOO_COMMON, ONE_WORDING)
+    scores = {
         name: Facts(
             higher_is_better=name == "testable_reports",
             about=About.REPORT,
@@ -219,11 +221,20 @@ class CopiesOfReports(Family):
             only_stated=True,
         )
         for name in _SCORES
+    } | {
+        "own_wording": Facts(
+            higher_is_better=False,
+            about=About.REPORT,
+            lowest=LOWEST,
+            highest=1.0,
+            real_is_best=False,
+            only_stated=True,
+        )
     }
 
-    def metrics(self, task: Task, track: Track) -> list[CopiesReport]:
-        """One, where the task makes reports."""
-        return [CopiesReport()] if Modality.T in task.outputs else []
+    def metrics(self, task: Task, track: Track) -> list[CopiesReport | OwnWording]:
+        """Two, where the task makes reports."""
+        return [CopiesReport(), OwnWording()] if Modality.T in task.outputs else []
 
     def influences(self, columns: Columns) -> dict[str, Influence]:
         """From each study's answers, where they are there; else the stored ones."""
@@ -243,12 +254,13 @@ class CopiesOfReports(Family):
         return found
 
     def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
-        """More copies than chance allows."""
+        """More copies than chance allows; and words that nothing told."""
         testable = scores.get("testable_reports")
         if testable is not None and testable.value is not None:
             yield from repeat_warnings(
                 scores, "copies_report", "copies_of_test_report", ACCIDENTAL, testable.value
             )
+        yield from wording_warnings(scores)
 
     def worsened(
         self, studies: Sequence[Study], samples: Sequence[Sample], evaluation: Evaluation

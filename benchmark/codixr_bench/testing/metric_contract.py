@@ -228,7 +228,7 @@ class _Trial:
         everything = list(range(len(self.studies)))
         worse = self.family.worsened(self.studies, self.real, self.evaluation)
         real, bad = (self._scored([everything], s).compute() for s in (self.real, worse))
-        losses = 0
+        losses, tried = 0, 0
         for one, two in zip(real, bad, strict=True):
             facts = self.family.facts(one.name)
             if one.value is None or two.value is None or facts is None:
@@ -236,11 +236,11 @@ class _Trial:
             if not facts.real_is_best:
                 continue
             loss = (one.value - two.value) * (1 if facts.higher_is_better else -1)
-            losses += loss > 0
+            losses, tried = losses + (loss > 0), tried + 1
             if loss < -_CLOSE * max(1.0, abs(one.value)):
                 what = f"{one.name}: {two.value:.4g} of worthless outputs is better than "
                 yield self._fault("direction", f"{what}{one.value:.4g} of the real ones")
-        if not losses and any(one.value is not None for one in real):
+        if tried and not losses:
             yield self._fault("direction", "worthless outputs are worse in no score")
 
     def _names(self) -> str:
