@@ -23,7 +23,9 @@ class Backbone(Protocol):
     """Turns pictures into features, one picture at a time: no batch statistics.
 
     A backbone may also have ``keeps = True``: its features of real pictures are worth keeping
-    on the disk (``real_features.py``); and ``least_n``: below it, distances carry a warning.
+    on the disk (``real_features.py``), or ``keeps_others = True``: those of other studies than the
+    evaluated ones are, which every run asks for; and ``least_n``: below it, distances carry a
+    warning.
     """
 
     name: str

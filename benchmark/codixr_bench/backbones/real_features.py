@@ -20,7 +20,7 @@ from codixr.atomic import make_folder, write_atomically
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr_bench.backbones.backbone import Backbone, Features, real_images
+from codixr_bench.backbones.backbone import Backbone, Features, Images, real_images
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.backbones.weights import weights_folder
 
@@ -31,20 +31,34 @@ class RealFeatures:
     """The kept features of one view of a dataset in one backbone, if an earlier run left them.
 
     Args:
-        dataset: the evaluated studies.
+        dataset: the studies.
         view: F or L.
         backbone: its signature is part of the key.
+        wanted: positions whose features are kept, as rows from 0 on; all by default.
     """
 
-    def __init__(self, dataset: StudyDataset, view: Modality, backbone: Backbone) -> None:
-        self._n = len(dataset)
-        parts = [dataset.fingerprint, dataset.split, self._n, view.value, backbone.signature]
+    def __init__(
+        self,
+        dataset: StudyDataset,
+        view: Modality,
+        backbone: Backbone,
+        wanted: range | None = None,
+    ) -> None:
+        self._n = len(dataset) if wanted is None else len(wanted)
+        parts = [dataset.fingerprint, dataset.split, len(dataset), view.value, backbone.signature]
+        if wanted is not None and wanted != range(len(dataset)):
+            parts += [wanted.start, wanted.stop]
         digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         self.path: Path = weights_folder().parent / "features" / f"{digest[:32]}.npy"
         self._kept = self._read()
 
+    @property
+    def there(self) -> bool:
+        """Whether an earlier run left them."""
+        return self._kept is not None
+
     def rows(self, positions: Sequence[int]) -> Features | None:
-        """Features at ``positions``, [B, d]; None where none are kept."""
+        """Rows at ``positions``, [B, d]; None where none are kept."""
         if self._kept is None:
             return None
         return np.array(self._kept[np.asarray(positions)])
@@ -76,27 +90,48 @@ class RealFeatures:
 
 def features_of_dataset(dataset: StudyDataset, view: Modality, backbone: Backbone) -> Features:
     """Features of a dataset's real pictures, [n, d]; kept where the backbone is worth it."""
-    return rows_of_dataset(dataset, view, backbone, range(len(dataset))).all()
+    keeps = bool(getattr(backbone, "keeps", False))
+    return rows_of_dataset(dataset, view, backbone, range(len(dataset)), keeps=keeps).all()
 
 
 def rows_of_dataset(
-    dataset: StudyDataset, view: Modality, backbone: Backbone, wanted: range
+    dataset: StudyDataset, view: Modality, backbone: Backbone, wanted: range, *, keeps: bool
 ) -> FeatureRows:
     """Features of the real pictures at ``wanted`` positions, as rows from 0 on.
 
-    Those of a whole dataset are kept where the backbone is worth it.
+    With ``keeps`` they are kept, and read again at the next call.
     """
-    whole = wanted == range(len(dataset))
-    keeps = whole and getattr(backbone, "keeps", False)
-    kept = RealFeatures(dataset, view, backbone) if keeps else None
+    kept = RealFeatures(dataset, view, backbone, wanted) if keeps else None
+    images = getattr(dataset, "images", None)
+    if callable(images) and (kept is None or not kept.there):
+        images(view)
     rows = FeatureRows()
     for first in range(0, len(wanted), _BATCH):
-        batch = wanted[first : first + _BATCH]
+        batch = range(first, min(first + _BATCH, len(wanted)))
         found = None if kept is None else kept.rows(batch)
         if found is None:
-            studies = [dataset[position] for position in batch]
-            found = backbone.features(real_images(batch, studies, view))
-        rows.add(range(first, first + len(batch)), found)
+            positions = wanted[first : first + _BATCH]
+            studies = [dataset[position] for position in positions]
+            found = backbone.features(real_images(positions, studies, view))
+        rows.add(batch, found)
     if kept is not None:
         kept.keep(rows)
     return rows
+
+
+def features_of_both(
+    backbone: Backbone, generated: Images, real: Images, kept: Features | None
+) -> tuple[Features, Features]:
+    """Features of generated pictures and of the real ones of the same studies, [B, d] each.
+
+    Computed once where the pictures are the same, as a ceiling's are.
+
+    Args:
+        backbone: what gives them.
+        generated: float32 [B, 1, H, W].
+        real: of the same studies.
+        kept: the real ones' features, where they are known.
+    """
+    of_real = backbone.features(real) if kept is None else kept
+    same = np.array_equal(generated, real)
+    return (of_real if same else backbone.features(generated)), of_real

@@ -55,6 +55,7 @@ class ShippedJudge(ABC, Generic[Judge, Outputs]):
 
     stem = ""
     """Begins the signature."""
+    keeps_others = True
     classes = PATHOLOGIES
     threshold_policy = "f1max-on-real-val"
 

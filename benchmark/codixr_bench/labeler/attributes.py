@@ -119,6 +119,7 @@ class _Part:
         return bool(self.sides or self.zones)
 
 
+@lru_cache(maxsize=1024)
 def read_attributes(report: str) -> frozenset[Statement]:
     """All that a report states of sides, zones, severities and devices."""
     found: set[Statement] = set()

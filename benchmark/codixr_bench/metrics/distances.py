@@ -26,7 +26,7 @@ from codixr_bench.backbones.backbone import (
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.backbones.published import SCORE_NAMES, load_or_note, published
-from codixr_bench.backbones.real_features import RealFeatures
+from codixr_bench.backbones.real_features import RealFeatures, features_of_both
 from codixr_bench.backbones.second_judge import second_judge_pass
 from codixr_bench.metric import Column, Columns, Family, Influence, Peer, PeerScore
 from codixr_bench.metrics import stored_features
@@ -128,11 +128,15 @@ class PictureDistances:
         if self.absent:
             self._patients |= dict.fromkeys(map(int, positions), "")
             return
-        generated = self._finite(positions, self.backbone.features(images))
-        real = None if self.real_features is None else self.real_features.rows(positions)
-        if real is None:
-            real = self.backbone.features(real_images(positions, studies, self.view))
-            real = self._finite(positions, real)
+        generated, real = (
+            self._finite(positions, features)
+            for features in features_of_both(
+                self.backbone,
+                images,
+                real_images(positions, studies, self.view),
+                None if self.real_features is None else self.real_features.rows(positions),
+            )
+        )
         self._generated.add(positions, generated)
         self._real.add(positions, real)
         for position, study in zip(positions, studies, strict=True):

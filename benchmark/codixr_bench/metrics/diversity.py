@@ -18,7 +18,7 @@ from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images, suffix_of
 from codixr_bench.metric import About, Columns, Facts, Family, Influence
-from codixr_bench.metrics.compared_cells import SIDE, at_side
+from codixr_bench.metrics.compared_cells import SIDE, at_side, by_twos
 from codixr_bench.metrics.label_pairs import (
     APART,
     NO_PAIRS,
@@ -42,7 +42,8 @@ ONE_PICTURE = "the real pictures are all alike"
 _WEIGHTS = np.array([0.0448, 0.2856, 0.3001])
 _C1, _C2 = 0.01**2, 0.03**2
 _WINDOW = 7
-_GRID = 32
+_BLOCK = 256
+"""Pairs at a time."""
 Array = NDArray[np.float64]
 
 
@@ -61,6 +62,7 @@ class Diversity:
         self.suffix = suffix_of(task, view)
         self.name = f"diversity{self.suffix}"
         self._rows = Rows()
+        self._found: Pairs | None = None
 
     def applies_to(self, task: Task) -> bool:
         """Whether ``task`` makes this view."""
@@ -72,6 +74,7 @@ class Diversity:
         """Add pictures; InputError names the position of one that is missing."""
         if len(positions) == 0:
             return
+        self._found = None
         pictures = (
             generated_images(positions, samples, self.view)[:, 0],
             real_images(positions, studies, self.view)[:, 0],
@@ -84,6 +87,7 @@ class Diversity:
 
     def merge(self, other: Self) -> None:
         """Add another shard."""
+        self._found = None
         self._rows.merge(other._rows)
 
     def compute(self) -> list[Score]:
@@ -117,13 +121,16 @@ class Diversity:
         columns = self._rows.columns()
         if not columns:
             return None
-        partner = partners(np.asarray(columns["labels"]))
-        which = np.flatnonzero(partner >= 0)
-        made, real = (
-            1.0 - ms_ssim(side[which], side[partner[which]])
-            for side in map(_in_unit, (columns["made"], columns["real"]))
-        )
-        return Pairs(which, made, real, len(partner))
+        # The scores and the statistics come from one computation.
+        if self._found is None:
+            partner = partners(np.asarray(columns["labels"]))
+            which = np.flatnonzero(partner >= 0)
+            made, real = (
+                1.0 - _of_pairs(_in_unit(columns[side]), which, partner[which])
+                for side in ("made", "real")
+            )
+            self._found = Pairs(which, made, real, len(partner))
+        return self._found
 
     def _measured(self, pairs: "Pairs | None") -> dict[str, tuple[float | None, Array, str | None]]:
         columns = self._rows.columns()
@@ -203,32 +210,65 @@ def ms_ssim(first: NDArray[np.float32], second: NDArray[np.float32]) -> Array:
 
     Three scales, each half of the one before, with the first three of Wang's weights.
     """
+    both = np.concatenate([first, second])
+    return _of_pairs(both, np.arange(len(first)), np.arange(len(first), len(both)))
+
+
+def _of_pairs(
+    pictures: NDArray[np.float32], first: NDArray[np.intp], second: NDArray[np.intp]
+) -> Array:
+    """``ms_ssim`` of the pictures at ``first`` and at ``second``, [B].
+
+    A picture's own means and variances serve both of its pairs, which stand near each other in the
+    order of ``first`` and ``second`` by turns.
+    """
+    found = np.empty(len(first))
+    order = _chained(first, second)
+    for begin in range(0, len(order), _BLOCK):
+        some = order[begin : begin + _BLOCK]
+        places, (x, y) = np.unique([first[some], second[some]], return_inverse=True)
+        found[some] = _likeness(pictures[places].astype(np.float64), x, y)
+    return found
+
+
+def _chained(first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Pairs in an order in which one's second picture is mostly the next one's first."""
+    after = dict(zip(first.tolist(), range(len(first)), strict=True))
+    order: list[int] = []
+    while after:
+        at: int | None = next(iter(after.values()))
+        while at is not None:
+            order.append(at)
+            del after[int(first[at])]
+            at = after.get(int(second[at]))
+    return np.array(order, dtype=np.intp)
+
+
+def _likeness(side: Array, x: NDArray[np.intp], y: NDArray[np.intp]) -> Array:
+    """``ms_ssim`` of the pictures [n, 64, 64] at ``x`` and at ``y``."""
     from scipy.ndimage import uniform_filter
 
     size = (0, _WINDOW, _WINDOW)
-    x, y = first.astype(np.float64), second.astype(np.float64)
     found = np.ones(len(x))
     for scale, weight in enumerate(_WEIGHTS / _WEIGHTS.sum()):
-        mean_x, mean_y = (uniform_filter(side, size) for side in (x, y))
-        var_x = uniform_filter(x * x, size) - mean_x**2
-        var_y = uniform_filter(y * y, size) - mean_y**2
-        both = uniform_filter(x * y, size) - mean_x * mean_y
-        likeness = (2 * both + _C2) / (var_x + var_y + _C2)
+        mean = uniform_filter(side, size)
+        variance = uniform_filter(side * side, size) - mean**2
+        both = uniform_filter(side[x] * side[y], size) - mean[x] * mean[y]
+        likeness = (2 * both + _C2) / (variance[x] + variance[y] + _C2)
         if scale == len(_WEIGHTS) - 1:
-            likeness = likeness * (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
+            squares = mean**2
+            likeness = likeness * (2 * mean[x] * mean[y] + _C1) / (squares[x] + squares[y] + _C1)
         edge = _WINDOW // 2
         inside = likeness[:, edge:-edge, edge:-edge].mean(axis=(1, 2))
         found = found * np.maximum(inside, 0.0) ** weight
-        half = (len(x), x.shape[1] // 2, 2, x.shape[2] // 2, 2)  # of no pair too
-        x, y = (side.reshape(half).mean(axis=(2, 4)) for side in (x, y))
+        side = by_twos(side)
     return found
 
 
 def vendi(pictures: NDArray[np.float32]) -> tuple[float, Array]:
     """The Vendi score of pictures [n, 64, 64], and each one's influence on it [n]."""
-    n, step = len(pictures), SIDE // _GRID
-    rows = pictures.reshape(n, _GRID, step, _GRID, step).mean(axis=(2, 4)).reshape(n, -1)
-    rows = rows.astype(np.float64)
+    n = len(pictures)
+    rows = by_twos(pictures).reshape(n, -1).astype(np.float64)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     small = rows @ rows.T if n <= rows.shape[1] else rows.T @ rows
     values, vectors = np.linalg.eigh(small / n)

@@ -26,7 +26,7 @@ from codixr_bench.backbones.backbone import (
 )
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.backbones.radiomics import feature_names, radiomics
-from codixr_bench.backbones.real_features import RealFeatures
+from codixr_bench.backbones.real_features import RealFeatures, features_of_both
 from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Influence
 from codixr_bench.metrics import stored_features
 from codixr_bench.metrics.distance_scores import TOO_FEW
@@ -74,10 +74,13 @@ class RadiomicDistance:
     ) -> None:
         """Add pictures; InputError names the position of one that is missing or unreadable."""
         images = generated_images(positions, samples, self.view)
-        self._generated.add(positions, self.backbone.features(images))
-        real = None if self._kept is None else self._kept.rows(positions)
-        if real is None:
-            real = self.backbone.features(real_images(positions, studies, self.view))
+        generated, real = features_of_both(
+            self.backbone,
+            images,
+            real_images(positions, studies, self.view),
+            None if self._kept is None else self._kept.rows(positions),
+        )
+        self._generated.add(positions, generated)
         self._real.add(positions, real)
         self._patients |= {
             int(position): study.subject_id

@@ -67,10 +67,8 @@ def _features(
 ) -> FeatureRows:
     key = (dataset.fingerprint, dataset.split, wanted, view, backbone.signature)
     if key not in _found:
-        images = getattr(dataset, "images", None)
-        if callable(images):
-            images(view)
-        _found[key] = rows_of_dataset(dataset, view, backbone, wanted)
+        keeps = any(getattr(backbone, kind, False) for kind in ("keeps", "keeps_others"))
+        _found[key] = rows_of_dataset(dataset, view, backbone, wanted, keeps=keeps)
         if len(_found) > _KEPT:
             _found.popitem(last=False)
     return _found[key]

@@ -19,7 +19,7 @@ from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images, suffix_of
 from codixr_bench.backbones.classifier import Classifier
 from codixr_bench.backbones.radiomics import VERSION, radiomics
-from codixr_bench.backbones.real_features import RealFeatures
+from codixr_bench.backbones.real_features import RealFeatures, features_of_both
 from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Influence
 from codixr_bench.metrics.frd import LEAST_SPREAD
 from codixr_bench.metrics.judges import PHANTOM, classifiers_of, decisions, judge_of
@@ -82,9 +82,12 @@ class ServedShare:
         if not len(positions):
             return
         images = generated_images(positions, samples, self.view)
-        real = None if self._kept is None else self._kept.rows(positions)
-        if real is None:
-            real = radiomics().features(real_images(positions, studies, self.view))
+        generated, real = features_of_both(
+            radiomics(),
+            images,
+            real_images(positions, studies, self.view),
+            None if self._kept is None else self._kept.rows(positions),
+        )
         labels = np.array(
             [[_known(study.labels.get(name)) for name in self.judge.classes] for study in studies]
         )
@@ -92,7 +95,7 @@ class ServedShare:
         self._rows.add(
             positions,
             {
-                "generated": radiomics().features(images),
+                "generated": generated,
                 "real": real,
                 "right": ((said == (labels == 1)) | (labels < 0)).all(axis=1),
                 "finding": (labels == 1).any(axis=1),

@@ -6,6 +6,7 @@ the tests hold it against ``scipy.stats.t``.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 _TINY = 1e-300
 
@@ -18,6 +19,7 @@ def upper_tail(t: float, df: float) -> float:
     return half if t >= 0 else 1.0 - half
 
 
+@lru_cache(maxsize=1024)
 def quantile(tail: float, df: float) -> float:
     """The t with P(T > t) = ``tail``, for 0 < tail <= 0.5."""
     low, high = 0.0, 1.0
@@ -25,6 +27,8 @@ def quantile(tail: float, df: float) -> float:
         high *= 2.0
     for _ in range(100):
         middle = 0.5 * (low + high)
+        if middle in (low, high):  # There is no number between them.
+            break
         low, high = (middle, high) if upper_tail(middle, df) > tail else (low, middle)
     return 0.5 * (low + high)
 

@@ -16,6 +16,7 @@ from codixr.data.phantom.cache import cached_images, default_cache_dir
 from codixr.data.phantom.case import (
     STREAM_ANATOMY,
     STREAM_WORDS,
+    Case,
     labels_of,
     sample_case,
     study_rng,
@@ -36,9 +37,10 @@ DOMES = (0.42, 0.46)
 """Of the right diaphragm's height, where shallow, usual and deep breaths are parted."""
 
 
-def report_of(seed: int, index: int) -> str:
-    """The simulated report of study ``index`` of ``seed``."""
-    return write_report(sample_case(seed, index), study_rng(seed, index, STREAM_WORDS))
+def report_of(seed: int, index: int, case: Case | None = None) -> str:
+    """The simulated report of study ``index`` of ``seed``; ``case``, where it is known already."""
+    case = sample_case(seed, index) if case is None else case
+    return write_report(case, study_rng(seed, index, STREAM_WORDS))
 
 
 def to_float(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -117,14 +119,15 @@ class PhantomDataset:
         else:
             frontal, lateral = render_views(self.seed, number, self.size)
         study_id = f"phantom-{self.seed}-{number:08d}"
+        case = sample_case(self.seed, number)
         return Study(
             study_id=study_id,
             subject_id=study_id,
             split=self.split,
             frontal=to_float(frontal),
             lateral=to_float(lateral),
-            report=report_of(self.seed, number),
-            labels=labels_of(sample_case(self.seed, number)),
+            report=report_of(self.seed, number, case),
+            labels=labels_of(case),
         )
 
     def study_ids(self) -> list[str]:

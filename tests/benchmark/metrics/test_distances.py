@@ -12,7 +12,12 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 
 from codixr.modality import Modality
 from codixr_bench.backbones.feature_rows import FeatureRows
-from codixr_bench.backbones.real_features import RealFeatures, features_of_dataset
+from codixr_bench.backbones.real_features import (
+    RealFeatures,
+    features_of_both,
+    features_of_dataset,
+    rows_of_dataset,
+)
 from codixr_bench.metrics.distance_scores import Asked, distance_scores
 from codixr_bench.metrics.distances import USUAL
 from codixr_bench.metrics.kid import kernel_distance
@@ -259,3 +264,28 @@ def test_95_percent_intervals_of_manifolds_cover_the_expected_score_at_this_n(n,
     chance = 1.5 * np.sqrt(0.95 * 0.05 / MANIFOLD_ROUNDS)
     for kind, share in covered(n, d, MANIFOLD_ROUNDS, MANIFOLDS, seed=77).items():
         assert 0.93 - chance <= share <= 0.97 + chance, kind
+
+
+def test_other_pictures_features_are_kept_by_their_places(tmp_path, monkeypatch):
+    monkeypatch.setenv("CODIXR_CACHE", str(tmp_path))
+    dataset, backbone = dataset_of(9), KeptBackbone()
+    for wanted in (range(3, 9), range(9)):
+        made = rows_of_dataset(dataset, Modality.F, backbone, wanted, keeps=True).all()
+        np.testing.assert_array_equal(
+            made, rows_of_dataset(dataset, Modality.F, backbone, wanted, keeps=True).all()
+        )
+    assert backbone.calls == 2
+    np.testing.assert_array_equal(
+        rows_of_dataset(dataset, Modality.F, backbone, range(3, 9), keeps=True).all(), made[3:]
+    )
+
+
+def test_pictures_that_are_the_real_ones_are_computed_once():
+    backbone, real = KeptBackbone(), np.zeros((2, 1, 8, 8), dtype=np.float32)
+    made, same = features_of_both(backbone, real.copy(), real, None)
+    assert backbone.calls == 1
+    assert made is same
+    other, kept = features_of_both(backbone, real + np.float32(0.5), real, same)
+    assert backbone.calls == 2
+    assert kept is same
+    assert not np.array_equal(other, kept)

@@ -6,7 +6,7 @@ from skimage.metrics import structural_similarity
 
 from codixr.data.phantom import PhantomDataset
 from codixr.modality import Modality
-from codixr_bench.metrics.diversity import DIVERSITY, LEAST, ms_ssim, vendi
+from codixr_bench.metrics.diversity import DIVERSITY, LEAST, _of_pairs, ms_ssim, vendi
 from codixr_bench.metrics.label_pairs import label_keys, partners
 from codixr_bench.metrics.report_diversity import DIVERSITY_REPORT
 from codixr_bench.task import Task
@@ -112,3 +112,14 @@ def test_distinct_pairs_of_words_are_counted():
     influences = [c for n, c in metric.statistics().items() if n.endswith(".influence")]
     assert influences
     assert all(abs(c.sum()) < 1e-9 for c in influences)
+
+
+def test_pairs_that_share_pictures_have_the_similarity_of_pairs_alone() -> None:
+    pictures = np.random.default_rng(0).random((700, 64, 64), dtype=np.float32)
+    # Rings of several lengths, some longer than a block, as studies of equal labels make them.
+    second = np.concatenate([np.roll(ring, -1) for ring in np.split(np.arange(700), [2, 5, 320])])
+    first = np.random.default_rng(1).permutation(700)
+    together = _of_pairs(pictures, first, second[first])
+    for i in (0, 3, 350, 699):
+        alone = ms_ssim(pictures[first[i]][None], pictures[second[first[i]]][None])
+        assert together[i] == alone[0]
