@@ -215,6 +215,8 @@ class Influence:
     """[n], mean zero; in the score's unit."""
     value: float | None = None
     """The score recomputed from the same columns; None where they hold the influence only."""
+    ci95: tuple[float, float] | None = None
+    """Its interval, where that follows from the same columns without a resample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +318,10 @@ class Family:
     def about_studies(self, column: str) -> bool:
         """Whether a column of its statistics is about the studies: equal for every model."""
         return False
+
+    def column_faults(self, columns: Columns) -> Problems:
+        """(column, reason) of what no run writes: for whoever reads a stranger's statistics."""
+        yield from ()
 
     def counts(self, name: str, columns: Columns) -> dict[str, int]:
         """Summed counts that let a reader recompute the score; empty where there are none."""

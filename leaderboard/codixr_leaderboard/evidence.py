@@ -1,10 +1,11 @@
 """What a row's statistics show of its scores: every value that follows from them is computed anew.
 
-*Recomputed* scores follow from what each study gave (AUROC, F1, BLEU, ROUGE, label F1, agreements),
-and Fréchet distances from the pictures' features and those of the real outputs, where both rows
-carry them. Of the others (``clip_agreement``, whose columns are too wide to carry; distances
-without features) the file has each study's influence only: value and interval have to fit it, and a
-forger could make both. They are *unchecked*.
+*Recomputed* scores follow from what each study gave: AUROC, F1, BLEU, ROUGE, agreements; and,
+beside the row of the real outputs, distances and ratios to them. *Bounded* ones are answers of a
+search or a network that nobody here can ask again (copies, ``authpct``, ``clip_agreement``): each
+study's answer has to be one that there can be, the value and the interval those that the answers
+give. Of *unchecked* ones the file has each study's influence only: value and interval have to fit
+it, and a forger could make both.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,7 @@ import numpy as np
 
 from codixr_bench.comparing.influences import influences
 from codixr_bench.metric import INFLUENCE, Family, Influence
-from codixr_bench.metrics.stored_features import TOLERANCE as DISTANCE_TOLERANCE
-from codixr_bench.registry import family_of
+from codixr_bench.registry import facts_of, family_of
 from codixr_bench.result import Result
 from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.score import ClassScore, Score
@@ -23,6 +23,7 @@ from codixr_bench.statistics.influence import PSEUDOVALUE
 from codixr_bench.statistics.influence_interval import standard_error
 from codixr_bench.statistics.interval_width import width_fault
 from codixr_leaderboard.accepted import columns
+from codixr_leaderboard.bounds import bound_problems, column_problems
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.statistics_file import First, Table
 
@@ -31,6 +32,7 @@ TOLERANCE = 1e-6
 INFLUENCE_TOLERANCE = 0.02
 """Of an influence from float16 features, in their standard deviations: the reference points' differ
 by 0.003 at most."""
+LACKING = "the statistics lack what it is computed from: score again"
 _RECOMPUTED = (
     "classification",
     "bleu",
@@ -41,7 +43,6 @@ _RECOMPUTED = (
     "consistency",
 )
 """Families whose scores follow from the columns of each study."""
-_TOO_WIDE = ("clip_agreement", "clip_agreement_ratio")
 _BY_COUNTS = "label_f1"
 """Their value follows from their counts, and the counts from the columns."""
 
@@ -52,6 +53,8 @@ class Evidence:
 
     recomputed: tuple[str, ...]
     """Scores that were computed anew from what each study gave."""
+    bounded: tuple[str, ...]
+    """Scores of answers that can't be asked again: they are of a kind that there can be."""
     unchecked: tuple[str, ...]
     """Scores that only fit their influences."""
     problems: tuple[Problem, ...]
@@ -68,41 +71,57 @@ def evidence_of(result: Result, table: Table, real: First | None = None) -> Evid
     valued = [score for score in result.scores if score.value is not None]
     names = [score.name for score in valued]
     found = influences(table, names)
-    exact = influences({n: c for n, c in table.items() if not _is_influence(n)}, names)
-    anew, wanted, alike = _distances(valued, table, real)
+    exact = _exact(table, names)
+    needed = _exact(real[1], names).keys() if real is not None else frozenset()
+    anew, wanted, alike = _beside_real(valued, table, real)
     shown = columns(result)
-    recomputed: list[str] = []
-    unchecked: list[str] = []
+    kinds: dict[str, list[str]] = {"recomputed": [], "bounded": [], "unchecked": []}
     problems: list[Problem] = []
     for score in valued:
-        where = f"scores.{score.name}"
-        kept = (exact if _follows(score) else found).get(score.name)
-        value = None if kept is None else kept.value
-        if kept is None or value is None:
+        name, where = score.name, f"scores.{score.name}"
+        must = name in needed or _follows(score)
+        kept = exact.get(name) if must else exact.get(name, found.get(name))
+        if kept is None or kept.value is None:
             problems.append(Problem(where, "the statistics lack what each study gave to it"))
             continue
-        if score.name in wanted and score.name not in alike:
+        if name in wanted and name not in alike:
             problems.append(
                 Problem(f"{where}.signature", "not that of the row of the real outputs")
             )
-        elif score.name in anew:
-            problems += _distance_problems(score, kept, anew[score.name])
-        elif score.name in wanted:
-            problems.append(Problem(where, "the statistics lack its features: score again"))
-        is_anew = score.name in anew or _follows(score) or _by_counts(score)
-        (recomputed if is_anew else unchecked).append(score.name)
-        if not _close(value, score.value):
-            said = f"its statistics give {value:.6g}, the row has {score.value:.6g}"
+        elif name in anew:
+            problems += _beside_real_problems(score, kept, anew[name])
+        elif name in wanted:
+            problems.append(Problem(where, LACKING))
+        is_anew = name in anew or name in exact or _by_counts(score)
+        kinds[_kind_of(score, is_anew=is_anew)].append(name)
+        problems += bound_problems(score, kept, table)
+        if not _close(kept.value, score.value):
+            said = f"its statistics give {kept.value:.6g}, the row has {score.value:.6g}"
             problems.append(Problem(f"{where}.value", said))
         elif score.ci95 is not None:
             error, _ = standard_error(kept.by_study, table.get("patient"))
-            fault = width_fault(score, error, wide=score.name in shown)
+            fault = width_fault(score, error, wide=name in shown)
             if fault is not None:
                 problems.append(Problem(f"{where}.ci95", fault))
     problems += [p for score in valued for p in _count_problems(score, table)]
     problems += _class_problems(valued, table)
+    problems += column_problems(table)
     problems += _left_out(result, real)
-    return Evidence(tuple(recomputed), tuple(unchecked), tuple(problems))
+    return Evidence(problems=tuple(problems), **{kind: tuple(of) for kind, of in kinds.items()})
+
+
+def _exact(table: Table, names: list[str]) -> dict[str, Influence]:
+    """Scores that follow from what each study gave, without the influences that a file states."""
+    given = {name: column for name, column in table.items() if not _is_influence(name)}
+    found = influences(given, names)
+    return {name: one for name, one in found.items() if one.value is not None}
+
+
+def _kind_of(score: Score, *, is_anew: bool) -> str:
+    facts = facts_of(score.name)
+    if facts is not None and facts.only_stated:
+        return "bounded"
+    return "recomputed" if is_anew else "unchecked"
 
 
 def _left_out(result: Result, real: First | None) -> Iterator[Problem]:
@@ -117,10 +136,10 @@ def _left_out(result: Result, real: First | None) -> Iterator[Problem]:
             )
 
 
-def _distances(
+def _beside_real(
     scores: list[Score], table: Table, real: First | None
 ) -> tuple[dict[str, Influence], frozenset[str], frozenset[str]]:
-    """Distances computed anew; names of those that can be; and of those of the same signature.
+    """Scores computed anew beside the real outputs; those that can be; those of one signature.
 
     A distance of another signature than the real outputs' own would escape: it is told.
     """
@@ -149,15 +168,17 @@ def _distances(
     )
 
 
-def _distance_problems(score: Score, kept: Influence, anew: Influence) -> Iterator[Problem]:
+def _beside_real_problems(score: Score, kept: Influence, anew: Influence) -> Iterator[Problem]:
     stated, value = score.value or 0.0, anew.value or 0.0
-    where = f"scores.{score.name}"
-    if abs(value - stated) > DISTANCE_TOLERANCE * max(1.0, abs(stated)):
-        said = f"its features give {value:.6g}, the row has {stated:.6g}"
+    family, where = family_of(score.name), f"scores.{score.name}"
+    within = family.recomputed_within if family is not None else TOLERANCE
+    if abs(value - stated) > within * max(1.0, abs(stated)):
+        said = f"computed anew it is {value:.6g}, the row has {stated:.6g}"
         yield Problem(f"{where}.value", said)
-    apart = float(np.abs(kept.by_study - anew.by_study).max())
-    if apart > INFLUENCE_TOLERANCE * max(1.0, float(anew.by_study.std())):
-        yield Problem(where, "its pseudo-values are not those of its features")
+    apart = np.abs(kept.by_study - anew.by_study)
+    others = apart > INFLUENCE_TOLERANCE * max(1.0, float(anew.by_study.std()))
+    if others.mean() > within:
+        yield Problem(where, "its pseudo-values are not those computed anew")
 
 
 def _is_influence(column: str) -> bool:
@@ -166,8 +187,11 @@ def _is_influence(column: str) -> bool:
 
 def _follows(score: Score) -> bool:
     family = family_of(score.name)
-    known = family is not None and family.name in _RECOMPUTED
-    return known and score.name not in _TOO_WIDE and not _by_counts(score)
+    facts = facts_of(score.name)
+    stated = facts is not None and facts.only_stated
+    if family is None or stated or _by_counts(score):
+        return False
+    return family.name in _RECOMPUTED
 
 
 def _by_counts(score: Score) -> bool:

@@ -65,6 +65,8 @@ class Standing:
 
     badge: Badge = Badge.SELF_REPORTED
     recomputed: tuple[str, ...] = ()
+    bounded: tuple[str, ...] = ()
+    """Scores of answers that can't be asked again, and are of a kind that there can be."""
     unchecked: tuple[str, ...] = ()
     """Scores that only fit the influences that the file states."""
     attempts: tuple[Reproduction, ...] = ()
@@ -134,7 +136,9 @@ def standing_of(
     ]
     ours.sort(key=lambda one: (one.on, one.by), reverse=True)
     badge = Badge.REPRODUCED if any(one.counts for one in ours) else Badge.CHECKED
-    return Standing(badge, found.recomputed, found.unchecked, tuple(ours), table, warnings)
+    return Standing(
+        badge, found.recomputed, found.bounded, found.unchecked, tuple(ours), table, warnings
+    )
 
 
 def read_reproductions(content: bytes, what: str) -> tuple[Reproduction, ...]:

@@ -53,19 +53,22 @@ def test_a_distance_is_recomputed_from_features_and_nothing_is_unchecked() -> No
 def test_a_distance_and_pseudovalues_that_fit_only_each_other_are_refused() -> None:
     forged = COLUMNS | {"fid_phantom.pseudovalue": COLUMNS["fid_phantom.pseudovalue"] * 0.5}
     text = said(forged)
-    assert "scores.fid_phantom.value: its features give" in text
-    assert "its pseudo-values are not those of its features" in text
+    assert "scores.fid_phantom.value: computed anew it is" in text
+    assert "its pseudo-values are not those computed anew" in text
 
 
 def test_a_narrower_spread_of_pseudovalues_is_refused() -> None:
     values = COLUMNS["fid_phantom.pseudovalue"]
     forged = COLUMNS | {"fid_phantom.pseudovalue": values.mean() + 0.2 * (values - values.mean())}
-    assert said(forged) == "scores.fid_phantom: its pseudo-values are not those of its features"
+    assert said(forged) == "scores.fid_phantom: its pseudo-values are not those computed anew"
 
 
 def test_features_left_out_are_asked_for() -> None:
     forged = {n: c for n, c in COLUMNS.items() if n != "fid_phantom.features"}
-    assert said(forged) == "scores.fid_phantom: the statistics lack its features: score again"
+    assert (
+        said(forged)
+        == "scores.fid_phantom: the statistics lack what it is computed from: score again"
+    )
 
 
 def test_features_of_better_pictures_are_not_those_of_the_probabilities() -> None:
@@ -127,7 +130,7 @@ def test_features_travel_with_the_row_and_other_studies_with_the_real_row(tmp_pa
 def test_submit_refuses_distances_that_are_not_of_the_features(tmp_path: Path) -> None:
     submit([run_folder(tmp_path / "real", REAL, "real")], tmp_path / "r", owner="codixr", today=DAY)
     forged = COLUMNS | {"fid_phantom.pseudovalue": COLUMNS["fid_phantom.pseudovalue"] * 0.5}
-    with pytest.raises(RefusedError, match="its features give"):
+    with pytest.raises(RefusedError, match="computed anew it is"):
         submit([run_folder(tmp_path / "run", forged)], tmp_path / "r", owner="ann", today=DAY)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from codixr.data.study import Study
 from codixr_bench.labeler.attributes import ATTRIBUTES, VERSION, Statement, read_attributes
 from codixr_bench.labeler.vocabulary import VERSION as LABELER
-from codixr_bench.metric import About, Columns, Facts, Family, Influence
+from codixr_bench.metric import About, Columns, Facts, Family, Influence, Problems
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.sums import MID_P, SummedFamily
 from codixr_bench.model import Sample
@@ -92,6 +92,10 @@ class AttributeF1(SummedFamily):
             return {}
         return f1_influences(np.column_stack(found), list(self.scores))  # type: ignore[arg-type]
 
+    def column_faults(self, columns: Columns) -> Problems:
+        """More statements in both than in one."""
+        yield from count_faults(columns, self.name)
+
     def signature(self, name: str) -> str:
         """The reader with its version, and the labeler's that finds the mentions."""
         return f"{name}|reader:rules@{VERSION}|labeler:chexpert-rules@{LABELER}|avg:micro"
@@ -112,6 +116,17 @@ def counts_of(
         )
         counts += [len(one & other), len(one), len(other)]
     return counts
+
+
+def count_faults(columns: Columns, prefix: str) -> Problems:
+    """What no statements give, of ``<prefix>.<attribute>.both|made|real``."""
+    for column, both in columns.items():
+        if column.startswith(prefix) and column.endswith(f".{COUNTS[0]}"):
+            base = column.removesuffix(COUNTS[0])
+            others = [columns.get(f"{base}{count}") for count in COUNTS[1:]]
+            more = any(o is not None and np.greater(both, o).any() for o in others)
+            if more or np.less(both, 0).any():
+                yield column, "more statements in both than in one, or fewer than none"
 
 
 def f1_of_sums(sums: Array) -> Array:

@@ -215,6 +215,24 @@ class Bleu(SummedFamily):
         found = {count: columns.get(f"{prefix}.{count}") for count in count_names(_order(name))}
         return {count: int(np.sum(c)) for count, c in found.items() if c is not None}
 
+    def column_faults(self, columns: Columns) -> Problems:
+        """Counts that no report has, study by study: as the sums' arithmetic, and stricter."""
+        for prefix in (self.name, f"{self.name}.sacrebleu"):
+            found = [columns.get(f"{prefix}.{count}") for count in count_names(ORDERS)]
+            if any(column is None for column in found):
+                continue
+            made, real, *rest = (np.asarray(column, dtype=np.int64) for column in found)
+            matches, totals = rest[:ORDERS], rest[ORDERS:]
+            for order, (match, total) in enumerate(zip(matches, totals, strict=True)):
+                where, length = f"{prefix}.match_{order + 1}", made - order
+                most = np.minimum(total, np.maximum(real - order, 0))
+                if (match < 0).any() or (match > most).any():
+                    yield where, "more matches than n-grams, or than the reference has"
+                if not np.isin(total - np.maximum(length, 0), (0, 1)).all():
+                    yield f"{prefix}.total_{order + 1}", "n-grams that no report of its length has"
+            if any((more < less).any() for more, less in pairwise(matches)):
+                yield f"{prefix}.match_1", "more matches of a longer n-gram than of a shorter"
+
     def arithmetic(self, scores: Mapping[str, Score], *, simulated: bool) -> Problems:
         """The value of each score from its counts; BLEU-1 to 4 share theirs."""
         for score in scores.values():

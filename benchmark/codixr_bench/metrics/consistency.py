@@ -286,6 +286,7 @@ class Consistency(Family):
             about=About.PAIR,
             lowest=lowest,
             highest=-lowest,
+            only_stated=name == "clip_agreement",
             primary=place is not None,
             place=place,
         )
@@ -295,7 +296,9 @@ class Consistency(Family):
             ("clip_agreement", -2.0, None),
         )
     } | {
-        f"{name}_ratio": Facts(higher_is_better=True, about=About.PAIR)
+        f"{name}_ratio": Facts(
+            higher_is_better=True, about=About.PAIR, only_stated=name == "clip_agreement"
+        )
         for name in ("view_agreement", "report_image_agreement", "clip_agreement")
     }
     sees = MappingProxyType(

@@ -24,8 +24,14 @@ from codixr.data.dataset import StudyDataset
 from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.labeler.sentences import clean, split
-from codixr_bench.metric import About, Columns, Facts, Family, Influence
-from codixr_bench.metrics.own_wording import LOWEST, ONE_WORDING, OwnWording, wording_warnings
+from codixr_bench.metric import About, Columns, Facts, Family, Influence, Problems
+from codixr_bench.metrics.own_wording import (
+    LOWEST,
+    ONE_WORDING,
+    OwnWording,
+    wording_ratio,
+    wording_warnings,
+)
 from codixr_bench.metrics.repeats import NO_TRAINING, repeat_warnings, training_outputs
 from codixr_bench.metrics.reports import generated_reports
 from codixr_bench.metrics.rows import Rows
@@ -35,6 +41,7 @@ from codixr_bench.models.train_set import train_reports
 from codixr_bench.score import ResultWarning, Score
 from codixr_bench.statistics.bootstrap import patients_of
 from codixr_bench.statistics.effective_draws import by_patient, ratio_interval
+from codixr_bench.statistics.influence import PATIENT
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
@@ -239,6 +246,10 @@ class CopiesOfReports(Family):
     def influences(self, columns: Columns) -> dict[str, Influence]:
         """From each study's answers, where they are there; else the stored ones."""
         found = super().influences(columns)
+        gained, could = (columns.get(f"own_wording.{kind}") for kind in ("gained", "could"))
+        if gained is not None and could is not None and np.any(could):
+            value, by_study = wording_ratio(*(np.asarray(x, dtype=float) for x in (gained, could)))
+            found["own_wording"] = Influence(by_study, value)
         testable = columns.get(f"{_SCORES[2]}{_YES}")
         if testable is None:
             return found
@@ -250,8 +261,31 @@ class CopiesOfReports(Family):
             of = np.ones_like(whole) if name == _SCORES[2] else whole
             if of.any():
                 share = float(said.sum() / of.sum())
-                found[name] = Influence((said - share * of) / of.mean(), share)
+                patients = columns.get(PATIENT)
+                numbers = None if patients is None else np.asarray(patients, dtype=np.int64)
+                low, high = ratio_interval(*(by_patient(x, numbers) for x in (said, of)))
+                ci95 = float(low), float(high)
+                found[name] = Influence((said - share * of) / of.mean(), share, ci95)
         return found
+
+    def about_studies(self, column: str) -> bool:
+        """What can be told of a study's wording."""
+        return column == "own_wording.could"
+
+    def column_faults(self, columns: Columns) -> Problems:
+        """An answer that is neither yes nor no, or a copy of what can't be told."""
+        testable = columns.get(f"{_SCORES[2]}{_YES}")
+        for name in _SCORES:
+            answers = columns.get(f"{name}{_YES}")
+            if answers is None or testable is None:
+                continue
+            if not np.isin(answers, (0, 1)).all():
+                yield f"{name}{_YES}", "an answer that is neither yes nor no"
+            elif np.greater(answers, testable).any():
+                yield f"{name}{_YES}", "a copy among the reports that can't be told"
+        gained, could = (columns.get(f"own_wording.{kind}") for kind in ("gained", "could"))
+        if gained is not None and could is not None and np.greater(gained, could).any():
+            yield "own_wording.gained", "more hits than sentences"
 
     def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
         """More copies than chance allows; and words that nothing told."""

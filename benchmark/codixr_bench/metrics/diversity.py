@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images, suffix_of
-from codixr_bench.metric import About, Columns, Facts, Family, Influence
+from codixr_bench.metric import About, Columns, Facts, Family, Influence, Problems
 from codixr_bench.metrics.compared_cells import SIDE, at_side, by_twos
 from codixr_bench.metrics.label_pairs import (
     APART,
     NO_PAIRS,
     Pairs,
     label_keys,
+    pair_faults,
     partners,
     ratio_of_columns,
 )
@@ -166,6 +167,10 @@ class DiversityOfPictures(Family):
     def metrics(self, task: Task, track: Track) -> list[Diversity]:
         """One a generated view."""
         return [Diversity(view, task) for view in task.outputs if view.is_image]
+
+    def column_faults(self, columns: Columns) -> Problems:
+        """How unlike a pair can't be."""
+        yield from pair_faults("diversity_image", columns)
 
     def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
         """``diversity_image`` from how unlike the pairs are, over those of the real outputs."""

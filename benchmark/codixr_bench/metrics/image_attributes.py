@@ -31,10 +31,11 @@ from codixr_bench.labeler.attributes import (
     Statement,
     read_attributes,
 )
-from codixr_bench.metric import About, Columns, Facts, Family, Influence
+from codixr_bench.metric import About, Columns, Facts, Family, Influence, Problems
 from codixr_bench.metrics.attributes import (
     COUNTS,
     NOTHING_SAID,
+    count_faults,
     counts_of,
     f1_influences,
     f1_intervals_of_rows,
@@ -239,6 +240,10 @@ class ImageAttributeF1(Family):
                 rows = np.column_stack(counts)  # type: ignore[arg-type]
                 found |= f1_influences(rows, [f"image_attribute_f1_{attribute}{view}"])
         return found
+
+    def column_faults(self, columns: Columns) -> Problems:
+        """More statements in both than in one."""
+        yield from count_faults(columns, self.name)
 
     def worsened(
         self, studies: Sequence[Study], samples: Sequence[Sample], evaluation: Evaluation

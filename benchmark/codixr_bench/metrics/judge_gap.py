@@ -21,7 +21,7 @@ from codixr_bench.backbones.backbone import Images, generated_images, real_image
 from codixr_bench.backbones.classifier import Classifier
 from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Influence
 from codixr_bench.metrics.judges import decisions, judge_of, second_judge_of
-from codixr_bench.metrics.plain_gap import ONE_KIND_ONLY, PlainGap
+from codixr_bench.metrics.plain_gap import ONE_KIND_ONLY, PlainGap, gap_of_columns
 from codixr_bench.metrics.plain_reader import ONE_KIND, PlainReader
 from codixr_bench.metrics.repeats import NO_TRAINING
 from codixr_bench.metrics.rows import Rows
@@ -141,7 +141,6 @@ class JudgeGapFamily(Family):
                 lowest=-2.0,
                 highest=2.0,
                 decimals=4,
-                only_stated=name == "plain_gap",
             )
             for name in ALLOWED
         }
@@ -159,7 +158,7 @@ class JudgeGapFamily(Family):
         return found
 
     def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
-        """From both judges' decisions on the generated and on the real pictures."""
+        """From what the judges and the reader say of the generated and of the real pictures."""
         found = {}
         for view in ("", "[F]", "[L]"):
             made, true = (_lead_of_columns(side, view) for side in (columns, real))
@@ -167,6 +166,8 @@ class JudgeGapFamily(Family):
                 gaps = made - true
                 value = float(gaps.mean())
                 found[f"judge_gap{view}"] = Influence(gaps - value, value)
+            if (plain := gap_of_columns(columns, real, view)) is not None:
+                found[f"plain_gap{view}"] = plain
         return found
 
     def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:

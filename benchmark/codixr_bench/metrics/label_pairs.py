@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from codixr.data.labels import OBSERVATIONS
 from codixr.data.study import Study
-from codixr_bench.metric import Columns, Influence
+from codixr_bench.metric import Columns, Influence, Problems
 
 NO_PAIRS = "no two studies have the same labels"
 APART = ".apart"
 """The end of a column [n]: how unlike its partner's output a study's is; -1 without a partner."""
+ROUNDING = 1e-9
+"""Below 0, of the unlikeness of two equal pictures."""
 Array = NDArray[np.float64]
 
 
@@ -76,6 +78,17 @@ class Pairs:
         return found
 
 
+def pair_faults(name: str, columns: Columns) -> Problems:
+    """Pairs that are less than equal, or more unlike than there can be."""
+    for view in ("", "[F]", "[L]"):
+        column = columns.get(f"{name}{view}{APART}")
+        apart = np.zeros(0) if column is None else np.asarray(column, dtype=np.float64)
+        if (apart[apart != -1.0] < -ROUNDING).any():
+            yield f"{name}{view}{APART}", "pairs that are less than equal"
+        elif (apart > 1.0 + ROUNDING).any():
+            yield f"{name}{view}{APART}", "pairs more unlike than there can be"
+
+
 def ratio_of_columns(name: str, columns: Columns, real: Columns) -> dict[str, Influence]:
     """The ratio ``name`` of each view from its columns in a run's statistics and the real outputs'.
 
@@ -87,8 +100,8 @@ def ratio_of_columns(name: str, columns: Columns, real: Columns) -> dict[str, In
         if sides[0] is None or sides[1] is None:
             continue
         made, true = (np.asarray(side, dtype=np.float64) for side in sides)
-        which = np.flatnonzero(true >= 0.0)
-        if made.shape != true.shape or not np.array_equal(which, np.flatnonzero(made >= 0.0)):
+        which = np.flatnonzero(true != -1.0)
+        if made.shape != true.shape or not np.array_equal(which, np.flatnonzero(made != -1.0)):
             raise ValueError(f"{name}: other pairs than the real outputs have")
         value, by_study, _ = Pairs(which, made[which], true[which], len(true)).ratio("")
         if value is not None:

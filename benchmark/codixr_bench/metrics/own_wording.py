@@ -27,7 +27,7 @@ from codixr_bench.labeler.attributes import Statement, read_attributes
 from codixr_bench.labeler.labels import Labels
 from codixr_bench.labeler.rules import label_report
 from codixr_bench.labeler.sentences import clean, split
-from codixr_bench.metric import INFLUENCE, Columns
+from codixr_bench.metric import Columns
 from codixr_bench.metrics.repeats import NO_TRAINING
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.rows import Rows
@@ -164,24 +164,35 @@ class OwnWording:
         ]
 
     def statistics(self) -> Columns:
-        """``own_wording.influence``: what each study does to the score, mean zero."""
-        value, influence, _ = self._measured()
-        return {} if value is None else {f"{self.name}{INFLUENCE}": influence}
+        """``own_wording.gained``: a study's hits less the best guess's; ``.could``: at most."""
+        value, _, _ = self._measured()
+        if value is None:
+            return {}
+        hits, guessed, told = self._counts()
+        return {f"{self.name}.gained": hits - guessed, f"{self.name}.could": told - guessed}
+
+    def _counts(self) -> tuple[Array, Array, Array]:
+        hits, guessed, told = np.asarray(self._rows.columns()["row"], dtype=np.float64).T
+        return hits, guessed, told
 
     def _measured(self) -> tuple[float | None, Array, str | None]:
         columns, nothing = self._rows.columns(), np.zeros(0)
         if not columns or self.absent is not None:
             return None, nothing, self.absent if columns else "no study was scored"
-        hits, guessed, told = np.asarray(columns["row"], dtype=np.float64).T
+        hits, guessed, told = self._counts()
         if not told.any():
             return None, nothing, ONE_WORDING
-        gained, could = hits - guessed, told - guessed
-        value = float(gained.sum() / could.sum())
-        return value, (gained - value * could) / could.mean(), None
+        return *wording_ratio(hits - guessed, told - guessed), None
 
     def __getstate__(self) -> dict[str, Any]:
         # A shard travels with its rows; what it was compared with stays.
         return self.__dict__ | {"_wordings": None}
+
+
+def wording_ratio(gained: Array, could: Array) -> tuple[float, Array]:
+    """What was gained over the best guess, of what could be; each study's influence on it [n]."""
+    value = float(gained.sum() / could.sum())
+    return value, (gained - value * could) / could.mean()
 
 
 def wording_warnings(scores: Mapping[str, Score]) -> Iterator[ResultWarning]:

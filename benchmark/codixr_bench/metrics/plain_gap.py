@@ -14,11 +14,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from codixr.data.labels import PATHOLOGIES
 from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images, suffix_of
 from codixr_bench.backbones.classifier import Classifier
-from codixr_bench.metric import INFLUENCE, Columns
+from codixr_bench.metric import INFLUENCE, Columns, Influence
 from codixr_bench.metrics.plain_reader import PlainReader
 from codixr_bench.metrics.repeats import NO_TRAINING
 from codixr_bench.metrics.rows import Rows
@@ -31,6 +32,8 @@ from codixr_bench.task import Task
 from codixr_bench.track import Evaluation
 
 ONE_KIND_ONLY = "no finding is present in one study and absent in another"
+READ = ".read"
+"""The end of the column of what the reader says."""
 Array = NDArray[np.float64]
 
 
@@ -79,7 +82,7 @@ class PlainGap:
             real = real_images(positions, studies, self.view)
             for of, images in (("made", made), ("real", real)):
                 columns[f"judge {of}"] = self.judge.probabilities(images)
-                columns[f"plain {of}"] = self.reader.probabilities(images)
+                columns[f"plain {of}"] = self.reader.probabilities(images).astype(np.float32)
         self._rows.add(positions, columns)
 
     def merge(self, other: Self) -> None:
@@ -107,24 +110,64 @@ class PlainGap:
         ]
 
     def statistics(self) -> Columns:
-        """``plain_gap.influence``: what each study does to the gap, mean zero."""
+        """``plain_gap.influence``: what each study does to the gap, mean zero.
+
+        And ``plain_gap.read``: what the reader says of each generated picture, float32 [n, k].
+        """
         value, influence, _ = self._gap()
-        return {} if value is None else {f"{self.name}{INFLUENCE}": influence}
+        if value is None:
+            return {}
+        read = np.asarray(self._rows.columns()["plain made"])
+        return {f"{self.name}{INFLUENCE}": influence, f"{self.name}{READ}": read}
 
     def _gap(self) -> tuple[float | None, Array, str | None]:
         nothing = np.zeros(0)
         columns = self._rows.columns()
         if not columns or self.absent is not None:
             return None, nothing, self.absent if columns else NO_STUDY
-        labels = np.asarray(columns["labels"])
-        signs = {"judge made": 1.0, "plain made": -1.0, "judge real": -1.0, "plain real": 1.0}
-        found = {name: macro_auroc(np.asarray(columns[name]), labels) for name in signs}
-        if any(one is None for one in found.values()):
-            return None, nothing, ONE_KIND_ONLY
-        parts = [(signs[name], *one) for name, one in found.items() if one is not None]
-        value = sum(sign * auroc for sign, auroc, _ in parts)
-        influence = np.sum([sign * by_study for sign, _, by_study in parts], axis=0)
-        return float(value), np.asarray(influence, dtype=np.float64), None
+        made, real = (
+            (np.asarray(columns[f"judge {of}"]), np.asarray(columns[f"plain {of}"]))
+            for of in ("made", "real")
+        )
+        gap = _gap_of(made, real, np.asarray(columns["labels"]))
+        return (None, nothing, ONE_KIND_ONLY) if gap is None else (*gap, None)
+
+
+Said = tuple[NDArray[np.generic], NDArray[np.generic]]
+"""What the judge and the reader say of the same pictures, [n, k] each."""
+
+
+def _gap_of(made: Said, real: Said, labels: NDArray[np.generic]) -> tuple[float, Array] | None:
+    """The difference of differences, and each study's influence on it [n]; None as its parts."""
+    found = [macro_auroc(scores, labels) for scores in (*made, *real)]
+    kept = [one for one in found if one is not None]
+    if len(kept) < len(found):
+        return None
+    signs = (1.0, -1.0, -1.0, 1.0)
+    value = sum(sign * auroc for sign, (auroc, _) in zip(signs, kept, strict=True))
+    parts = [sign * by_study for sign, (_, by_study) in zip(signs, kept, strict=True)]
+    return float(value), np.asarray(np.sum(parts, axis=0), dtype=np.float64)
+
+
+def gap_of_columns(columns: Columns, real: Columns, view: str) -> Influence | None:
+    """``plain_gap`` again, from a run's statistics and those of the real outputs.
+
+    Args:
+        columns: of the run.
+        real: of the model ``real`` on the same task.
+        view: ``[F]`` or ``[L]`` where the task makes both views, else empty.
+    """
+    sides: list[Said] = []
+    for side in (columns, real):
+        judged = [side.get(f"classification{view}.probability.{name}") for name in PATHOLOGIES]
+        read = side.get(f"plain_gap{view}{READ}")
+        kept = [one for one in judged if one is not None]
+        if read is None or len(kept) < len(judged):
+            return None
+        sides.append((np.column_stack(kept), read))
+    labels = [columns.get(f"classification{view}.label.{name}") for name in PATHOLOGIES]
+    gap = _gap_of(sides[0], sides[1], np.column_stack([one for one in labels if one is not None]))
+    return None if gap is None else Influence(gap[1] - gap[1].mean(), gap[0])
 
 
 def macro_auroc(

@@ -67,7 +67,7 @@ class PlainReader:
         target = np.where(labels < 0, 0.5, labels == 1)
         gram = rows.T @ rows + RIDGE * np.eye(rows.shape[1])
         self._search, self._known = search, len(search)
-        self._weights = np.linalg.solve(gram, rows.T @ target)
+        self._weights = np.asarray(np.linalg.solve(gram, rows.T @ target), dtype=np.float64)
         self.thresholds = operating_points(
             "f1max-on-real-val", rows @ self._weights, labels, self.classes
         )

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from codixr.data.study import Study
 from codixr.modality import Modality
-from codixr_bench.metric import About, Columns, Facts, Family, Influence
+from codixr_bench.metric import About, Columns, Facts, Family, Influence, Problems
 from codixr_bench.metrics.diversity import collapse_warnings
 from codixr_bench.metrics.label_pairs import (
     APART,
     NO_PAIRS,
     Pairs,
     label_keys,
+    pair_faults,
     partners,
     ratio_of_columns,
 )
@@ -195,6 +196,28 @@ class DiversityOfReports(Family):
     def influences(self, columns: Columns) -> dict[str, Influence]:
         """Of the words from what each report gives, where that is there; else the stored ones."""
         return super().influences(columns) | _of_columns(columns)
+
+    def column_faults(self, columns: Columns) -> Problems:
+        """Word pairs that no report has; one report that has two counts, or is new twice."""
+        yield from pair_faults("diversity_report", columns)
+        report = columns.get("template_share.report")
+        words = [columns.get(f"distinct_2.{kind}") for kind in ("written", "first", "own")]
+        if report is None or any(column is None for column in words):
+            return
+        written, first, own = (np.asarray(column, dtype=np.int64) for column in words)
+        if min(column.min() for column in (written, first, own)) < 0:
+            yield "distinct_2.written", "a count below 0"
+        elif (own > written).any() or (first > written).any():
+            yield "distinct_2.own", "more word pairs than were written"
+        numbers, at, back = np.unique(report, return_index=True, return_inverse=True)
+        if not np.array_equal(numbers, np.arange(len(numbers))):
+            yield "template_share.report", "reports are numbered from 0 on"
+        if (written != written[at][back]).any():
+            yield "distinct_2.written", "two counts of one report"
+        again = np.ones(len(back), dtype=np.bool_)
+        again[at] = False
+        if first[again].any() or own[np.isin(back, back[again])].any():
+            yield "distinct_2.first", "word pairs that are new in a report written before"
 
     def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
         """``diversity_report`` from how unlike the pairs are, over those of the real outputs."""

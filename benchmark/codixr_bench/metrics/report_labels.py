@@ -312,6 +312,12 @@ class ReportLabels(Family):
         """What the labeler reads in the real reports."""
         return column.startswith(f"{self.name}.reference.")
 
+    def column_faults(self, columns: Columns) -> Problems:
+        """Labels that there are not."""
+        for column, values in columns.items():
+            if column.startswith(f"{self.name}.") and not np.isin(values, (BLANK, -1, 0, 1)).all():
+                yield column, "a label that no report has"
+
     def cells(self, score: Score, label: str, columns: Columns) -> dict[str, Mask]:
         """By the policy that stands in the signature."""
         made = columns.get(f"{self.name}.hypothesis.{label}")

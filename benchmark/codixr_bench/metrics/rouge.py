@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr.data.study import Study
-from codixr_bench.metric import About, Facts, Peer, PeerScore
+from codixr_bench.metric import About, Columns, Facts, Peer, PeerScore, Problems
 from codixr_bench.metrics.peers import CLOSE, Pairs, ReportPeer, library
 from codixr_bench.metrics.reports import WRONG_WORDS, report_pairs
-from codixr_bench.metrics.sums import MID_P, SummedFamily, mean_of_studies
+from codixr_bench.metrics.sums import MID_P, SummedFamily, mean_of_studies, outside
 from codixr_bench.model import Sample
 from codixr_bench.statistics.bootstrap import Interval
 
@@ -47,6 +47,11 @@ class Rouge(SummedFamily):
     ) -> list[Interval | None]:
         """As of any mean between 0 and 1."""
         return [mean_of_studies(np.asarray(rows[:, 0], dtype=np.float64))[1]]
+
+    def column_faults(self, columns: Columns) -> Problems:
+        """A share below 0 or above 1."""
+        if outside(columns.get("rouge.rouge_l"), 0.0, 1.0):
+            yield "rouge.rouge_l", "outside 0 to 1"
 
     def signature(self, name: str) -> str:
         """The measure, stemming, and the library's version."""

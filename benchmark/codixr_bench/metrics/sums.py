@@ -195,6 +195,11 @@ def mean_of_studies(values: Array, lowest: float = 0.0, highest: float = 1.0) ->
     return float(values.mean()), (next(ends), next(ends))
 
 
+def outside(values: NDArray[np.generic] | None, lowest: float, highest: float) -> bool:
+    """Whether a column that is there has a number beyond its ends; none is NaN."""
+    return values is not None and bool(values.min() < lowest or values.max() > highest)
+
+
 def _total(rows: NDArray[np.generic]) -> Array:
     """[n, k] -> [1, k]; each column summed by itself, as ``numpy.mean`` does."""
     columns = np.ascontiguousarray(rows.T, dtype=np.float64)

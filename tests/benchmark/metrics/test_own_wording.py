@@ -126,9 +126,13 @@ def test_a_shard_travels_and_influences_sum_to_zero() -> None:
         metric.update(some, [STUDIES[i - 1] for i in some], [made[i] for i in some])
     parts[0].merge(pickle.loads(pickle.dumps(parts[1])))
     assert parts[0].compute() == whole.compute()
-    (column,) = whole.statistics().values()
-    assert column.sum() == pytest.approx(0.0, abs=1e-9)
-    assert np.abs(column).max() > 0.0
+    columns = whole.statistics()
+    found = COPIES_REPORT.influences(columns)["own_wording"]
+    assert found.value == whole.compute()[0].value
+    assert found.by_study.sum() == pytest.approx(0.0, abs=1e-9)
+    assert np.abs(found.by_study).max() > 0.0
+    assert not list(COPIES_REPORT.column_faults(columns))
+    assert list(COPIES_REPORT.column_faults(columns | {"own_wording.gained": np.full(30, 99.0)}))
 
 
 def test_without_training_reports_or_ways_to_word_there_is_no_score() -> None:

@@ -3,47 +3,14 @@
 import numpy as np
 import pytest
 
-from codixr.data.phantom import PhantomDataset
-from codixr.modality import Modality
-from codixr_bench.registry import family_of
-from codixr_bench.runs.seeds import study_seed
-from codixr_bench.statistics.influence import INFLUENCE
-from codixr_bench.task import Task
-from codixr_bench.track import Track
-from helpers.metric_fakes import by_name
+from codixr_bench.metric import INFLUENCE
+from codixr_bench.metrics.stored_features import WIDEST
+from codixr_bench.registry import METRICS, family_of, load_family
+from helpers.small_runs import SmallRuns
 
-N = 48
-DATA = PhantomDataset("test", limit=N)
-DATA.images(Modality.F)
-STUDIES = [DATA[i] for i in range(N)]
-REAL = [{Modality.F: study.frontal, Modality.T: study.report} for study in STUDIES]
-TASK = Task.parse("L->F+T")
-NAMES = "classification,second_classification,frd,judge_gap,served_share,diversity,diversity_report"
-
-
-def noisy(study, sample):
-    """Every third picture is noisy, every fourth another study's, every other report the first."""
-    position = STUDIES.index(study)
-    rng = np.random.default_rng(study_seed(study.study_id, TASK, 0))
-    picture = (REAL[position - 1] if position % 4 == 0 else sample)[Modality.F]
-    noise = rng.normal(0.0, 0.09 if position % 3 == 0 else 0.01, picture.shape)
-    report = sample[Modality.T] if position % 2 else REAL[0][Modality.T]
-    made = np.clip(picture + noise, 0.0, 1.0).astype(np.float32)
-    return {Modality.F: made, Modality.T: report}
-
-
-def run(samples):
-    """Scores by name, and the statistics."""
-    scores, columns = {}, {}
-    for metric in Track.load("phantom").metrics(TASK, tuple(NAMES.split(","))):
-        metric.update(range(N), STUDIES, samples)
-        scores |= by_name(metric.compute())
-        columns |= metric.statistics()
-    return scores, columns
-
-
-MADE, COLUMNS = run([noisy(*pair) for pair in zip(STUDIES, REAL, strict=True)])
-_, OF_REAL = run(REAL)
+RUNS = SmallRuns("L->F+T", 48)
+MADE, COLUMNS = RUNS.run(RUNS.noisy())
+_, OF_REAL = RUNS.run(RUNS.real)
 PLAIN = {n: c for n, c in COLUMNS.items() if not n.endswith(INFLUENCE)}
 
 
@@ -78,8 +45,45 @@ def test_other_pairs_than_the_real_outputs_have_are_an_error() -> None:
         family_of("diversity_image").recomputed(forged, OF_REAL)
 
 
-def test_columns_are_small_numbers_and_hold_no_text() -> None:
-    widths = {name: column[0].size * column.itemsize for name, column in PLAIN.items()}
-    assert widths["frd.features"] <= 2 * 160
-    assert sum(widths.values()) < 1200
-    assert all(column.dtype.kind in "iuf" for column in PLAIN.values())
+def test_columns_are_numbers_and_radiomic_features_no_wider_than_a_row_carries() -> None:
+    assert COLUMNS["frd.features"].dtype == np.float16
+    assert COLUMNS["frd.features"].shape[1] <= WIDEST
+    assert all(column.dtype.kind in "biuf" for column in COLUMNS.values())
+
+
+def faults(columns) -> str:
+    found = [f for name in METRICS for f in load_family(name).column_faults(columns)]
+    return "; ".join(f"{column}: {reason}" for column, reason in found)
+
+
+def test_columns_of_runs_have_no_fault() -> None:
+    assert faults(COLUMNS) == faults(OF_REAL) == ""
+
+
+@pytest.mark.parametrize(
+    ("column", "by", "said"),
+    [
+        ("bleu.match_1", 1000, "more matches than n-grams, or than the reference has"),
+        ("bleu.match_4", 10, "more matches"),
+        ("bleu.total_2", 5, "n-grams that no report of its length has"),
+        ("rouge.rouge_l", 1.0, "outside 0 to 1"),
+        ("report_labels.hypothesis.Edema", 5, "a label that no report has"),
+        ("attributes.zone.both", 9, "more statements in both than in one"),
+        ("image_attributes.zone.both", 9, "more statements in both than in one"),
+        ("diversity_image.apart", 3.0, "pairs more unlike than there can be"),
+        ("diversity_report.apart", -2.0, "pairs that are less than equal"),
+        ("template_share.report", 1, "reports are numbered from 0 on"),
+        ("distinct_2.own", 500, "more word pairs than were written"),
+        ("distinct_2.first", 3, "word pairs that are new in a report written before"),
+    ],
+)
+def test_columns_that_no_run_writes_are_told(column: str, by: float, said: str) -> None:
+    values = COLUMNS[column].copy()
+    values[::7] = values[::7] + np.asarray(by, dtype=values.dtype)
+    assert said in faults(COLUMNS | {column: values})
+
+
+def test_one_report_of_two_lengths_is_told() -> None:
+    report, written = (COLUMNS[n].copy() for n in ("template_share.report", "distinct_2.written"))
+    written[np.flatnonzero(report == np.bincount(report).argmax())[0]] += 1
+    assert "two counts of one report" in faults(COLUMNS | {"distinct_2.written": written})

@@ -12,6 +12,7 @@ from codixr.data.phantom import PhantomDataset
 from codixr.data.phantom.judge import load_judge
 from codixr.data.phantom.second_judge import load_second_judge
 from codixr.modality import Modality
+from codixr_bench.metric import INFLUENCE
 from codixr_bench.metrics.image_attributes import ImageAttributes
 from codixr_bench.metrics.judge_gap import ALPHA, JUDGE_GAP, JudgeGap, judge_gap
 from codixr_bench.metrics.judges import judge_of, second_judge_of
@@ -145,6 +146,27 @@ def test_honest_pictures_leave_no_gap_to_the_linear_reader(reader, studies):
     others = real[1:] + real[:1]
     for pictures in (real, [gaussian_filter(p, (0, 1, 1)) for p in real], others):
         assert judge_gap(plain_gap(reader, studies, pictures)) > ALPHA
+
+
+def test_the_gap_to_the_linear_reader_follows_from_both_runs_statistics(reader, studies):
+    judge, sides = judge_of(PHANTOM, Modality.F), []
+    labels = np.array([[study.labels.get(name) for name in PATHOLOGIES] for study in studies])
+    real = [study.frontal for study in studies]
+    for pictures in ([gaussian_filter(p, (0, 1, 1)) for p in real], real):
+        metric = PlainGap(judge, reader)
+        metric.absent = None
+        score = scored(metric, studies, pictures)["plain_gap"]
+        said = judge.probabilities(np.stack(pictures))
+        columns = {k: v for k, v in metric.statistics().items() if not k.endswith(INFLUENCE)}
+        for i, name in enumerate(PATHOLOGIES):
+            columns[f"classification.probability.{name}"] = said[:, i]
+            known = [-1 if label not in (0, 1) else label for label in labels[:, i]]
+            columns[f"classification.label.{name}"] = np.array(known)
+        sides.append((score, metric.statistics(), columns))
+    (score, stored, columns), (_, _, of_real) = sides
+    found = JUDGE_GAP.recomputed(columns, of_real)["plain_gap"]
+    assert found.value == pytest.approx(score.value, abs=1e-6)
+    assert found.by_study == pytest.approx(stored["plain_gap.influence"], abs=1e-3)
 
 
 def test_without_training_studies_there_is_no_linear_reader(studies):
