@@ -16,6 +16,7 @@ from codixr.commands import convert, generate, info, init, prepare, train
 from codixr.completion import HELP, SHELLS, print_and_exit
 from codixr.errors import InputError
 from codixr.extras import missing_extra
+from codixr.own_files import explained
 
 COMMANDS: dict[str, ModuleType] = {
     "generate": generate,
@@ -49,7 +50,8 @@ def _main(given: Sequence[str]) -> int:
         code: int = COMMANDS[options.command].run(options)
         return code
     except InputError as error:
-        messages.error(f"codixr {options.command}", str(error))
+        program = f"codixr {options.command}"
+        messages.error(program, str(explained(error, program, options)))
         return 2
     except ModuleNotFoundError as error:
         if (line := missing_extra(error, f"codixr {options.command}")) is None:

@@ -18,14 +18,23 @@ EXTRAS = {
     "peft": "lora",
 }
 """Library -> the extra that brings it."""
+CORE = {
+    "torch", "torchvision", "torchxrayvision", "torch_fidelity", "diffusers", "transformers",
+    "tokenizers", "huggingface_hub", "safetensors", "scipy", "pandas", "pyarrow", "sklearn",
+    "skimage", "nltk", "sacrebleu", "rouge_score", "regex", "PIL", "jinja2", "markdown_it", "tqdm",
+    "shtab", "yaml", "rich",
+}  # fmt: skip
+"""Libraries that codixr itself brings: absent where it was installed with ``--no-deps``."""
 
 
 def missing_extra(error: ModuleNotFoundError, what: str) -> str | None:
-    """The line for a library of an extra that isn't installed; None for any other module.
+    """The line for a library of the core or of an extra that isn't there; None for another module.
 
     ``what``: the command that needs it.
     """
     module = (error.name or "").partition(".")[0]
+    if module in CORE:
+        return f"{what} needs {module}, which this installation lacks: pip install codixr"
     if module not in EXTRAS:
         return None
     return f"{what} needs {module} for this: pip install 'codixr[{EXTRAS[module]}]'"

@@ -21,6 +21,7 @@ from codixr.closed_pipe import end_quietly
 from codixr.completion import HELP, SHELLS, completion
 from codixr.errors import InputError
 from codixr.extras import missing_extra
+from codixr.own_files import explained
 from codixr_bench.commands.redirection import recover, undo
 from codixr_bench.registry import names, unknown
 from codixr_bench.runs.crash import ModelError
@@ -200,7 +201,7 @@ def _in_words(arguments: list[str]) -> int:
             if redirection is not None:
                 undo(redirection)
                 note = redirection.advice
-            code = _call(command, parsed)
+            code = _call(arguments[0], command, parsed)
         else:
             code = _without_command(arguments)
     except SystemExit as done:
@@ -231,9 +232,11 @@ def _in_words(arguments: list[str]) -> int:
     return code
 
 
-def _call(command: Command, parsed: argparse.Namespace) -> int:
+def _call(name: str, command: Command, parsed: argparse.Namespace) -> int:
     try:
         return command.main(parsed)
+    except InputError as error:
+        raise explained(error, f"{PROGRAM} {name}", parsed) from error
     except SystemExit as error:
         if isinstance(error.__context__, BrokenPipeError):  # rich ends the program over one
             return end_quietly()

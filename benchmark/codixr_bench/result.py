@@ -236,6 +236,11 @@ class Result(_Part):
         """
         if not isinstance(raw, dict) or "schema_version" not in raw:
             raise InputError(f"{what} is not a result file: it has no schema_version")
+        if isinstance(raw.get("results"), list):
+            raise InputError(
+                f"{what} is a row of the leaderboard, of {len(raw['results'])} results: "
+                "`codixr-bench show` and `load_results` read it"
+            )
         if (version := raw["schema_version"]) != SCHEMA_VERSION:
             said = version if isinstance(version, int) else "that isn't a whole number"
             raise InputError(

@@ -71,3 +71,11 @@ def test_submit_reaches_its_checks_without_torch(tmp_path):
     assert done.returncode in (1, 2)
     assert "is refused" in done.stderr
     assert "No module" not in done.stderr
+
+
+def test_what_needs_torch_says_so_in_one_line(tmp_path):
+    done = light("generate", "--task", "T->F", "--model", "codixr", "--limit", "2", cwd=tmp_path)
+    assert done.returncode == 2
+    said = "codixr-bench generate needs torch, which this installation lacks: pip install codixr"
+    assert done.stderr.splitlines()[-1] == f"codixr-bench: error: {said}"
+    assert "Traceback" not in done.stderr

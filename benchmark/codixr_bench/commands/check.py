@@ -11,6 +11,7 @@ from pathlib import Path
 from codixr import messages
 from codixr.arguments import add_json, share
 from codixr.errors import InputError
+from codixr.own_files import explained
 from codixr_bench.commands.compare import (
     PROGRAM,
     RESULT_HELP,
@@ -96,7 +97,8 @@ def main(parsed: argparse.Namespace) -> int:
             only=names_of(parsed.scores),
             allow_same=parsed.allow_same,
         )
-    except InputError as error:
+    except InputError as wrong:
+        error = explained(wrong, "codixr-bench check", parsed)
         messages.error(PROGRAM, str(error))
         _REFUSALS[form](error)
         return EXIT_INPUT

@@ -43,7 +43,7 @@ _PACKAGES = (
     "ray",
 )
 _OPTIONAL = {"ray", "pydicom", "matplotlib", "accelerate"}
-_NOT_INSTALLED = "NOT INSTALLED: run `make setup`"
+_NOT_INSTALLED = "NOT INSTALLED: pip install codixr, or `make setup` in a clone"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from codixr.errors import InputError
+from codixr.own_files import explained
 from codixr_bench.registry import family_of, unknown
 from codixr_bench.result import Result
 from codixr_bench.task import Task
@@ -34,8 +35,12 @@ def expand(arguments: Sequence[str], parser: argparse.ArgumentParser) -> list[st
     if path is None:
         return list(arguments)
     words: list[str] = []
-    for key, value in _read(path).items():
-        words += _words(key, value, parser, path)
+    try:
+        for key, value in _read(path).items():
+            words += _words(key, value, parser, path)
+    except InputError as error:
+        given = argparse.Namespace(config=path)
+        raise explained(error, "codixr-bench run --config", given) from error
     return [*words, *arguments]
 
 

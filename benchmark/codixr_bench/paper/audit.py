@@ -92,7 +92,10 @@ class Finding:
 
 def read_table(content: str, what: str) -> PrintedTable:
     """Parse a CSV; InputError names the row and column of a cell that can't be read."""
-    lines = [line for line in csv.reader(io.StringIO(content)) if any(c.strip() for c in line)]
+    try:
+        lines = [line for line in csv.reader(io.StringIO(content)) if any(c.strip() for c in line)]
+    except csv.Error as error:
+        raise InputError(f"{what} is not a CSV: {error}") from error
     if len(lines) < 2 or len(lines[0]) < 2:
         raise InputError(
             f"{what}: a table has a line of heads, a first column of names, and cells, with commas "

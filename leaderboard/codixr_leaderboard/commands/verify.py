@@ -9,6 +9,7 @@ from codixr import messages
 from codixr.arguments import add_json
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
+from codixr.own_files import kind_of
 from codixr_bench.reproduce.checking import check_bundle
 from codixr_bench.reproduce.manifest import is_bundle
 from codixr_bench.result_files import RESULT_NAME, read_bytes, read_strict
@@ -135,6 +136,9 @@ def _files(path: Path) -> list[Path]:
 
 def _verify(file: Path) -> Submission | None:
     """Check one file; its rows, where it holds a submission."""
+    kind = kind_of(file)
+    if kind is not None and f"{PROGRAM} verify" not in kind.taken_by:
+        raise InputError(f"it is {kind.name}, not a result or a row of results")
     raw = read_strict(read_bytes(file, f"'{file}'"), f"'{file}'")
     if is_printed(raw):
         read_printed(file)

@@ -54,7 +54,7 @@ def test_a_damaged_checkpoint_is_not_ready(monkeypatch, tmp_path, capsys):
 def test_a_package_that_is_missing_means_no(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "_PACKAGES", (*doctor._PACKAGES, "no-such-package"))
     assert main(["doctor"]) == 1
-    assert "no-such-package  NOT INSTALLED: run `make setup`" in capsys.readouterr().out
+    assert "no-such-package  NOT INSTALLED: pip install codixr, or" in capsys.readouterr().out
 
 
 def test_a_file_that_is_not_the_published_one_is_named(tmp_path, monkeypatch, capsys):
