@@ -49,6 +49,7 @@ PREPARED = Kind(
     (f"{_BENCH} run --data", f"{_BENCH} fid", "codixr train --data", "codixr info --data",
      "codixr prepare --verify"),
 )  # fmt: skip
+BUNDLE = Kind("the bundle of a reproduction", (f"{_BENCH} verify",))
 RESULT = Kind("a run's result", _RUN_READERS)
 ROW = Kind(
     "a row of the leaderboard, with a model's results",
@@ -89,7 +90,12 @@ _BY_KEYS: tuple[tuple[frozenset[str], Kind], ...] = tuple(
     )
 )
 """The keys that tell a JSON or YAML file, the more telling ones first."""
-_BY_NAME = {"scored.json": SCORED, "run.json": RECORD, "report.html": PAGE}
+_BY_NAME = {
+    "scored.json": SCORED,
+    "run.json": RECORD,
+    "report.html": PAGE,
+    "bundle.json": Kind("the index of a bundle; give its folder"),
+}
 
 
 def kind_of(path: Path) -> Kind | None:
@@ -141,6 +147,8 @@ def _paths(parsed: argparse.Namespace) -> Iterator[Path]:
 def _folder(path: Path) -> Kind | None:
     if (path / "result.json").is_file():
         return RUN
+    if (path / "bundle.json").is_file():
+        return BUNDLE
     if (path / "model_index.json").is_file():
         return CHECKPOINT
     if (path / "manifest.json").is_file():
