@@ -57,11 +57,13 @@ def run(
     stages: "Mapping[str, StageConfig]",
     options: argparse.Namespace,
 ) -> int:
-    """Print the plan; returns the exit code."""
-    from codixr.model import presets
+    """Print the plan, of the sizes in ``--init`` where one is given; returns the exit code."""
+    from codixr.model import components, presets
     from codixr.training.plan import Machine, table
 
     preset = presets.named(preset_name)
+    if options.init is not None:
+        preset = components.load_preset(options.init)
     preset = presets.at_size(preset, image_size or preset.image_size)
     machine = Machine(
         options.gpus,
@@ -96,9 +98,14 @@ def memory_plans(
                 "another --gpus or --set batch"
             )
     return [
-        plan(name, sizes(preset, name), config, machine)
+        plan(name, sizes(preset, name, lora_rank(config)), config, machine)
         for name, config in track(list(stages.items()), "planning", "stages")
     ]
+
+
+def lora_rank(config: "StageConfig") -> int:
+    """The rank of the LoRA that a stage trains; 0 for none."""
+    return int(getattr(config, "lora_rank", 0))
 
 
 def measured(preset: "Preset", stages: "Mapping[str, StageConfig]") -> float:
@@ -111,7 +118,7 @@ def measured(preset: "Preset", stages: "Mapping[str, StageConfig]") -> float:
     done = seconds = 0.0
     for name, config in stages.items():
         each = seconds_a_study(preset, name, device, MEASURED_STUDIES, config.precision)
-        work = sizes(preset, name).work
+        work = sizes(preset, name, lora_rank(config)).work
         messages.say(
             "codixr train",
             f"{name}: {each:.3g} s a study on {device}, {work / each / 1e12:.3g} TFLOP/s",

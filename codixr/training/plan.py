@@ -88,11 +88,13 @@ def plan(stage: str, sizes: Sizes, config: StageConfig, machine: Machine) -> Mem
 
 
 def _tries(config: StageConfig, gpus: int) -> Iterator[tuple[int, bool]]:
+    """(accumulate, whether gradients are checkpointed), the fastest first; what is asked stays."""
     share = config.batch // gpus
     steps = [config.accumulate]
-    if config.accumulates:
+    if config.accumulates and config.accumulate == 1:
         steps = [n for n in range(1, share + 1) if share % n == 0]
-    yield from ((n, False) for n in steps if share // n >= min(8, share))
+    if not config.checkpoint_gradients:
+        yield from ((n, False) for n in steps if share // n >= min(8, share))
     yield from ((n, True) for n in steps)
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from codixr.model import components
+from codixr.model import components, lora
 from codixr.model.presets import Preset
 from codixr.training.memory import checkpoint_gradients
 from codixr.training.sharding import BLOCKS
@@ -48,9 +48,14 @@ class Sizes:
     work_forward: float
 
 
-def sizes(preset: Preset, stage: str) -> Sizes:
-    """Work a stage's sizes out; half a minute for the paper's."""
+def sizes(preset: Preset, stage: str, lora_rank: int = 0) -> Sizes:
+    """Work a stage's sizes out; half a minute for the paper's.
+
+    ``lora_rank`` above 0: a denoiser's LoRA matrices are trained, not its weights.
+    """
     module, loss = on_paper(preset, stage)
+    if lora_rank:
+        _train_lora(preset, module, lora_rank)
     learning = sum(p.numel() for p in module.parameters() if p.requires_grad)
     total = sum(p.numel() for p in module.parameters())
     blocks = {
@@ -77,6 +82,14 @@ def sizes(preset: Preset, stage: str) -> Sizes:
         work=float(forward.get_total_flops() + backward.get_total_flops()),
         work_forward=float(forward.get_total_flops()),
     )
+
+
+def _train_lora(preset: Preset, flows: nn.Module, rank: int) -> None:
+    """As the stage of a denoiser does it; ``flows`` is what ``on_paper`` built."""
+    tokens = preset.diffusion.condition_fusion == "tokens"
+    with torch.device("meta"):
+        for flow in flows.children():
+            lora.add(flow.get_submodule("unet"), lora.usual(rank, tokens=tokens), "default")
 
 
 def _count(preset: Preset, name: str) -> int:

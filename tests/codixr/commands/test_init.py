@@ -1,5 +1,7 @@
 """`codixr init`: official layouts, random weights, one folder to train from."""
 
+import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from transformers import CLIPConfig, CLIPModel
 
 from codixr.cli import main
@@ -14,11 +17,14 @@ from codixr.commands.train import Request, train
 from codixr.data.phantom import PhantomDataset
 from codixr.errors import InputError
 from codixr.model import components
+from codixr.model.convert import take_component
+from codixr.model.convert.source import read
+from codixr.model.official import components as official
 from codixr.model.official.start import Places, starting_preset, write_start
 from codixr.model.presets import paper
 from codixr.model.tokenizer import word_tokenizer
 from helpers.codi_release import small
-from helpers.official_weights import Optimus, gpt2_tokenizer
+from helpers.official_weights import UNET, VAE, Optimus, gpt2_tokenizer, whole_size_places
 
 REPORTS = [PhantomDataset("train", limit=40)[i].report or "" for i in range(40)]
 WIDTH = 32
@@ -73,6 +79,53 @@ def test_the_folder_holds_the_official_weights(places: Places, start: Path) -> N
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     assert not (start / "denoiser_t").exists()
+
+
+def shapes(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: weight.shape for name, weight in state.items()}
+
+
+def test_at_full_width_every_official_name_has_its_place(tmp_path: Path) -> None:
+    """On ``meta``: names and shapes as published, and the sizes of the paper."""
+    found = whole_size_places(tmp_path)
+    places = Places(*(str(path) for path in found.values()), "bert", "gpt2")
+    preset = starting_preset(places)
+    with torch.device("meta"):
+        ours: Any = {name: build(preset) for name, build in components.BUILDERS.items()}
+        paper_s = {name: build(paper()) for name, build in components.BUILDERS.items()}
+        unet, vae = UNet2DConditionModel(**UNET), AutoencoderKL(**VAE)
+        clip = CLIPModel(CLIPConfig.from_pretrained(found["clip"]))
+    for name in ("denoiser_f", "denoiser_l"):
+        assert shapes(ours[name].unet.state_dict()) == shapes(unet.state_dict())
+    assert shapes(ours["image_vae"].autoencoder.state_dict()) == shapes(vae.state_dict())
+    towers = [ours["prompt_encoder"].text, ours["prompt_encoder"].vision]
+    used = {name: shape for tower in towers for name, shape in shapes(tower.state_dict()).items()}
+    assert used.items() <= shapes(clip.state_dict()).items()
+    assert set(clip.state_dict()) - set(used) == {"logit_scale"}
+    source = read([found["CoDi_encoders"]])
+    _, weights = take_component(source, "report_vae", preset, "codi")
+    assert round(sum(w.numel() for w in weights.values()) / 1e6, 1) == 241.6
+    for name, module in ours.items():
+        assert sum(p.numel() for p in module.parameters()) == sum(
+            p.numel() for p in paper_s[name].parameters()
+        ), name
+
+
+def test_an_autoencoder_in_diffusers_first_names_is_read(places: Places, tmp_path: Path) -> None:
+    """Stable Diffusion 1.5's file still says query, key, value and proj_attn."""
+    older = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    shutil.copytree(places.vae, tmp_path / "vae")
+    path = tmp_path / "vae" / "diffusion_pytorch_model.safetensors"
+    state, renamed = load_file(path), {}
+    for name, weight in state.items():
+        for ours, theirs in older.items():
+            name = name.replace(f"attentions.0.{ours}.", f"attentions.0.{theirs}.")
+        renamed[name] = weight
+    assert len(set(renamed) - set(state)) == 16
+    save_file(renamed, path)
+    loaded = official.load(small(), "image_vae", tmp_path / "vae", None).state_dict()
+    for name, weight in state.items():
+        assert torch.equal(loaded[f"autoencoder.{name}"], weight)
 
 
 def test_what_is_new_changes_nothing_until_it_is_trained(start: Path) -> None:

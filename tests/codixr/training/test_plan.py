@@ -1,14 +1,17 @@
 """The memory plan, against counts by hand."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from codixr.cli import main
 from codixr.commands import train_plan
-from codixr.model import components, presets
+from codixr.model import components, lora, presets
 from codixr.training import plan, plan_sizes
 from codixr.training.recipes import PAPER, SMALL, TINY
 from codixr.training.stage_config import StageConfig
@@ -76,6 +79,45 @@ def test_frozen_encoders_are_beside_a_stage_that_caches_nothing() -> None:
     assert planned("image-ldm-F", replace(config, cache=False)).beside == 4 * count
 
 
+def test_what_is_asked_for_is_what_is_planned() -> None:
+    config = replace(TINY["image-ldm-F"], checkpoint_gradients=True, accumulate=4)
+    asked = planned("image-ldm-F", config, gpus=1)
+    assert (asked.accumulate, asked.checkpointing) == (4, True)
+    assert asked.activations < asked.activations_whole
+    assert asked.work > planned("image-ldm-F", TINY["image-ldm-F"], gpus=1).work
+
+
+def test_a_lora_trains_its_matrices_alone() -> None:
+    pytest.importorskip("peft")
+    whole, adapted = SIZES["image-ldm-F"], plan_sizes.sizes(presets.tiny(300), "image-ldm-F", 4)
+    denoiser: Any = components.BUILDERS["denoiser_f"](presets.tiny(300))
+    lora.add(denoiser.unet, lora.usual(4), "default")
+    matrices = [p for p in denoiser.unet.parameters() if p.requires_grad]
+    assert adapted.learning == sum(p.numel() for p in matrices) < whole.learning / 50
+    assert adapted.frozen == whole.learning + whole.frozen
+    assert adapted.kept < whole.kept
+
+
+def test_a_start_is_planned_at_its_own_sizes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = presets.named("tiny")
+    wide = replace(wide, report_vae=replace(wide.report_vae, latent_dim=64))
+    wide = replace(wide, report_unet=replace(wide.report_unet, latent_dim=64))
+    components.save_preset(wide, tmp_path)
+    words = ["train", "report-vae", "--preset", "tiny", "--plan", "--json", "--gpus", "1"]
+    found = []
+    for more in ([], ["--init", str(tmp_path)]):
+        assert main([*words, *more]) == 0
+        found.append(json.loads(capsys.readouterr().out)["stages"][0]["learning"])
+    counts = [
+        sum(p.numel() for p in components.BUILDERS["report_vae"](preset).parameters())
+        for preset in (presets.named("tiny"), wide)
+    ]
+    assert found == counts
+    assert counts[0] != counts[1]
+
+
 def test_work_is_counted_as_multiplications_and_sums_forward_and_backward(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -110,10 +152,36 @@ def test_small_is_trained_in_two_days_by_its_plan_on_one_card_of_24_gb() -> None
     assert 24 < sum(p.hours or 0 for p in plans) < 48
 
 
+MACHINES = {
+    "4 × A100 40 GB": (4, 40, 100),
+    "4 × A100 80 GB": (4, 80, 100),
+    "8 × H100 80 GB": (8, 80, 250),
+    "one of 24 GB": (1, 24, 10),
+}
+"""Rows of docs/training.md: GPUs, memory of each, TFLOP/s."""
+
+
 @pytest.mark.slow
-def test_every_stage_of_the_paper_has_a_plan_that_fits_four_gpus_of_80_gb() -> None:
-    machine = plan.Machine()
-    text = plan.table(train_plan.memory_plans(presets.paper(), PAPER, machine), machine)
-    lines = text.splitlines()[4:]
-    assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == list(PAPER)
+def test_the_papers_plan_for_each_machine_is_what_the_docs_say() -> None:
+    docs = (Path(__file__).parents[3] / "docs" / "training.md").read_text()
+    found = {stage: plan_sizes.sizes(presets.paper(), stage) for stage in PAPER}
+    for name, (gpus, memory, rate) in MACHINES.items():
+        row = next(line for line in docs.splitlines() if line.startswith(f"| {name} |"))
+        cells = [cell.strip() for cell in row.strip("| ").split("|")]
+        for sharded, most, problem in ((False, 2, 3), (True, 4, 5)):
+            machine = plan.Machine(gpus, memory, sharded=sharded and gpus > 1, tflops=rate)
+            plans = [plan.plan(stage, found[stage], PAPER[stage], machine) for stage in PAPER]
+            lost = [p for p in plans if p.total > 0.9 * memory * plan.GB]
+            if sharded and gpus == 1:
+                assert cells[most] == "–"
+                continue
+            assert cells[most] == f"{max(p.total for p in plans) / plan.GB:.1f}"
+            assert (cells[problem] == "–") == (not lost), (name, [p.stage for p in lost])
+            hours = sum(p.hours or 0 for p in plans)
+            assert cells[6] == (f"{hours:.1f}" if hours < 100 else f"{hours:.0f}")
+    four = plan.Machine(4, 80, tflops=100)
+    text = plan.table([plan.plan(s, found[s], PAPER[s], four) for s in PAPER], four)
+    assert [line for line in text.splitlines() if line.startswith("| ")][1:] == [
+        line for line in docs.splitlines() if line.startswith("| ") and line in text
+    ][-len(PAPER) :]
     assert "does not fit" not in text
