@@ -97,6 +97,8 @@ class Environment(_Part):
     platform: Name
     """System, processor family and C library, e.g. ``Linux-x86_64-glibc2.36``."""
     packages: dict[Name, Name]
+    device: Name | None = None
+    """Where networks computed: ``cpu``, ``cuda (NVIDIA H200)``; None in results of before."""
 
 
 class CrossCheck(_Part):
@@ -197,6 +199,8 @@ class Result(_Part):
         left_out |= {part for part in ("spread", "cross_check") if not getattr(self, part)}
         left_out |= {"warnings"} - self.model_fields_set
         found = self.model_dump(mode="json", exclude=left_out)
+        if self.environment.device is None:
+            del found["environment"]["device"]
         if self.track.key_sha256 is None:
             del found["track"]["key_sha256"]
         return found
@@ -281,8 +285,9 @@ def make_result(
     spread: Sequence[Spread] = (),
     cross_check: Sequence[CrossCheck] = (),
     warnings: Sequence[ResultWarning] = (),
+    device: str | None = None,
 ) -> Result:
-    """A result of this process: environment and code are filled in.
+    """A result of this process: environment and code are filled in, but for the ``device``.
 
     Raises InputError that names the field which cannot stand in a result, e.g. a model's name of
     two lines.
@@ -295,7 +300,7 @@ def make_result(
             generation=dict(generation),
             coverage=coverage,
             scores=tuple(scores),
-            environment=current_environment(),
+            environment=current_environment().model_copy(update={"device": device}),
             timings=dict(timings),
             code=current_code(),
             spread=tuple(spread),

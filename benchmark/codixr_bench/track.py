@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import yaml
 
@@ -312,6 +312,28 @@ class Track:
         return list(chosen.values())
 
 
+class Sharing(Protocol):
+    """The processes of a run, as what they share work by."""
+
+    @property
+    def rank(self) -> int:
+        """Of this process, from 0 on."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        ...
+
+    def gather(self, value: Any) -> list[Any] | None:
+        """What every process gave, by rank, in the one that leads; None in the others."""
+        ...
+
+    def agree(self, value: bool) -> bool:
+        """Whether the value is True in all processes."""
+        ...
+
+
 class Evaluation:
     """The evaluated studies and the track around them: what metrics prepare themselves with.
 
@@ -320,6 +342,7 @@ class Evaluation:
         dataset: the evaluated studies.
         data_dir: the ``--data`` folder.
         thorough: whether searches may take their time.
+        sharing: the processes that prepare together, where there are several.
     """
 
     def __init__(
@@ -329,8 +352,10 @@ class Evaluation:
         data_dir: Path | None = None,
         *,
         thorough: bool = False,
+        sharing: Sharing | None = None,
     ) -> None:
         self.track = track
+        self.sharing = sharing
         self.dataset = dataset
         self.thorough = thorough
         self._data_dir = data_dir

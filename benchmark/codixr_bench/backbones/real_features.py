@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Backbone, Features, Images, real_images
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.backbones.weights import weights_folder
+from codixr_bench.track import Sharing
 
 _BATCH = 64
 
@@ -77,6 +79,10 @@ class RealFeatures:
         except InputError as error:
             messages.note("codixr-bench", f"features are not kept: {error}")
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A shard travels with its rows; the file stays.
+        return self.__dict__ | {"_kept": None}
+
     def _read(self) -> Features | None:
         if not self.path.is_file():
             return None
@@ -95,18 +101,28 @@ def features_of_dataset(dataset: StudyDataset, view: Modality, backbone: Backbon
 
 
 def rows_of_dataset(
-    dataset: StudyDataset, view: Modality, backbone: Backbone, wanted: range, *, keeps: bool
+    dataset: StudyDataset,
+    view: Modality,
+    backbone: Backbone,
+    wanted: range,
+    *,
+    keeps: bool,
+    sharing: Sharing | None = None,
 ) -> FeatureRows:
     """Features of the real pictures at ``wanted`` positions, as rows from 0 on.
 
-    With ``keeps`` they are kept, and read again at the next call.
+    With ``keeps`` they are kept, and read again at the next call. Of several processes each
+    computes a share, and the first has the rows: the others get none.
     """
     kept = RealFeatures(dataset, view, backbone, wanted) if keeps else None
+    rank, size = (0, 1) if sharing is None else (sharing.rank, sharing.size)
+    if sharing is not None and kept is not None and not sharing.agree(kept.there):
+        kept = None
     images = getattr(dataset, "images", None)
     if callable(images) and (kept is None or not kept.there):
         images(view)
     rows = FeatureRows()
-    for first in range(0, len(wanted), _BATCH):
+    for first in range(rank * _BATCH, len(wanted), size * _BATCH):
         batch = range(first, min(first + _BATCH, len(wanted)))
         found = None if kept is None else kept.rows(batch)
         if found is None:
@@ -114,6 +130,13 @@ def rows_of_dataset(
             studies = [dataset[position] for position in positions]
             found = backbone.features(real_images(positions, studies, view))
         rows.add(batch, found)
+    if sharing is not None:
+        shares = sharing.gather(rows if sharing.rank else None)
+        if shares is None:
+            return FeatureRows()
+        for share in shares[1:]:
+            if share is not None:
+                rows.merge(share)
     if kept is not None:
         kept.keep(rows)
     return rows

@@ -48,6 +48,7 @@ def main(parsed: argparse.Namespace) -> int:
     with messages.saying_if_slow("codixr-bench", f"opening {parsed.samples}"):
         from codixr_bench.commands.printing import print_cross_check, print_runs
         from codixr_bench.runs.existing import Claims, score_existing
+        from codixr_bench.runs.processes import current_processes
 
     claims = Claims(parsed.task, parsed.track, parsed.split, parsed.limit, parsed.model)
     scored = score_existing(
@@ -57,6 +58,9 @@ def main(parsed: argparse.Namespace) -> int:
         resize=getattr(parsed, "resize", False),  # `run --model samples:DIR` has neither
         names=getattr(parsed, "names", None),
     )
+    current_processes().close()
+    if scored is None:
+        return 0
     messages.say("codixr-bench", f"{scored.result.task}: results in {scored.folder}")
     code = print_runs([scored], as_json=parsed.json)
     differ = [one.name for one in scored.result.cross_check if one.agrees is False]

@@ -9,7 +9,7 @@ from codixr.modality import Modality
 from codixr_bench.backbones.backbone import Backbone
 from codixr_bench.backbones.feature_rows import FeatureRows
 from codixr_bench.backbones.real_features import rows_of_dataset
-from codixr_bench.track import Evaluation
+from codixr_bench.track import Evaluation, Sharing
 
 _KEPT = 4
 """Sets of features of this process: the tasks of a group compare with the same pictures."""
@@ -33,7 +33,7 @@ def other_pictures(
             if source is not None:
                 dataset, wanted = source
                 said = f"{name}-rest" if wanted.start else name
-                return _features(dataset, view, backbone, wanted), said
+                return _features(dataset, view, backbone, wanted, evaluation.sharing), said
     return None, "none"
 
 
@@ -63,12 +63,16 @@ def _training(evaluation: Evaluation, count: int) -> tuple[StudyDataset, range] 
 
 
 def _features(
-    dataset: StudyDataset, view: Modality, backbone: Backbone, wanted: range
+    dataset: StudyDataset,
+    view: Modality,
+    backbone: Backbone,
+    wanted: range,
+    sharing: Sharing | None,
 ) -> FeatureRows:
     key = (dataset.fingerprint, dataset.split, wanted, view, backbone.signature)
     if key not in _found:
         keeps = any(getattr(backbone, kind, False) for kind in ("keeps", "keeps_others"))
-        _found[key] = rows_of_dataset(dataset, view, backbone, wanted, keeps=keeps)
+        _found[key] = rows_of_dataset(dataset, view, backbone, wanted, keeps=keeps, sharing=sharing)
         if len(_found) > _KEPT:
             _found.popitem(last=False)
     return _found[key]

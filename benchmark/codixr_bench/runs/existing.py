@@ -37,16 +37,18 @@ def score_existing(
     *,
     resize: bool = False,
     names: Path | None = None,
-) -> ScoredRun:
+) -> ScoredRun | None:
     """Score a run's folder, its ``samples``, or a folder as ``external.py`` describes it.
+
+    Of several processes each scores a share; those that do not lead return None.
 
     ``resize`` and ``names`` are ``ExternalSamples``'; a run's own samples need neither.
 
     Raises InputError for claims that a run's record contradicts, a folder that is neither, and
     whatever ``ExternalSamples`` and ``finish`` refuse.
     """
-    if current_processes().size > 1:
-        raise InputError("score runs in one process: start it without torchrun")
+    if options.cross_check and current_processes().size > 1:
+        raise InputError("--cross-check is of one process: start it without torchrun")
     for folder in (samples, samples / SAMPLES):
         if (folder / RECORD_NAME).is_file():
             if resize or names is not None:
@@ -57,7 +59,7 @@ def score_existing(
     return _score_folder(samples, claims, options, resize, names)
 
 
-def _score_store(folder: Path, claims: Claims, options: RunOptions) -> ScoredRun:
+def _score_store(folder: Path, claims: Claims, options: RunOptions) -> ScoredRun | None:
     """Score a run's store: its record says what it is, and claims may only agree."""
     store = SampleStore.open(folder)
     record = store.record
@@ -87,7 +89,7 @@ def _score_store(folder: Path, claims: Claims, options: RunOptions) -> ScoredRun
     home = folder.parent if folder.name == SAMPLES else folder
     into = options.out or home
     scored = _finish(sets, dataset, track, Maker.of(record), into, options)
-    if into == home:
+    if into == home and scored is not None:
         places = [(one.folder, one.record) for one in stores]
         note_finished(home, places, sets[0][1], track, options)
     return scored
@@ -114,7 +116,7 @@ def _more_stores(folder: Path, record: RunRecord, wanted: int | None) -> list[Sa
 
 def _score_folder(
     samples: Path, claims: Claims, options: RunOptions, resize: bool, names: Path | None
-) -> ScoredRun:
+) -> ScoredRun | None:
     """Score pictures and reports that another program made."""
     if claims.task is None:
         raise InputError(
@@ -149,7 +151,7 @@ def _finish(
     maker: Maker,
     folder: Path,
     options: RunOptions,
-) -> ScoredRun:
+) -> ScoredRun | None:
     return finish(
         sets,
         dataset,
@@ -161,4 +163,5 @@ def _finish(
         with_peers=options.cross_check,
         wanted=options.metrics,
         thorough=options.thorough,
+        processes=current_processes(),
     )

@@ -112,9 +112,12 @@ class ExternalSamples:
     def __len__(self) -> int:
         return self._n
 
-    def batches(self) -> Iterator[tuple[range, list[Sample]]]:
-        """(positions, samples) in order, 64 at a time, read from the disk as they are asked for."""
-        for start in range(0, self._n, _BATCH):
+    def batches(self, rank: int = 0, size: int = 1) -> Iterator[tuple[range, list[Sample]]]:
+        """(positions, samples) in order, 64 at a time, read from the disk as they are asked for.
+
+        Of ``size`` processes, the share of number ``rank``.
+        """
+        for start in range(rank * _BATCH, self._n, size * _BATCH):
             positions = range(start, min(start + _BATCH, self._n))
             yield positions, [self._sample(position) for position in positions]
 

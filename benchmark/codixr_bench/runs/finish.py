@@ -18,6 +18,7 @@ from codixr import messages
 from codixr.atomic import make_folder, write_atomically
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
+from codixr_bench.backbones import placement
 from codixr_bench.hooks import Setting
 from codixr_bench.metric import Metric
 from codixr_bench.model import Sample
@@ -26,6 +27,7 @@ from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_res
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.runs.cross_check import cross_check, peers_of, worst
 from codixr_bench.runs.grid import ROWS, save_grid
+from codixr_bench.runs.processes import Processes
 from codixr_bench.runs.record import RunRecord
 from codixr_bench.runs.references import metrics_of, references
 from codixr_bench.runs.scoring import SampleSource, prepare_metrics, score_samples
@@ -113,29 +115,36 @@ def finish(
     with_peers: bool = False,
     wanted: tuple[str, ...] = (),
     thorough: bool = False,
-) -> ScoredRun:
+    processes: Processes | None = None,
+) -> ScoredRun | None:
     """Score all samples and write the files, ``result.json`` last.
 
     Several ``sets`` are several samples a study: their scores are averaged. ``wanted`` names
     what was asked for by --metrics. ``with_peers`` has each score computed by a library too, for
-    ``Result.cross_check``. ``thorough`` lets searches for copies take their time.
+    ``Result.cross_check``. ``thorough`` lets searches for copies take their time. Of several
+    ``processes`` each scores a share; those that do not lead return None.
 
     Raises InputError when samples are missing or damaged, or the disk is full.
     """
     k, source = len(sets), sets[0][0]
     messages.say("codixr-bench", f"scoring {k * len(dataset):,} samples")
     began = time.perf_counter()
-    evaluation = Evaluation(track, dataset, data_dir, thorough=thorough)
+    sharing = processes if processes is not None and processes.size > 1 else None
+    evaluation = Evaluation(track, dataset, data_dir, thorough=thorough, sharing=sharing)
     scored, checks = [], []
     for samples, metrics in sets:
         prepare_metrics(metrics, evaluation)
         held = references(samples.task, evaluation, wanted)
         prepare_metrics(metrics_of(held), evaluation)
         peers = peers_of(metrics) if with_peers else []
-        one = score_samples(samples, dataset, metrics, peers, held)
+        one = score_samples(samples, dataset, metrics, peers, held, processes)
+        if one is None:
+            continue
         checks.append(cross_check(one.scores, peers) if with_peers else ())
         shown = with_counts(one.scores, one.statistics, real_patients=not track.simulated)
         scored.append(replace(one, scores=shown))
+    if not scored:
+        return None
     whole, spread = combined(scored) if k > 1 else (scored[0], ())
     seconds = time.perf_counter() - began
     result = make_result(
@@ -156,6 +165,7 @@ def finish(
         spread=spread,
         cross_check=worst(checks),
         warnings=(*family_warnings(whole.scores), *whole.warnings),
+        device=placement.described(),
     )
     make_folder(folder)
     values = {score.name: score.value for score in result.scores}

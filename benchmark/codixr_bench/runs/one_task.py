@@ -235,8 +235,6 @@ def run_task(
             open_stores.callback(store.close)
             stores.append(store)
             seconds += generated.seconds
-        if not processes.leads:
-            return None
         scored = finish(
             list(zip(stores, metrics, strict=True)),
             dataset,
@@ -248,7 +246,10 @@ def run_task(
             timings={"generate": round(seconds, 3)},
             wanted=options.metrics,
             thorough=options.thorough,
+            processes=processes,
         )
+        if scored is None:
+            return None
         places = [(store.folder, store.record) for store in stores]
         note_finished(folder, places, metrics[0], track, options)
         return scored

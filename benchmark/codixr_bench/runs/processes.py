@@ -3,9 +3,11 @@
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from codixr.errors import InputError
 
+T = TypeVar("T")
 _PATIENCE = timedelta(days=7)
 """How long a process waits for the slowest one: generation may take days."""
 
@@ -24,13 +26,31 @@ class Processes:
 
     def barrier(self) -> None:
         """Wait for all processes; nothing to do when there is one."""
+        if self.size > 1:
+            self._group().barrier()
+
+    def gather(self, value: T) -> list[T] | None:
+        """What every process gave, by rank, in the one that leads; None in the others."""
         if self.size == 1:
-            return
+            return [value]
+        found: list[Any] | None = [None] * self.size if self.leads else None
+        self._group().gather_object(value, found)
+        return found
+
+    def agree(self, value: bool) -> bool:
+        """Whether the value is True in all processes."""
+        if self.size == 1:
+            return value
+        found: list[Any] = [None] * self.size
+        self._group().all_gather_object(found, value)
+        return all(found)
+
+    def _group(self) -> Any:
         import torch.distributed as dist
 
         if not dist.is_initialized():
             dist.init_process_group("gloo", rank=self.rank, world_size=self.size, timeout=_PATIENCE)
-        dist.barrier()
+        return dist
 
     def close(self) -> None:
         """Leave the process group, if one was joined."""

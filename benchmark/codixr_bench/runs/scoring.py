@@ -11,7 +11,8 @@ from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
 from codixr_bench.metric import LoadsNetworks, Metric, Peer, Prepares, has_skill
 from codixr_bench.model import Sample
-from codixr_bench.runs.references import Reference, measured, with_skill
+from codixr_bench.runs.processes import Processes
+from codixr_bench.runs.references import Reference, measured, metrics_of, with_skill
 from codixr_bench.runs.warnings import above_real
 from codixr_bench.score import ResultWarning, Score
 from codixr_bench.statistics.bootstrap import patient_numbers, resampling_patients
@@ -29,8 +30,8 @@ class SampleSource(Protocol):
         """The number of samples."""
         ...
 
-    def batches(self) -> Iterator[tuple[range, list[Sample]]]:
-        """(positions, samples), in order."""
+    def batches(self, rank: int = 0, size: int = 1) -> Iterator[tuple[range, list[Sample]]]:
+        """(positions, samples), in order: of ``size`` processes, the share of number ``rank``."""
         ...
 
 
@@ -70,10 +71,15 @@ def score_samples(
     metrics: Sequence[Metric],
     peers: Sequence[Peer] = (),
     references: Sequence[Reference] | None = None,
-) -> Scored:
+    processes: Processes | None = None,
+) -> Scored | None:
     """Score every sample against its study; nothing is dropped. ``peers`` see the same samples.
 
     ``references``, constant and ceiling, give each score its ``skill``; None for no skill at all.
+
+    Of several processes each reads a share of the samples, and the first has the scores: the others
+    return None. The numbers are those of one process, bit for bit: metrics keep their rows by
+    position.
 
     Intervals resample patients. Where some have several studies, the statistics' column ``patient``
     numbers them by first appearance.
@@ -82,9 +88,10 @@ def score_samples(
     """
     if len(source) != len(dataset):
         raise InputError(f"{len(source)} samples for {len(dataset)} studies: nothing is scored")
-    n = 0
-    patients: list[str] = []
-    for positions, samples in source.batches():
+    processes = processes or Processes()
+    share = () if processes.size == 1 else (processes.rank, processes.size)
+    subjects: dict[int, str] = {}
+    for positions, samples in source.batches(*share):
         studies = [dataset[position] for position in positions]
         for metric in metrics:
             metric.update(positions, studies, samples)
@@ -92,8 +99,10 @@ def score_samples(
             peer.update(positions, studies, samples)
         for reference in references or ():
             reference.update(positions, studies)
-        n += len(positions)
-        patients += [study.subject_id for study in studies]
+        subjects |= {at: study.subject_id for at, study in zip(positions, studies, strict=True)}
+    if not _merged(processes, [*metrics, *metrics_of(references or ())], subjects):
+        return None
+    n, patients = len(subjects), [subjects[position] for position in sorted(subjects)]
     if n != len(dataset):
         raise InputError(f"{n} of {len(dataset)} samples could be read: nothing is scored")
     scores: list[Score] = []
@@ -116,3 +125,17 @@ def score_samples(
     real = dict(held).get("real", {})
     warnings = tuple(above_real(found, real, statistics.get("patient")))
     return Scored(scores, statistics, n, count, warnings)
+
+
+def _merged(processes: Processes, metrics: Sequence[Metric], subjects: dict[int, str]) -> bool:
+    """Bring every process's share into the first one's; False in the others."""
+    if processes.size == 1:
+        return True
+    shares = processes.gather(None if processes.leads else (list(metrics), subjects))
+    for share in shares or ():
+        if share is not None:
+            theirs, of = share
+            for mine, other in zip(metrics, theirs, strict=True):
+                mine.merge(other)
+            subjects |= of
+    return shares is not None

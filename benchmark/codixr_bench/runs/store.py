@@ -182,9 +182,12 @@ class SampleStore:
                 chunks.append(chunk)
         return chunks
 
-    def batches(self) -> Iterator[tuple[range, list[Sample]]]:
-        """(positions, samples) of every chunk in order; InputError as ``read``."""
-        for chunk in self.chunks:
+    def batches(self, rank: int = 0, size: int = 1) -> Iterator[tuple[range, list[Sample]]]:
+        """(positions, samples) of every chunk in order, or of a process's; InputError as ``read``.
+
+        Process ``rank`` of ``size`` has the chunks that it makes in a run.
+        """
+        for chunk in self.chunks[rank::size]:
             yield self.positions(chunk), self.read(chunk)
 
     def refuse_other_run(self) -> None:

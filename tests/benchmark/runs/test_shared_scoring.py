@@ -1,0 +1,120 @@
+"""Scoring by several processes: the files are those of one, for any number of them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from codixr_bench.backbones.real_features import rows_of_dataset
+from codixr_bench.cli import main
+from codixr_bench.runs import existing
+from codixr_bench.runs.existing import Claims, score_existing
+from codixr_bench.runs.options import RunOptions
+from helpers.bench_fakes import FakeDataset
+from helpers.metric_fakes import PixelBackbone
+from helpers.sequential import played
+
+REPOSITORY = Path(__file__).parents[3]
+MODEL = "helpers.bench_fakes:KilledModel"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A scored run of 21 studies in chunks of 8: both views and a report."""
+    folder = tmp_path_factory.mktemp("run")
+    options = ["--limit", "21", "--chunk-size", "8", "--out", str(folder)]
+    assert main(["run", "--task", "L->F+T", "--model", MODEL, *options]) == 0
+    return folder
+
+
+def content(folder):
+    result = json.loads((folder / "result.json").read_text())
+    del result["timings"]
+    return result, pq.read_table(folder / "statistics.parquet")
+
+
+@pytest.mark.parametrize("processes", [2, 3, 5])
+def test_any_number_of_processes_writes_the_result_of_one_bit_for_bit(
+    run, tmp_path, monkeypatch, processes
+):
+    def scored(process):
+        monkeypatch.setattr(existing, "current_processes", lambda: process)
+        return score_existing(run, Claims(), RunOptions(out=tmp_path / "shared"))
+
+    found = played(processes, scored)
+    assert found.folder == tmp_path / "shared"
+    assert content(tmp_path / "shared")[0] == content(run)[0]
+    assert content(tmp_path / "shared")[1].equals(content(run)[1])
+
+
+class Counting(PixelBackbone):
+    def __init__(self):
+        self.seen = 0
+
+    def features(self, images):
+        self.seen += len(images)
+        return super().features(images)
+
+
+def test_real_pictures_of_other_studies_are_shared_too(monkeypatch):
+    data, counts = FakeDataset(200), []
+
+    def rows(process):
+        backbone = Counting()
+        found = rows_of_dataset(data, "F", backbone, range(10, 190), keeps=False, sharing=process)
+        counts.append(backbone.seen)
+        return found if len(found) else None
+
+    monkeypatch.setattr("codixr_bench.backbones.real_features.real_images", _frontal)
+    one = rows_of_dataset(data, "F", PixelBackbone(), range(10, 190), keeps=False)
+    shared = played(3, rows)
+    np.testing.assert_array_equal(shared.all(), one.all())
+    assert sorted(counts) == [52, 64, 64], "each computes a third"
+
+
+def _frontal(positions, studies, view):
+    return np.stack([study.frontal for study in studies])
+
+
+def test_a_cross_check_is_of_one_process(run, monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["score", "--samples", str(run), "--cross-check"]) == 2
+    assert "--cross-check is of one process" in capsys.readouterr().err
+
+
+TORCHRUN = "-m torch.distributed.run --nproc_per_node 2 --rdzv_endpoint localhost:0"
+ACCELERATE = (
+    "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 "
+    "--mixed_precision no --dynamo_backend no --main_process_port 0"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
+def test_two_processes_of_a_launcher_write_the_result_of_one(run, tmp_path, launcher):
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "tests"), *sys.path]),
+        "COUNT_PROCESSES": "1",
+        "ACCELERATE_USE_CPU": "true",
+    }
+    command = ["run", "--task", "L->F+T", "--limit", "21", "--chunk-size", "8", "--out", "shared"]
+    found = subprocess.run(
+        [sys.executable, *launcher.split(), "-m", "codixr_bench.cli", *command, "--model", MODEL],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr[-3000:]
+    assert sorted(path.name for path in tmp_path.glob("process-*")) == ["process-0", "process-1"]
+    assert found.stderr.count("scoring 21 samples") == 1, "one of them speaks"
+    assert content(tmp_path / "shared")[0] == content(run)[0]
+    assert content(tmp_path / "shared")[1].equals(content(run)[1])
