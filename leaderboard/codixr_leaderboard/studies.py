@@ -68,9 +68,16 @@ class Studies:
             yield from study_problems(result, table, first)
             if first[0].model.name == REAL:
                 yield from column_problems(result, table, first)
+        taken = np.zeros(result.track.n, dtype=np.bool_)
         for other in self._before(model, result):
-            yield from copy_problems(table, other)
+            found = list(copy_problems(table, other))
+            yield from found
             yield from report_copy_problems(result, table, other)
+            if not found:
+                taken |= copied(table, other)
+        if taken.mean() >= COPIED:
+            said = f"{taken.mean():.0%} of the pictures are those of other rows, taken together"
+            yield Problem("statistics", said)
 
     def real(self, model: str, result: Result, table: Table) -> First | None:
         """The real outputs of the same studies, which distances are measured from; None without."""
@@ -149,15 +156,10 @@ def copy_problems(table: Table, other: First) -> Iterator[Problem]:
     """
     result, columns = other
     is_real = result.model.name == REAL
-    for name, mine in table.items():
-        theirs = columns.get(name)
-        is_judges = name.startswith("fid_phantom") and name.endswith(FEATURES)
-        if not is_judges or theirs is None or theirs.shape != mine.shape:
-            continue
-        ours, others = mine.astype(np.float32), theirs.astype(np.float32)
+    for ours, others in _features(table, columns):
         nearest = nearest_of(ours, others)
         by_study = float((np.abs(ours - others).max(axis=1) <= SAME_PICTURE).mean())
-        anywhere = float((np.abs(ours - others[nearest]).max(axis=1) <= SAME_PICTURE).mean())
+        anywhere = float(_same_pictures(ours, others, nearest).mean())
         near = _near_share(ours, others, nearest) if is_real else 0.0
         named = f"of the pictures are those of '{result.model.name}'"
         if by_study >= COPIED:
@@ -166,6 +168,56 @@ def copy_problems(table: Table, other: First) -> Iterator[Problem]:
             yield Problem("statistics", f"{anywhere:.0%} {named}, in another order")
         elif near >= COPIED:
             yield Problem("statistics", f"{near:.0%} {named}, with a little noise")
+    same = same_answers(table, columns)
+    if same >= COPIED:
+        said = f"{same:.0%} of what the judges say is what they say of '{result.model.name}'"
+        yield Problem("statistics", said)
+
+
+def copied(table: Table, other: First) -> np.ndarray:
+    """[n]: which pictures are one of another row's, by every judge whose features both carry."""
+    found = [
+        _same_pictures(ours, others, nearest_of(ours, others))
+        for ours, others in _features(table, other[1])
+    ]
+    return np.all(found, axis=0) if found else np.zeros(1, dtype=np.bool_)
+
+
+def same_answers(table: Table, other: Table) -> float:
+    """The share of studies whose probabilities are those of another row's study, to the last bit.
+
+    Two pictures that differ never have ten equal ones; features that were moved a little do.
+    """
+    shares = [0.0]
+    for kind in ("classification", "second_classification"):
+        own = [
+            name
+            for name, column in sorted(table.items())
+            if name.startswith(f"{kind}[") or name.startswith(f"{kind}.")
+            if ".probability." in name and column.dtype.kind == "f" and name in other
+        ]
+        views = {name.partition(".")[0] for name in own}
+        for view in views:
+            names = [name for name in own if name.partition(".")[0] == view]
+            mine, theirs = (
+                Counter(map(tuple, np.column_stack([side[name] for name in names]).tolist()))
+                for side in (table, other)
+            )
+            shares.append((mine & theirs).total() / max(1, mine.total()))
+    return max(shares)
+
+
+def _features(table: Table, other: Table) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Both rows' features of a judge, view by view, [n, d] each."""
+    for name, mine in table.items():
+        theirs = other.get(name)
+        is_judges = name.startswith("fid_phantom") and name.endswith(FEATURES)
+        if is_judges and theirs is not None and theirs.shape == mine.shape:
+            yield mine.astype(np.float32), theirs.astype(np.float32)
+
+
+def _same_pictures(ours: np.ndarray, others: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs(ours - others[nearest]).max(axis=1) <= SAME_PICTURE)
 
 
 def _kind(column: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.optimize import linprog
 
 from codixr.data.labels import PATHOLOGIES
 from codixr_bench.backbones.judge_head import judge_head
@@ -52,9 +53,20 @@ def with_features(columns: Columns, real: Columns | None = None, seed: int = 0) 
     weight, bias = HEAD.weight[chosen], HEAD.bias[chosen]
     probability = np.column_stack([columns[f"classification.probability.{n}"] for n in PATHOLOGIES])
     logits = np.log(probability / (1.0 - probability))
-    free = rng.normal(size=(N, weight.shape[1]))
+    free = 0.5 * rng.normal(size=(N, weight.shape[1]))
     free -= free @ weight.T @ np.linalg.pinv(weight).T
     features = (logits - bias) @ np.linalg.pinv(weight).T + free
+    # No picture has a feature below 0; the head doesn't see what is added.
+    wide = weight.shape[1]
+    least = linprog(
+        np.eye(wide + 1)[-1],
+        A_ub=np.hstack([np.eye(wide), -np.ones((wide, 1))]),
+        b_ub=np.zeros(wide),
+        A_eq=np.hstack([weight, np.zeros((len(weight), 1))]),
+        b_eq=np.zeros(len(weight)),
+        bounds=[(1.0, None)] * (wide + 1),
+    ).x[:-1]
+    features += np.maximum(0.0, -features.min(axis=1, keepdims=True)) * least
     made = columns | {"fid_phantom.features": features.astype(np.float16)}
     distance = recomputed(made, made if real is None else real)["fid_phantom"]
     assert distance.value is not None

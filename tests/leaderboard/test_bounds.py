@@ -13,7 +13,9 @@ from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.score import Score
 from codixr_bench.statistics.influence import as_pseudovalues
 from codixr_leaderboard.evidence import evidence_of
+from codixr_leaderboard.judging import judging_problems
 from codixr_leaderboard.statistics_file import First, Table, read_table
+from codixr_leaderboard.studies import Studies, copy_problems
 from codixr_leaderboard.submission import Submission, submission_of
 from helpers.small_runs import SmallRuns
 
@@ -135,3 +137,72 @@ def test_the_documented_kinds_of_scores_are_the_ones_that_hold() -> None:
     for kind, names in documented.items():
         for pattern in names:
             assert any(fnmatchcase(name, pattern) for name in found), (kind, pattern)
+
+
+def judged(columns: Table) -> str:
+    return "; ".join(map(str, judging_problems(RESULT, columns)))
+
+
+def test_the_judges_say_nothing_against_the_committed_row() -> None:
+    assert judged(TABLE) == ""
+
+
+def test_features_that_no_picture_has_are_refused() -> None:
+    second = TABLE["fid_phantom_second.features"]
+    rng = np.random.default_rng(0)
+    moved = (second + 0.1 * rng.normal(size=second.shape)).astype(np.float16)
+    longer = (1.6 * second).astype(np.float16)
+    for forged in (moved, longer):
+        assert "'fid_phantom_second.features': no picture has such features" in judged(
+            TABLE | {"fid_phantom_second.features": forged}
+        )
+    first = TABLE["fid_phantom.features"].copy()
+    first[5, np.flatnonzero(first[5] == 0)[0]] = -0.004
+    assert "'fid_phantom.features': a feature below 0" in judged(
+        TABLE | {"fid_phantom.features": first}
+    )
+
+
+def test_the_second_judges_decisions_are_those_of_its_thresholds() -> None:
+    name = "second_classification.predicted.Edema"
+    assert "second_classification.Edema: the decisions are not" in judged(
+        TABLE | {name: 1 - TABLE[name]}
+    )
+
+
+def test_an_agreement_is_of_what_the_judge_said() -> None:
+    name = "report_image_agreement.generated.L"
+    better = TABLE[name] + 2.0 * TABLE["report_image_agreement.generated.T"]
+    assert "scores.report_image_agreement: it is not of what the judge said" in judged(
+        TABLE | {name: better}
+    )
+
+
+def test_probabilities_of_another_row_beside_moved_features_are_a_copy() -> None:
+    rng = np.random.default_rng(1)
+    features = TABLE["fid_phantom.features"]
+    moved = np.maximum(features + 0.05 * rng.random(features.shape), 0).astype(np.float16)
+    named = RESULT.model_copy(update={"model": RESULT.model.model_copy(update={"name": "mine"})})
+    assert not list(copy_problems(REAL[1], (named, TABLE)))
+    forged = {n: c for n, c in TABLE.items() if n != "fid_phantom_second.features"}
+    forged["fid_phantom.features"] = moved
+    found = "; ".join(map(str, copy_problems(forged, (named, TABLE))))
+    assert found == "statistics: 100% of what the judges say is what they say of 'mine'"
+
+
+def test_pictures_of_two_rows_are_a_copy_of_both_together() -> None:
+    other, theirs = row("retrieval", "F->L+T")
+    rest, of_noise = row("noise", "F->L+T")
+    mixed = {name: column.copy() for name, column in TABLE.items()}
+    for name, column in mixed.items():
+        if name in theirs and name in of_noise and column.shape == theirs[name].shape:
+            column[:700], column[700:1300] = theirs[name][:700], of_noise[name][700:1300]
+    rows = [
+        (Submission(model=r.model.name, submitted="2026-11-20", owner="codixr", results=(r,)), t)
+        for r, t in ((other, theirs), (rest, of_noise))
+    ]
+    files = {one.model: (ROWS / one.model / "F-to-L+T.parquet").read_bytes() for one, _ in rows}
+    studies = Studies([(one, lambda _, m=one.model: files[m]) for one, _ in rows])
+    found = "; ".join(map(str, studies.problems("mine", RESULT, mixed)))
+    assert "65% of the pictures are those of other rows, taken together" in found
+    assert "taken together" not in "; ".join(map(str, studies.problems("mine", RESULT, TABLE)))
