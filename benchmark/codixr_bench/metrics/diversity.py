@@ -1,4 +1,4 @@
-"""``diversity_image``, ``diversity_vendi``: are pictures as unlike each other as real ones are?
+"""``diversity_image``, ``diversity_vendi``, ``repeats_image``: are pictures as unlike as real ones?
 
 ``diversity_image`` pairs each study with the next one of the same labels: 1 - MS-SSIM of their
 generated pictures (Wang, Simoncelli and Bovik 2003; three scales from 64 x 64), over the same of
@@ -6,6 +6,7 @@ their real ones. A prototype for each set of labels has 0, whatever is different
 ``diversity_vendi`` is of all pictures together: the Vendi score (Friedman and Dieng 2023), the
 exponential of the entropy of the eigenvalues of a similarity matrix, here the cosine of pictures at
 32 x 32 without their mean picture; again over the real ones'. 1 is as diverse as real studies.
+``repeats_image`` is the share that are another output again (``repeated_pictures.py``).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,9 @@ from codixr_bench.metrics.label_pairs import (
     partners,
     ratio_of_columns,
 )
+from codixr_bench.metrics.repeated_pictures import MOST, TOO_FEW_PICTURES, repeated
 from codixr_bench.metrics.rows import Rows
+from codixr_bench.metrics.sums import MID_P, mean_of_studies
 from codixr_bench.model import Sample
 from codixr_bench.score import ResultWarning, Score
 from codixr_bench.statistics.bootstrap import patients_of
@@ -39,6 +42,7 @@ from codixr_bench.track import Evaluation, Track
 
 LEAST = {"diversity_image": 0.4, "diversity_vendi": 0.4}
 """Below it a model has collapsed."""
+NAMES = (*LEAST, "repeats_image")
 ONE_PICTURE = "the real pictures are all alike"
 _WEIGHTS = np.array([0.0448, 0.2856, 0.3001])
 _C1, _C2 = 0.01**2, 0.03**2
@@ -64,6 +68,7 @@ class Diversity:
         self.name = f"diversity{self.suffix}"
         self._rows = Rows()
         self._found: Pairs | None = None
+        self._repeated: tuple[int, NDArray[np.bool_] | None] | None = None
 
     def applies_to(self, task: Task) -> bool:
         """Whether ``task`` makes this view."""
@@ -92,13 +97,19 @@ class Diversity:
         self._rows.merge(other._rows)
 
     def compute(self) -> list[Score]:
-        """Both ratios, with intervals from what each study does to them."""
+        """Both ratios and the share of repeats, with intervals from what each study does."""
         n = len(self._rows)
         found = []
         for name, (value, influence, reason) in self._measured(self._pairs()).items():
-            interval = None
+            interval, how = None, "influence"
+            if name == "repeats_image":
+                how = MID_P
             if value is not None:
-                interval = influence_interval(value, influence, patients_of(n), lowest=0.0)
+                interval = (
+                    mean_of_studies(influence + value)[1]
+                    if how == MID_P
+                    else influence_interval(value, influence, patients_of(n), lowest=0.0)
+                )
             found.append(
                 Score(
                     name=f"{name}{self.suffix}",
@@ -106,8 +117,8 @@ class Diversity:
                     reason=reason,
                     ci95=interval,
                     n=n,
-                    higher_is_better=True,
-                    signature=f"{name}|side:{SIDE}|over:real|n:{n}|ci:influence",
+                    higher_is_better=name in LEAST,
+                    signature=f"{name}|side:{SIDE}|over:real|n:{n}|ci:{how}",
                 )
             )
         return found
@@ -136,7 +147,7 @@ class Diversity:
     def _measured(self, pairs: "Pairs | None") -> dict[str, tuple[float | None, Array, str | None]]:
         columns = self._rows.columns()
         if pairs is None:
-            return dict.fromkeys(LEAST, (None, np.zeros(0), "no study was scored"))
+            return dict.fromkeys(NAMES, (None, np.zeros(0), "no study was scored"))
         found = {"diversity_image": pairs.ratio(ONE_PICTURE)}
         (own, by_made), (whole, by_real) = (vendi(_in_unit(columns[s])) for s in ("made", "real"))
         if whole - 1.0 < 1e-6:
@@ -144,7 +155,20 @@ class Diversity:
         else:
             ratio = max(0.0, (own - 1.0) / (whole - 1.0))
             found["diversity_vendi"] = (ratio, (by_made - ratio * by_real) / (whole - 1.0), None)
+        repeats = self._repeats(columns)
+        if repeats is None:
+            found["repeats_image"] = (None, np.zeros(0), TOO_FEW_PICTURES)
+        else:
+            share = float(repeats.mean())
+            found["repeats_image"] = (share, repeats.astype(np.float64) - share, None)
         return found
+
+    def _repeats(self, columns: Columns) -> NDArray[np.bool_] | None:
+        """Which pictures are another one again, sought once for all who ask."""
+        if self._repeated is None or self._repeated[0] != len(self._rows):
+            sides = (_in_unit(columns[side]) for side in ("made", "real"))
+            self._repeated = (len(self._rows), repeated(*sides))
+        return self._repeated[1]
 
 
 class DiversityOfPictures(Family):
@@ -153,8 +177,8 @@ class DiversityOfPictures(Family):
     name = "diversity"
     card = "diversity.md"
     on_trial = False
-    reasons = (*Family.reasons, NO_PAIRS, ONE_PICTURE)
-    scores = {  # noqa: RUF012
+    reasons = (*Family.reasons, NO_PAIRS, ONE_PICTURE, TOO_FEW_PICTURES)
+    scores = {
         name: Facts(
             higher_is_better=True,
             about=About.PICTURE,
@@ -162,6 +186,16 @@ class DiversityOfPictures(Family):
             by_study=False,
         )
         for name in LEAST
+    } | {
+        "repeats_image": Facts(
+            higher_is_better=False,
+            about=About.PICTURE,
+            lowest=0.0,
+            highest=1.0,
+            by_study=False,
+            yes_or_no=True,
+            only_stated=True,
+        )
     }
 
     def metrics(self, task: Task, track: Track) -> list[Diversity]:
@@ -177,8 +211,18 @@ class DiversityOfPictures(Family):
         return ratio_of_columns("diversity_image", columns, real)
 
     def warnings(self, scores: Mapping[str, Score]) -> Iterator[ResultWarning]:
-        """Pictures that are far less varied than real ones."""
+        """Pictures that are far less varied than real ones, or repeat each other."""
         yield from collapse_warnings(scores, LEAST)
+        again = [
+            score
+            for name, score in scores.items()
+            if name.partition("[")[0] == "repeats_image" and (score.ci95 or (0.0,))[0] > MOST
+        ]
+        if again:
+            share = max(score.value or 0.0 for score in again)
+            numbers = [f"{share:.3f}", f"{MOST:g}"]
+            names = [score.name for score in again]
+            yield ResultWarning.of("collapse", names, numbers, value=share, limit=MOST, sentence=1)
 
     def worsened(
         self, studies: Sequence[Study], samples: Sequence[Sample], evaluation: Evaluation

@@ -13,7 +13,7 @@ What several searches ask of a picture is computed once (``Looks``). All of it i
 without weights; it needs some tens of known pictures.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -185,6 +185,19 @@ class PictureSearch:
             np.concatenate([part.authentic for part in parts]),
         )
 
+    def almost(self, pictures: Array | Looks, leave_out: Places) -> NDArray[np.float64]:
+        """The distance to the nearest known picture but one, [B], as ``nearest`` without alignment.
+
+        It is larger than after alignment where pictures differ by more than a small change.
+        """
+        looks = self._looked_at(pictures)
+        parts = []
+        for first in range(0, len(looks), _BLOCK):
+            some = looks[first : first + _BLOCK]
+            apart = [found.min(axis=1) for found, _ in self._apart(some, leave_out[first:])]
+            parts.append(np.min(apart, axis=0) - some.noise)
+        return np.concatenate(parts) if parts else np.zeros(0)
+
     def to(self, pictures: Array | Looks, places: Places) -> NDArray[np.float64]:
         """The distance of each picture to one known picture, [B]."""
         looks = self._looked_at(pictures)
@@ -202,18 +215,9 @@ class PictureSearch:
     def _block(self, looks: Looks, leave_out: Places | None) -> Found:
         rows = np.arange(len(looks))
         found, plain = [], None
-        for features, tangents in zip(looks.features, looks.tangents, strict=True):
-            cross = features @ self._known.T
-            distance = self._squares + np.einsum("nd,nd->n", features, features)[:, None]
-            distance -= 2.0 * cross
-            if leave_out is not None:
-                distance[rows, leave_out[: len(rows)]] = np.inf
-            if plain is None:
-                plain = distance.copy()
-            for direction in np.moveaxis(_orthonormal(tangents), 1, 0):
-                along = np.einsum("nd,nd->n", direction, features)
-                distance -= np.square(along[:, None] - direction @ self._known.T)
+        for distance, own in self._apart(looks, leave_out):
             found.append(distance)
+            plain = own if plain is None else plain
         every = np.concatenate(found, axis=1)
         k = min(self.candidates, every.shape[1] - 1)
         chosen = np.argpartition(every, k, axis=1)[:, :k] if k else np.zeros((len(rows), 1), int)
@@ -223,6 +227,20 @@ class PictureSearch:
         own = np.asarray(plain)[rows, nearest]
         authentic = own >= np.array([self._of_neighbour(int(i)) for i in nearest])
         return Found(aligned.distance, aligned.place, authentic)
+
+    def _apart(self, looks: Looks, leave_out: Places | None) -> Iterator[tuple[Array, Array]]:
+        """From each start, [B, n] to all known pictures: less small changes, and plain."""
+        for features, tangents in zip(looks.features, looks.tangents, strict=True):
+            cross = features @ self._known.T
+            distance = self._squares + np.einsum("nd,nd->n", features, features)[:, None]
+            distance -= 2.0 * cross
+            if leave_out is not None:
+                distance[np.arange(len(looks)), leave_out[: len(looks)]] = np.inf
+            plain = distance.copy()
+            for direction in np.moveaxis(_orthonormal(tangents), 1, 0):
+                along = np.einsum("nd,nd->n", direction, features)
+                distance -= np.square(along[:, None] - direction @ self._known.T)
+            yield distance, plain
 
     def _align(self, looks: Looks, rows: Places, places: Places, starts: Places) -> Found:
         """The best of the pairs (rows, places) of each row, from their starts."""
@@ -308,20 +326,6 @@ def _first_of_each(rows: Places, distance: Array, kept: int) -> Places:
     first = np.flatnonzero(np.diff(sorted_rows, prepend=-1))
     begin = np.repeat(first, np.diff(np.append(first, len(rows))))
     return order[np.arange(len(rows)) - begin < kept]
-
-
-def grain(pictures: Array, others: Array) -> NDArray[np.float64]:
-    """The correlation of the finest detail of pictures [B, H, W] and others, [B].
-
-    It is what the noise of a detector leaves in a picture, and what nobody can predict.
-    """
-    found = []
-    for one, other in zip(pictures, others, strict=True):
-        a, b = (_rough(at_side(picture)[None])[0].ravel() for picture in (one, other))
-        a, b = a - a.mean(), b - b.mean()
-        size = float(np.linalg.norm(a) * np.linalg.norm(b))
-        found.append(float(a @ b) / size if size > 0.0 else 0.0)
-    return np.array(found)
 
 
 def _rough(small: Array) -> Array:

@@ -3,6 +3,9 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from codixr_bench.model import Sample
 from codixr_bench.score import ResultWarning, Score, WarningCode
 from codixr_bench.statistics.significance import binomial_tail
@@ -11,6 +14,7 @@ from codixr_bench.track import Evaluation
 NO_TRAINING = "the track has no training studies to compare with"
 CHANCE = 0.01
 """A warning's: how often a model without any copy may get it."""
+_CONFIDENCE = 0.95
 _SLACK = 1.5
 """The accidental share is itself an estimate, of some hundreds of held-out studies."""
 
@@ -49,6 +53,18 @@ def repeat_warnings(
             numbers = [f"{share:.3f}", f"{accidental:g}"]
             names = [score.name for score in found]
             yield ResultWarning.of(code, names, numbers, value=share, limit=accidental)
+
+
+def surely_under(distances: NDArray[np.float64], share: float) -> float:
+    """A distance that at most this share of real studies come under, with 95 % confidence.
+
+    It is the k-th smallest of the held-out ones': k is the largest that leaves the share true with
+    that confidence, e.g. 2 of 500 for 1 %; 1 where they are too few to be sure.
+    """
+    k = 1
+    while binomial_tail(k + 1, len(distances), share) > _CONFIDENCE:
+        k += 1
+    return float(np.sort(distances)[k - 1])
 
 
 def training_outputs(samples: Sequence[Sample], evaluation: Evaluation) -> list[Sample]:

@@ -2,13 +2,23 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter, rotate
 from skimage.metrics import structural_similarity
 
 from codixr.data.phantom import PhantomDataset
 from codixr.modality import Modality
-from codixr_bench.metrics.diversity import DIVERSITY, LEAST, _of_pairs, ms_ssim, vendi
+from codixr_bench.metrics.diversity import (
+    DIVERSITY,
+    LEAST,
+    Diversity,
+    _of_pairs,
+    ms_ssim,
+    vendi,
+)
 from codixr_bench.metrics.label_pairs import label_keys, partners
+from codixr_bench.metrics.repeated_pictures import MOST, TOO_FEW_PICTURES, repeated
 from codixr_bench.metrics.report_diversity import DIVERSITY_REPORT
+from codixr_bench.score import Score
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 from helpers.metric_fakes import by_name
@@ -33,11 +43,13 @@ def prototypes():
 
 def test_real_outputs_have_1_and_one_output_for_all_has_0():
     found, _ = scored(DIVERSITY, "T->F", REAL)
-    assert [score.value for score in found.values()] == pytest.approx([1.0, 1.0])
+    assert [score.value for score in found.values()] == pytest.approx([1.0, 1.0, 0.0])
+    assert list(DIVERSITY.warnings(found)) == []
     found, _ = scored(DIVERSITY, "T->F", [REAL[0]] * N)
-    assert [score.value for score in found.values()] == pytest.approx([0.0, 0.0], abs=1e-6)
-    (warning,) = DIVERSITY.warnings(found)
+    assert [score.value for score in found.values()] == pytest.approx([0.0, 0.0, 1.0], abs=1e-6)
+    warning, other = DIVERSITY.warnings(found)
     assert (warning.code, warning.limit) == ("collapse", LEAST["diversity_image"])
+    assert (other.code, other.limit) == ("collapse", MOST)
     found, _ = scored(DIVERSITY_REPORT, "F->T", REAL)
     assert found["diversity_report"].value == pytest.approx(1.0)
     assert list(DIVERSITY_REPORT.warnings(found)) == []
@@ -50,7 +62,7 @@ def test_real_outputs_have_1_and_one_output_for_all_has_0():
 def test_a_prototype_for_each_set_of_labels_is_a_collapse_and_real_ones_are_none():
     found, _ = scored(DIVERSITY, "T->F", prototypes())
     assert found["diversity_image"].value == pytest.approx(0.0, abs=1e-9)
-    assert [one.code for one in DIVERSITY.warnings(found)] == ["collapse"]
+    assert {one.code for one in DIVERSITY.warnings(found)} == {"collapse"}
     found, _ = scored(DIVERSITY, "T->F", REAL)
     assert list(DIVERSITY.warnings(found)) == []
 
@@ -123,3 +135,54 @@ def test_pairs_that_share_pictures_have_the_similarity_of_pairs_alone() -> None:
     for i in (0, 3, 350, 699):
         alone = ms_ssim(pictures[first[i]][None], pictures[second[first[i]]][None])
         assert together[i] == alone[0]
+
+
+def test_a_few_pictures_hidden_under_noise_or_moved_are_found_and_smooth_ones_are_honest() -> None:
+    stored = np.asarray(PhantomDataset("test", limit=400).images(Modality.F))
+    real = stored[:200].astype(np.float32) / np.float32(255)
+    other = stored[200:].astype(np.float32) / np.float32(255)
+    rng = np.random.default_rng(0)
+    few = np.tile(other[:20], (10, 1, 1))
+    mirrored = np.where(np.arange(200)[:, None, None] % 2, few, few[:, :, ::-1])
+    for name, made in (
+        ("as they are", few),
+        ("noise", few + rng.normal(0, 0.05, few.shape)),
+        ("mirrored, noise", mirrored + rng.normal(0, 0.03, few.shape)),
+        ("other greys", few * rng.uniform(0.85, 1.0, (200, 1, 1))),
+        ("a little turned", np.stack([rotate(p, a, reshape=False, order=1, mode="nearest")
+                                      for p, a in zip(few, rng.uniform(-2, 2, 200), strict=True)])),
+    ):  # fmt: skip
+        found = repeated(np.clip(made, 0, 1).astype(np.float32), real)
+        assert found.mean() > 0.6, name
+    for made in (other, gaussian_filter(other, (0, 1, 1)), gaussian_filter(other, (0, 2, 2))):
+        assert repeated(made, real).mean() <= 0.02
+
+
+def test_pictures_that_repeat_others_are_a_collapse_and_few_studies_tell_nothing() -> None:
+    data = PhantomDataset("test", limit=60)
+    data.images(Modality.F)
+    studies = [data[i] for i in range(60)]
+    rng = np.random.default_rng(0)
+
+    def warned(n: int, pictures) -> tuple[Score, list[str]]:
+        metric = Diversity(Modality.F, Task.parse("T->F"))
+        metric.update(range(n), studies[:n], [{Modality.F: p} for p in pictures[:n]])
+        found = {score.name: score for score in metric.compute()}
+        assert abs(metric.statistics().get("repeats_image.influence", np.zeros(1)).sum()) < 1e-9
+        warnings = list(DIVERSITY.warnings({"repeats_image": found["repeats_image"]}))
+        return found["repeats_image"], [w.message for w in warnings]
+
+    hidden = [
+        np.clip(studies[i % 5].frontal + rng.normal(0, 0.05, (1, 64, 64)), 0, 1).astype(np.float32)
+        for i in range(60)
+    ]
+    score, messages = warned(60, hidden)
+    assert score.value > 0.8
+    assert messages == [
+        f"repeats_image: {score.value:.3f} of the outputs repeat another output; 0.2 may"
+    ]
+    score, messages = warned(60, [study.frontal for study in studies])
+    assert (score.value, messages) == (0.0, [])
+    score, messages = warned(20, hidden)
+    assert (score.value, score.reason, messages) == (None, TOO_FEW_PICTURES, [])
+    assert DIVERSITY.knows_reason(TOO_FEW_PICTURES)
