@@ -9,6 +9,8 @@ from codixr.errors import InputError
 
 NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?:@([\w./-]+))?")
 """``ORG/NAME``, or ``ORG/NAME@REVISION``."""
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A revision that stays what it is."""
 PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.md")
 """Weights, configurations and vocabularies; no pickles, and no code."""
 
@@ -49,4 +51,4 @@ def download(
 
 def snapshot_revision(folder: Path) -> str | None:
     """The commit of a snapshot's folder in the hub's cache; None for another folder."""
-    return folder.name if re.fullmatch(r"[0-9a-f]{40}", folder.name) else None
+    return folder.name if COMMIT.fullmatch(folder.name) else None

@@ -232,10 +232,13 @@ def _check_arguments(build: Any, given: Mapping[str, Any], spec: str) -> None:
     if not callable(build):
         raise InputError(f"model '{spec}' is an object: it takes no --model-arg")
     takes = inspect.signature(build).parameters.values()
-    if any(one.kind is one.VAR_KEYWORD for one in takes):
+    if any(one.kind is one.VAR_KEYWORD for one in takes) and "trust_code" not in given:
         return
     known = [one.name for one in takes if one.kind is not one.POSITIONAL_ONLY]
     known = [name for name in known if name != "checkpoint"]
+    if "trust_code" in given and "trust_code" not in known:
+        raise InputError(f"--trust-code: model '{spec}' brings no code along: leave it out")
+    known = [name for name in known if name != "trust_code" or name in given]
     for name in given:
         if name not in known:
             raise unknown("argument", name, known or ("none",), where=f" of model '{spec}'")

@@ -50,6 +50,12 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="an argument of the model's class, e.g. steps=50; a number, true, false or text; "
         "repeatable, and among the result's settings",
     )
+    parser.add_argument(
+        "--trust-code",
+        action="store_true",
+        help="run the code that a diffusers: or transformers: model brings along: of a folder, or "
+        "of the hub at a commit (docs/models.md)",
+    )
 
 
 def add_name(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +76,8 @@ def model_arguments(given: Sequence[str]) -> dict[str, str | int | float | bool 
             raise InputError(f"--model-arg '{one}': write KEY=VALUE, e.g. steps=50")
         if key in found:
             raise InputError(f"--model-arg: '{key}' is given twice")
+        if key == "trust_code":
+            raise InputError("--model-arg trust_code: write --trust-code")
         found[key] = _plain(value)
     return found
 
@@ -269,7 +277,12 @@ def run_options(parsed: argparse.Namespace) -> "RunOptions":
         overwrite=given.get("overwrite", usual.overwrite),
         show_content=given.get("show_content", usual.show_content),
         labeler=_labeler(given.get("labeler"), given.get("labeler_home")),
-        model_arguments=tuple(model_arguments(given.get("model_arg", ())).items()),
+        model_arguments=tuple(
+            (
+                model_arguments(given.get("model_arg", ()))
+                | ({"trust_code": True} if given.get("trust_code") else {})
+            ).items()
+        ),
         model_name=checked_name(given.get("name")),
         weights=tuple(weights_by_name(given.get("weights", ())).items()),
         allow_unpinned=given.get("allow_unpinned", usual.allow_unpinned),

@@ -22,6 +22,7 @@ from codixr_bench.model import Conditions, Content, Sample
 from codixr_bench.models.local_folder import (
     find_folder,
     folder_sha256,
+    no_questions,
     read_json,
     refuse_code,
 )
@@ -39,6 +40,7 @@ class DiffusersModel(PlacedModel):
         checkpoint: the pipeline's folder, as ``save_pretrained`` writes it.
         steps: denoising steps; the pipeline's own default without.
         guidance: guidance scale; likewise.
+        trust_code: run the pipeline's own code, which stands in the folder (``--trust-code``).
 
     Raises InputError for a folder that is none, a pipeline that takes neither a prompt nor an
     image, and one that needs more than these two (a mask, a class).
@@ -52,13 +54,14 @@ class DiffusersModel(PlacedModel):
         *,
         steps: int | None = None,
         guidance: float | None = None,
+        trust_code: bool = False,
     ) -> None:
-        found = find_folder("diffusers", checkpoint, INDEX, "my_pipeline")
+        found = find_folder("diffusers", checkpoint, INDEX, "my_pipeline", trusted=trust_code)
         folder = found.path
         kind = read_json(folder / INDEX).get("_class_name")
         if kind == "CoDiXRPipeline":
             raise InputError(f"'{folder}' is a checkpoint of codixr: write --model codixr:{folder}")
-        self.pipeline = _load(folder)
+        self.pipeline = _load(folder, trusted=trust_code)
         self._takes = _parameters(self.pipeline, folder)
         self._needs_image = _needs_image(self.pipeline, self._takes)
         self.name = found.name
@@ -68,6 +71,7 @@ class DiffusersModel(PlacedModel):
         self.settings = {
             "pipeline": type(self.pipeline).__name__,
             **found.source,
+            **({"trust_code": True} if trust_code else {}),
         }
         for name, value in (("num_inference_steps", steps), ("guidance_scale", guidance)):
             if name in self._takes:
@@ -156,20 +160,25 @@ def as_rgb(content: Content, side: int | None) -> PILImage.Image:
     return picture
 
 
-def _load(folder: Path) -> Any:
+def _load(folder: Path, *, trusted: bool) -> Any:
+    import diffusers
+    import transformers as library
     from diffusers import DiffusionPipeline, pipelines
     from diffusers.utils import logging
     from transformers.utils import logging as transformers_logging
 
-    for library in (logging, transformers_logging):
-        library.set_verbosity_error()
-        library.disable_progress_bar()
+    for talks in (logging, transformers_logging):
+        talks.set_verbosity_error()
+        talks.disable_progress_bar()
     # A safety checker's library is the folder of diffusers' pipeline that it belongs to.
-    refuse_code("diffusers", folder, ("diffusers", "transformers", *dir(pipelines)))
+    known = {name: getattr(pipelines, name) for name in dir(pipelines) if name[0] != "_"}
+    if not trusted:
+        refuse_code("diffusers", folder, known | {"diffusers": diffusers, "transformers": library})
     try:
-        pipeline = DiffusionPipeline.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        with no_questions():
+            pipeline = DiffusionPipeline.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=trusted, use_safetensors=True
+            )
     except Exception as error:
         # Whatever is wrong with a folder of several libraries' files, it comes out of here.
         first = str(error).strip().splitlines()[0] if str(error).strip() else ""

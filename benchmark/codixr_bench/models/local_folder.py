@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Collection
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +31,14 @@ class ModelFolder:
     """For the settings: ``hub`` and ``revision`` of one from the hub; else empty."""
 
 
-def find_folder(kind: str, given: Path | None, index: str, example: str) -> ModelFolder:
+def find_folder(
+    kind: str, given: Path | None, index: str, example: str, *, trusted: bool = False
+) -> ModelFolder:
     """The folder of ``kind:FOLDER`` or ``kind:ORG/NAME[@REVISION]``, which has to hold ``index``.
 
-    Raises InputError where the folder is not given, not there, or holds no such file.
+    Of one that is ``trusted`` the hub gives its code too, and the revision has to be a commit: a
+    branch or a tag may be other code tomorrow. Raises InputError where it is none, and where the
+    folder is not given, not there, or holds no such file.
     """
     if given is None:
         raise InputError(f"model '{kind}' needs a folder: write --model {kind}:{example}")
@@ -43,7 +50,12 @@ def find_folder(kind: str, given: Path | None, index: str, example: str) -> Mode
                 f"model '{kind}:{given}': no such folder; write a folder of this disk, or "
                 "ORG/NAME of the Hugging Face hub"
             )
-        folder = hub.download(*named, FROM_HUB)
+        if trusted and (named[1] is None or not hub.COMMIT.fullmatch(named[1])):
+            raise InputError(
+                f"--trust-code: write {kind}:{named[0]}@COMMIT, the 40 hexadecimal digits of a "
+                "commit whose code you have read: a branch may be other code tomorrow"
+            )
+        folder = hub.download(*named, (*FROM_HUB, "*.py") if trusted else FROM_HUB)
         name = named[0].partition("/")[2]
         source = {"hub": named[0], "revision": hub.snapshot_revision(folder) or "unknown"}
     if not (folder / index).is_file():
@@ -64,14 +76,18 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def refuse_code(kind: str, folder: Path, libraries: Collection[str]) -> None:
+def refuse_code(kind: str, folder: Path, libraries: Mapping[str, Any]) -> None:
     """InputError for a folder whose files would have Python of its own imported.
 
     Libraries differ by version in what they run unasked, so this is looked at before any of them
     opens the folder: ``auto_map`` in a JSON file (transformers), and in ``model_index.json`` a
-    class that is ``[module, class]``, or a component whose library isn't in ``libraries``.
+    class that is ``[module, class]``, a pipeline that isn't one of diffusers', or a component that
+    isn't a class of ``libraries`` (name -> the module itself).
     """
-    cure = "only the libraries' own classes are run; put the model in a class of your own"
+    cure = (
+        "only the libraries' own classes are run; put the model in a class of your own, or run its "
+        "code with --trust-code"
+    )
     for path in sorted(folder.rglob("*.json")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -79,20 +95,55 @@ def refuse_code(kind: str, folder: Path, libraries: Collection[str]) -> None:
             continue
         if not isinstance(content, dict):
             continue
-        if content.get("auto_map"):
+        if _names(content, ("auto_map", "custom_pipeline")):
             raise InputError(
                 f"model '{kind}:{folder}': '{path.relative_to(folder)}' names code of its own "
-                f"(auto_map); {cure}"
+                f"(auto_map or custom_pipeline); {cure}"
             )
         if path.name == "model_index.json":
             for part, named in content.items():
-                if part == "_class_name" and not isinstance(named, str):
-                    fault = "its pipeline is code of its own"
-                elif isinstance(named, list) and named and named[0] not in (None, *libraries):
-                    fault = f"its part '{part}' is of a library or module that isn't known here"
-                else:
-                    continue
-                raise InputError(f"model '{kind}:{folder}': {fault}; {cure}")
+                if (fault := _fault(part, named, libraries)) is not None:
+                    raise InputError(f"model '{kind}:{folder}': {fault}; {cure}")
+
+
+def _names(content: Any, keys: tuple[str, ...]) -> bool:
+    """Whether one of the keys has a value, at any depth."""
+    if isinstance(content, dict):
+        return any(content.get(key) for key in keys) or _names(list(content.values()), keys)
+    return isinstance(content, list) and any(_names(one, keys) for one in content)
+
+
+def _fault(part: str, named: Any, libraries: Mapping[str, Any]) -> str | None:
+    """What is wrong with an entry of ``model_index.json``; None for nothing."""
+    if part == "_class_name":
+        if not isinstance(named, str):
+            return "its pipeline is code of its own"
+        if not _is_class(libraries.get("diffusers"), named):
+            return f"its pipeline '{named[:60]}' is none of diffusers' here"
+    elif isinstance(named, list) and named and named[0] is not None:
+        library, name = named[0], named[-1]
+        if not isinstance(library, str) or library not in libraries:
+            return f"its part '{part}' is of a library or module that isn't known here"
+        if not _is_class(libraries[library], name):
+            return f"its part '{part}' is no class of {library}"
+    return None
+
+
+def _is_class(library: Any, name: Any) -> bool:
+    found = getattr(library, name, None) if isinstance(name, str) else None
+    return isinstance(found, type) and hasattr(found, "from_pretrained")
+
+
+@contextmanager
+def no_questions() -> Iterator[None]:
+    """Within, who asks a question on stdin, such as whether to run code, gets no answer."""
+    before = sys.stdin
+    with Path(os.devnull).open() as nothing:
+        sys.stdin = nothing
+        try:
+            yield
+        finally:
+            sys.stdin = before
 
 
 def folder_sha256(folder: Path) -> str:

@@ -16,6 +16,7 @@ from codixr_bench.models.diffusers import as_rgb
 from codixr_bench.models.local_folder import (
     find_folder,
     folder_sha256,
+    no_questions,
     read_json,
     refuse_code,
 )
@@ -24,8 +25,8 @@ from codixr_bench.task import Task
 
 CONFIG = "config.json"
 NEW_TOKENS = 128
-_LOADING = {"local_files_only": True, "trust_remote_code": False}
-"""Nothing is downloaded, and no question about a folder's own code is asked on stdin."""
+_CLASSES = ("AutoModelForImageTextToText", "AutoModelForCausalLM", "AutoModel")
+"""What a folder's own code may be, by transformers' names: the first that its ``auto_map`` has."""
 
 
 class TransformersModel(PlacedModel):
@@ -34,6 +35,7 @@ class TransformersModel(PlacedModel):
     Args:
         checkpoint: the model's folder, with its image processor and tokenizer.
         new_tokens: the longest report; the folder's own limit without, or 128.
+        trust_code: run the model's own code, which stands in the folder (``--trust-code``).
 
     Raises InputError for a folder that is none, a model of another kind, and a chat model: that
     needs a prompt, hence a class of its own.
@@ -41,12 +43,20 @@ class TransformersModel(PlacedModel):
 
     summary = "an image-to-text model's folder, or its name on the hub: transformers:FOLDER"
 
-    def __init__(self, checkpoint: Path | None = None, *, new_tokens: int | None = None) -> None:
-        found = find_folder("transformers", checkpoint, CONFIG, "my_model")
+    def __init__(
+        self,
+        checkpoint: Path | None = None,
+        *,
+        new_tokens: int | None = None,
+        trust_code: bool = False,
+    ) -> None:
+        found = find_folder("transformers", checkpoint, CONFIG, "my_model", trusted=trust_code)
         folder = found.path
-        refuse_code("transformers", folder, ())
-        self.model = _load_model(folder)
-        self._image_processor, self._tokenizer = _load_processors(folder)
+        if not trust_code:
+            refuse_code("transformers", folder, {})
+        with no_questions():
+            self.model = _load_model(folder, trusted=trust_code)
+            self._image_processor, self._tokenizer = _load_processors(folder, trusted=trust_code)
         generation = self.model.generation_config
         limit = new_tokens or generation.max_new_tokens
         # transformers' own default of 20 tokens would cut a report.
@@ -63,6 +73,7 @@ class TransformersModel(PlacedModel):
             "beams": int(generation.num_beams or 1),
             **self._limit,
             **found.source,
+            **({"trust_code": True} if trust_code else {}),
         }
 
     def supports(self, task: Task) -> bool:
@@ -132,15 +143,19 @@ class _Counting:
         return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
 
 
-def _load_model(folder: Path) -> Any:
-    from transformers import AutoModelForImageTextToText
+def _load_model(folder: Path, *, trusted: bool) -> Any:
+    import transformers
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    kind = read_json(folder / CONFIG).get("model_type", "unnamed")
+    config = read_json(folder / CONFIG)
+    kind, own = config.get("model_type", "unnamed"), config.get("auto_map")
+    named = next((one for one in _CLASSES if trusted and own and one in own), _CLASSES[0])
     try:
-        model = AutoModelForImageTextToText.from_pretrained(folder, **_LOADING)
+        model = getattr(transformers, named).from_pretrained(
+            folder, use_safetensors=True, **_loading(trusted=trusted)
+        )
     except Exception as error:
         # Whatever is wrong with a folder of somebody's files, it comes out of here.
         if "Unrecognized configuration class" in str(error):
@@ -154,12 +169,17 @@ def _load_model(folder: Path) -> Any:
     return model.eval()
 
 
-def _load_processors(folder: Path) -> tuple[Any, Any]:
+def _loading(*, trusted: bool) -> dict[str, bool]:
+    """Nothing is downloaded; code of the folder is run where it is trusted only."""
+    return {"local_files_only": True, "trust_remote_code": trusted}
+
+
+def _load_processors(folder: Path, *, trusted: bool) -> tuple[Any, Any]:
     from transformers import AutoImageProcessor, AutoTokenizer
 
     try:
-        processor = AutoImageProcessor.from_pretrained(folder, **_LOADING)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **_LOADING)
+        processor = AutoImageProcessor.from_pretrained(folder, **_loading(trusted=trusted))
+        tokenizer = AutoTokenizer.from_pretrained(folder, **_loading(trusted=trusted))
     except Exception as error:
         lines = str(error).strip().splitlines()
         raise InputError(
