@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def main(parsed: argparse.Namespace) -> int:
     names = sorted({result.model.name for result in results})
     if parsed.place == "hub" and len(names) > 1:
         raise InputError(f"a model card is of one model, these are of {', '.join(names)}")
-    made = _PLACES[parsed.place](results, parsed)
+    with _in_one_line(parsed.place):
+        made = _PLACES[parsed.place](results, parsed)
     print(json.dumps({"made": made}, indent=2) if parsed.json else "\n".join(made))
     return 0
 
@@ -133,6 +135,21 @@ def _mlflow(results: Sequence[Result], parsed: argparse.Namespace) -> list[str]:
             mlflow.log_text(result.to_json().decode(), "result.json")
         made.append(f"mlflow run {run.info.run_id}: {_title(result)}")
     return made
+
+
+@contextmanager
+def _in_one_line(library: str) -> Iterator[None]:
+    """What ``library`` refuses, as no key or no store of its, is bad input."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"export {library} needs {error.name}: pip install 'codixr[{library}]'"
+        ) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != library:
+            raise
+        raise InputError(f"{library} refuses: {' '.join(str(error).split())[:400]}") from error
 
 
 _PLACES: dict[str, Callable[[Sequence[Result], argparse.Namespace], list[str]]] = {
