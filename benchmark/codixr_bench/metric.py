@@ -190,6 +190,9 @@ class Facts:
     """Whether it depends on the model; what does not is shown beside it, and never compared."""
     real_is_best: bool = True
     """Whether the evaluated studies' own outputs have its best value; a look-up of them has not."""
+    real_is_ceiling: bool = True
+    """Whether a value above the evaluated studies' own needs a reason. Two outputs may agree more
+    than these studies' do and be honest: those of other real patients do."""
     sure_below_one_study: bool = False
     """Whether a value of 1/n or less may have no spread: a share that one report for all has."""
     yes_or_no: bool = False

@@ -115,10 +115,9 @@ _SENTENCES: dict[str, tuple[str, ...]] = {
         "guess to all of them, where {number} may come of what can be seen",
     ),
     "judge_gap": (
-        "{scores}: opinions of the same pictures differ, by more than on real studies "
-        "(p = {number})",
+        "{scores}: opinions of the same pictures differ, by more than on real studies (p {number})",
     ),
-    "above_real": ("{scores}: better than the real studies themselves (p = {number})",),
+    "above_real": ("{scores}: better than the real studies themselves (p {number})",),
     "collapse": (
         "{scores}: outputs vary {number} as much as those of real studies, less than {number}",
         "{scores}: {number} of the outputs repeat another output; {number} may",
@@ -131,7 +130,8 @@ _SENTENCES: dict[str, tuple[str, ...]] = {
 """Code -> its messages. Nothing else can stand in one: a result holds no text."""
 _PARTS = {
     "{scores}": r"[a-z][a-z0-9_]{0,40}(?:\[[FL]\])?(?:, [a-z][a-z0-9_]{0,40}(?:\[[FL]\])?){0,7}",
-    "{number}": r"[-<]?[0-9][0-9.,e-]{0,11}",
+    # A p-value has its sign before it; "= <0.0001" stands in results of version 0.1.
+    "{number}": r"(?:[=<] )?[-<]?[0-9][0-9.,e-]{0,11}",
 }
 
 

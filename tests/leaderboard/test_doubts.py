@@ -23,7 +23,7 @@ from helpers.statistics_fakes import drawn_columns, result_of, run_folder
 from helpers.submission_fakes import build_pages, result_json
 
 DAY = date(2026, 11, 20)
-ABOVE = ResultWarning.of("above_real", ["auroc_macro"], ["0.0004"], value=4e-4, limit=0.01)
+ABOVE = ResultWarning.of("above_real", ["auroc_macro"], ["= 0.0004"], value=4e-4, limit=0.01)
 SMALL = ResultWarning.of("small_n", ["fid_phantom"], ["64", "128"], value=64, limit=128)
 
 

@@ -286,6 +286,7 @@ class Consistency(Family):
             about=About.PAIR,
             lowest=lowest,
             highest=-lowest,
+            real_is_ceiling=False,
             only_stated=name == "clip_agreement",
             primary=place is not None,
             place=place,

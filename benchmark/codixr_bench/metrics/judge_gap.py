@@ -30,7 +30,7 @@ from codixr_bench.metrics.training_search import NOT_SEARCHED, TOO_FEW
 from codixr_bench.model import Sample
 from codixr_bench.score import ResultWarning, Score
 from codixr_bench.statistics.influence_interval import standard_error
-from codixr_bench.statistics.significance import holm, upper_tail
+from codixr_bench.statistics.significance import holm, shown_p, upper_tail
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 
@@ -176,8 +176,7 @@ class JudgeGapFamily(Family):
         found = {name: p for name, p in zip(scores, adjusted, strict=True) if p < ALPHA}
         if found:
             p = min(found.values())
-            shown = "<0.0001" if p < 1e-4 else f"{p:.4f}"
-            yield ResultWarning.of("judge_gap", list(found), [shown], value=p, limit=ALPHA)
+            yield ResultWarning.of("judge_gap", list(found), [shown_p(p)], value=p, limit=ALPHA)
 
 
 JUDGE_GAP = JudgeGapFamily()

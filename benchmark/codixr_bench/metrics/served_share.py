@@ -29,7 +29,7 @@ from codixr_bench.metrics.sums import MID_P, NO_STUDY
 from codixr_bench.model import Sample
 from codixr_bench.score import ResultWarning, Score
 from codixr_bench.statistics.effective_draws import ratio_interval
-from codixr_bench.statistics.significance import holm, upper_tail
+from codixr_bench.statistics.significance import holm, shown_p, upper_tail
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
@@ -226,8 +226,7 @@ class ServedShareFamily(Family):
         found = {name: p for name, p in zip(scores, adjusted, strict=True) if p < ALPHA}
         if found:
             p = min(found.values())
-            shown = "<0.0001" if p < 1e-4 else f"{p:.4f}"
-            yield ResultWarning.of("judge_gap", list(found), [shown], value=p, limit=ALPHA)
+            yield ResultWarning.of("judge_gap", list(found), [shown_p(p)], value=p, limit=ALPHA)
 
 
 SERVED_SHARE = ServedShareFamily()

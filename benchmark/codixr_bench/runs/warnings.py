@@ -2,7 +2,9 @@
 
 ``above_real``: the real studies themselves, scored beside the run as the ceiling of its skill, are
 what a model can reach. A primary score above theirs says that the judge was served, not the reader.
-Paired over the studies, one-sided, Holm-corrected over the primary scores of the result.
+Paired over the studies, one-sided, Holm-corrected over the primary scores of the result. Agreement
+of two outputs is left out (``Facts.real_is_ceiling``): two pictures of another patient may agree
+more than these studies' do, and nothing of the condition is in it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from codixr_bench.registry import facts_of
 from codixr_bench.score import ResultWarning
 from codixr_bench.statistics.influence_interval import standard_error
-from codixr_bench.statistics.significance import holm, upper_tail
+from codixr_bench.statistics.significance import holm, shown_p, upper_tail
 from codixr_bench.statistics.skill import Measured
 
 ALPHA = 0.01
@@ -36,14 +38,14 @@ def above_real(
     tested = {
         name: _p_above(name, one, real[name], patients)
         for name, one in model.items()
-        if name in real and (facts := facts_of(name)) is not None and facts.primary
+        if name in real and (facts := facts_of(name)) is not None
+        if facts.primary and facts.real_is_ceiling
     }
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
     found = [name for name, p in adjusted.items() if p < ALPHA]
     if found:
         p = min(adjusted[name] for name in found)
-        shown = "<0.0001" if p < 1e-4 else f"{p:.4f}"
-        yield ResultWarning.of("above_real", found, [shown], value=p, limit=ALPHA)
+        yield ResultWarning.of("above_real", found, [shown_p(p)], value=p, limit=ALPHA)
 
 
 def in_most(sets: Sequence[Iterable[ResultWarning]]) -> list[ResultWarning]:

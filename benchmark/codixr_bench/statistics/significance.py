@@ -33,6 +33,11 @@ def quantile(tail: float, df: float) -> float:
     return 0.5 * (low + high)
 
 
+def shown_p(p: float) -> str:
+    """A p-value behind its letter: ``= 0.0123``, or ``< 0.0001``."""
+    return "< 0.0001" if p < 1e-4 else f"= {p:.4f}"
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p-values, in the same order (Holm 1979): reject where at or below alpha.
 

@@ -176,7 +176,7 @@ def test_a_file_of_before_the_warnings_shows_what_its_scores_warn_of():
 
 
 def test_a_warning_that_takes_the_rank_says_so():
-    above = ResultWarning.of("above_real", ["auroc_macro"], ["0.0010"], value=0.001, limit=0.01)
+    above = ResultWarning.of("above_real", ["auroc_macro"], ["= 0.0010"], value=0.001, limit=0.01)
     text = shown(print_table, result().model_copy(update={"warnings": (above,)}), width=200)
     assert "above_real: auroc_macro: better than the real studies themselves (p = 0.0010)" in text
     assert "a result with this takes no rank" in text
