@@ -47,6 +47,8 @@ ABSENT = (
     "codixr-bench fid generated real --backbone xrv",
     "codixr-bench fid runs/mine statistics.npz --backbone inception.pth",
     "codixr-bench fetch sd15",  # a network
+    "codixr-bench reproduce openi --accept",
+    "codixr-bench verify reproduced",
     "codixr-bench label files.zip",
     "codixr-bench label --compare mimic-cxr",
     "codixr-bench label reports.csv --compare original",  # the original's installation

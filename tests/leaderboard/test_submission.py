@@ -172,7 +172,7 @@ def test_show_prints_scores_and_what_made_them(tmp_path, capsys):
 
 def test_small_cells_of_real_patients_may_be_hidden():
     content = result_json("F->T")
-    content["track"] |= {"name": "openi", "fingerprint": "d" * 64}
+    content["track"] |= {"name": "openi", "version": "1-pictures", "fingerprint": "d" * 64}
     per_class = scores(content)["label_f1_macro"]["per_class"]
     per_class["Edema"]["counts"] = None
     per_class["Pneumonia"] = {

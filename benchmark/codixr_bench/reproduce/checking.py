@@ -24,11 +24,15 @@ from codixr_bench.reproduce.manifest import (
     RESULTS,
     SUMS,
     Bundle,
+    json_bytes,
     read_bundle,
 )
 from codixr_bench.reproduce.sums import TaskSums, sum_faults
 from codixr_bench.result import Result
 from codixr_bench.result_files import LARGEST, WrongFieldsError, parse, read_bytes, read_strict
+from codixr_bench.task import Task
+
+_UNLIKE = "its bytes are not as this program writes what it holds"
 
 
 @dataclass(frozen=True)
@@ -55,18 +59,21 @@ def check_bundle(folder: Path, root: str | None = None) -> Checked:
     faults: list[str] = []
     if root is not None and root.strip().lower() != found:
         faults.append(f"{BUNDLE_NAME}: its sha256 is {found}, not {root}: it was changed")
+    if hashlib.sha256(bundle.to_json()).hexdigest() != found:
+        faults.append(f"{BUNDLE_NAME}: {_UNLIKE}")
     contents = _contents(folder, bundle, faults)
     results, recomputed = _results(contents, faults)
     _check_manifest(bundle, results, faults)
     _check_lock(contents, results, faults)
     if results:
-        for path, expected in derived_files(bundle, results).items():
+        follows = derived_files(bundle, results)
+        for path, expected in follows.items():
             if path in contents and contents[path] != expected:
                 faults.append(f"{path}: {_first_line(contents[path], expected)}")
             elif path not in bundle.files:
                 faults.append(f"{path}: missing, and the results give one")
         for path in contents:
-            if not _belongs(path, bundle, results):
+            if path.split("/")[0] not in (RESULTS, SUMS, LOCK_NAME) and path not in follows:
                 faults.append(f"{path}: of no use in a bundle")
     faults += [f"{path}: {field}: {why}" for path, field, why in agreement_faults(results)]
     return Checked(found, results, bundle.simulated, recomputed, tuple(dict.fromkeys(faults)))
@@ -118,7 +125,7 @@ def _results(contents: dict[str, bytes], faults: list[str]) -> tuple[dict[str, R
             faults.append(str(error))
             continue
         if result.to_json() != contents[path]:
-            faults.append(f"{path}: not as this program writes a result")
+            faults.append(f"{path}: {_UNLIKE}")
         results[path] = result
         beside = f"{SUMS}/{path.removeprefix(f'{RESULTS}/')}"
         if beside not in contents:
@@ -132,6 +139,8 @@ def _results(contents: dict[str, bytes], faults: list[str]) -> tuple[dict[str, R
         except InputError as error:
             faults.append(str(error))
             continue
+        if json_bytes(sums.model_dump(mode="json")) != contents[beside]:
+            faults.append(f"{beside}: {_UNLIKE}")
         faults += [f"{beside}: {field}: {why}" for field, why in sum_faults(result, sums)]
         recomputed += len(sums.scores)
     for path in contents:
@@ -146,8 +155,10 @@ def _check_manifest(bundle: Bundle, results: dict[str, Result], faults: list[str
     if len(folders) < len(bundle.models):
         faults.append(f"{BUNDLE_NAME}: models: two of one folder")
     for path, result in results.items():
-        _, folder, _ = path.split("/")
+        folder = path.split("/")[1]
         model = folders.get(folder)
+        if path != f"{RESULTS}/{folder}/{Task.parse(result.task).folder}.json":
+            faults.append(f"{path}: task: it belongs into another file")
         if model is None or (model.name, model.version) != (
             result.model.name,
             result.model.version,
@@ -167,6 +178,7 @@ def _check_manifest(bundle: Bundle, results: dict[str, Result], faults: list[str
 
 def _check_lock(contents: dict[str, bytes], results: dict[str, Result], faults: list[str]) -> None:
     if LOCK_NAME not in contents:
+        faults.append(f"{LOCK_NAME}: missing")
         return
     try:
         record = parse(LockRecord, read_strict(contents[LOCK_NAME], LOCK_NAME), LOCK_NAME)
@@ -176,6 +188,8 @@ def _check_lock(contents: dict[str, bytes], results: dict[str, Result], faults: 
     except InputError as error:
         faults.append(str(error))
         return
+    if json_bytes(record.model_dump(mode="json")) != contents[LOCK_NAME]:
+        faults.append(f"{LOCK_NAME}: {_UNLIKE}")
     faults += [f"{LOCK_NAME}: {field}: {why}" for field, why in lock_faults(record)]
     faults += [f"{LOCK_NAME}: {why}" for why in _weights_of_signatures(record, results)]
 
@@ -191,11 +205,6 @@ def _weights_of_signatures(record: LockRecord, results: dict[str, Result]) -> It
             mark = re.search(r"\|weights:([0-9a-f]{8})", score.signature)
             if score.value is not None and mark and asset in used and mark[1] not in used[asset]:
                 yield f"{asset}: {path} has {score.name} by other weights ({mark[1]}…)"
-
-
-def _belongs(path: str, bundle: Bundle, results: dict[str, Result]) -> bool:
-    top = path.split("/")[0]
-    return top in (RESULTS, SUMS, LOCK_NAME) or path in derived_files(bundle, results)
 
 
 def _where(error: WrongFieldsError) -> str:

@@ -135,6 +135,7 @@ def _checked(one: PlannedFile, recorded: Recorded) -> UsedFile:
             f"'{one.path}' is not the published file: its sha256 is {digest}, not {expected}; "
             "delete it, and it is fetched again"
         )
+    recorded.add(one.key, digest)
     return UsedFile(
         path=one.file.path,
         bytes=one.path.stat().st_size,

@@ -30,6 +30,8 @@ from codixr_bench.statistics.interval_width import width_fault
 
 TOLERANCE = 1e-6
 """Of a value from its sums: absolute, and relative above 1."""
+LEAST = 100
+"""Studies from which on every interval is about as wide as its standard error says."""
 _EXACT = "ci:influence"
 _SAME = "ref:same-studies"
 _DISTANCES = ("fid", "frd")
@@ -152,6 +154,8 @@ def _score_faults(score: Score, one: ScoreSums, sums: TaskSums) -> Iterator[Faul
         if apart > TOLERANCE * max(1.0, abs(stated)):
             said = f"[{expected[0]:.6g}, {expected[1]:.6g}]"
             yield f"{where}.ci95", f"its sums give {said}"
+    elif sums.studies < LEAST:
+        return  # a band is for intervals of many studies
     elif (fault := width_fault(score, error, wide=error > 0.0)) is not None:
         yield f"{where}.ci95", fault
 
