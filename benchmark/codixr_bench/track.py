@@ -6,10 +6,9 @@ and text of studies may be drawn unasked); ``modalities`` that can be read here;
 (side of the square pictures, or null); ``splits`` (name -> number of studies); ``split_rule``,
 ``preprocessing``; ``labels`` (policy, observations, meaning); ``backbones`` of the metrics;
 ``metrics`` (names of the registry); ``primary`` (output -> the scores to look at first);
-``prepared`` (the recipe for a prepared folder, where that is another one); ``secret_reader``
-(what opens a split by a key); ``submissions`` (what a
-checker who has no data must know of the test split: ``n``, ``fingerprint``, ``least``,
-``signatures``).
+``prepared`` (the recipe for a prepared folder, where that is another one); ``secret_reader`` (what
+opens a split by a key); ``submissions`` (what a checker who has no data must know of the test
+split: ``n``, ``fingerprint``, ``least``, ``signatures``).
 """
 
 from collections.abc import Mapping
@@ -171,8 +170,7 @@ class Track:
 
     def with_data(self, data_dir: Path | None) -> Self:
         """The track as it is with that folder: ``openi`` has pictures when they were prepared."""
-        ready = data_dir is not None and (data_dir / "manifest.json").is_file()
-        return self.once_prepared() if ready else self
+        return self.once_prepared() if data_dir and (data_dir / "manifest.json").is_file() else self
 
     def once_prepared(self) -> Self:
         """The track as it will be when its data are prepared."""
