@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from codixr.data.study import Study
 from codixr_bench.labeler.attributes import ATTRIBUTES, VERSION, Statement, read_attributes
+from codixr_bench.labeler.nonreports import is_report
 from codixr_bench.labeler.vocabulary import VERSION as LABELER
 from codixr_bench.metric import About, Columns, Facts, Family, Influence, Problems
 from codixr_bench.metrics.reports import report_pairs
@@ -68,10 +69,7 @@ class AttributeF1(SummedFamily):
         """Statements of each attribute: in both, in the output, in the study; [B, 12]."""
         pairs = list(report_pairs(positions, studies, samples))
         return np.array(
-            [
-                counts_of(read_attributes(made), read_attributes(real), ATTRIBUTES)
-                for real, made in pairs
-            ],
+            [counts_of(_stated(made), read_attributes(real), ATTRIBUTES) for real, made in pairs],
             dtype=np.int16,
         ).reshape(len(pairs), len(self.columns))
 
@@ -102,6 +100,11 @@ class AttributeF1(SummedFamily):
 
 
 ATTRIBUTE_F1 = AttributeF1()
+
+
+def _stated(made: str) -> frozenset[Statement]:
+    """What an output states: nothing, where it is no report but e.g. one word in a loop."""
+    return read_attributes(made) if is_report(made) else frozenset()
 
 
 def counts_of(

@@ -6,7 +6,7 @@ import pytest
 from codixr.data.labels import OBSERVATIONS, PATHOLOGIES
 from codixr.data.openi_mesh import major_terms, mesh_labels
 from codixr_bench.labeler import clinical, rules
-from codixr_bench.labeler.nonreports import is_english, is_report
+from codixr_bench.labeler.nonreports import is_english, is_loop, is_report
 
 from .conftest import TABLE, openi_roots, openi_sections
 
@@ -278,10 +278,43 @@ def test_a_report_in_another_language_is_no_report(text):
     assert not is_report(text)
 
 
-def test_every_report_of_openi_is_english():
+def test_every_report_of_openi_is_english_and_no_loop():
     texts = [text for section in openi_sections().values() for text in section.values()]
     assert len(texts) > 7000
     assert all(map(is_english, texts))
+    assert not any(map(is_loop, texts))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "line " * 128,
+        "Pleural effusion. " * 3,
+        "no pneumothorax, no pneumothorax, NO pneumothorax; no pneumothorax",
+        "The heart is normal. " + "the lungs are clear. the heart is enlarged. " * 5,
+        "edema edema edema edema edema edema in the lungs",
+        " ".join(["right lower lobe opacity"] * 40),
+    ],
+)
+def test_one_phrase_again_and_again_is_no_report(text):
+    assert is_loop(text)
+    assert not is_report(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "line",
+        "No no, a small effusion.",
+        "XXXX XXXX XXXX XXXX XXXX XXXX XXXX effusion.",
+        "___ ___ ___ ___ ___ ___ ___ pneumothorax.",
+        "No effusion. No effusion. No acute disease.",
+        "Left effusion, right effusion. Left atelectasis, right atelectasis.",
+    ],
+)
+def test_what_a_reader_may_say_twice_is_no_loop(text):
+    assert not is_loop(text)
 
 
 @pytest.mark.parametrize(

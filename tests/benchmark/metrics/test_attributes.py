@@ -49,6 +49,14 @@ def test_each_attribute_sees_its_own_fault_alone():
         assert all(found[name] > 0.85 for name in others), (hit, found)
 
 
+def test_a_loop_states_nothing():
+    real = ["Endotracheal tube in place. Left pleural effusion."] * 2
+    found = scores(["line " * 128, real[0]], real)
+    assert found["device"] == pytest.approx(2 / 3)
+    found = scores(["left pleural effusion " * 20, real[0]], real)
+    assert found["side"] == pytest.approx(2 / 3)
+
+
 def test_f1_counts_statements():
     real = ["small left effusion.", "moderate right pneumothorax. mild cardiomegaly."]
     made = ["small right effusion.", "large right pneumothorax."]

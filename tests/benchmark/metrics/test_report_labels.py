@@ -90,6 +90,14 @@ def test_gibberish_is_counted_and_earns_no_healthy_patient():
     assert [is_report(text) for text in ("Negative.", "lorem ipsum", "")] == [True, False, False]
 
 
+def test_a_loop_is_no_report_and_has_no_finding():
+    real = ["Edema.", "Mass."] * 4
+    found = scores(metric_of(["edema " * 50, "Mass."] * 4, real))
+    assert found["non_report_share"].value == 0.5
+    by_class = found["label_f1_macro"].per_class
+    assert (by_class["Edema"].value, by_class["Lung Lesion"].value) == (0.0, 1.0)
+
+
 def test_shards_in_any_order_give_the_same_scores_and_influences_sum_to_zero():
     real = ["Edema.", "Mass.", "No edema.", "Small effusion.", "Edema and mass."] * 4
     made = real[2:] + real[:2]
