@@ -63,6 +63,7 @@ def main(parsed: argparse.Namespace) -> int:
     choice = secrets.randbelow(1 << 32) if parsed.choice is None else parsed.choice
     messages.note(PROGRAM, f"the studies are those of --choice {choice}")
     records, is_equal = [], True
+    lacking: dict[str, list[str]] = {}
     for result in results:
         for difference in differences_of(model, result):
             messages.note(PROGRAM, f"{result.task}: {difference}")
@@ -83,9 +84,15 @@ def main(parsed: argparse.Namespace) -> int:
                 "equal": int(found.equal.sum()),
             }
         )
+        lacking[result.task] = list(found.lacking)
     written = None if parsed.record is None else _record(file, records)
     if parsed.json:
-        content = {"choice": choice, "is_equal": is_equal, "tasks": records}
+        content = {
+            "choice": choice,
+            "is_equal": is_equal,
+            "tasks": records,
+            "not_compared": lacking,
+        }
         content["record"] = None if written is None else str(written)
         print(json.dumps(content, indent=2))
     elif written is not None:
@@ -114,7 +121,14 @@ def _line(result: Result, found: Compared) -> str:
     if found.differing:
         shown = [f"{name} in {n}" for name, n in found.differing[:SHOWN]]
         line += f"; most often: {', '.join(shown)}"
+    if found.lacking:
+        line += f"; not compared, because the row lacks them: {_some(found.lacking)}"
     return line
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _machine() -> dict[str, str]:

@@ -76,6 +76,8 @@ class Compared:
     """[k]; all columns of a study within their tolerances."""
     differing: tuple[tuple[str, int], ...]
     """(column, studies that differ), the most first."""
+    lacking: tuple[str, ...] = ()
+    """Columns that the new samples have and the row hasn't: nothing was compared there."""
 
     @property
     def is_equal(self) -> bool:
@@ -87,24 +89,24 @@ def compare_studies(submitted: Columns, positions: Sequence[int], again: Columns
     """Hold the rows ``positions`` of a row's statistics against new ones, [k] rows each.
 
     Columns that say what a study does to a score of all studies are passed over: they depend on the
-    others. ValueError when the two have no column of a single study in common.
+    others. ValueError when the two have no column of a single study in common. A column that only
+    the new samples have is named, and says nothing: a row of an earlier version lacks it.
     """
     chosen = np.asarray(positions)
     equal = np.ones(len(chosen), dtype=bool)
     counts: dict[str, int] = {}
-    names = [name for name in again if _of_one_study(name, again[name])]
+    every = [name for name in again if _of_one_study(name, again[name])]
+    names = [name for name in every if name in submitted]
     if not names:
-        raise ValueError("no column of a single study")
+        raise ValueError("no column of a single study in common")
     for name in names:
-        if name not in submitted:
-            same = np.zeros(len(chosen), dtype=bool)
-        else:
-            same = _same(np.asarray(submitted[name])[chosen], np.asarray(again[name]))
+        same = _same(np.asarray(submitted[name])[chosen], np.asarray(again[name]))
         if not same.all():
             counts[name] = int((~same).sum())
         equal &= same
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return Compared(equal, tuple(ordered))
+    lacking = tuple(name for name in every if name not in submitted)
+    return Compared(equal, tuple(ordered), lacking)
 
 
 def _of_one_study(name: str, values: NDArray[np.generic]) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from codixr.data.dataset import StudyDataset
 from codixr.data.study import Split, Study
 from codixr.errors import InputError
+from codixr.progress import Progress
 from codixr_bench.comparing.reproduction import Compared, compare_studies
 from codixr_bench.hooks import (
     LearnsFromTrack,
@@ -36,7 +37,7 @@ from codixr_bench.track import Evaluation, Track
 
 ONE_STUDY = ("classification", "bleu", "rouge", "report_labels")
 """Families whose columns say something of each study alone."""
-BATCH = 32
+BATCH = 16
 
 
 class ChosenStudies:
@@ -94,8 +95,8 @@ def reproduce(
         studies: how many.
         choice: the seed that draws them.
 
-    Raises InputError for a result without a seed, one of other studies than the track's, and as a
-    run of the model does.
+    Raises InputError for a result without a seed, one of other studies than the track's, statistics
+    without anything to compare, and as a run of the model does.
     """
     seed = result.generation.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool):
@@ -111,17 +112,24 @@ def reproduce(
     load_networks(metrics)
     prepare_metrics(metrics, Evaluation(track, dataset))
     _prepare(model, track, task)
-    for start in range(0, len(chosen), BATCH):
-        batch = range(start, min(start + BATCH, len(chosen)))
-        of = [chosen[index] for index in batch]
-        samples = _samples(model, task, of, [chosen.positions[i] for i in batch], seed)
-        for index, sample in zip(batch, samples, strict=True):
-            check_sample(sample, task, chosen.positions[index], track.image_size, model.name)
-        for metric in metrics:
-            metric.update(batch, of, samples)
-    return Reproduced(
-        chosen.positions, compare_studies(statistics, chosen.positions, _columns(metrics))
-    )
+    with Progress(f"reproducing {task}", len(chosen), unit="studies") as bar:
+        for start in range(0, len(chosen), BATCH):
+            batch = range(start, min(start + BATCH, len(chosen)))
+            of = [chosen[index] for index in batch]
+            samples = _samples(model, task, of, [chosen.positions[i] for i in batch], seed)
+            for index, sample in zip(batch, samples, strict=True):
+                check_sample(sample, task, chosen.positions[index], track.image_size, model.name)
+            for metric in metrics:
+                metric.update(batch, of, samples)
+            bar.advance(len(batch))
+    try:
+        compared = compare_studies(statistics, chosen.positions, _columns(metrics))
+    except ValueError as error:
+        raise InputError(
+            f"the statistics of {task} have no column that new samples could be held against; "
+            "score the row again"
+        ) from error
+    return Reproduced(chosen.positions, compared)
 
 
 def _samples(

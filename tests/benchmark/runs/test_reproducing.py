@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from codixr_bench.cli import main
@@ -11,6 +13,8 @@ from codixr_bench.comparing.reproduction import NUMBERS, compare_studies
 from codixr_bench.registry import load_model
 from codixr_bench.result import Result
 from codixr_bench.runs.reproducing import differences_of
+
+ROW = Path(__file__).parents[3] / "leaderboard" / "results" / "phantom" / "codixr.json"
 
 
 @pytest.fixture(scope="module")
@@ -73,4 +77,46 @@ def test_a_study_is_equal_where_all_its_columns_are_near() -> None:
     assert found.equal.tolist() == [True, True, False, False]
     assert found.differing == (("bleu.match_1", 1), ("classification.probability.Edema", 1))
     assert not found.is_equal
-    assert not compare_studies({}, chosen, new).equal.any()
+    with pytest.raises(ValueError, match="in common"):
+        compare_studies({}, chosen, new)
+
+
+def test_columns_that_the_row_lacks_are_told_and_do_not_count_against_it(
+    noise_run, tmp_path, capsys
+) -> None:
+    for name in ("result.json", "statistics.parquet"):
+        (tmp_path / name).write_bytes((noise_run / name).read_bytes())
+    table = pq.read_table(tmp_path / "statistics.parquet")
+    gone = [name for name in table.column_names if name.startswith("bleu.sacrebleu.")]
+    pq.write_table(table.drop_columns(gone), tmp_path / "statistics.parquet")
+    asked = ["reproduce-row", str(tmp_path), "--model", "noise", "--studies", "16", "--choice", "1"]
+    assert main(asked) == 0
+    out = capsys.readouterr().out
+    assert "equal, 16 of 16 studies are equal; not compared, because the row lacks them" in out
+    assert f"{gone[0]}, " in out
+    kept = [name for name in table.column_names if name.endswith(".pseudovalue")]
+    pq.write_table(table.select(kept), tmp_path / "statistics.parquet")
+    assert main(asked) == 2
+    assert "no column that new samples could be held against" in capsys.readouterr().err
+
+
+def test_a_forged_row_differs_though_its_statistics_give_its_scores(
+    noise_run, tmp_path, capsys
+) -> None:
+    for name in ("result.json", "statistics.parquet"):
+        (tmp_path / name).write_bytes((noise_run / name).read_bytes())
+    table = pq.read_table(tmp_path / "statistics.parquet")
+    better = np.minimum(np.asarray(table["rouge.rouge_l"]) + 0.3, 1.0)
+    at = table.column_names.index("rouge.rouge_l")
+    table = table.set_column(at, "rouge.rouge_l", pa.array(better))
+    pq.write_table(table, tmp_path / "statistics.parquet")
+    asked = ["reproduce-row", str(tmp_path), "--model", "noise", "--studies", "16", "--choice", "1"]
+    assert main(asked) == 1
+    assert "rouge.rouge_l in 16" in capsys.readouterr().out
+
+
+@pytest.mark.slow  # A quarter of an hour on two cores: twelve tasks of 64 studies.
+def test_the_committed_row_of_codixr_is_equal_for_its_own_model(capsys) -> None:
+    asked = ["reproduce-row", str(ROW), "--model", "codixr", "--studies", "64", "--choice", "0"]
+    assert main(asked) == 0
+    assert capsys.readouterr().out.count(": equal, ") == 12
