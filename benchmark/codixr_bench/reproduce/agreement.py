@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from codixr_bench.metric import Family
 from codixr_bench.registry import METRICS, facts_of, family_of, family_warnings, load_family
 from codixr_bench.result import Result
+from codixr_bench.runs.small_cells import TOO_FEW
 from codixr_bench.score import Score
 
 SLACK = 1e-9
@@ -52,12 +53,19 @@ def _arithmetic(result: Result) -> Iterator[tuple[str, str]]:
 def _own(result: Result) -> Iterator[tuple[str, str]]:
     if not result.coverage.expected == result.coverage.scored == result.track.n:
         yield "coverage", f"not all of the {result.track.n:,} studies"
+    counts: dict[str, int] = {}
+    for score in result.scores:
+        if re.fullmatch(r"bleu_\d", score.name):
+            for name, count in score.counts.items():
+                if counts.setdefault(name, count) != count:
+                    yield f"scores.{score.name}.counts.{name}", "not as another order has it"
     told = [one for one in result.warnings if one.code != _ABOVE_REAL]
     if sorted(map(repr, told)) != sorted(map(repr, family_warnings(result.scores))):
         yield "warnings", "not those that its scores give"
     for score in result.scores:
         where = f"scores.{score.name}"
         yield from _number(where, score)
+        yield from _reasons(where, score)
         for name, one in score.per_class.items():
             yield from _inside(f"{where}.per_class.{name}", one.value, one.ci95)
             if one.counts is not None and (one.n_pos, one.n_neg) != (
@@ -65,6 +73,21 @@ def _own(result: Result) -> Iterator[tuple[str, str]]:
                 one.counts["fp"] + one.counts["tn"],
             ):
                 yield f"{where}.per_class.{name}.n_pos", "not those of its counts"
+
+
+def _reasons(where: str, score: Score) -> Iterator[tuple[str, str]]:
+    """Why there is no value is one of the metric's own sentences: no other text fits in."""
+    family = family_of(score.name)
+    if family is None:
+        yield f"{where}.name", "no score of a metric that is known here"
+        return
+    if score.reason is not None and not family.knows_reason(score.reason):
+        yield f"{where}.reason", "not a reason of this metric"
+    for name, one in score.per_class.items():
+        if (one.value is None) != (one.reason is not None):
+            yield f"{where}.per_class.{name}.reason", "it belongs to a null, and only there"
+        elif one.reason not in (None, TOO_FEW) and not family.knows_reason(one.reason or ""):
+            yield f"{where}.per_class.{name}.reason", "not a reason of this metric"
 
 
 def _number(where: str, score: Score) -> Iterator[tuple[str, str]]:

@@ -64,7 +64,7 @@ def check_bundle(folder: Path, root: str | None = None) -> Checked:
     contents = _contents(folder, bundle, faults)
     results, recomputed = _results(contents, faults)
     _check_manifest(bundle, results, faults)
-    _check_lock(contents, results, faults)
+    _check_lock(contents, bundle, results, faults)
     if results:
         follows = derived_files(bundle, results)
         for path, expected in follows.items():
@@ -176,7 +176,9 @@ def _check_manifest(bundle: Bundle, results: dict[str, Result], faults: list[str
         faults.append(f"{BUNDLE_NAME}: tasks: no result of {task}")
 
 
-def _check_lock(contents: dict[str, bytes], results: dict[str, Result], faults: list[str]) -> None:
+def _check_lock(
+    contents: dict[str, bytes], bundle: Bundle, results: dict[str, Result], faults: list[str]
+) -> None:
     if LOCK_NAME not in contents:
         faults.append(f"{LOCK_NAME}: missing")
         return
@@ -191,6 +193,9 @@ def _check_lock(contents: dict[str, bytes], results: dict[str, Result], faults: 
     if json_bytes(record.model_dump(mode="json")) != contents[LOCK_NAME]:
         faults.append(f"{LOCK_NAME}: {_UNLIKE}")
     faults += [f"{LOCK_NAME}: {field}: {why}" for field, why in lock_faults(record)]
+    for one in record.assets:
+        if one.given != (f"{one.name}=FILE" in bundle.options):
+            faults.append(f"{LOCK_NAME}: assets.{one.name}.given: not as the command has it")
     faults += [f"{LOCK_NAME}: {why}" for why in _weights_of_signatures(record, results)]
 
 

@@ -59,9 +59,8 @@ def _signatures(results: Sequence[Result]) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
     for result in results:
         for score in result.scores:
-            if score.value is not None:
-                of = found.setdefault(result.task, {}).setdefault(score.name, [])
-                of += [score.signature] if score.signature not in of else []
+            of = found.setdefault(result.task, {}).setdefault(score.name, [])
+            of += [score.signature] if score.signature not in of else []
     return {task: dict(sorted(of.items())) for task, of in sorted(found.items())}
 
 

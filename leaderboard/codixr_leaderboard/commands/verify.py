@@ -12,6 +12,7 @@ from codixr.errors import InputError
 from codixr.own_files import kind_of
 from codixr_bench.reproduce.checking import check_bundle
 from codixr_bench.reproduce.manifest import is_bundle
+from codixr_bench.result import Result, current_code
 from codixr_bench.result_files import RESULT_NAME, read_bytes, read_strict
 from codixr_leaderboard.checks import word_problems
 from codixr_leaderboard.ownership import together_problems
@@ -105,6 +106,10 @@ def _bundle(folder: Path, root: str | None) -> dict[str, object]:
     if faults:
         more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
         lines = [f"'{folder}' is refused:", *faults[:MOST_FAULTS], *more]
+        if made_by := sorted({_code(one) for one in checked.results.values()} - {_code(None)}):
+            lines.append(
+                f"made by {', '.join(made_by)}; this is {_code(None)}: check it by that one"
+            )
     else:
         lines = [
             f"'{folder}' is fine: {len(checked.results)} results, {checked.recomputed:,} scores "
@@ -119,6 +124,12 @@ def _bundle(folder: Path, root: str | None) -> dict[str, object]:
         "sha256": checked.root,
         "says": _plain("\n  ".join(lines)),
     }
+
+
+def _code(result: Result | None) -> str:
+    """The program that made a result, or this one."""
+    code = current_code() if result is None else result.code
+    return f"codixr {code.version}" + (f" ({code.commit[:10]})" if code.commit else "")
 
 
 def _plain(text: str) -> str:
