@@ -340,6 +340,14 @@ def run(options: argparse.Namespace) -> int:
         time.sleep(_LATER)
         messages.error("codixr train", f"process {rank}: {error}")
         return 2
+    except RuntimeError as error:
+        from codixr.training.processes import left_alone
+
+        if not left_alone(error):
+            raise
+        time.sleep(_LATER)
+        messages.error("codixr train", f"process {rank}: another process has ended")
+        return 2
     if rank == "0":
         folders = [str(path) for path in made]
         print(json.dumps({"folders": folders}, indent=2) if options.json else "\n".join(folders))

@@ -72,9 +72,9 @@ class XrayDenoiser(nn.Module):
     def same_condition(self) -> Iterator[None]:
         """Within it condition and weights must not change: what follows from them is kept.
 
-        Nothing is kept for a compiled UNet, which might keep it for longer.
+        Nothing is kept where torch compiles the calls: it might keep that for longer.
         """
-        if compiled(self.unet):
+        if compiled(self.unet) or compiled(self):
             yield
             return
         with self.prompt_attention.held(), lean(self.unet):

@@ -55,9 +55,9 @@ def sharable(unet: UNet2DConditionModel, latents: Tensor, timestep: Tensor) -> b
     )
 
 
-def compiled(unet: UNet2DConditionModel) -> bool:
+def compiled(module: nn.Module) -> bool:
     """Whether torch compiles its calls (``Module.compile``), which no public attribute says."""
-    return getattr(unet, "_compiled_call_impl", None) is not None
+    return getattr(module, "_compiled_call_impl", None) is not None
 
 
 def predict(

@@ -27,7 +27,7 @@ from codixr.training.cache import hash_weights
 from codixr.training.data import OpenData, TrainingStudies
 from codixr.training.disk import disk_of
 from codixr.training.founding import founded
-from codixr.training.processes import join_processes
+from codixr.training.processes import join_processes, refused_together
 from codixr.training.stage_config import StageConfig
 
 MAKERS = {
@@ -74,9 +74,9 @@ class TrainingFolder:
         index = out / components.INDEX
         there = index.exists()
         self.state.wait_for_everyone()
-        if self.disk.writes and not there:
-            self._found(preset, init, model_settings or {})
-        self.state.wait_for_everyone()
+        with refused_together():
+            if self.disk.writes and not there:
+                self._found(preset, init, model_settings or {})
         self.preset = self._with_its_case(components.load_preset(out))
         self._check(preset, init, dict(model_settings or {}))
         self.tokenizers = load_tokenizers(self.preset.tokenizers, out)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
-from accelerate.utils import parse_flag_from_env
+from accelerate.utils import gather_object, parse_flag_from_env
 from torch import nn
 
 from codixr.errors import InputError
@@ -31,6 +31,30 @@ def join_processes() -> PartialState:
             "ACCELERATE_USE_CPU=true before torchrun"
         )
     return state
+
+
+@contextmanager
+def refused_together() -> Iterator[None]:
+    """What one process refuses within it, all refuse: none is left waiting for it.
+
+    All of them must enter; where none refuses, they leave together.
+    """
+    refused: InputError | None = None
+    try:
+        yield
+    except InputError as error:
+        refused = error
+    said = [words for words in gather_object([refused and str(refused)]) if words]
+    if refused is not None:
+        raise refused
+    if said:
+        raise InputError(said[0])
+
+
+def left_alone(error: BaseException) -> bool:
+    """Whether ``error`` says that another process has ended, which has said why."""
+    words = ("closed by peer", "reset by peer", "Broken pipe", "remote process exited")
+    return isinstance(error, RuntimeError) and any(part in str(error) for part in words)
 
 
 def make_accelerator(config: StageConfig, logs: Path) -> Accelerator:

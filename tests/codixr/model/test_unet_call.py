@@ -155,14 +155,17 @@ def test_changed_weights_count_after_sampling_and_nothing_is_left_behind() -> No
         assert (denoiser(z, t, c) - before).abs().max() > 1e-2
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["the denoiser", "its UNet"])
 @torch.inference_mode()
-def test_a_compiled_unet_is_called_whole_and_follows_a_new_condition_and_environment() -> None:
+def test_what_is_compiled_follows_a_new_condition_and_environment(whole: bool) -> None:
+    """A UNet that is compiled alone is called whole; a denoiser still shares what it can."""
     denoiser, plain = build("tiny")
     names = list(denoiser.state_dict())
     z, t, c = inputs("tiny")
-    denoiser.unet.compile(backend="eager")  # traces as any backend does, without its C++
+    compiled = denoiser if whole else denoiser.unet
+    compiled.compile(backend="eager")  # traces as any backend does, without its C++
     assert list(denoiser.state_dict()) == names
-    assert not unet_call.sharable(denoiser.unet, z, t)
+    assert unet_call.sharable(denoiser.unet, z, t) is whole
     for condition in (c, 2 * c):
         expected = plain(z, t, condition[:, None], return_dict=False)[0]
         with denoiser.same_condition():

@@ -135,6 +135,11 @@ def test_two_processes_of_torchrun_end_every_stage_with_the_losses_of_one(
 ) -> None:
     found = torchrun(tmp_path / "two", ACCELERATE_USE_CPU="true")
     assert found.returncode == 0, found.stderr[-2000:]
+    # One process speaks, and no library does.
+    told = [line for line in found.stderr.replace("\r", "\n").splitlines() if line.strip()]
+    ours = ("codixr train: ", "caching ", "phantom", *(f"{stage}: " for stage in STAGES))
+    assert [line for line in told if not line.startswith(ours)] == []
+    assert len([line for line in told if "steps of 4 studies" in line]) == len(STAGES)
     equal_losses(tmp_path / "two", one)
 
 
