@@ -1,8 +1,7 @@
 """Distances between generated and real pictures of one view: Fréchet, kernel, manifolds, by class.
 
-All from one pass over the pictures; ``fid_<backbone>`` and its ``_other`` alone unless others are
-asked for by name. The reference set is the real pictures of the same evaluated studies, so both
-sides have the same n.
+All from one pass over the pictures; ``USUAL`` alone unless others are asked for by name. The
+reference set is the real pictures of the same evaluated studies, so both sides have the same n.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,8 +51,9 @@ from codixr_bench.score import ResultWarning, Score, Unrelated
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
-USUAL = ("fid", "fid_other", "fid_other_real")
-"""What is made unasked: the protocol's distance, and the pair that can be read side by side.
+USUAL = ("fid", "fid_other", "fid_other_real", "precision", "coverage")
+"""What is made unasked: the protocol's distance, the pair that can be read side by side, and what a
+distance mixes: whether pictures are like real ones, and whether real ones have pictures like them.
 
 A backbone that is a second opinion names less in ``usual``.
 """
