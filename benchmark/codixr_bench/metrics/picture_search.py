@@ -41,6 +41,9 @@ LEAST = 40
 """Known pictures below which there are no components to speak of."""
 _POSE = 4
 """The first tangents: vertical and horizontal shift, rotation, zoom."""
+PARENTS = 60
+"""Known pictures that two laid over each other are sought among."""
+LEAST_PART = 0.15
 _BLOCK = 256
 _PAIRS = 128
 """Pairs that are moved at a time: what is computed of them stays near the processor."""
@@ -118,6 +121,7 @@ class PictureSearch:
         self._mean: Array = np.zeros(0, dtype=np.float32)
         self._project: Array = np.zeros((0, 0), dtype=np.float32)
         self._noise = 0.0
+        self._origin: Array = np.zeros(0, dtype=np.float32)
         self._known: Array = np.zeros((0, 0), dtype=np.float32)
         self._squares: Array = np.zeros(0, dtype=np.float32)
         self._neighbour: dict[int, float] = {}
@@ -147,12 +151,14 @@ class PictureSearch:
         weight = 1.0 / np.sqrt(np.maximum(variance[::-1][:d], 0.0) + SPREAD)
         self._project = (vectors[:, ::-1][:, :d] * weight).astype(np.float32)
         self._noise = float(np.square(weight).sum()) * max(0.0, 1.0 - CHANGES / d)
+        self._origin = self._mean @ self._project
         self._take(centred @ self._project)
 
     def among(self, pictures: Iterable[NDArray[np.float32]]) -> "PictureSearch":
         """The same features and search among other pictures."""
         other = PictureSearch(self.starts, self.candidates)
         other._mean, other._project, other._noise = self._mean, self._project, self._noise
+        other._origin = self._origin
         other._take((compared_cells(pictures) - self._mean) @ self._project)
         return other
 
@@ -197,6 +203,37 @@ class PictureSearch:
             apart = [found.min(axis=1) for found, _ in self._apart(some, leave_out[first:])]
             parts.append(np.min(apart, axis=0) - some.noise)
         return np.concatenate(parts) if parts else np.zeros(0)
+
+    def mixes(self, pictures: Array | Looks) -> NDArray[np.float64]:
+        """The distance to the nearest sum of two known pictures, [B]: 0 for a double exposure.
+
+        Both have at least ``LEAST_PART`` in it, and are among the ``PARENTS`` known ones that are
+        nearest in the plain features.
+        """
+        looks = self._looked_at(pictures)
+        parts = [
+            self._mixed(looks.features[0, i : i + _BLOCK]) - looks.noise[i : i + _BLOCK]
+            for i in range(0, len(looks), _BLOCK)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def _mixed(self, features: Array) -> NDArray[np.float64]:
+        k = min(PARENTS, len(self._known) - 1)
+        plain = self._squares - 2.0 * features @ self._known.T
+        near = np.argpartition(plain, k, axis=1)[:, :k]
+        # From a picture of one grey on: there, sums of pictures are sums of features.
+        parents, whole = self._known[near] + self._origin, features + self._origin
+        gram = np.einsum("bkd,bjd->bkj", parents, parents).astype(np.float64)
+        shared = np.einsum("bkd,bd->bk", parents, whole).astype(np.float64)
+        own = np.einsum("bkk->bk", gram)
+        size = own[:, :, None] * own[:, None, :] - np.square(gram)
+        first = own[:, None, :] * shared[:, :, None] - gram * shared[:, None, :]
+        second = np.swapaxes(first, 1, 2)
+        both = (first > LEAST_PART * size) & (second > LEAST_PART * size)
+        told = first * shared[:, :, None] + second * shared[:, None, :]
+        told = np.where(both, told / np.maximum(size, _TINY), 0.0)
+        squares = np.square(whole.astype(np.float64)).sum(axis=1)
+        return np.asarray(squares - told.reshape(len(told), -1).max(axis=1), dtype=np.float64)
 
     def to(self, pictures: Array | Looks, places: Places) -> NDArray[np.float64]:
         """The distance of each picture to one known picture, [B]."""
