@@ -17,18 +17,25 @@ from codixr_bench.metrics.bleu import corpus_bleu, ngram_counts, tokenize
 N = 200
 
 
-def findings() -> list[str]:
-    """The findings of OpenI's reports, in the archive's order."""
+def sections() -> list[tuple[str, str]]:
+    """(impression, findings) of OpenI's reports, in the archive's order; one may be empty."""
     found = []
     with tarfile.open(find_archive()) as archive:
         for member in archive:
             if not member.name.endswith(".xml"):
                 continue
             root = ElementTree.fromstring(archive.extractfile(member).read())
-            for section in root.iter("AbstractText"):
-                if section.get("Label") == "FINDINGS" and section.text:
-                    found.append(section.text.strip())
+            texts = {
+                section.get("Label"): (section.text or "").strip()
+                for section in root.iter("AbstractText")
+            }
+            found.append((texts.get("IMPRESSION", ""), texts.get("FINDINGS", "")))
     return found
+
+
+def findings() -> list[str]:
+    """The findings of OpenI's reports, in the archive's order."""
+    return [text for _, text in sections() if text]
 
 
 def pairs() -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from codixr.data.labels import OBSERVATIONS
+from codixr.data.openi import NORMAL_IMPRESSION
 from codixr.data.phantom import PhantomDataset
 from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import JudgePass
@@ -61,6 +62,10 @@ def distances():
         "real pictures of other patients (nothing is wrong with them)",
         distance_between(features(judge, others), y),
     )
+    yield (
+        "generated ones against the very pictures that they were made from",
+        distance_between(x, features(judge, others)),
+    )
     yield "the first 200 of each", distance_between(x[:200], y[:200])
     shards = np.split(x, 10), np.split(y, 10)
     yield (
@@ -87,6 +92,19 @@ def distances():
         "each generated picture stretched to 0 to 1",
         distance_between(features(judge, stretched), y),
     )
+
+
+def sections():
+    """BLEU-1 and BLEU-4 of one sentence for everybody, by the section that it is held against."""
+    both = [text for text in bleu_conventions.sections() if all(text)]
+    for name, true in (
+        ("impression (this benchmark, the paper)", [impression for impression, _ in both]),
+        ("findings (the R2Gen family)", [findings for _, findings in both]),
+        ("findings, then impression", [f"{findings} {one}" for one, findings in both]),
+    ):
+        texts = [(NORMAL_IMPRESSION, one) for one in true]
+        found = bleu_conventions.nltk_like(texts, bleu_conventions.tokenize)
+        yield name, found[0], found[3]
 
 
 def f1(called, truth):
@@ -161,6 +179,8 @@ def main():
         print(f"| {name} | {value:.2f} |", flush=True)
     for name, value in thresholds():
         print(f"| {name} | {value:.3f} |", flush=True)
+    for name, *values in sections():
+        print(f"| {name} | " + " | ".join(f"{v:.4f}" for v in values) + " |", flush=True)
     for name, *values in report_labels():
         print(f"| `{name}` | " + " | ".join(f"{v:.3f}" for v in values) + " |", flush=True)
 
