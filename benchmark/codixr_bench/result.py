@@ -15,7 +15,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic import model_validator as validator
 
 from codixr.atomic import write_atomically
@@ -34,6 +41,16 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 SCHEMA_VERSION = 1
+
+
+def _no_boolean(value: Any) -> Any:
+    # To Python true is 1.
+    if isinstance(value, bool):
+        raise ValueError("a whole number")
+    return value
+
+
+SchemaVersion = Annotated[Literal[1], BeforeValidator(_no_boolean)]
 PACKAGES = ("torch", "numpy", "scipy", "diffusers", "transformers", "sacrebleu")
 """Libraries whose version can change a number."""
 
@@ -145,7 +162,7 @@ class Code(_Part):
 class Result(_Part):
     """One model on one task of one track."""
 
-    schema_version: Literal[1] = 1
+    schema_version: SchemaVersion = 1
     task: Value
     """Canonical, e.g. ``L+T->F``."""
     track: TrackInfo

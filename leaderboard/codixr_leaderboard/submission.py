@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from codixr.errors import InputError
-from codixr_bench.result import Name, Result
+from codixr_bench.result import Name, Result, SchemaVersion
 from codixr_bench.result_files import (
     WrongFieldsError,
     parse,
@@ -63,7 +63,7 @@ class Submission(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: Literal[1] = 1
+    schema_version: SchemaVersion = 1
     model: Name
     """As the table shows it; the name in each of the results."""
     submitted: date
