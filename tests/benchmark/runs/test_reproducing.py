@@ -115,7 +115,7 @@ def test_a_forged_row_differs_though_its_statistics_give_its_scores(
     assert "rouge.rouge_l in 16" in capsys.readouterr().out
 
 
-@pytest.mark.slow  # A quarter of an hour on two cores: twelve tasks of 64 studies.
+@pytest.mark.slow  # Six minutes on two busy cores: twelve tasks of 64 studies.
 def test_the_committed_row_of_codixr_is_equal_for_its_own_model(capsys) -> None:
     asked = ["reproduce-row", str(ROW), "--model", "codixr", "--studies", "64", "--choice", "0"]
     assert main(asked) == 0
