@@ -118,7 +118,7 @@ def test_the_example_model_runs_as_it_is_written(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert "bleu_1" in done.stdout
+    assert "bleu_4" in done.stdout
     assert len(list(tmp_path.glob("runs/phantom-*/F-to-T/grey/result.json"))) == 1
 
 

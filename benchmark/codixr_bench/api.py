@@ -70,7 +70,7 @@ class Results:
         return pd.DataFrame([row for result in self for row in _rows(result)])
 
     def table(self) -> str:
-        """What the command prints, 80 columns wide."""
+        """Every score, as ``codixr-bench show`` prints it, 80 columns wide."""
         from rich.console import Console
 
         from codixr_bench.show.table import print_summary, print_table

@@ -154,6 +154,12 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
         "--metrics", metavar="A,B", help="only these (see `codixr-bench metrics`); default: all"
     )
     parser.add_argument(
+        "--all",
+        action="store_true",
+        help="print every score; without it and --metrics a long table has the primary ones "
+        "(result.json, report.html and `codixr-bench show` have all)",
+    )
+    parser.add_argument(
         "--thorough",
         action="store_true",
         help="search longer for copies of studies: further shifted and turned ones are found",
@@ -203,6 +209,11 @@ def add_scoring_compute(parser: argparse.ArgumentParser) -> None:
         help="pictures in a pass of a network; auto (default): its own number, halved where memory "
         "runs out",
     )
+
+
+def prints_all(parsed: argparse.Namespace) -> bool:
+    """Whether a run's table has every score: all were asked for, or these."""
+    return bool(parsed.all or parsed.metrics is not None)
 
 
 def add_weights(parser: argparse.ArgumentParser, metavar: str, what: str) -> None:

@@ -10,8 +10,12 @@ from codixr_bench.show.number import MISSING, number
 from codixr_bench.show.table import print_summary, print_table
 
 
-def print_runs(runs: Sequence[ScoredRun], *, as_json: bool, group: bool = False) -> int:
+def print_runs(
+    runs: Sequence[ScoredRun], *, as_json: bool, whole: bool = True, group: bool = False
+) -> int:
     """A table a task, and a summary of a group; or JSON: one object, a list of them for a group.
+
+    Without ``whole``, a long table has the primary scores only; JSON has all, always.
 
     The exit code: 1 when no score of any run has a value, as when the weights are absent; else 0.
     """
@@ -25,7 +29,7 @@ def print_runs(runs: Sequence[ScoredRun], *, as_json: bool, group: bool = False)
         print(json.dumps(found if group else found[0], indent=2))
         return int(not scored)
     for run in runs:
-        print_table(run.result, run.scale)
+        print_table(run.result, run.scale, folder=None if whole else run.folder)
         if run.result.spread:
             print_spread(run.result)
     if group:

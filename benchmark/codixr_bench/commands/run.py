@@ -87,7 +87,12 @@ def main(parsed: argparse.Namespace) -> int:
             messages.say("codixr-bench", f"{task}: results in {folder}")
     processes.close()
     if processes.leads:
-        return print_runs(scored, as_json=parsed.json, group=request.is_group)
+        return print_runs(
+            scored,
+            as_json=parsed.json,
+            whole=options.prints_all(parsed),
+            group=request.is_group,
+        )
     return 0
 
 

@@ -62,7 +62,7 @@ def main(parsed: argparse.Namespace) -> int:
     if scored is None:
         return 0
     messages.say("codixr-bench", f"{scored.result.task}: results in {scored.folder}")
-    code = print_runs([scored], as_json=parsed.json)
+    code = print_runs([scored], as_json=parsed.json, whole=options.prints_all(parsed))
     differ = [one.name for one in scored.result.cross_check if one.agrees is False]
     if getattr(parsed, "cross_check", False) and not parsed.json:
         print_cross_check(scored.result)

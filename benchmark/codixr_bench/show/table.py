@@ -3,7 +3,9 @@
 Works at 80 columns, and when piped: then without colour, and nothing is cut.
 """
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codixr.data.labels import SHORT_NAMES
@@ -20,22 +22,33 @@ from codixr_bench.task import Task
 if TYPE_CHECKING:
     from rich.console import Console
 
+LONG = 12
+"""A run's table of more scores than these begins with the primary ones, and tells of the rest."""
 _HEADS = {**SHORT_NAMES, "No Finding": "NoF."}
 
 
 def print_table(
-    result: Result, scale: Sequence[Result] = (), console: "Console | None" = None
+    result: Result,
+    scale: Sequence[Result] = (),
+    console: "Console | None" = None,
+    *,
+    folder: Path | None = None,
 ) -> None:
-    """Print one result: every score, then scores by pathology, then what is not scored and why.
+    """Print one result: its scores, then scores by pathology, then what is not scored and why.
 
     Args:
         result: what was scored.
         scale: results of reference points on the same task and track (``real``, ``noise``); their
             values stand beside. Others of other tasks or tracks are left out.
         console: where to; standard output by default.
+        folder: of the run. Given, a long table has the primary scores only, every warning, and the
+            command that shows the rest.
     """
     paper = Paper(console)
     scale = [other for other in scale if _comparable(result, other)]
+    whole_result = result
+    if folder is not None:
+        result = first_of(result)
     paper.line(heading(result), style="bold")
     if result.coverage.scored != result.coverage.expected:
         counted = f"{result.coverage.scored:,} of {result.coverage.expected:,} samples scored"
@@ -43,8 +56,22 @@ def print_table(
     paper.table(_scores_table(result, scale))
     for view in views(result):
         paper.table(_class_table(view, [result, *scale]))
-    for note in remarks(result):
+    notes = remarks(result)
+    for note in notes:
         paper.line(note, style="yellow")
+    if (scores := len(whole_result.scores) - len(result.scores)) > 0:
+        left = len(remarks(whole_result)) - len(notes)
+        said = f" and {left} more note{'s' if left > 1 else ''}" if left > 0 else ""
+        show = f"codixr-bench show {shlex.quote(str(folder))}"
+        paper.line(f"+ {scores} more scores{said}: {show}", style="bold")
+
+
+def first_of(result: Result) -> Result:
+    """The result with what is looked at first: its primary scores, where it has many."""
+    primary = [one for one in result.scores if (facts := facts_of(one.name)) and facts.primary]
+    if not primary or len(result.scores) <= LONG:
+        return result
+    return result.model_copy(update={"scores": tuple(primary)})
 
 
 def print_summary(

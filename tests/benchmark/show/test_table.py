@@ -8,10 +8,10 @@ from rich.console import Console
 from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.metrics.distances import FEATURES
-from codixr_bench.registry import family_warnings
+from codixr_bench.registry import facts_of, family_warnings
 from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
 from codixr_bench.score import ClassScore, ResultWarning, Score
-from codixr_bench.show.table import print_summary, print_table
+from codixr_bench.show.table import first_of, print_summary, print_table
 from codixr_bench.task import Task
 from helpers.metric_fakes import example_scores
 
@@ -185,6 +185,39 @@ def test_a_warning_that_takes_the_rank_says_so():
 def warned(scores):
     update = {"scores": tuple(scores), "warnings": tuple(family_warnings(scores))}
     return result().model_copy(update=update)
+
+
+def many():
+    """A result of eleven more scores than the example's, none of them primary."""
+    more = tuple(
+        Score(name=f"extra_{n}", value=0.5, ci95=(0.4, 0.6), n=2000, higher_is_better=True,
+              signature="x")
+        for n in range(11)
+    )  # fmt: skip
+    null = Score(name="extra_null", value=None, ci95=None, n=0, higher_is_better=True,
+                 signature="x", reason="no weights")  # fmt: skip
+    return result().model_copy(update={"scores": (*result().scores, *more, null)})
+
+
+def test_a_long_table_of_a_run_begins_with_the_primary_scores_and_tells_of_the_rest(tmp_path):
+    above = ResultWarning.of("above_real", ["extra_1"], ["0.0010"], value=0.001, limit=0.01)
+    long = many().model_copy(update={"warnings": (above,)})
+    text = shown(print_table, long, folder=tmp_path / "a run", width=200)
+    primary = [s for s in long.scores if (f := facts_of(s.name)) and f.primary]
+    for score in long.scores:
+        assert (f"\n{score.name} " in text) is (score in primary)
+    assert "above_real: extra_1" in text
+    left = len(long.scores) - len(primary)
+    assert f"+ {left} more scores and 1 more note: codixr-bench show '{tmp_path}/a run'" in text
+    everything = shown(print_table, long, width=200)
+    assert all(f"\n{score.name} " in everything for score in long.scores)
+    assert "more scores" not in everything
+
+
+def test_a_short_table_and_one_without_a_primary_score_are_whole(tmp_path):
+    assert first_of(result()) == result()
+    extra = many().model_copy(update={"scores": many().scores[-12:]})
+    assert first_of(extra) == extra
 
 
 def test_the_number_of_features_is_the_networks():
