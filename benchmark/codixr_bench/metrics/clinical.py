@@ -1,11 +1,14 @@
-"""RadGraph F1, RaTEScore, BERTScore and GREEN of generated reports, by the package radeval.
+"""All sixteen metrics of the package radeval, by name; three of them unasked.
 
-``--metrics radeval`` gives three, ``--metrics green`` the fourth (a language model of seven
-billion parameters: it wants a GPU). Each is a mean over reports; an empty report scores 0. Without
-the package, or where it cannot load a model, a score is null with the reason, never 0.
+``--metrics radeval`` gives three, ``--metrics green`` a language model of seven billion parameters,
+and ``--metrics srrbert,radcliq`` what is named (``SCORERS``). Each is a mean over reports; an empty
+report has the worst value. Without the package, or where it cannot load a model, a score is null
+with the reason, never 0.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
@@ -14,22 +17,65 @@ from numpy.typing import NDArray
 
 from codixr import messages
 from codixr.data.study import Study
+from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.metric import About, Columns, Facts, Family
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.sums import MID_P, mean_of_studies
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
+from codixr_bench.statistics.bootstrap import patients_of
+from codixr_bench.statistics.influence_interval import influence_interval
 from codixr_bench.task import Task
 from codixr_bench.track import Track
 
+# RadCliQ-v1 (Yu et al. 2023) where each of its four parts is 0, by its published coefficients.
+EMPTY_RADCLIQ = 2.4501431
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """What radeval calls a metric, and what its values are."""
+
+    name: str
+    key: str
+    """Of its output, a value a report."""
+    empty: float = 0.0
+    """Of a report without a word."""
+    lowest: float = 0.0
+    highest: float = 1.0
+    higher_is_better: bool = True
+    scale: float = 1.0
+    """What turns its values into ours."""
+
+
 SCORERS = {
-    "radgraph_f1": ("radgraph", "radgraph_partial"),
-    "ratescore": ("ratescore", "ratescore"),
-    "bertscore": ("bertscore", "bertscore"),
-    "green": ("green", "green"),
+    "radgraph_f1": Scorer("radgraph", "radgraph_partial"),
+    "ratescore": Scorer("ratescore", "ratescore"),
+    "bertscore": Scorer("bertscore", "bertscore", lowest=-1.0),
+    "green": Scorer("green", "green"),
+    "radeval_bleu": Scorer("bleu", "bleu"),
+    "radeval_rouge": Scorer("rouge", "rougeL"),
+    "radeval_bertscore": Scorer("radeval_bertscore", "radeval_bertscore", lowest=-1.0),
+    "f1chexbert": Scorer("f1chexbert", "f1chexbert_sample_acc_all"),
+    "f1radbert_ct": Scorer("f1radbert_ct", "f1radbert_ct_sample_acc"),
+    "radgraph_radcliq": Scorer("radgraph_radcliq", "radgraph_radcliq"),
+    "radcliq": Scorer(
+        "radcliq", "radcliq_v1", EMPTY_RADCLIQ, -math.inf, math.inf, higher_is_better=False
+    ),
+    "srrbert": Scorer("srrbert", "srrbert_weighted_f1"),
+    "temporal": Scorer("temporal", "temporal_f1"),
+    "mammo_green": Scorer("mammo_green", "mammo_green"),
+    "crimson": Scorer("crimson", "crimson", empty=-1.0, lowest=-1.0),
+    "radfact_ct": Scorer("radfact_ct", "radfact_ct_f1", scale=0.01),
 }
-"""Score -> radeval's metric, and the key of its output. RadGraph's is its ``partial`` reward."""
+"""Score -> radeval's metric. RadGraph's is its ``partial`` reward; of CheXbert and RadBERT-CT it is
+the share of labels that agree, which a report has: their F1 is of all reports together
+(``label_f1_*`` with ``--labeler chexbert``). RadCliQ-v1 is lower for better reports."""
+SENT_AWAY = ("mammo_green", "radfact_ct")
+"""Scores for which radeval sends reports to a company's service."""
+USUAL = ("radgraph_f1", "ratescore", "bertscore")
+"""What ``--metrics radeval`` gives."""
 NOT_INSTALLED = "the package radeval is not installed"
 
 Array = NDArray[np.float64]
@@ -40,17 +86,42 @@ class ClinicalMetric:
 
     Args:
         name: of the family: ``radeval`` or ``green``.
-        scores: which.
+        scores: which, where nothing is asked for by name.
+        offers: which may be asked for; the same by default.
+        track: whose reports they are.
     """
 
     has_skill = False
     """Its models would have to read two more sets of reports."""
 
-    def __init__(self, name: str, scores: Sequence[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        scores: Sequence[str],
+        offers: Sequence[str] = (),
+        track: Track | None = None,
+    ) -> None:
         self.name = name
         self.scores = tuple(scores)
+        self.offers = tuple(offers) or self.scores
+        self._usual = self.scores
+        self._track = track
         self._texts: dict[int, tuple[str, str]] = {}
         self._found: dict[str, Array | str] | None = None
+
+    def choose(self, wanted: Sequence[str]) -> None:
+        """Make those of ``wanted`` that are offered, and the usual ones for the family's name.
+
+        InputError for one that would send patients' reports away.
+        """
+        away = next((score for score in SENT_AWAY if score in wanted), None)
+        if away is not None and self._track is not None and not self._track.simulated:
+            raise InputError(
+                f"'{away}' sends reports to a company's service, and track '{self._track.name}' "
+                "has reports of patients: leave it out"
+            )
+        asked = {*wanted, *(self._usual if self.name in wanted else ())}
+        self.scores = tuple(score for score in self.offers if score in asked) or self._usual
 
     def applies_to(self, task: Task) -> bool:
         """Whether ``task`` makes reports."""
@@ -99,18 +170,18 @@ class ClinicalMetric:
     def _score(self, name: str, values: Array | str) -> Score:
         value, interval = None, None
         if not isinstance(values, str):
-            value, interval = mean_of_studies(values, lowest=-1.0)
+            value, interval = _mean(values, SCORERS[name])
         n = len(self._texts)
-        scorer, key = SCORERS[name]
+        scorer = SCORERS[name]
         return Score(
             name=name,
             value=value,
             reason=values if isinstance(values, str) else None,
             ci95=interval,
             n=n,
-            higher_is_better=True,
-            signature=f"{name}|radeval:{_version()}|{scorer}:{key}|mean-of-reports|n:{n}"
-            f"|ci:{MID_P}",
+            higher_is_better=scorer.higher_is_better,
+            signature=f"{name}|radeval:{_version()}|{scorer.name}:{scorer.key}|mean-of-reports|n:{n}"
+            f"|ci:{MID_P if math.isfinite(scorer.highest) else 'influence'}",
         )
 
 
@@ -119,7 +190,8 @@ class Clinical(Family):
 
     Args:
         name: of the family.
-        scores: names of ``SCORERS``.
+        scores: names of ``SCORERS``: what it makes unasked.
+        offers: what it makes by name; the same by default.
     """
 
     card = "clinical.md"
@@ -130,17 +202,27 @@ class Clinical(Family):
         r"radeval gave no finite \w+ value a report",
     )
 
-    def __init__(self, name: str, scores: Sequence[str]) -> None:
+    def __init__(self, name: str, scores: Sequence[str], offers: Sequence[str] = ()) -> None:
         self.name = name
-        facts = Facts(higher_is_better=True, about=About.REPORT, lowest=-1.0, highest=1.0)
-        self.scores = dict.fromkeys(scores, facts)
+        self._usual = tuple(scores)
+        self.scores = {
+            score: Facts(
+                higher_is_better=SCORERS[score].higher_is_better,
+                about=About.REPORT,
+                lowest=SCORERS[score].lowest,
+                highest=SCORERS[score].highest,
+            )
+            for score in (offers or scores)
+        }
 
     def metrics(self, task: Task, track: Track) -> list[ClinicalMetric]:
         """One, where ``task`` makes reports."""
-        return [ClinicalMetric(self.name, list(self.scores))] if Modality.T in task.outputs else []
+        if Modality.T not in task.outputs:
+            return []
+        return [ClinicalMetric(self.name, self._usual, tuple(self.scores), track)]
 
 
-RADEVAL = Clinical("radeval", ("radgraph_f1", "ratescore", "bertscore"))
+RADEVAL = Clinical("radeval", USUAL, tuple(name for name in SCORERS if name != "green"))
 GREEN = Clinical("green", ("green",))
 
 
@@ -156,25 +238,35 @@ def _values_of(name: str, texts: Sequence[tuple[str, str]]) -> Array | str:
             f"{name}: radeval cannot be imported ({why}): `pip install 'codixr[radeval]'`",
         )
         return NOT_INSTALLED
-    values = np.zeros(len(texts))
+    scorer = SCORERS[name]
+    values = np.full(len(texts), scorer.empty)
     told = [i for i, (_, made) in enumerate(texts) if made.strip()]
     if not told:
         return values
-    scorer, key = SCORERS[name]
     try:
         # Its progress bar would go to standard output.
-        evaluate = RadEval(metrics=[scorer], per_sample=True, show_progress=False)
+        evaluate = RadEval(metrics=[scorer.name], per_sample=True, show_progress=False)
         found: Any = evaluate(refs=[texts[i][0] for i in told], hyps=[texts[i][1] for i in told])
-        by_report = np.asarray(found[key], dtype=np.float64)
+        by_report = np.asarray(found[scorer.key], dtype=np.float64) * scorer.scale
     except Exception as error:  # whatever a download or a foreign model raises
         # Its message may quote a report.
         kind = type(error).__name__
-        messages.note("codixr-bench", f"{name}: radeval's {scorer} failed: {kind}")
-        return f"radeval could not load or run {scorer}"
+        messages.note("codixr-bench", f"{name}: radeval's {scorer.name} failed: {kind}")
+        return f"radeval could not load or run {scorer.name}"
     if by_report.shape != (len(told),) or not np.isfinite(by_report).all():
-        return f"radeval gave no finite {scorer} value a report"
+        return f"radeval gave no finite {scorer.name} value a report"
+    if by_report.min() < scorer.lowest or by_report.max() > scorer.highest:
+        return f"radeval gave no finite {scorer.name} value a report"
     values[told] = by_report
     return values
+
+
+def _mean(values: Array, scorer: Scorer) -> tuple[float, tuple[float, float] | None]:
+    """The mean over reports, and its interval."""
+    if math.isfinite(scorer.highest):
+        return mean_of_studies(values, lowest=scorer.lowest, highest=scorer.highest)
+    value = float(values.mean())
+    return value, influence_interval(value, values - value, patients_of(len(values)))
 
 
 def _version() -> str:

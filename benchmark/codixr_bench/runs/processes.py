@@ -77,4 +77,9 @@ def current_processes() -> Processes:
             f"RANK={rank_text} and WORLD_SIZE={size_text} in the environment make no sense; "
             "unset them, or start with torchrun"
         )
+    if size > 1 and os.environ.get("MASTER_PORT") == "0":
+        raise InputError(
+            "MASTER_PORT is 0, and no two processes can meet there: start torchrun with "
+            "--standalone, or with --master_port"
+        )
     return Processes(rank, size)
