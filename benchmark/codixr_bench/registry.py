@@ -51,6 +51,7 @@ METRICS: dict[str, str] = {
     "rouge": "codixr_bench.metrics.rouge:ROUGE",
     "bleu_coco": "codixr_bench.metrics.bleu_coco:BLEU_COCO",
     "consistency": "codixr_bench.metrics.consistency:CONSISTENCY",
+    "alignment": "codixr_bench.metrics.alignment:ALIGNMENT",
     "copies_image": "codixr_bench.metrics.copies:COPIES_IMAGE",
     "diversity": "codixr_bench.metrics.diversity:DIVERSITY",
     "diversity_report": "codixr_bench.metrics.report_diversity:DIVERSITY_REPORT",

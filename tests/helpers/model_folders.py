@@ -88,6 +88,38 @@ def image_to_text(folder: Path, *, sampling: bool = False) -> Path:
     return folder
 
 
+def picture_and_text(folder: Path) -> Path:
+    """A CLIP of pictures of 16x16 and texts of 8 words."""
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, PreTrainedTokenizerFast
+
+    torch.manual_seed(0)
+    words = ["<pad>", "<unk>", "<s>", "</s>", *WORDS, "No", "Edema", ","]
+    ids = {word: i for i, word in enumerate(dict.fromkeys(words))}
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    text = small | {
+        "vocab_size": len(ids),
+        "max_position_embeddings": 8,
+        "num_hidden_layers": 1,
+        "eos_token_id": 3,
+        "bos_token_id": 2,
+        "pad_token_id": 0,
+    }
+    view = small | {"image_size": 16, "patch_size": 8, "num_hidden_layers": 1}
+    CLIPModel(CLIPConfig(text_config=text, vision_config=view, projection_dim=8)).save_pretrained(
+        folder
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=_word_tokenizer(ids),
+        pad_token="<pad>",
+        unk_token="<unk>",
+        eos_token="</s>",
+        model_max_length=8,
+    ).save_pretrained(folder)
+    side = {"height": 16, "width": 16}
+    CLIPImageProcessor(size=side, crop_size=side).save_pretrained(folder)
+    return folder
+
+
 def text_model(folder: Path) -> Path:
     """A BERT: it reads no picture."""
     from transformers import BertConfig, BertModel

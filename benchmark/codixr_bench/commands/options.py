@@ -181,6 +181,12 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="with --labeler original: where it is installed",
     )
+    parser.add_argument(
+        "--alignment",
+        metavar="ENCODER",
+        help="score pictures beside their prompts by this encoder of both: transformers:FOLDER, or "
+        "transformers:ORG/NAME (CLIP, SigLIP and their like)",
+    )
     add_weights(parser, "NAME=FILE", "use this file as the weights of that backbone; repeatable")
     add_json(parser)
 
@@ -300,6 +306,7 @@ def run_options(parsed: argparse.Namespace) -> "RunOptions":
         device=given.get("device", usual.device),
         dtype=given.get("dtype", usual.dtype),
         pictures_at_once=pictures_at_once(parsed),
+        alignment=given.get("alignment"),
         cross_check=given.get("cross_check", usual.cross_check),
         thorough=given.get("thorough", usual.thorough),
     )

@@ -88,7 +88,7 @@ class ClinicalMetric:
         name: of the family: ``radeval`` or ``green``.
         scores: which, where nothing is asked for by name.
         offers: which may be asked for; the same by default.
-        track: whose reports they are.
+        patients_of: the track whose reports are those of patients; None where they are simulated.
     """
 
     has_skill = False
@@ -99,13 +99,13 @@ class ClinicalMetric:
         name: str,
         scores: Sequence[str],
         offers: Sequence[str] = (),
-        track: Track | None = None,
+        patients_of: str | None = None,
     ) -> None:
         self.name = name
         self.scores = tuple(scores)
         self.offers = tuple(offers) or self.scores
         self._usual = self.scores
-        self._track = track
+        self._patients_of = patients_of
         self._texts: dict[int, tuple[str, str]] = {}
         self._found: dict[str, Array | str] | None = None
 
@@ -115,9 +115,9 @@ class ClinicalMetric:
         InputError for one that would send patients' reports away.
         """
         away = next((score for score in SENT_AWAY if score in wanted), None)
-        if away is not None and self._track is not None and not self._track.simulated:
+        if away is not None and self._patients_of is not None:
             raise InputError(
-                f"'{away}' sends reports to a company's service, and track '{self._track.name}' "
+                f"'{away}' sends reports to a company's service, and track '{self._patients_of}' "
                 "has reports of patients: leave it out"
             )
         asked = {*wanted, *(self._usual if self.name in wanted else ())}
@@ -219,7 +219,8 @@ class Clinical(Family):
         """One, where ``task`` makes reports."""
         if Modality.T not in task.outputs:
             return []
-        return [ClinicalMetric(self.name, self._usual, tuple(self.scores), track)]
+        patients_of = None if track.simulated else track.name
+        return [ClinicalMetric(self.name, self._usual, tuple(self.scores), patients_of)]
 
 
 RADEVAL = Clinical("radeval", USUAL, tuple(name for name in SCORERS if name != "green"))

@@ -42,6 +42,8 @@ class RunOptions:
     """Files to use as the weights of published backbones, by their names."""
     allow_unpinned: bool = False
     """Whether these may be other files than the published ones."""
+    alignment: str | None = None
+    """The encoder of pictures and texts for ``alignment``, ``transformers:FOLDER``."""
     cross_check: bool = False
     """Whether libraries compute the scores too."""
     thorough: bool = False
@@ -63,11 +65,13 @@ def open_track(name: str | None, options: RunOptions) -> Track:
     """
     from codixr_bench.backbones import placement
     from codixr_bench.backbones.published import give_weights
+    from codixr_bench.metrics.alignment import with_alignment
 
     placement.use(options.device, options.pictures_at_once)
     give_weights(dict(options.weights), allow_unpinned=options.allow_unpinned)
     track = Track.load(name or "phantom").with_data(options.data_dir)
-    return track.with_labeler(*options.labeler).with_split_key(options.split_key)
+    track = track.with_labeler(*options.labeler).with_split_key(options.split_key)
+    return with_alignment(track, options.alignment)
 
 
 def run_folder(track: Track, task: Task, model_name: str, options: RunOptions) -> Path:
