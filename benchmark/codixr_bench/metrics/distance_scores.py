@@ -197,15 +197,17 @@ def _to_others(kind: str, rows: FeatureRows, asked: Asked) -> Scored:
 
 
 def _of_manifolds(generated: FeatureRows, real: FeatureRows, asked: Asked) -> dict[str, Scored]:
-    """The four scores, from one pass, or why there are none."""
+    """Those that are asked for, from one pass, or why there are none."""
     patients = asked.patients if asked.paired else None
     splits = Splits.draw(len(generated), len(real), paired=asked.paired, patients=patients)
     try:
-        found = manifolds(generated, real, splits, groups=asked.groups)
+        found = manifolds(
+            generated, real, splits, groups=asked.groups, with_recall="recall" in asked.kinds
+        )
     except ValueError as error:
         return {kind: _null(kind, asked, str(error)) for kind in _MANIFOLDS}
     scored = {}
-    for kind in _MANIFOLDS:
+    for kind in _MANIFOLDS & set(asked.kinds):
         halved: Halved | None = getattr(found, kind)
         if halved is None:
             scored[kind] = _null(kind, asked, TOO_FEW_TO_COVER)

@@ -44,10 +44,11 @@ class Manifolds:
     """The four scores; each is a mean over one side's pictures."""
 
     precision: Halved
-    recall: Halved
     density: Halved
     coverage: Halved | None
     """None where the sides are paired and there are no halves."""
+    recall: Halved | None
+    """None where it is not asked for: it alone asks for the generated pictures' balls."""
 
 
 def manifolds(
@@ -56,6 +57,7 @@ def manifolds(
     splits: Splits | None = None,
     *,
     groups: NDArray[np.integer] | None = None,
+    with_recall: bool = True,
 ) -> Manifolds:
     """The scores, of all pictures and of halves; ValueError for six pictures or fewer on a side.
 
@@ -65,22 +67,23 @@ def manifolds(
         splits: of the n and the m. Without them, and where a half of them has six pictures or
             fewer, there are no halves.
         groups: [n], the number of each study's patient, where row i of both sides is of one study.
+        with_recall: whether to compute it.
     """
     n, m = len(generated), len(real)
     if min(n, m) <= K_DENSITY + 1:
         raise ValueError(f"manifolds of {K_DENSITY} neighbours need {K_DENSITY + 2} pictures")
     paired = groups is not None
-    parts = [_Part(np.ones(n, bool), np.ones(m, bool))]
-    crossed: list[_Crossed] = []
+    parted = [_Parted(np.zeros(n, bool), np.zeros(m, bool), crossed=False)]
     if splits is not None and splits.smallest() > K_DENSITY + 1:
-        for first, second in zip(splits.first, splits.second, strict=True):
-            parts += [_Part(first, second), _Part(~first, ~second)]
-            if paired:
-                crossed += [_Crossed(first, parts[-1]), _Crossed(~first, parts[-2])]
-    for side, rows, others in ((0, generated, real), (1, real, generated)):
+        halves = zip(splits.first, splits.second, strict=True)
+        parted += [_Parted(~first, ~second, crossed=paired) for first, second in halves]
+    sides = ((1, real, generated), (0, generated, real))
+    for side, rows, others in sides if with_recall else sides[:1]:
         near = _neighbours(rows, others if paired else None)
-        for part in parts:
-            part.set_balls(side, _balls(near, part.members[side], rows, others, groups))
+        for one in parted:
+            for half, members in enumerate(one.members[side]):
+                balls = _balls(near, members, rows, others, groups)
+                one.set_balls(side, half, balls)
     at = 0
     with Progress("manifolds", n, unit="pictures") as bar:
         for block in generated.read():
@@ -90,24 +93,26 @@ def manifolds(
                 if groups is not None:
                     own, its = groups[at : at + len(x)], groups[other_at : other_at + len(other)]
                     squared[own[:, None] == its] = np.inf
-                for part in parts:
-                    part.add(squared, at, other_at)
-                for across in crossed:
-                    across.add(squared, at, other_at)
+                for one in parted:
+                    one.add(squared, at, other_at, with_recall=with_recall)
                 other_at += len(other)
             at += len(x)
             bar.advance(len(x))
-    found = np.array([part.scores() for part in parts])
-    halves = found[1:].reshape(-1, 2, 4)
-    coverage: Halved | None = Halved(float(found[0, 3]), halves[:, :, 3], share=True)
+    found = [one.scores() for one in parted]
+
+    def halved(score: int, *, share: bool = True) -> Halved:
+        of_halves = np.array([of[score] for of in found[1:]]).reshape(-1, 2)
+        return Halved(float(found[0][score][0]), of_halves, share=share)
+
+    coverage: Halved | None = halved(2)
     if paired:
-        covered = np.array([part.coverage() for part in crossed]).reshape(-1, 2)
-        coverage = Halved(float(covered.mean()), covered, share=True) if crossed else None
+        crossed = halved(2).halves
+        coverage = Halved(float(crossed.mean()), crossed, share=True) if len(crossed) else None
     return Manifolds(
-        precision=Halved(float(found[0, 0]), halves[:, :, 0], share=True),
-        recall=Halved(float(found[0, 1]), halves[:, :, 1], share=True),
-        density=Halved(float(found[0, 2]), halves[:, :, 2], share=False),
+        precision=halved(0),
+        density=halved(1, share=False),
         coverage=coverage,
+        recall=halved(3) if with_recall else None,
     )
 
 
@@ -125,97 +130,76 @@ class _Balls:
     """Squared distances of the centre to the other side's pictures of those, [members, 5]."""
 
 
-class _Part:
-    """Some pictures of both sides, and what the blocks have shown of them so far."""
+class _Parted:
+    """All pictures of both sides, or two halves of them, and what the blocks have shown so far.
 
-    def __init__(self, first: Flags, second: Flags) -> None:
-        self.members = (np.flatnonzero(first), np.flatnonzero(second))
-        n, m = map(len, self.members)
-        self._inside, self._recalled = np.zeros(n, bool), np.zeros(m, bool)
-        self._nearest = np.full(m, np.inf)
-        self._in_balls = 0
-        self._generated, self.real_radii = np.zeros((2, n)), np.zeros((2, m))
+    Args:
+        first: [n], which generated pictures are in the second half; all in the first: no halves.
+        second: [m], of the real ones.
+        crossed: whether a half's real balls are to be covered by the other half's pictures.
+    """
 
-    def set_balls(self, side: int, balls: _Balls) -> None:
-        """The balls about a side's members.
+    def __init__(self, first: Flags, second: Flags, *, crossed: bool) -> None:
+        self._half = (first, second)
+        self._crossed = crossed
+        count = 2 if first.any() else 1
+        self.members = tuple(
+            [np.flatnonzero(side == bool(half)) for half in range(count)] for side in self._half
+        )
+        n, m = len(first), len(second)
+        self._inside, self._recalled, self._covered = (np.zeros(k, bool) for k in (n, m, m))
+        self._in_balls = np.zeros(count, dtype=np.int64)
+        self._real, self._generated = np.zeros((2, m)), np.zeros(n)
+
+    def set_balls(self, side: int, half: int, balls: "_Balls") -> None:
+        """The balls about the members of a half of a side.
 
         Where the sides are paired, a ball's radius without study i is that to the next neighbour if
         i's picture is among the nearest: pictures that lie between the two radii are added here.
         """
-        if side == 0:
-            self._generated = balls.radii
+        members = self.members[side][half]
+        if side == 1:
+            self._real[:, members] = balls.radii
         else:
-            self.real_radii = balls.radii
+            self._generated[members] = balls.radii[0]
         if balls.across.size == 0:
             return
         tested = self._inside if side == 1 else self._recalled
-        members = self.members[1 - side]
         near, across = balls.near[:, :K_PRECISION], balls.across[:, :K_PRECISION]
-        within = across <= balls.wider[0][:, None]
-        tested[np.searchsorted(members, near[within])] = True
+        tested[near[across <= balls.wider[0][:, None]]] = True
         if side == 1:
             inner, outer = balls.radii[1][:, None], balls.wider[1][:, None]
             between = (balls.across < outer) & ~(balls.across < inner)
-            self._in_balls += int(np.count_nonzero(between))
+            self._in_balls[half] += np.count_nonzero(between)
 
-    def add(self, squared: Matrix, at: int, other_at: int) -> None:
+    def add(self, squared: Matrix, at: int, other_at: int, *, with_recall: bool) -> None:
         """Squared distances between the generated from ``at`` and the real from ``other_at`` on."""
-        found = _of_members(self.members, squared, at, other_at)
-        if found is None:
-            return
-        squared, here, there = found
-        self._inside[here] |= (squared <= self.real_radii[0, there]).any(axis=1)
-        self._recalled[there] |= (squared <= self._generated[0, here, None]).any(axis=0)
-        self._in_balls += int(np.count_nonzero(squared < self.real_radii[1, there]))
-        self._nearest[there] = np.minimum(self._nearest[there], squared.min(axis=0))
+        here = slice(at, at + squared.shape[0])
+        there = slice(other_at, other_at + squared.shape[1])
+        # Of all pairs at once: bytes are quicker to part into halves than distances.
+        inside = squared <= self._real[0, there]
+        within = squared < self._real[1, there]
+        recalled = squared <= self._generated[here, None] if with_recall else None
+        first, second = (side[some] for side, some in zip(self._half, (here, there), strict=True))
+        for half in range(len(self._in_balls)):
+            rows, others = np.flatnonzero(first == bool(half)), second == bool(half)
+            self._inside[at + rows] |= (inside[rows] & others).any(axis=1)
+            own = within[rows]
+            self._in_balls[half] += np.count_nonzero(own & others)
+            covering = within[first != bool(half)] if self._crossed else own
+            self._covered[there] |= covering.any(axis=0) & others
+            if recalled is not None:
+                self._recalled[there] |= recalled[rows].any(axis=0) & others
 
-    def scores(self) -> list[float]:
-        """Precision, recall, density and coverage."""
+    def scores(self) -> list[list[float]]:
+        """Precision, density, coverage and recall of each half."""
+        made, real = self.members
         return [
-            float(self._inside.mean()),
-            float(self._recalled.mean()),
-            self._in_balls / (K_DENSITY * len(self._inside)),
-            float((self._nearest < self.real_radii[1]).mean()),
+            [float(self._inside[some].mean()) for some in made],
+            [k / (K_DENSITY * len(some)) for k, some in zip(self._in_balls, made, strict=True)],
+            [float(self._covered[some].mean()) for some in real],
+            [float(self._recalled[some].mean()) for some in real],
         ]
-
-
-class _Crossed:
-    """One half's generated pictures among the other half's real balls.
-
-    Args:
-        first: which generated pictures.
-        other: the part whose real pictures they are.
-    """
-
-    def __init__(self, first: Flags, other: _Part) -> None:
-        self._members = (np.flatnonzero(first), other.members[1])
-        self._other = other
-        self._nearest = np.full(len(other.members[1]), np.inf)
-
-    def add(self, squared: Matrix, at: int, other_at: int) -> None:
-        """As ``_Part.add``."""
-        found = _of_members(self._members, squared, at, other_at)
-        if found is not None:
-            squared, _, there = found
-            self._nearest[there] = np.minimum(self._nearest[there], squared.min(axis=0))
-
-    def coverage(self) -> float:
-        """The share of the real balls that hold a generated picture."""
-        return float((self._nearest < self._other.real_radii[1]).mean())
-
-
-def _of_members(
-    members: tuple[NDArray[np.intp], NDArray[np.intp]], squared: Matrix, at: int, other_at: int
-) -> tuple[Matrix, slice, slice] | None:
-    """A block's distances of members alone, and which members they are of; None without any."""
-    here = _within(members[0], at, squared.shape[0])
-    there = _within(members[1], other_at, squared.shape[1])
-    x, y = members[0][here] - at, members[1][there] - other_at
-    if len(x) == 0 or len(y) == 0:
-        return None
-    if (len(x), len(y)) != squared.shape:
-        squared = squared[np.ix_(x, y)]
-    return squared, here, there
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,12 +286,6 @@ def _balls(
         across[groups[members][:, None] == groups[index]] = np.inf
     wider = distances[:, [K_PRECISION, K_DENSITY]].T
     return _Balls(radii, wider, index[:, :K_DENSITY], across[:, :K_DENSITY])
-
-
-def _within(members: NDArray[np.intp], at: int, size: int) -> slice:
-    """Which of the members, in order, lie among the ``size`` pictures from ``at`` on."""
-    low, high = np.searchsorted(members, (at, at + size))
-    return slice(int(low), int(high))
 
 
 def _squared_distances(x: Matrix, y: Matrix) -> Matrix:
