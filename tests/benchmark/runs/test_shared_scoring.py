@@ -137,3 +137,33 @@ def test_processes_that_could_never_meet_are_refused_at_once(monkeypatch, capsys
         monkeypatch.setenv(name, value)
     assert main(["run", "--task", "T->F", "--model", "noise", "--limit", "2"]) == 2
     assert "MASTER_PORT is 0" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_documents_slurm_array_runs_the_task_of_its_number(tmp_path):
+    page = (REPOSITORY / "docs" / "gpu.md").read_text()
+    (script,) = (b for b in page.split("```text\n") if b.startswith("#!/bin/bash\n#SBATCH"))
+    (tmp_path / "array.sh").write_text(script.split("```")[0])
+    shim = tmp_path / "bin" / "codixr-bench"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m codixr_bench.cli "$@"\n')
+    shim.chmod(0o755)
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PATH": f"{shim.parent}{os.pathsep}{os.environ['PATH']}",
+        "SLURM_ARRAY_TASK_ID": "6",
+        "MODEL": "noise",
+        "LIMIT": "4",
+    }
+    found = subprocess.run(
+        ["bash", "array.sh"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr[-2000:]
+    result = json.loads((tmp_path / "runs" / "array" / "6" / "result.json").read_text())
+    assert (result["task"], result["track"]["n"], result["model"]["name"]) == ("F->T", 4, "noise")
