@@ -20,6 +20,13 @@ _POLL = 0.5
 """Seconds between two looks at the parent, where there is no pipe to it."""
 
 
+def cores() -> int:
+    """How many processors this process may use; all of the machine's where the system can't say."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def end_with_parent() -> None:
     """Make this process end, within a second, when its parent does.
 

@@ -5,7 +5,6 @@ Each track has a subcommand; what it does lives in ``codixr.data``. Heavy import
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from codixr.commands.prepare_arguments import EXAMPLES, SHARD_SIZES, add_tracks
 from codixr.data.sizes import TRACK_SIZE
 from codixr.errors import InputError
 from codixr.messages import note
+from codixr.workers import cores
 
 if TYPE_CHECKING:
     from codixr.data.manifest import Manifest, Step
@@ -109,7 +109,7 @@ def _prepare_and_show(plan: "Plan", options: argparse.Namespace) -> int:
     manifest = prepare(
         plan,
         options.out,
-        workers=options.workers or len(_cores()),
+        workers=options.workers or cores(),
         engine=options.engine or "pool",
         shard_size=options.shard_size or SHARD_SIZES.get(options.track, SHARD_SIZE),
         overwrite=options.overwrite,
@@ -240,9 +240,3 @@ def _print_ledger(ledger: "Sequence[Step]", test_studies: int, *, mimic: bool) -
     if mimic:
         lines += comparison_lines(compare_with_paper(ledger, test_studies))
     print("\n".join(lines))
-
-
-def _cores() -> "set[int] | range":
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return range(os.cpu_count() or 1)

@@ -102,24 +102,19 @@ def _read(stream: IO[bytes], count: int) -> bytes:
 
 def _serve() -> None:
     """Answer one request after another until the input ends."""
-    import resource
-
     from pydicom import dcmread
 
     from codixr.workers import end_with_parent
 
     end_with_parent()  # a decoder that loops reads no end of its input
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
+    _limit_memory()
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that a codec prints can be taken for an answer
     while head := sys.stdin.buffer.read(_REQUEST.size):
         length, megapixels = _REQUEST.unpack(head)
         content = sys.stdin.buffer.read(length)
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        limit = int(used.ru_utime + used.ru_stime) + SECONDS + SECONDS_A_MEGAPIXEL * megapixels
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+        _limit_time(SECONDS + SECONDS_A_MEGAPIXEL * megapixels)
         try:
             pixels = np.ascontiguousarray(dcmread(io.BytesIO(content)).pixel_array)
             if pixels.ndim != 2:
@@ -131,6 +126,26 @@ def _serve() -> None:
             answers.write(_REPLY.pack(True, pixels.dtype.str.encode(), *pixels.shape))
             answers.write(pixels.tobytes())
         answers.flush()
+
+
+def _limit_memory() -> None:
+    if sys.platform == "win32":
+        return  # it has no such limits
+    import resource
+
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
+
+
+def _limit_time(seconds: int) -> None:
+    """End this process where it takes more processor time than that from now on."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(used.ru_utime + used.ru_stime) + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 from codixr.arguments import add_json
 from codixr.errors import InputError
 from codixr.extras import EXTRAS
+from codixr.workers import cores
 from codixr_bench.registry import MODELS, TRACKS, load_model, names, plugged_in
 from codixr_bench.track import Track
 
@@ -87,11 +88,10 @@ def main(parsed: argparse.Namespace) -> int:
 
 
 def _machine(*, thorough: bool) -> dict[str, str]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "cores": str(cores),
+        "cores": str(cores()),
         "accelerator": _attempt(_torchs_accelerator if thorough else _accelerator),
         "free disk here": _gigabytes(shutil.disk_usage(Path.cwd()).free),
     }

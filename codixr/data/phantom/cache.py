@@ -16,7 +16,7 @@ from codixr.atomic import new_array
 from codixr.data.phantom.render import render_views
 from codixr.modality import Modality
 from codixr.progress import Progress
-from codixr.workers import end_with_parent
+from codixr.workers import cores, end_with_parent
 
 VIEWS = (Modality.F, Modality.L)
 CHUNK = 32
@@ -38,7 +38,7 @@ def _render_chunk(seed: int, first: int, count: int, size: int) -> NDArray[np.ui
 def _chunks(seed: int, start: int, n: int, size: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """(offset, pictures) in order, from as many processes as there are cores."""
     offsets = range(0, n, CHUNK)
-    workers = min(len(os.sched_getaffinity(0)), len(offsets))
+    workers = min(cores(), len(offsets))
     if workers < 2:
         for o in offsets:
             yield o, _render_chunk(seed, start + o, min(CHUNK, n - o), size)
