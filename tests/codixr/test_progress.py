@@ -1,5 +1,7 @@
 """The one progress bar: what it says in a log, when it keeps quiet, and what it counts."""
 
+import time
+
 import pytest
 
 from codixr import progress
@@ -104,3 +106,30 @@ def test_a_terminal_gets_a_bar_and_none_within_another(
 )
 def test_durations_are_read_at_a_glance(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+def test_a_share_of_the_next_is_shown_and_counted_in_the_time_left(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Progress("T->F", 128, unit="studies") as bar:
+        clock.now += 100.0
+        bar.within(64, 0.25, "64 at a time, step 10 of 40")
+        clock.now += 300.0
+        bar.advance(64)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == ("T->F: 0/128 studies, 0.16/s, 64 at a time, step 10 of 40, 11 min 40 s left")
+    assert second == "T->F: 64/128 studies, 0.16/s, 6 min 40 s left"
+
+
+def test_what_says_nothing_for_long_is_said_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_EVERY", 0.03)
+    with Progress("T->F", 64, unit="studies") as bar, bar.alive("64 at a time"):
+        time.sleep(0.2)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert lines[0] == "T->F: 0/64 studies, 0/s, 64 at a time, 0 s so far"
+    with Progress("T->F", 64, quiet=True) as bar, bar.alive("64 at a time"):
+        time.sleep(0.05)
+    assert capsys.readouterr().err == ""
