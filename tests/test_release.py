@@ -1,6 +1,7 @@
 """What a release is made of agrees with itself; what runs it has no more rights than it needs."""
 
 import importlib.util
+import json
 import re
 import shlex
 import shutil
@@ -124,3 +125,70 @@ def test_what_a_repository_needs_is_there():
 def test_the_script_of_the_workflow_runs():
     command = [sys.executable, str(ROOT / ".github/release_check.py"), f"v{PROJECT['version']}"]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+KNOWN = {"pip", "python", "useradd", "install", "rm"}
+"""What the images' base has: Debian's coreutils and passwd, Python's pip."""
+
+
+def test_the_dockerfile_is_one_that_builds():
+    """Without an engine: its instructions, its stages, its paths, its commands and its quoting."""
+    text = (ROOT / "Dockerfile").read_text()
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert not any(line.endswith("\\") for line in lines)
+    known = {"ARG", "FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "ENTRYPOINT", "CMD"}
+    assert {line.split()[0] for line in lines} == known
+    named: set[str] = set()
+    for line in lines:
+        word, rest = line.split(" ", 1)
+        words = shlex.split(rest)
+        if word == "FROM":
+            assert words[0] in named | {"python:${PYTHON}-slim"}
+            named.add(words[2])
+        elif word == "COPY" and words[0].startswith("--from="):
+            assert words[0].removeprefix("--from=") in named
+        elif word == "COPY":
+            assert all((ROOT / source).exists() for source in words[:-1])
+        elif word == "RUN":
+            assert {shlex.split(part)[0] for part in rest.split(" && ")} <= KNOWN
+            for option in re.findall(r"--constraint (\S+)", rest):
+                assert f"COPY constraints.txt {option}" in lines
+        elif word in ("ENTRYPOINT", "CMD"):
+            assert all(isinstance(one, str) for one in json.loads(rest))
+    left_out = (ROOT / ".dockerignore").read_text().split()
+    assert {".git", ".venv", "runs"} <= set(left_out)
+    assert not {"README.md", "LICENSE", "pyproject.toml", "docs", "data_manifests"} & set(left_out)
+
+
+def test_the_classifiers_name_the_versions_that_are_tried():
+    kinds = PROJECT["classifiers"]
+    tried = (ROOT / ".github/workflows/tests.yml").read_text()
+    for version in ("3.11", "3.12", "3.13", "3.14"):
+        assert f"Programming Language :: Python :: {version}" in kinds
+        assert f'"{version}"' in tried
+    assert f"Python :: {PROJECT['requires-python'].removeprefix('>=')}" in " ".join(kinds)
+
+
+def test_what_an_index_shows_leads_back_to_the_repository_at_the_tag(tmp_path):
+    """The README's links are addresses, those of pictures load, and the metadata has URLs."""
+    spec = importlib.util.spec_from_file_location("index", ROOT / ".github/for_the_index.py")
+    index = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(index)
+    readme = (ROOT / "README.md").read_text()
+    made = index.absolute(readme, "org/codixr", "v0.1.0")
+    links = re.findall(r"\]\(([^)\s]+)\)", made)
+    assert len(links) > 10
+    assert all(re.match(r"https://|#", link) for link in links)
+    home = "https://github.com/org/codixr"
+    assert f"({home}/blob/v0.1.0/docs/python.md)" in made
+    assert f"({home}/tree/v0.1.0/leaderboard)" in made
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", made)
+    raw = "https://raw.githubusercontent.com/org/codixr/v0.1.0/docs/gallery/effusion.png"
+    assert raw in pictures
+    project = index.with_urls((ROOT / "pyproject.toml").read_text(), "org/codixr", "v0.1.0")
+    urls = tomllib.loads(project)["project"]["urls"]
+    assert urls["Source"] == home
+    assert urls["Changelog"].endswith("/v0.1.0/CHANGELOG.md")
+    with pytest.raises(ValueError, match="leads nowhere"):
+        index.absolute("[a](docs/nowhere.md)", "org/codixr", "v0.1.0")
+    assert "for_the_index.py" in (ROOT / ".github/workflows/release.yml").read_text()
