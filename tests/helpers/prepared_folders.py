@@ -15,8 +15,11 @@ REAL_TRACKS = ("mimic-cxr", "mimic-cxr-jpg", "openi", "ct")
 LEAST_TEST_STUDIES = 4
 
 
-def prepared_folder(track: str, root: Path) -> Path:
-    """Prepare ``track`` at 256×256 under ``root``: at least four test studies."""
+def prepared_folder(track: str, root: Path, image_size: int = 256) -> Path:
+    """Prepare ``track`` under ``root``: at least four test studies.
+
+    MIMIC's tracks at any ``image_size``.
+    """
     out = root / "data"
     if track == "openi":
         write_download(root)
@@ -26,7 +29,8 @@ def prepared_folder(track: str, root: Path) -> Path:
     else:
         release = "jpg" if track.endswith("jpg") else "dicom"
         write_archive(root / "archive", 40, release=release, quiet=True)
-        plan = plan_mimic(MimicOptions(root / "archive", release=release), quiet=True)
+        options = MimicOptions(root / "archive", release=release, image_size=image_size)
+        plan = plan_mimic(options, quiet=True)
     prepare(plan, out, quiet=True)
     return out
 

@@ -15,6 +15,8 @@ from codixr.data.phantom.phantom_plan import plan_phantom
 from codixr.data.preparation_plan import Made
 from codixr.data.shards import prepare
 from codixr.errors import InputError
+from codixr.training.recipes import STAGES
+from helpers.prepared_folders import prepared_folder
 from helpers.processes import in_two, killed
 
 QUICK = {
@@ -45,6 +47,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = plan_phantom(limit=8)
     prepare(replace(plan, make=WithoutLateral(plan.make)), out / "frontal", quiet=True)
     return out
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fake MIMIC-CXR, prepared at 64 x 64: the patients, views and reports of an archive."""
+    return prepared_folder("mimic-cxr", tmp_path_factory.mktemp("mimic"), image_size=64)
 
 
 def request(out: Path, data: Path, stage: str = "all") -> Request:
@@ -150,7 +158,7 @@ def one_stage(out: Path, data: Path, stage: str, chosen: dict[str, str]) -> None
 
 @pytest.mark.slow
 def test_two_processes_end_every_stage_with_the_weights_of_one(
-    folder: Path, tmp_path: Path
+    archive: Path, tmp_path: Path
 ) -> None:
     """Each stage from the same folder, in one process and in two."""
     one, two = tmp_path / "one", tmp_path / "two"
@@ -158,8 +166,8 @@ def test_two_processes_end_every_stage_with_the_weights_of_one(
         if one.exists():
             shutil.rmtree(two)
             shutil.copytree(one, two)
-        in_two(one_stage, two, folder / "whole", stage, chosen)
-        one_stage(one, folder / "whole", stage, chosen)
+        in_two(one_stage, two, archive, stage, chosen)
+        one_stage(one, archive, stage, chosen)
         ours, theirs = learnt(two), learnt(one)
         assert ours.keys() == theirs.keys()
         largest = 0.0
@@ -175,7 +183,7 @@ def test_two_processes_end_every_stage_with_the_weights_of_one(
 
 
 def saved_at_every_step(out: Path, data: Path) -> None:
-    in_folder(out, data, "prompt-encoders", "8", save_every="0")
+    in_folder(out, data, "all", "4", save_every="0")
 
 
 def two_in_one(out: Path, data: Path) -> None:
@@ -183,16 +191,18 @@ def two_in_one(out: Path, data: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_that_were_killed_end_with_the_bits_of_two_that_were_not(
-    folder: Path, tmp_path: Path
+def test_two_processes_that_were_killed_in_every_stage_end_with_the_bits_of_two_that_were_not(
+    archive: Path, tmp_path: Path
 ) -> None:
-    two_in_one(tmp_path / "whole", folder / "whole")
+    two_in_one(tmp_path / "whole", archive)
     out = tmp_path / "killed"
-    for step in (2, 5):
-        checkpoints = out / "stages" / "prompt-encoders" / "checkpoints"
-        sign = checkpoints / f"step-{step:08d}.pt"
-        killed(two_in_one, out, folder / "whole", sign=sign, delay=0.0)
-    two_in_one(out, folder / "whole")
+    for stage in STAGES:
+        if stage == "prompt-wording":  # the phantom's alone
+            continue
+        sign = out / "stages" / stage / "checkpoints" / "step-00000001.pt"
+        killed(two_in_one, out, archive, sign=sign, delay=0.0)
+        assert not (out / "stages" / stage / "done.json").exists()
+    two_in_one(out, archive)
     ours, theirs = learnt(out), learnt(tmp_path / "whole")
     assert ours.keys() == theirs.keys()
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
