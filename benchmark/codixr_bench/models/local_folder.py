@@ -88,7 +88,7 @@ def refuse_code(kind: str, folder: Path, libraries: Mapping[str, Any]) -> None:
         "only the libraries' own classes are run; put the model in a class of your own, or run its "
         "code with --trust-code"
     )
-    for path in sorted(folder.rglob("*.json")):
+    for path in _json_files(folder):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -104,6 +104,18 @@ def refuse_code(kind: str, folder: Path, libraries: Mapping[str, Any]) -> None:
             for part, named in content.items():
                 if (fault := _fault(part, named, libraries)) is not None:
                     raise InputError(f"model '{kind}:{folder}': {fault}; {cure}")
+
+
+def _json_files(folder: Path) -> Iterator[Path]:
+    """JSON files below a folder, those behind links too: the libraries follow them."""
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from sorted(Path(place, name) for name in files if name.lower().endswith(".json"))
 
 
 def _names(content: Any, keys: tuple[str, ...]) -> bool:

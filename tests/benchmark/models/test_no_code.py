@@ -11,6 +11,7 @@ import pytest
 
 from codixr.errors import InputError
 from codixr_bench.cli import main
+from codixr_bench.models.local_folder import refuse_code
 from codixr_bench.registry import load_model
 from helpers import model_folders
 
@@ -95,6 +96,19 @@ def test_a_folder_that_names_code_of_its_own_is_refused_and_nothing_of_it_runs(
 def test_the_same_folders_without_it_are_loaded(good: Path) -> None:
     assert load_model(f"diffusers:{good / 'sd'}").name == "sd"
     assert load_model(f"transformers:{good / 'vit'}").name == "vit"
+
+
+def test_a_part_behind_a_link_is_looked_at_too(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "config.json").write_text('{"auto_map": {"AutoModel": "mine.Mine"}}')
+    (elsewhere / "round").symlink_to(tmp_path / "model")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    refuse_code("diffusers", folder, {})
+    (folder / "text_encoder").symlink_to(elsewhere)
+    with pytest.raises(InputError, match=r"'text_encoder/config\.json' names code of its own"):
+        refuse_code("diffusers", folder, {})
 
 
 @pytest.mark.parametrize(("kind", "source"), [("diffusers", "sd"), ("transformers", "vit")])
