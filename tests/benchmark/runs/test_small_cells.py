@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -6,9 +8,11 @@ from codixr.modality import Modality
 from codixr_bench.metrics.bleu import BLEU, corpus_bleu
 from codixr_bench.metrics.classification import ClassificationMetric
 from codixr_bench.metrics.sums import SummedMetric
+from codixr_bench.result import load_results
 from codixr_bench.runs.small_cells import TOO_FEW, with_counts
 from helpers.metric_fakes import PixelClassifier, by_name, studies_and_samples
 
+ROOT = Path(__file__).parents[3]
 STUDIES, SAMPLES = studies_and_samples(60)
 
 
@@ -84,3 +88,18 @@ def test_other_scores_stay_as_they_are():
     before = [s for s in scores if not s.per_class]
     after = with_counts(before, statistics, real_patients=True)
     assert after == before
+
+
+def test_the_leaderboards_rows_of_real_patients_show_no_small_cell():
+    rows = sorted((ROOT / "leaderboard" / "results" / "openi").glob("*.json"))
+    assert [path.name for path in rows] == ["constant.json"]
+    shown = 0
+    for path in rows:
+        assert not path.with_suffix("").exists(), "statistics stay with the data"
+        for result in load_results(path):
+            for score in result.scores:
+                for one in score.per_class.values():
+                    cells = [one.n_pos, one.n_neg, *(one.counts or {}).values()]
+                    assert not [n for n in cells if n is not None and 0 < n < LEAST]
+                    shown += one.counts is not None
+    assert shown > 10
