@@ -15,14 +15,14 @@ from codixr_bench.reproduce.stages import missing_assets
 from codixr_bench.result_files import RESULT_NAME
 
 PREPARE_SECONDS = 0.08
-"""One core, a study: two PNG of 512×624 read, resized and written as four. Measured."""
+"""One core, a study: two PNG read, resized and written as four. An estimate, as all of these."""
 SAMPLE_BYTES = 120_000
 """A picture of 256×256, 16 bits, as a run stores it; a report is nothing beside it."""
 NETWORK_SECONDS = {"inception": 0.25, "xrv": 0.09, "xrv-chex": 0.09}
-"""One core, a picture. Measured; a GPU is a hundred times as fast."""
+"""One core, a picture; far less on a GPU."""
 OTHER_NETWORK = 0.3
 REPORT_SECONDS = 0.003
-"""One core, a report and its reference, read by the labeler and compared. Measured."""
+"""One core, a report and its reference, read by the labeler and compared."""
 
 
 @dataclass(frozen=True)
