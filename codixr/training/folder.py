@@ -117,6 +117,11 @@ class TrainingFolder:
                 f"--out {self.out} holds preset '{self.preset.name}', not --preset {name}: give "
                 "another folder"
             )
+        if self.preset.image_size != self._image_size:
+            raise InputError(
+                f"--out {self.out} makes pictures of {self.preset.image_size} pixels, not "
+                f"--image-size {self._image_size}: give another folder"
+            )
         saved = json.loads((self.out / "training.json").read_text())
         fingerprint = self.studies("train").fingerprint
         if saved["fingerprint"] != fingerprint:
@@ -124,11 +129,6 @@ class TrainingFolder:
                 f"--out {self.out} was begun with data {saved['data']} "
                 f"({saved['fingerprint'][:12]}), not {self.data} ({fingerprint[:12]}): give "
                 "another folder, or the data and the limit that it was begun with"
-            )
-        if self.preset.image_size != self._image_size:
-            raise InputError(
-                f"--out {self.out} makes pictures of {self.preset.image_size} pixels, not "
-                f"--image-size {self._image_size}: give another folder"
             )
         given = None if init is None else str(init.resolve())
         if init is not None and saved["init"] != given:

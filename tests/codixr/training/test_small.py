@@ -20,6 +20,8 @@ from codixr.model.official.start import with_image_vae
 from codixr.model.parameters import sizes
 from codixr.model.pipeline import CoDiXRPipeline
 from codixr.model.tokenizer import decode, encode
+from codixr.training.data import open_training_data
+from codixr.training.folder import TrainingFolder
 from codixr.training.recipes import SMALL
 from codixr_bench.cli import main as bench
 from codixr_bench.result import Result
@@ -124,6 +126,16 @@ def test_data_of_another_size_name_the_option(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"64 pixels wide, the model's 256; .*--image-size 64"):
         train(Request("all", "small", str(tmp_path / "data"), tmp_path / "run", settings=FEW))
     assert not (tmp_path / "run" / "model_index.json").exists()
+
+
+def test_a_folder_of_another_size_says_so_and_not_that_its_data_is_other(tmp_path: Path) -> None:
+    def opened(side: int) -> TrainingFolder:
+        data = open_training_data("phantom", side, 2)
+        return TrainingFolder(tmp_path / "run", "tiny", "phantom", data, side)
+
+    opened(256)
+    with pytest.raises(InputError, match="makes pictures of 256 pixels, not --image-size 64"):
+        opened(64)
 
 
 def test_a_start_brings_the_autoencoder_alone_and_says_what_belongs_to_paper(
