@@ -23,6 +23,9 @@ def doubts_of(
     found = {warning.code: warning for warning in result.warnings}
     for warning in family_warnings(result.scores):
         found.setdefault(warning.code, warning)
+    if result.model.name == REAL:
+        # They are the evaluated studies.
+        found.pop("copies_of_test", None)
     if table is not None and real is not None and result.model.name != REAL:
         for warning in _above_real(result, table, real):
             found.setdefault(warning.code, warning)

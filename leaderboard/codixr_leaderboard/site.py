@@ -36,6 +36,8 @@ from codixr_leaderboard.submission import (
 
 PROGRAM = "codixr-bench"
 _HERE = Path(__file__).parent
+COLUMNS = 6
+"""Scores side by side in a table of other scores."""
 _STATIC = ("style.css", "sort.js")
 _MARKER = ".codixr-site"
 """Says that a folder is ours to write into."""
@@ -110,6 +112,7 @@ def build_pages(
             board=board,
             track=by_name[board.track.name],
             simulated=tracks()[board.track.name].simulated,
+            others=_narrow(board.others),
         )
         for ending, download in table.DOWNLOADS.items():
             _write(out / f"{board.stem}.{ending}", download(board))
@@ -195,6 +198,18 @@ def _pages(out: Path) -> Callable[..., None]:
         _write(out / name, text)
 
     return page
+
+
+def _narrow(names: Sequence[str]) -> list[tuple[str | None, list[str]]]:
+    """Scores in tables that a page of 1,280 pixels holds: (page of their card, names)."""
+    by_card: dict[str | None, list[str]] = {}
+    for name in names:
+        by_card.setdefault(cards.card_page(name), []).append(name)
+    return [
+        (card, found[first : first + COLUMNS])
+        for card, found in by_card.items()
+        for first in range(0, len(found), COLUMNS)
+    ]
 
 
 def _printed_tables(
