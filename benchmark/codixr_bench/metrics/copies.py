@@ -67,11 +67,19 @@ class Limits:
     """From two of them laid over each other."""
 
 
+OF_REAL_MIXES = 0.75
+"""How much of the distance that real pictures keep from sums of two a picture may come under.
+
+Generated pictures are smoother and nearer to the middle of all than real ones, copied or not: of
+1,000 by codixr 2.1 % (F) and 1.6 % (L) came under the whole distance of 8,000 studies that it never
+saw (collection 9001), and 2.7 and 2.1 % of its training studies'. Under three quarters come at most
+.2 %.
+"""
 PINNED = {
-    ("phantom", "1", 64, Modality.F, False): Limits(1.903, 1.690),
-    ("phantom", "1", 64, Modality.L, False): Limits(2.133, 1.942),
-    ("phantom", "1", 64, Modality.F, True): Limits(1.903, 1.690),
-    ("phantom", "1", 64, Modality.L, True): Limits(2.115, 1.942),
+    ("phantom", "1", 64, Modality.F, False): Limits(1.903, 1.268),
+    ("phantom", "1", 64, Modality.L, False): Limits(2.133, 1.457),
+    ("phantom", "1", 64, Modality.F, True): Limits(1.903, 1.268),
+    ("phantom", "1", 64, Modality.L, True): Limits(2.115, 1.457),
 }
 """Track, version, side, view, whether thorough -> the limits that ``PINNED_BY`` give; a test
 computes them."""
@@ -166,6 +174,8 @@ class CopiesImage:
             parts = [name, f"search:{self._how or 'none'}", f"train:{self._known}"]
             if name != "authpct":
                 parts.append(f"under:{self._limits.copy:.3g}")
+            if name == "copies_image":
+                parts.append(f"sums:{self._limits.mix:.3g}")
             found.append(
                 Score(
                     name=f"{name}{self.suffix}",
@@ -258,4 +268,5 @@ def held_out_limits(
         return None
     looks = search.looks(held)
     found = (search.nearest(looks).distance, search.mixes(looks))
-    return Limits(*(surely_under(one, ACCIDENTAL / 2) for one in found))
+    copy, mix = (surely_under(one, ACCIDENTAL / 2) for one in found)
+    return Limits(copy, OF_REAL_MIXES * mix)
