@@ -1,10 +1,11 @@
 """From finished runs to a bundle: results, sums, lock, tables, and the manifest last.
 
-A bundle that lacks its manifest is not a bundle, so one that was interrupted is never taken for
-whole. Times are left out of its results: the same runs give the same bytes, wherever they stopped.
+It is written beside its place and renamed, so one that was interrupted is never taken for whole.
+Times are left out of its results: the same runs give the same bytes, wherever they stopped.
 """
 
 import hashlib
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from codixr_bench.reproduce.manifest import (
     Bundle,
     BundleModel,
     files_of,
+    is_bundle,
     json_bytes,
 )
 from codixr_bench.reproduce.sums import sums_of
@@ -42,7 +44,7 @@ def write_bundle(
     """Write a bundle of finished runs; returns the sha256 of its manifest.
 
     Args:
-        folder: of the bundle; files of an earlier one that aren't of this one are removed.
+        folder: of the bundle; an earlier one gives way.
         runs: a model's folder name -> its runs' folders.
         specs: the same -> how the model was asked for.
         lock: what was fetched.
@@ -88,17 +90,14 @@ def write_bundle(
 
 
 def _write(folder: Path, contents: Mapping[str, bytes], manifest: bytes) -> None:
-    make_folder(folder)
-    (folder / BUNDLE_NAME).unlink(missing_ok=True)
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir() and not path.is_symlink():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif path.relative_to(folder).as_posix() not in contents:
-            path.unlink()
-    for name, content in contents.items():
-        path = folder / name
+    """Beside the folder, then in its place; InputError where that holds something else."""
+    if folder.is_dir() and any(folder.iterdir()) and not is_bundle(folder):
+        raise InputError(f"'{folder}' is there and no bundle: move it away, or use another --out")
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    for name, content in (*contents.items(), (BUNDLE_NAME, manifest)):
+        path = part / name
         make_folder(path.parent)
-        if not path.is_file() or path.read_bytes() != content:
-            write_atomically(path, content)
-    write_atomically(folder / BUNDLE_NAME, manifest)
+        write_atomically(path, content)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)

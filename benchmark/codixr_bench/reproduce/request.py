@@ -8,7 +8,7 @@ from pathlib import Path
 from codixr import messages
 from codixr.data import openi
 from codixr.errors import InputError
-from codixr_bench.backbones.published import PublishedBackbone
+from codixr_bench.backbones.published import FOLDERS, PublishedBackbone
 from codixr_bench.registry import load_model, names, unknown
 from codixr_bench.reproduce.sources import SOURCES, Source
 from codixr_bench.runs.one_task import refuse_early
@@ -50,11 +50,17 @@ class Reproduction:
     def assets(self) -> tuple[str, ...]:
         """What has to be fetched, by the lock file's names."""
         of_data = () if self.source is None else (self.source.asset,)
-        return (*of_data, *(name for name in self.backbones if name not in self.given))
+        networks = (asset_of(name) for name in self.backbones if name not in self.given)
+        return tuple(dict.fromkeys((*of_data, *networks)))
 
     def run_folder(self, model: str, task: Task) -> Path:
         """Where one run's files go."""
         return self.out / "runs" / model / task.folder
+
+
+def asset_of(backbone: str) -> str:
+    """The lock file's name of a network's weights: two ways to read pictures share a folder."""
+    return FOLDERS[0] if backbone in FOLDERS else backbone
 
 
 def open_reproduction(

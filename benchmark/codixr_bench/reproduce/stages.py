@@ -17,7 +17,7 @@ from codixr_bench.backbones.weights import WEIGHTS, sha256_of, stored
 from codixr_bench.registry import load_model
 from codixr_bench.reproduce.bundle import write_bundle
 from codixr_bench.reproduce.lock_record import LockRecord, UsedAsset, UsedData, UsedFile
-from codixr_bench.reproduce.request import Reproduction
+from codixr_bench.reproduce.request import Reproduction, asset_of
 from codixr_bench.runs.one_task import run_task
 from codixr_bench.runs.processes import current_processes
 
@@ -114,16 +114,22 @@ def _fetch(asked: Reproduction, fetching: Fetching) -> Used:
             files[0].path,
         )
     for name, path in asked.given.items():
-        digest, size = sha256_of(path), path.stat().st_size
-        (asset,) = chosen([name])
-        file = UsedFile(
-            path=asset.files[0].path, bytes=size, sha256=digest, published=asset.files[0].sha256
-        )
-        one = UsedAsset(name=name, licence=asset.licence, given=True, files=(file,))
-        used[name] = (one, path)
+        (asset,) = chosen([asset_of(name)])
+        used[asset.name] = _given(asset, path), path
     for name in asked.backbones:
         published(name).load()  # a wrong file is told before anything is made
     return used
+
+
+def _given(asset: Asset, path: Path) -> UsedAsset:
+    """A file of one's own in an asset's place, or a folder of its files."""
+    found = []
+    for file in asset.files:
+        one = path / file.path if path.is_dir() else path
+        if one.is_file():
+            size, digest = one.stat().st_size, sha256_of(one)
+            found.append(UsedFile(path=file.path, bytes=size, sha256=digest, published=file.sha256))
+    return UsedAsset(name=asset.name, licence=asset.licence, given=True, files=tuple(found))
 
 
 def _checked(one: PlannedFile, recorded: Recorded) -> UsedFile:
@@ -192,7 +198,7 @@ def _options(asked: Reproduction) -> Sequence[str]:
     if options.data_dir is not None:
         found += ["--data", "DIR"]
     for name in asked.given:
-        found += ["--weights", f"{name}=FILE"]
+        found += ["--weights", f"{asset_of(name)}=FILE"]
     if options.allow_unpinned:
         found += ["--allow-unpinned"]
     return found

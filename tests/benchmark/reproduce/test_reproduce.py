@@ -130,6 +130,16 @@ def test_a_corrupted_file_and_a_changed_one_are_refused_with_both_hashes(tmp_pat
         assert _sha256(archive()) in said
 
 
+def test_a_folder_of_somebody_s_own_in_the_bundle_s_place_is_left_alone(made, tmp_path, capsys):
+    out = tmp_path / "openi"
+    shutil.copytree(made[0].parent, out)
+    (out / "bundle" / BUNDLE_NAME).unlink()
+    (out / "bundle" / "thesis.txt").write_text("mine")
+    assert main([*ASKED, "--workers", "1", "--out", str(out)]) == 2
+    assert "no bundle: move it away" in capsys.readouterr().err
+    assert (out / "bundle" / "thesis.txt").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -168,7 +178,7 @@ STAGES = (
     "out/runs/real/T-to-F/samples",
     "out/runs/real/F-to-T/result.json",
     "out/runs/noise/T-to-F/samples",
-    "out/bundle/results",
+    "out/.bundle.part/results",
 )
 """What is there when a run is killed by -9: ten places, in their order."""
 
@@ -196,10 +206,11 @@ def test_a_kill_between_any_two_files_of_a_bundle_is_mended_by_the_same_command(
     shutil.copytree(made[0].parent, out)
     arguments = [*ASKED, "--workers", "1", "--out", str(out)]
     for name in sorted(p.relative_to(made[0]) for p in made[0].rglob("*") if p.is_file())[::4]:
-        shutil.rmtree(out / "bundle")
+        shutil.rmtree(out / "bundle", ignore_errors=True)
+        shutil.rmtree(out / ".bundle.part", ignore_errors=True)
         process = FORK.Process(target=main, args=(arguments,))
         process.start()
-        while process.is_alive() and not (out / "bundle" / name).exists():
+        while process.is_alive() and not (out / ".bundle.part" / name).exists():
             pass
         process.kill()
         process.join()
