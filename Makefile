@@ -46,6 +46,7 @@ perf: setup ## measure start-up, the main job, the phantom and the generator; pr
 	$(BIN)/python tests/perf/preparation.py
 	$(BIN)/python tests/perf/scores.py
 	$(BIN)/python tests/perf/frechet.py
+	$(BIN)/python tests/perf/false_alarms.py
 
 site: setup ## build the leaderboard's static pages: site/index.html
 	$(BIN)/codixr-bench site leaderboard/results site

@@ -1,9 +1,10 @@
-"""``python tests/perf/false_alarms.py [--draws 200]``: how often honest models are warned of.
+"""``python tests/perf/false_alarms.py [--draws 200 --pool 2000]``: honest models, warned of.
 
 The honest model is the best there can be: for each evaluated study another simulated person with
-the same findings, and another wording of them. A draw is n of the 2,000 test studies. What networks
+the same findings, and another wording of them. A draw is n of the first test studies. What networks
 and searches say of each picture is computed once and kept under ``$CODIXR_CACHE``; a draw only
-computes scores from it. ``served_share`` and ``frd`` need no draw: no honest picture is strange.
+computes scores from it. ``repeats_image`` is computed anew in every tenth draw. ``served_share``
+and the diversities need no draw: no honest picture is strange, and honest ratios are far above .4.
 """
 
 import argparse
@@ -42,8 +43,9 @@ from codixr_bench.statistics.skill import Measured
 
 OTHER = 7003
 """The seed of the other persons."""
-SIZES = (64, 200, 400)
-POOL = 2000
+SIZES = (64, 200, 400, 1000)
+EACH = 10
+"""Of how many draws one is searched for repeats."""
 VIEW = Modality.F
 Arrays = dict[str, np.ndarray]
 
@@ -52,19 +54,22 @@ def main() -> None:
     """Print a table: code, and the share of draws with it for each n."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--draws", type=int, default=200)
-    draws = parser.parse_args().draws
-    kept = prepared()
-    reports = reports_of()
-    print("| code | what it looks at | " + " | ".join(f"n = {n}" for n in SIZES) + " |")
-    print("|---|---|" + "---:|" * len(SIZES))
+    parser.add_argument("--pool", type=int, default=2000, help="test studies that are drawn from")
+    draws, pool = parser.parse_args().draws, parser.parse_args().pool
+    kept = prepared(pool)
+    reports = reports_of(pool)
+    sizes = [n for n in SIZES if 2 * n <= pool]
+    print("| code | what it looks at | " + " | ".join(f"n = {n}" for n in sizes) + " |")
+    print("|---|---|" + "---:|" * len(sizes))
     found: dict[tuple[str, str], list[str]] = {}
-    for n in SIZES:
+    for n in sizes:
         seen: Counter[tuple[str, str]] = Counter()
         for draw in range(draws):
-            some = np.random.default_rng((n, draw)).permutation(POOL)[:n]
-            seen.update(set(warned(kept, reports, some)))
+            some = np.random.default_rng((n, draw)).permutation(pool)[:n]
+            seen.update(set(warned(kept, reports, some, again=draw % EACH == 0)))
         for key in LOOKED_AT:
-            found.setdefault(key, []).append(f"{seen[key]} of {draws}")
+            asked = -(-draws // EACH) if key[1] == "repeats_image" else draws
+            found.setdefault(key, []).append(f"{seen[key]} of {asked}")
     for (code, what), cells in found.items():
         print(f"| `{code}` | {what} | {' | '.join(cells)} |")
 
@@ -81,14 +86,17 @@ LOOKED_AT = (
 )
 
 
-def warned(kept: Arrays, reports: Arrays, some: np.ndarray) -> Iterator[tuple[str, str]]:
-    """(code, score) of every warning that these studies give."""
+def warned(
+    kept: Arrays, reports: Arrays, some: np.ndarray, *, again: bool
+) -> Iterator[tuple[str, str]]:
+    """(code, score) of every warning that these studies give; ``again``: repeats are sought too."""
     drawn = {name: values[some] for name, values in kept.items()}
     yield from of_judges(drawn)
     yield from of_copies(drawn, some)
-    again = repeated(drawn["pictures made"], drawn["pictures real"])
-    if again is not None and mean_of_studies(again.astype(np.float64))[1][0] > MOST:
-        yield "collapse", "repeats_image"
+    if again:
+        repeats = repeated(drawn["pictures made"], drawn["pictures real"])
+        if repeats is not None and mean_of_studies(repeats.astype(np.float64))[1][0] > MOST:
+            yield "collapse", "repeats_image"
     yield from of_reports(reports, some)
 
 
@@ -156,15 +164,15 @@ def scored(name: str, value: float, interval: tuple[float, float], n: int) -> Sc
                  signature=name)  # fmt: skip
 
 
-def prepared() -> Arrays:
+def prepared(pool: int) -> Arrays:
     """What judges, the linear reader and the search say of the real and of the honest pictures."""
-    root = Path(os.environ.get("CODIXR_CACHE", Path.home() / ".cache" / "codixr"))
-    file = root / "false-alarms.npz"
+    root = Path(os.environ.get("CODIXR_CACHE") or Path.home() / ".cache" / "codixr")
+    file = root / f"false-alarms-{pool}.npz"
     if file.is_file():
         return dict(np.load(file))
-    test, train = PhantomDataset("test"), PhantomDataset("train")
+    test, train = PhantomDataset("test", limit=pool), PhantomDataset("train")
     start = SPLIT_STARTS["test"]
-    honest = [render_case(sample_case(0, start + i), OTHER, start + i, 64)[0] for i in range(POOL)]
+    honest = [render_case(sample_case(0, start + i), OTHER, start + i, 64)[0] for i in range(pool)]
     sides = {"real": np.asarray(test.images(VIEW)), "made": np.stack(honest)}
     search, reader = PictureSearch(), PlainReader(VIEW, PATHOLOGIES)
     search.learn(np.asarray(train.images(VIEW)).astype(np.float32) / np.float32(255))
@@ -175,12 +183,12 @@ def prepared() -> Arrays:
         pictures = stored.astype(np.float32) / np.float32(255)
         found[f"pictures {of}"] = pictures
         for name, judge in judges.items():
-            said = [judge.probabilities(pictures[i : i + 100, None]) for i in range(0, POOL, 100)]
+            said = [judge.probabilities(pictures[i : i + 100, None]) for i in range(0, pool, 100)]
             found[f"{name} {of}"] = np.concatenate(said)
             found[f"{name} says {of}"] = found[f"{name} {of}"] >= judge.thresholds
     limits = PINNED["phantom", "1", 64, VIEW, False]
     looks = search.looks(found["pictures made"])
-    evaluated, places = search.among(found["pictures real"]), np.arange(POOL)
+    evaluated, places = search.among(found["pictures real"]), np.arange(pool)
     found["copied"] = search.nearest(looks).distance < limits.copy
     found["copied"] |= search.mixes(looks) < limits.mix
     among = evaluated.nearest(looks, leave_out=places)
@@ -191,11 +199,11 @@ def prepared() -> Arrays:
     return found
 
 
-def reports_of() -> Arrays:
+def reports_of(pool: int) -> Arrays:
     """The rows of the reports' metrics, for other wordings of the same cases."""
-    test, train = PhantomDataset("test"), PhantomDataset("train")
+    test, train = PhantomDataset("test", limit=pool), PhantomDataset("train")
     start, made = SPLIT_STARTS["test"], []
-    for i in range(start, start + POOL):
+    for i in range(start, start + pool):
         made.append(write_report(sample_case(0, i), study_rng(OTHER, i, STREAM_WORDS)))
     copied, words = CopiesReport(), OwnWording()
     copied.learn(train, test)
@@ -204,7 +212,7 @@ def reports_of() -> Arrays:
     for real, report in zip(test.reports(), made, strict=True):
         assert words._wordings is not None
         rows.append(words._wordings.hits(real, report))
-    copied.update(range(POOL), [test[0]] * POOL, [{Modality.T: report} for report in made])
+    copied.update(range(pool), [test[0]] * pool, [{Modality.T: report} for report in made])
     return {"copied": copied._table(), "words": np.array(rows)}
 
 
