@@ -90,7 +90,8 @@ class Wordings:
         """
         written = [frozenset(sentence.split()) for sentence in sentences_in(made)]
         hits, guessed, told = 0.0, 0.0, 0
-        for sentence in sentences_in(real):
+        # In order: a sum's last bit must not depend on the process.
+        for sentence in sorted(sentences_in(real)):
             meaning = meaning_of(sentence)
             if meaning is None or meaning not in self._guess:
                 continue

@@ -1,7 +1,10 @@
 """Whoever looks reports up knows words that nothing tells; whoever guesses well does not."""
 
+import os
 import pickle
 import random
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -146,3 +149,24 @@ def test_without_training_reports_or_ways_to_word_there_is_no_score() -> None:
     assert metric.compute()[0].reason == ONE_WORDING
     assert COPIES_REPORT.knows_reason(ONE_WORDING)
     assert metric.statistics() == {}
+
+
+def test_the_last_bit_is_the_same_in_every_process() -> None:
+    code = (
+        "from codixr.data.phantom import PhantomDataset;"
+        "from codixr_bench.metrics.own_wording import Wordings;"
+        "r = PhantomDataset('train', limit=2000).reports();"
+        "w = Wordings(r);"
+        "print(sum(w.hits(a, b)[1] for a, b in zip(r[:300], r[1:])).hex())"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
