@@ -27,7 +27,8 @@ class Kind:
 _BENCH = "codixr-bench"
 _RUN_READERS = tuple(
     f"{_BENCH} {name}" for name in
-    ("show", "compare", "check", "table", "plot", "export", "submit", "verify", "reproduce-row")
+    ("show", "compare", "check", "subgroups", "table", "plot", "export", "submit", "verify",
+     "reproduce-row")
 )  # fmt: skip
 _SAMPLE_READERS = tuple(
     f"{_BENCH} {name}" for name in ("score --samples", "figure", "readers make", "utility", "fid")

@@ -107,7 +107,7 @@ def test_what_is_wrong_with_a_folder_is_one_line(folders: Path) -> None:
         "diffusers:nowhere": "no such folder",
         f"diffusers:{bert}": "it has no 'model_index.json'",
         f"diffusers:{unconditional}": "neither a prompt nor an image",
-        f"diffusers:{broken}": "diffusers cannot load it",
+        f"diffusers:{broken}": "its pipeline 'NoSuchPipeline' is none of",
         f"diffusers:{ours}": f"write --model codixr:{ours}",
         f"transformers:{bert}": "a bert model writes no text from pictures",
         f"transformers:{unconditional}": "it has no 'config.json'",

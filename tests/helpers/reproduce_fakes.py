@@ -59,14 +59,28 @@ def write_collection(root: Path, n: int) -> bytes:
 @contextmanager
 def served_openi(root: Path, n: int = 48) -> Iterator[FileServer]:
     """OpenI and its networks on a server, and nothing of them in the cache."""
+    with openi_server(root, n) as (served, files), moved_to(served, root, files):
+        yield served
+
+
+@contextmanager
+def openi_server(root: Path, n: int = 48) -> Iterator[tuple[FileServer, dict[str, bytes]]]:
+    """The server and its files by name; nothing looks there yet."""
     root.mkdir(parents=True, exist_ok=True)
     files = {"NLMCXR_png.tgz": write_collection(root, n)}
     files |= {
         WEIGHTS[name].file_name: np.random.default_rng(k).bytes(20_000)
         for k, name in enumerate(NETWORKS)
     }
-    with file_server() as served, pytest.MonkeyPatch.context() as patch:
+    with file_server() as served:
         served.files |= {f"/{name}": content for name, content in files.items()}
+        yield served, files
+
+
+@contextmanager
+def moved_to(served: FileServer, root: Path, files: dict[str, bytes]) -> Iterator[None]:
+    """Within it the lock file's addresses are the server's, and the cache lies under ``root``."""
+    with pytest.MonkeyPatch.context() as patch:
         known = {
             name: _moved(assets()[name], served.url, files)
             for name in ("openi-pictures", *NETWORKS)
@@ -80,7 +94,7 @@ def served_openi(root: Path, n: int = 48) -> Iterator[FileServer]:
         for module in (openi, openi_pictures):
             patch.setattr(module, "find_archive", lambda: root / "NLMCXR_reports.tgz")
         published.published.cache_clear()
-        yield served
+        yield
         published.published.cache_clear()
 
 

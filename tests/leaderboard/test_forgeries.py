@@ -26,7 +26,8 @@ NOT_RECOMPUTED = {
     if name.startswith(("fid", "kid", "auroc_micro", "rouge", "non_report", "clip", "report_image",
                         "copies", "authpct", "testable", "diversity", "template", "distinct",
                         "plain_gap", "own_wording", "repeats", "frd", "judge_gap", "served_share",
-                        "attribute_f1", "image_attribute", "second_auroc_micro"))
+                        "attribute_f1", "image_attribute", "second_auroc_micro",
+                        "precision", "coverage"))
 }  # fmt: skip
 """Of these only value and interval are in the file: nobody can check both moved together."""
 Forge = Callable[[Json], None]

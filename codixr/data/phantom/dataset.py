@@ -134,6 +134,10 @@ class PhantomDataset:
         """All study ids, in order, without rendering anything."""
         return [f"phantom-{self.seed}-{self._start + i:08d}" for i in range(self._len)]
 
+    def subject_ids(self) -> list[str]:
+        """The patient of every study: each has one."""
+        return self.study_ids()
+
     def reports(self) -> list[str]:
         """All reports, in order, without rendering anything."""
         return list(_reports(self.seed, self._start, self._len))

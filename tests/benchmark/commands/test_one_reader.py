@@ -7,6 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from codixr.cli import main as codixr
@@ -61,6 +62,7 @@ def test_generate_takes_the_luminance_with_a_note(tmp_path, capsys, monkeypatch)
 
     class Pipeline:
         size = SIDE
+        dtype = torch.float32
 
         @classmethod
         def from_pretrained(cls, folder):

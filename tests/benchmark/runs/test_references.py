@@ -64,7 +64,7 @@ def test_scores_on_request_that_have_no_skill_say_nothing(tmp_path: Path) -> Non
     assert [score.name for score in result.scores] == ["kid_phantom"]
     assert result.scores[0].skill.value == 0.0
     result = run(tmp_path, "F->T", "constant", "copies_report")
-    assert [score.skill for score in result.scores] == [None, None, None]
+    assert [score.skill for score in result.scores] == [None] * 4
 
 
 def test_real_against_real_is_0_by_every_distance(tmp_path: Path) -> None:
