@@ -58,6 +58,8 @@ ABSENT = (
     "codixr-bench label reports.csv --compare original",  # the original's installation
     "codixr-bench label reports.csv --labeler original",
     "codixr-bench score --samples runs/openi/F+L-to-T/MODEL",
+    "codixr-bench subgroups RUN",
+    "codixr-bench subgroups runs/mimic-cxr",
     "codixr-bench export wandb",  # their libraries
     "codixr-bench export mlflow",
     "codixr-bench verify --request",  # a clone with both revisions
