@@ -26,14 +26,7 @@ from codixr_bench.statistics.bootstrap import resample_weights
 from codixr_bench.statistics.influence import read_statistics
 from codixr_bench.statistics.influence_interval import standard_error
 from codixr_bench.statistics.significance import holm, quantile, upper_tail
-from helpers.compare_fakes import (
-    DISTANCE,
-    edited,
-    influences,
-    simulate,
-    values_of,
-    write_run,
-)
+from helpers.compare_fakes import DISTANCE, influences, simulate, values_of, write_run
 
 NAMES = ["auroc_micro", "auroc_macro", "auroc_weighted", "f1_micro", "f1_macro", "f1_weighted"]
 NAMES += ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "sacrebleu"]
@@ -402,18 +395,3 @@ def test_other_commits_are_told_apart_by_their_digits(tmp_path):
         (side / "result.json").write_text(json.dumps(content))
     said = "were scored by other commits of codixr: aaaaaaaaaa and bbbbbbbbbb"
     assert any(said in note for note in the_comparison(first, second).notes)
-
-
-def test_a_null_of_one_side_is_noted_and_a_primary_ones_is_held_against_it(tmp_path) -> None:
-    first, second = pair(tmp_path)
-
-    def unknown(name):
-        return lambda scores: scores[name].update(value=None, ci95=None, reason="too few words")
-
-    edited(first, unknown("auroc_weighted"))
-    found = the_comparison(first, second)
-    assert "auroc_weighted" not in [one.name for one in found.differences]
-    assert any("auroc_weighted: null (too few words) against there" in n for n in found.notes)
-    edited(first, unknown("auroc_macro"))
-    with pytest.raises(NotComparableError, match=r"auroc_macro: null \(too few words\)"):
-        the_comparison(first, second)
