@@ -10,10 +10,9 @@ from codixr import messages
 from codixr.arguments import add_json, positive
 from codixr_bench.backbones.fetching import chosen, fetch, plan, refuse_unaccepted
 from codixr_bench.backbones.lock import Asset, folder_of
+from codixr_bench.commands import options
 
 PROGRAM = "codixr-bench"
-_SPEED = 10
-"""MB a second, for the plan's hours."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,13 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parallel", type=positive, default=4, metavar="N", help="files at a time (default: 4)"
     )
-    parser.add_argument(
-        "--speed",
-        type=positive,
-        default=_SPEED,
-        metavar="MB/S",
-        help=f"of the network, for the plan's hours (default: {_SPEED})",
-    )
+    options.add_speed(parser)
     add_json(parser)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from codixr_bench.runs.options import RunOptions
 
 RESULT = "a run's folder, its result.json, or a task group's folder"
+_SPEED = 10
+"""Of a network, MB/s."""
 ONE_RESULT = "a result.json, or a run's folder"
 
 
@@ -247,6 +249,17 @@ def weights_by_name(given: Sequence[str], default: str | None = None) -> dict[st
     return found
 
 
+def add_speed(parser: argparse.ArgumentParser) -> None:
+    """``--speed``, of a command that fetches."""
+    parser.add_argument(
+        "--speed",
+        type=positive,
+        default=_SPEED,
+        metavar="MB/S",
+        help=f"of the network, for the plan's hours (default: {_SPEED})",
+    )
+
+
 def add_out(parser: argparse.ArgumentParser) -> None:
     """``--out``."""
     parser.add_argument(
@@ -264,11 +277,6 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
 def add_scores(parser: argparse.ArgumentParser) -> None:
     """``--scores``, of a command that reads results."""
     parser.add_argument("--scores", metavar="A,B", help="only these scores; default: all")
-
-
-def listed(text: str | None) -> list[str]:
-    """``a, b`` -> a and b; nothing of None."""
-    return [name for part in (text or "").split(",") if (name := part.strip())]
 
 
 def run_options(parsed: argparse.Namespace) -> "RunOptions":

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from codixr_bench.reproduce.planning import ReproductionPlan
 
 PROGRAM = "codixr-bench"
-_SPEED = 10
-"""MB a second, for the plan's hours."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,13 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print the plan: bytes, hours, disk; nothing is fetched or written",
     )
-    parser.add_argument(
-        "--speed",
-        type=positive,
-        default=_SPEED,
-        metavar="MB/S",
-        help=f"of the network, for the plan's hours (default: {_SPEED})",
-    )
+    options.add_speed(parser)
     add_json(parser)
 
 

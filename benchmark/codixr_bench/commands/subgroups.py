@@ -10,6 +10,7 @@ from codixr import messages
 from codixr.arguments import add_json
 from codixr.errors import InputError
 from codixr_bench.commands import options
+from codixr_bench.commands.compare import names_of
 from codixr_bench.comparing.side import Side, load_sides
 from codixr_bench.result_files import STATISTICS_NAME
 from codixr_bench.show.number import chance, number, together
@@ -55,7 +56,7 @@ def main(parsed: argparse.Namespace) -> int:
     from codixr_bench.comparing.subgroups import by_groups
     from codixr_bench.runs.study_groups import groups_of
 
-    attributes = list(dict.fromkeys(options.listed(parsed.by)))
+    attributes = list(dict.fromkeys(names_of(parsed.by)))
     if not attributes:
         raise InputError("--by names no group, e.g. --by sex,age")
     found = []
@@ -81,9 +82,9 @@ def main(parsed: argparse.Namespace) -> int:
 def _wanted(side: Side, asked: str | None) -> tuple[str, ...]:
     from codixr_bench.registry import facts_of
 
-    names = options.listed(asked)
+    names = names_of(asked)
     known = [score.name for score in side.result.scores]
-    if names == ["all"]:
+    if names == ("all",):
         return ()
     if unknown := [name for name in names if name not in known]:
         raise InputError(f"'{side.path}' has no score '{unknown[0]}'; it has: {', '.join(known)}")

@@ -5,7 +5,7 @@ generated pictures (Wang, Simoncelli and Bovik 2003; three scales from 64 x 64),
 their real ones. A prototype for each set of labels has 0, whatever is different between the sets.
 ``diversity_vendi`` is of all pictures together: the Vendi score (Friedman and Dieng 2023), the
 exponential of the entropy of the eigenvalues of a similarity matrix, here the cosine of pictures at
-32 x 32 without their mean picture; again over the real ones'. 1 is as diverse as real studies.
+32 x 32; again over the real ones'. 1 is as diverse as real studies.
 ``repeats_image`` is the share that are another output again (``repeated_pictures.py``).
 """
 

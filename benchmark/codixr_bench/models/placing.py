@@ -1,5 +1,6 @@
 """Where a built-in model computes, in what type, and how far it is within a batch."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ Steps = Callable[[int, int], None]
 """Called with (steps so far, of how many)."""
 
 
-class PlacedModel:
+class PlacedModel(ABC):
     """A model of one torch module or pipeline: it moves, and says how far it is.
 
     ``settings`` has ``dtype`` where weights are not float32: then samples are others.
@@ -22,9 +23,9 @@ class PlacedModel:
     _is_placed = False
     _tell: Steps | None = None
 
+    @abstractmethod
     def network(self) -> Any:
         """What is moved: it has ``to``, ``dtype`` and ``device``."""
-        raise NotImplementedError
 
     def use_device(self, device: str, dtype: str) -> None:
         """Compute on ``device`` with weights of ``dtype``; ``hooks.UsesDevice``."""
