@@ -7,6 +7,10 @@ from pathlib import Path
 from codixr import messages
 from codixr.arguments import add_json, positive
 from codixr.errors import InputError
+from codixr.workers import cores
+
+_WORTH = 100
+"""Studies from which on starting processes is worth it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metrics",
         metavar="NAMES",
         help="try these instead of the track's, comma-separated: plugged-in ones too",
+    )
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="processes that score (default: one a core, one alone under 100 studies)",
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--markdown", action="store_true", help="the tables of docs/court.md")
@@ -36,7 +46,8 @@ def main(parsed: argparse.Namespace) -> int:
     if parsed.metrics is not None and not wanted:
         raise InputError("--metrics names none; leave it out for the track's own")
     track = Track.load(parsed.track).with_data(parsed.data)
-    trial = try_metrics(track, wanted, n=parsed.limit, data_dir=parsed.data)
+    workers = parsed.workers or (cores() if parsed.limit >= _WORTH else 1)
+    trial = try_metrics(track, wanted, n=parsed.limit, data_dir=parsed.data, workers=workers)
     if parsed.json:
         print(json.dumps(as_json(trial), indent=2))
     else:

@@ -8,9 +8,11 @@ studies is not chance (p < ``ALPHA``, one-sided). It is *blind* to one that it d
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,10 @@ from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.progress import Progress
+from codixr.workers import end_with_parent
 from codixr_bench.comparing.fault import Fault, Outputs, changed
 from codixr_bench.comparing.influences import influences
-from codixr_bench.comparing.picture_faults import PICTURE_FAULTS
-from codixr_bench.comparing.report_faults import REPORT_FAULTS
+from codixr_bench.comparing.trial import FAULTS, Finding, Row, Trial, Verdict
 from codixr_bench.metric import (
     About,
     Family,
@@ -38,7 +40,6 @@ from codixr_bench.statistics.significance import upper_tail
 from codixr_bench.task import GROUPS, Task
 from codixr_bench.track import Evaluation, Track
 
-FAULTS = (*PICTURE_FAULTS, *REPORT_FAULTS)
 STUDIES = 200
 LEAST = 0.005
 ALPHA = 0.01
@@ -47,86 +48,6 @@ _SLACK = 0.01
 _BATCH = 50
 _PAIRS = {Modality.F: "L->F+T", Modality.L: "T->F+L", Modality.T: "L->F+T"}
 """Where the agreement of an output with another one is tried."""
-
-
-class Verdict(StrEnum):
-    """What a score makes of a fault."""
-
-    SEES = "sees"
-    BLIND = "blind"
-    REWARDS = "rewards"
-    NOT_TRIED = "not tried"
-    """No study has what the fault changes."""
-    NO_VALUE = "no value"
-    """The score is null with the fault."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A score and a fault."""
-
-    fault: Fault
-    verdict: Verdict
-    studies: int = 0
-    """With the fault in its severest grade."""
-    values: tuple[float | None, ...] = ()
-    """Of the score, a grade each."""
-    losses: tuple[float, ...] = ()
-    """What each grade costs, as a share of what worthless outputs cost; below 0: it is better."""
-    p: float | None = None
-    """One-sided, of the severest grade; None without influences."""
-    grows: bool = False
-    """Whether a severer grade costs more, each time."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A score on trial."""
-
-    score: str
-    """Without the view."""
-    output: Modality
-    """What was changed."""
-    task: str
-    real: float
-    """Of the real outputs."""
-    worthless: float
-    findings: tuple[Finding, ...]
-
-    @property
-    def label(self) -> str:
-        """A picture's score names its output, ``fid_phantom[F]``; a report's does not."""
-        facts = facts_of(self.score)
-        of_reports = facts is not None and facts.about is About.REPORT
-        return self.score if of_reports else f"{self.score}[{self.output}]"
-
-    def faults(self, verdict: Verdict, *, harmless: bool = False) -> list[Finding]:
-        """The findings with that verdict, of faults or of harmless changes."""
-        return [f for f in self.findings if f.verdict is verdict and f.fault.harmless is harmless]
-
-
-@dataclass
-class Trial:
-    """All rows of a track, and what could not be tried."""
-
-    track: str
-    n: int
-    rows: list[Row] = field(default_factory=list)
-    without: dict[str, str] = field(default_factory=dict)
-    """Score -> why it was not on trial."""
-
-    def lost(self) -> Iterator[tuple[str, str]]:
-        """(score, fault) of every sensitivity that a metric declares and doesn't show here."""
-        for row in self.rows:
-            family = family_of(row.score)
-            found = {finding.fault.name: finding.verdict for finding in row.findings}
-            for name in family.sees.get(row.score, ()) if family is not None else ():
-                if name not in {fault.name for fault in FAULTS} or found.get(name) in (
-                    Verdict.BLIND,
-                    Verdict.REWARDS,
-                    Verdict.NO_VALUE,
-                ):
-                    yield row.label, name
 
 
 @dataclass(frozen=True)
@@ -143,6 +64,7 @@ def try_metrics(
     n: int = STUDIES,
     data_dir: Path | None = None,
     faults: Sequence[Fault] = FAULTS,
+    workers: int = 1,
 ) -> Trial:
     """Put a track's metrics on trial, on the first ``n`` studies of its test split.
 
@@ -151,25 +73,134 @@ def try_metrics(
         wanted: other metrics, or scores, by name: plugged-in ones too.
         n: studies, at least 10.
         data_dir: where a real track's studies are.
-        faults: to show.
+        faults: to show, of ``FAULTS``.
+        workers: processes that score; they find the same, whatever their number.
 
     Raises InputError for fewer studies, an unknown metric, or one that applies to no output here.
     """
-    dataset = track.dataset("test", n, data_dir)
-    if len(dataset) < 10:
-        raise InputError(f"a trial needs 10 studies or more, not {len(dataset)}")
-    evaluation = Evaluation(track, dataset, data_dir)
-    studies = [dataset[position] for position in range(len(dataset))]
-    seats = list(_seats(evaluation, studies, wanted))
-    trial = Trial(track.name, len(studies))
+    session = _Session.open(track, wanted, n, data_dir)
+    trial = Trial(track.name, len(session.studies))
     steps = [
-        (seat, [f for f in faults if f.of_reports is not seat.output.is_image]) for seat in seats
+        (seat, [f for f in faults if f.of_reports is not seat.output.is_image])
+        for seat in session.seats
     ]
-    total = sum(2 + sum(len(fault.grades) for fault in shown) for _, shown in steps)
-    with Progress("on trial", total, unit="rounds") as bar:
+    questions = [
+        _Question(number, what, grade)
+        for number, (_, shown) in enumerate(steps)
+        for what, grade in (
+            (_REAL, 0.0),
+            (_WORTHLESS, 0.0),
+            *((fault.name, grade) for fault in shown for grade in fault.grades),
+        )
+    ]
+    with (
+        Progress("on trial", len(questions), unit="rounds") as bar,
+        _answers(session, questions, workers) as answers,
+    ):
+        counted = _counted(answers, bar)
         for seat, shown in steps:
-            seat.hear(shown, trial, bar)
+            seat.hear(shown, trial, counted)
     return trial
+
+
+_REAL, _WORTHLESS = "real outputs", "worthless outputs"
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What are the scores of a seat, when its output has this fault in this grade?"""
+
+    seat: int
+    what: str
+    """A fault's name, or ``_REAL`` or ``_WORTHLESS``."""
+    grade: float
+
+
+@dataclass(frozen=True)
+class _Answer:
+    studies: int
+    """That have the fault."""
+    scores: dict[str, _Value]
+
+
+@dataclass
+class _Session:
+    """The seats of a trial; each process has its own."""
+
+    asked: tuple[Track, tuple[str, ...], int, Path | None]
+    studies: Sequence[Study]
+    seats: "list[_Seat]"
+
+    @classmethod
+    def open(
+        cls, track: Track, wanted: tuple[str, ...], n: int, data_dir: Path | None
+    ) -> "_Session":
+        """InputError as ``try_metrics``."""
+        dataset = track.dataset("test", n, data_dir)
+        if len(dataset) < 10:
+            raise InputError(f"a trial needs 10 studies or more, not {len(dataset)}")
+        evaluation = Evaluation(track, dataset, data_dir)
+        studies = [dataset[position] for position in range(len(dataset))]
+        seats = list(_seats(evaluation, studies, wanted))
+        return cls((track, wanted, n, data_dir), studies, seats)
+
+    def answer(self, question: _Question) -> _Answer:
+        """The scores that a question asks for."""
+        seat = self.seats[question.seat]
+        if question.what == _WORTHLESS:
+            return _Answer(len(self.studies), seat.worthless())
+        real = [study.get(seat.output) for study in self.studies]
+        if question.what == _REAL:
+            return _Answer(0, seat.scored(real))
+        fault = next(fault for fault in FAULTS if fault.name == question.what)
+        outputs = Outputs(seat.output, self.studies, real)
+        contents = fault.make(outputs, question.grade)
+        studies = changed(outputs, contents)
+        return _Answer(studies, seat.scored(contents) if studies else {})
+
+
+_session: _Session | None = None
+"""Of a process that scores for another one."""
+
+
+def _join(track: dict[str, Any], wanted: tuple[str, ...], n: int, data_dir: Path | None) -> None:
+    import torch
+
+    end_with_parent()
+    torch.set_num_threads(1)
+    globals()["_session"] = _Session.open(Track(**track), wanted, n, data_dir)
+
+
+def _answered(question: _Question) -> _Answer:
+    assert _session is not None, "_join comes first"
+    return _session.answer(question)
+
+
+@contextmanager
+def _answers(
+    session: _Session, questions: Sequence[_Question], workers: int
+) -> Iterator[Iterator[_Answer]]:
+    """An answer a question, in their order."""
+    if workers < 2:
+        yield map(session.answer, questions)
+        return
+    track, wanted, n, data_dir = session.asked
+    # A read-only view, as a track has them, can't be sent.
+    fields = {k: dict(v) if isinstance(v, Mapping) else v for k, v in vars(track).items()}
+    # Started anew: a process with threads, as torch has them, can't be copied safely.
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=get_context("spawn"),
+        initializer=_join,
+        initargs=(fields, wanted, n, data_dir),
+    ) as pool:
+        yield pool.map(_answered, questions)
+
+
+def _counted(answers: Iterator[_Answer], bar: Progress) -> Iterator[_Answer]:
+    for answer in answers:
+        bar.advance()
+        yield answer
 
 
 @dataclass
@@ -182,14 +213,9 @@ class _Seat:
     wanted: tuple[str, ...]
     studies: Sequence[Study]
 
-    def hear(self, faults: Sequence[Fault], trial: Trial, bar: Progress) -> None:
-        """Add a row a score to ``trial``."""
-        real = [study.get(self.output) for study in self.studies]
-        outputs = Outputs(self.output, self.studies, real)
-        before = self._scored(real)
-        bar.advance()
-        worst = self._worthless()
-        bar.advance()
+    def hear(self, faults: Sequence[Fault], trial: Trial, answers: Iterator[_Answer]) -> None:
+        """Add a row a score to ``trial``: the next answers are of its questions."""
+        before, worst = next(answers).scores, next(answers).scores
         rows: dict[str, list[Finding]] = {}
         for name, own in before.items():
             if own.value is None:
@@ -197,14 +223,10 @@ class _Seat:
             else:
                 rows[name] = []
         for fault in faults:
-            rounds, studies = [], 0
-            for grade in fault.grades:
-                contents = fault.make(outputs, grade)
-                studies = changed(outputs, contents)
-                rounds.append(self._scored(contents) if studies else {})
-                bar.advance()
+            rounds = [next(answers) for _ in fault.grades]
+            studies = rounds[-1].studies
             for name, findings in rows.items():
-                values = [one.get(name) for one in rounds]
+                values = [one.scores.get(name) for one in rounds]
                 findings.append(
                     self._finding(fault, name, before[name], worst[name], values, studies)
                 )
@@ -265,13 +287,13 @@ class _Seat:
             return 0.0 if lost else 1.0
         return upper_tail(abs(difference) / error, df)
 
-    def _worthless(self) -> dict[str, _Value]:
+    def worthless(self) -> dict[str, _Value]:
         """The scores when the output is what each metric's family calls worthless."""
         found: dict[str, _Value] = {}
         samples = self._samples([study.get(self.output) for study in self.studies])
         for family in dict.fromkeys(self._families()):
             bad = family.worsened(self.studies, samples, self.evaluation)
-            scored = self._scored([one[self.output] for one in bad])
+            scored = self.scored([one[self.output] for one in bad])
             found |= {name: one for name, one in scored.items() if family_of(name) is family}
         return found
 
@@ -286,7 +308,7 @@ class _Seat:
             samples.append(found | {self.output: content})
         return samples
 
-    def _scored(self, contents: Sequence[Any]) -> dict[str, _Value]:
+    def scored(self, contents: Sequence[Any]) -> dict[str, _Value]:
         """Every score when the output's contents are these, by name."""
         samples = self._samples(contents)
         found: dict[str, _Value] = {}

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from codixr.modality import Modality
-from codixr_bench.comparing.court import ALPHA, LEAST, Finding, Row, Trial, Verdict
+from codixr_bench.comparing.court import ALPHA, LEAST
+from codixr_bench.comparing.trial import Finding, Row, Trial, Verdict
 from codixr_bench.show.number import number
 
 _GROWS = "↑"

@@ -12,8 +12,10 @@ from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr_bench.cli import main
-from codixr_bench.comparing.court import FAULTS, Verdict, try_metrics
+from codixr_bench.comparing.court import try_metrics
 from codixr_bench.comparing.fault import Outputs, changed
+from codixr_bench.comparing.trial import FAULTS, Verdict
+from codixr_bench.comparing.verdicts import as_json
 from codixr_bench.labeler import DEFAULT
 from codixr_bench.labeler.interface import load_labeler
 from codixr_bench.metrics.bleu import BLEU
@@ -103,6 +105,15 @@ def test_label_f1_is_blind_to_sides_and_sees_a_finding_left_out():
     assert left_out.verdict is Verdict.SEES
     assert left_out.grows
     assert list(trial.lost()) == []
+
+
+@pytest.mark.slow
+def test_a_trial_finds_the_same_whatever_the_number_of_processes():
+    chosen = [BY_NAME["side exchanged"], BY_NAME["finding left out"]]
+    asked = ("report_labels", "attributes")
+    alone, together = (try_metrics(PHANTOM, asked, n=40, faults=chosen, workers=k) for k in (1, 2))
+    assert len(alone.rows) > 5
+    assert as_json(together) == as_json(alone)
 
 
 def test_a_sensitivity_that_is_lost_is_named_and_fails_the_command(monkeypatch, capsys):
