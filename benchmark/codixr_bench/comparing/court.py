@@ -347,7 +347,7 @@ class _Seat:
 
 def _on_trial(metric: Metric) -> bool:
     """Whether its family is tried unasked: a search for copies would take hours of rounds."""
-    family = family_of(metric.name)
+    family = _family(metric.name.partition("[")[0])
     return family is None or family.on_trial
 
 

@@ -176,7 +176,6 @@ class DiversityOfPictures(Family):
 
     name = "diversity"
     card = "diversity.md"
-    on_trial = False
     reasons = (*Family.reasons, NO_PAIRS, ONE_PICTURE, TOO_FEW_PICTURES)
     scores = {
         name: Facts(
