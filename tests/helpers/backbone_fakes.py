@@ -85,3 +85,27 @@ def saved(peer: nn.Module, path: Path) -> Path:
     """Write a peer's weights as its library would read them."""
     torch.save(peer.state_dict(), path)
     return path
+
+
+def rad_dino_folder(folder: Path, side: int = 518, layers: int = 1, patch: int = 37) -> Path:
+    """A folder of transformers of RAD-DINO's layout and width; the published one: 12, 14."""
+    from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+
+    torch.manual_seed(0)
+    config = Dinov2Config(
+        hidden_size=768,
+        num_hidden_layers=layers,
+        num_attention_heads=12,
+        image_size=side,
+        patch_size=patch,
+        layerscale_value=1.0,
+        initializer_range=0.05,
+    )
+    Dinov2Model(config).save_pretrained(folder)
+    BitImageProcessor(
+        size={"shortest_edge": side},
+        crop_size={"height": side, "width": side},
+        image_mean=[0.53] * 3,
+        image_std=[0.26] * 3,
+    ).save_pretrained(folder)
+    return folder
