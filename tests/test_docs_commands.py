@@ -7,6 +7,7 @@ patients or released weights says so in one line, and this file says which those
 
 import csv
 import importlib.util
+import json
 import os
 import shlex
 import shutil
@@ -94,6 +95,8 @@ def smaller(command: tuple[str, ...]) -> list[str]:
     for option, value in (("--limit", "4"), ("--n", "30"), ("--studies", "2")):
         if option in words:
             words[words.index(option) + 1] = value
+    if command[1:3] == ("readers", "make"):
+        words += ["--pairs", "4"]  # the run here has eight studies
     makes = command[:2] in {("codixr-bench", "run"), ("codixr-bench", "generate")}
     scores = command[1] == "score" and {"theirs", "my_pictures"} & set(words)
     if "--limit" not in words and (makes or scores):
@@ -107,6 +110,7 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("place")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setattr(sys, "path", [*sys.path])  # the commands add their folder
         _files()
         _archive()
         _runs()
@@ -131,6 +135,7 @@ def _files() -> None:
             )
     with Path("reports.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["study_id", "report"], ["1", "No edema."]])
+    Path("board.key").write_bytes(bytes(range(32)))
     Path("table.csv").write_text("system,Atelectasis,Edema,macro\nours,0.54,0.64,0.59\n")
     for page, name, file in (
         ("CONTRIBUTING.md", "GreyModel", "my_model.py"),
@@ -190,11 +195,24 @@ def _before(command: tuple[str, ...]) -> None:
         model_folders.image_to_text(Path("my_model"))
     if "diffusers:my_pipeline" in line:
         model_folders.text_to_image(Path("my_pipeline"))
-    if "my_model.model:MyModel" in line or "new-model my_model" in line:
+    if "new-model my_model" in line:
         Path("my_model.py").unlink()
+    if "readers score" in line:
+        _answers(Path("study"))
     if "my_model.model:MyModel" in line:
+        Path("my_model.py").unlink()
         assert MAIN["codixr-bench"](["new-model", "my_model"]) == 0
         os.chdir("my_model")
+
+
+def _answers(study: Path) -> None:
+    """A reader study of four pairs, and what two readers saved from its page."""
+    words = ["readers", "make", "runs/mine", "--to", str(study), "--pairs", "4"]
+    assert MAIN["codixr-bench"](words) == 0
+    key = json.loads((study / "key.json").read_text())
+    for reader, answers in (("R1", [item["real"] for item in key["items"]]), ("R2", ["A"] * 8)):
+        saved = {"schema_version": 1, "study": key["study"], "reader": reader, "answers": answers}
+        Path(f"answers-{reader}.json").write_text(json.dumps(saved))
 
 
 @pytest.mark.parametrize("command", todo(), ids=shlex.join)

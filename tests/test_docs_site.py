@@ -70,14 +70,12 @@ def site(tmp_path_factory) -> dict[Path, Links]:
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_a_network(site):
     assert len(site) > 50
     root = min(site, key=lambda page: len(page.parts)).parent
+    nowhere = site[root / "404.html"]
+    assert not nowhere.loaded + nowhere.linked, "it is shown at any address, below any place"
     for page, links in site.items():
         for target in links.loaded:
             assert not urlsplit(target).netloc, f"{page.name} loads {target}"
-            path = unquote(urlsplit(target).path)
-            # 404.html is shown at any address: what it loads is named from the root.
-            place = root / path.lstrip("/") if path.startswith("/") else page.parent / path
-            assert place.exists(), f"{page}: {target}"
-            assert path.startswith("/") is (page.name == "404.html")
+            assert (page.parent / unquote(urlsplit(target).path)).exists(), f"{page}: {target}"
     for style in next(iter(site)).parent.rglob("*.css"):
         assert not re.search(r"url\(\s*['\"]?https?:", style.read_text(encoding="utf-8")), style
 

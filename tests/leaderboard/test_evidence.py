@@ -24,6 +24,7 @@ from helpers.statistics_fakes import Columns, drawn_columns, encoded, result_of,
 from helpers.submission_fakes import Json, N, result_json
 
 DAY = date(2026, 11, 20)
+ROWS = Path(__file__).parents[2] / "leaderboard" / "results"
 COLUMNS = drawn_columns()
 RESULT = result_of(COLUMNS)
 
@@ -246,6 +247,18 @@ def test_a_replaced_result_takes_its_statistics_with_it(tmp_path: Path) -> None:
     assert not (root / "phantom" / "my-model" / "T-to-F.parquet").exists()
     (standing,) = standings_of(row, read_submission(row)).values()
     assert standing.badge == Badge.SELF_REPORTED
+
+
+def test_only_a_simulated_row_is_told_to_bring_statistics(tmp_path: Path, capsys) -> None:
+    simulated = tmp_path / "phantom.json"
+    simulated.write_text(json.dumps(result_json("T->F")))
+    row = json.loads((ROWS / "openi" / "constant.json").read_text())
+    real = tmp_path / "openi.json"
+    real.write_text(json.dumps(row["results"][0]))
+    for file, told in ((simulated, True), (real, False)):
+        words = ["submit", str(file), "--model", "mine", "--owner", "ann"]
+        assert main([*words, "--to", str(tmp_path / file.stem)]) == 0
+        assert ("on simulated tracks" in capsys.readouterr().err) is told
 
 
 def test_a_foreign_file_in_a_rows_folder_is_refused(tmp_path: Path, capsys) -> None:

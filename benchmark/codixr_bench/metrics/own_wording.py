@@ -28,13 +28,13 @@ from codixr_bench.labeler.labels import Labels
 from codixr_bench.labeler.rules import label_report
 from codixr_bench.labeler.sentences import clean, split
 from codixr_bench.metric import Columns
+from codixr_bench.metrics.influence_score import Measured, influence_score
 from codixr_bench.metrics.repeats import NO_TRAINING
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
 from codixr_bench.models.train_set import train_reports
 from codixr_bench.score import ResultWarning, Score
-from codixr_bench.statistics.influence_interval import influence_interval
 from codixr_bench.statistics.significance import upper_tail
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation
@@ -147,20 +147,15 @@ class OwnWording:
 
     def compute(self) -> list[Score]:
         """The score; null without training reports, and where nothing can be told."""
-        n = len(self._rows)
-        value, influence, reason = self._measured()
-        interval = None
-        if value is not None:
-            interval = influence_interval(value, influence, lowest=LOWEST, highest=1.0)
         return [
-            Score(
-                name=self.name,
-                value=value,
-                reason=reason,
-                ci95=interval,
-                n=n,
+            influence_score(
+                self.name,
+                self._measured(),
+                n=len(self._rows),
                 higher_is_better=False,
-                signature=f"own_wording|sentences|train:{self._known}|n:{n}|ci:influence",
+                signature=f"own_wording|sentences|train:{self._known}",
+                lowest=LOWEST,
+                highest=1.0,
             )
         ]
 
@@ -176,7 +171,7 @@ class OwnWording:
         hits, guessed, told = np.asarray(self._rows.columns()["row"], dtype=np.float64).T
         return hits, guessed, told
 
-    def _measured(self) -> tuple[float | None, Array, str | None]:
+    def _measured(self) -> Measured:
         columns, nothing = self._rows.columns(), np.zeros(0)
         if not columns or self.absent is not None:
             return None, nothing, self.absent if columns else "no study was scored"

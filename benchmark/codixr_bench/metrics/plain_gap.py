@@ -20,6 +20,7 @@ from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images, suffix_of
 from codixr_bench.backbones.classifier import Classifier
 from codixr_bench.metric import INFLUENCE, Columns, Influence
+from codixr_bench.metrics.influence_score import Measured, influence_score
 from codixr_bench.metrics.plain_reader import PlainReader
 from codixr_bench.metrics.repeats import NO_TRAINING
 from codixr_bench.metrics.rows import Rows
@@ -27,7 +28,6 @@ from codixr_bench.metrics.sums import NO_STUDY
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
 from codixr_bench.statistics.auroc_interval import placements
-from codixr_bench.statistics.influence_interval import influence_interval
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation
 
@@ -91,21 +91,16 @@ class PlainGap:
 
     def compute(self) -> list[Score]:
         """The difference of differences; null without training studies, or without findings."""
-        n = len(self._rows)
-        value, influence, reason = self._gap()
         judges = f"first:{self.judge.signature}|second:{self.reader.signature}"
-        interval = None
-        if value is not None:
-            interval = influence_interval(value, influence, lowest=-2.0, highest=2.0)
         return [
-            Score(
-                name=self.name,
-                value=value,
-                reason=reason,
-                ci95=interval,
-                n=n,
+            influence_score(
+                self.name,
+                self._gap(),
+                n=len(self._rows),
                 higher_is_better=False,
-                signature=f"plain_gap|{judges}|avg:macro-auroc|ref:same-studies|n:{n}|ci:influence",
+                signature=f"plain_gap|{judges}|avg:macro-auroc|ref:same-studies",
+                lowest=-2.0,
+                highest=2.0,
             )
         ]
 
@@ -120,7 +115,7 @@ class PlainGap:
         read = np.asarray(self._rows.columns()["plain made"])
         return {f"{self.name}{INFLUENCE}": influence, f"{self.name}{READ}": read}
 
-    def _gap(self) -> tuple[float | None, Array, str | None]:
+    def _gap(self) -> Measured:
         nothing = np.zeros(0)
         columns = self._rows.columns()
         if not columns or self.absent is not None:

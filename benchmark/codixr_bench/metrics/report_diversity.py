@@ -19,6 +19,7 @@ from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.metric import About, Columns, Facts, Family, Influence, Problems
 from codixr_bench.metrics.diversity import collapse_warnings
+from codixr_bench.metrics.influence_score import Measured, influence_score
 from codixr_bench.metrics.label_pairs import (
     APART,
     NO_PAIRS,
@@ -31,9 +32,7 @@ from codixr_bench.metrics.label_pairs import (
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.model import Sample
 from codixr_bench.score import ResultWarning, Score
-from codixr_bench.statistics.bootstrap import patients_of
 from codixr_bench.statistics.influence import influence_columns
-from codixr_bench.statistics.influence_interval import influence_interval
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
@@ -74,24 +73,18 @@ class ReportDiversity:
     def compute(self) -> list[Score]:
         """The three scores, with intervals from what each study does to them."""
         n = len(self._made)
-        found = []
-        for name, (value, influence, reason) in self._measured().items():
-            interval = None
-            if value is not None:
-                most = np.inf if name == "diversity_report" else 1.0
-                interval = influence_interval(value, influence, patients_of(n), 0.0, most)
-            found.append(
-                Score(
-                    name=name,
-                    value=value,
-                    reason=reason,
-                    ci95=interval,
-                    n=n,
-                    higher_is_better=name != "template_share",
-                    signature=f"{name}|words|n:{n}|ci:influence",
-                )
+        return [
+            influence_score(
+                name,
+                measured,
+                n=n,
+                higher_is_better=name != "template_share",
+                signature=f"{name}|words",
+                lowest=0.0,
+                highest=np.inf if name == "diversity_report" else 1.0,
             )
-        return found
+            for name, measured in self._measured().items()
+        ]
 
     def statistics(self) -> Columns:
         """What each study does to each score, and what they are computed from.
@@ -111,7 +104,7 @@ class ReportDiversity:
     def _in_order(self) -> list[tuple[_Words, _Words, int]]:
         return [self._made[position] for position in sorted(self._made)]
 
-    def _measured(self) -> dict[str, tuple[float | None, Array, str | None]]:
+    def _measured(self) -> dict[str, Measured]:
         rows = self._in_order()
         if not rows:
             return dict.fromkeys(_SCORES, (None, np.zeros(0), "no study was scored"))

@@ -2,11 +2,13 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from codixr import messages
 from codixr.arguments import add_json
 from codixr_bench.result_files import STATISTICS_NAME
+from codixr_leaderboard.accepted import tracks
 from codixr_leaderboard.sending import submit
 from codixr_leaderboard.submission import RESULTS
 
@@ -44,7 +46,7 @@ def main(parsed: argparse.Namespace) -> int:
     else:
         for path in written:
             print(path)
-    if len({path.suffix for path in written}) == 1:
+    if _lacks_statistics(written):
         messages.note(
             "codixr-bench",
             f"no '{STATISTICS_NAME}' beside the results: on simulated tracks only rows with theirs "
@@ -60,6 +62,17 @@ def main(parsed: argparse.Namespace) -> int:
     else:
         messages.say("codixr-bench", "checked and written; commit it and open a pull request")
     return 0
+
+
+def _lacks_statistics(written: Sequence[Path]) -> bool:
+    """Whether a row of a simulated track was written without any statistics."""
+    with_them = {path.parent for path in written if path.suffix == ".parquet"}
+    return any(
+        path.suffix == ".json"
+        and tracks()[path.parent.name].simulated
+        and path.with_suffix("") not in with_them
+        for path in written
+    )
 
 
 def _no_clone(root: Path) -> str | None:
