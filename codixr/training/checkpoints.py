@@ -1,7 +1,8 @@
 """Checkpoints of a running stage: whole or not there, the last two and the best.
 
 A checkpoint is one ``step-NNNNNNNN.pt`` with weights, averaged weights, optimizer, step, and what
-it belongs to. The schedule, the order of studies and all randomness are functions of the step.
+it belongs to; where processes hold rows of the tensors, these lie in files beside it, which it
+names. The schedule, the order of studies and all randomness are functions of the step.
 """
 
 import os
@@ -14,6 +15,8 @@ import torch
 from codixr.atomic import remove_parts, replacing
 from codixr.errors import InputError
 from codixr.messages import note
+from codixr.training import checkpoint_shards
+from codixr.training.processes import refused_together
 from codixr.training.recipes import contradiction
 from codixr.training.stage_config import StageConfig
 
@@ -23,6 +26,8 @@ CHECKPOINT_BYTES = 16
 LARGE = 2e9
 """Bytes from which a checkpoint is written more rarely."""
 SECONDS, SECONDS_LARGE = 120.0, 1800.0
+ROWS = "rows"
+"""Of a checkpoint whose tensors lie in other files: their names."""
 
 
 def save_interval(asked: float | None, size: float) -> tuple[float, bool]:
@@ -44,7 +49,7 @@ class CheckpointFolder:
     def save(self, state: dict[str, Any], *, best: bool = False) -> Path:
         """Write one; older ones than the last two go. InputError when the disk is full."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"step-{state['step']:08d}.pt"
+        path = self.folder / f"{_stem(state)}.pt"
         with replacing(path) as part, part.open("wb") as file:
             # Given a path, torch would hide why it cannot be written.
             torch.save({"version": VERSION, **state}, file)
@@ -52,7 +57,38 @@ class CheckpointFolder:
             self._keep_as_best(path)
         for old in self.paths()[:-2]:
             old.unlink(missing_ok=True)
+        self._drop_rows()
         return path
+
+    def save_rows(
+        self, state: dict[str, Any], index: int, count: int, *, best: bool = False
+    ) -> None:
+        """Write one in rows: each of the ``count`` processes asks, and writes what it has.
+
+        InputError, in all of them, where one can't write.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        rest, tensors = checkpoint_shards.apart(state)
+        files = checkpoint_shards.file_names(_stem(state), count)
+        with refused_together():
+            checkpoint_shards.write(self.folder / files[index], tensors, index)
+        with refused_together():
+            if index == 0:
+                self.save({**rest, ROWS: files}, best=best)
+
+    def _drop_rows(self) -> None:
+        """Remove files of rows that no checkpoint names: of old ones, or of a killed process."""
+        found = {path.name for path in self.folder.glob(checkpoint_shards.PATTERN)}
+        if not found:
+            return
+        for path in self.folder.glob("*.pt"):
+            try:
+                state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+                found -= set(state.get(ROWS, ()))
+            except Exception:  # damaged: what it named stays until it goes
+                found -= {name for name in found if name.startswith(f"{path.stem}.")}
+        for name in found:
+            (self.folder / name).unlink(missing_ok=True)
 
     def _keep_as_best(self, path: Path) -> None:
         part = self.folder / f".best.{os.getpid()}.part"
@@ -82,6 +118,9 @@ class CheckpointFolder:
                         f"{path} has version {state['version']} of the format, this program reads "
                         f"{VERSION}: go on with the program that wrote it, or remove {self.folder}"
                     )
+                if ROWS in state:
+                    rows = checkpoint_shards.Rows(self.folder / name for name in state[ROWS])
+                    state = checkpoint_shards.together(state, rows)
             except InputError:
                 raise
             except Exception as error:
@@ -90,6 +129,7 @@ class CheckpointFolder:
                 continue
             for bad in damaged:
                 bad.unlink(missing_ok=True)
+            self._drop_rows()
             return dict(state)
         if damaged:
             raise InputError(
@@ -120,8 +160,13 @@ class CheckpointFolder:
         return saved
 
     def sweep(self) -> None:
-        """Remove what a killed process left half-written."""
+        """Remove what a killed process left half-written, or without its checkpoint."""
         remove_parts(self.folder)
+        self._drop_rows()
+
+
+def _stem(state: dict[str, Any]) -> str:
+    return f"step-{state['step']:08d}"
 
 
 def _short(value: Any) -> str:

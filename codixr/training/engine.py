@@ -22,6 +22,7 @@ from codixr.messages import say
 from codixr.progress import Progress
 from codixr.training import memory, sharding
 from codixr.training.average import Average
+from codixr.training.checkpoint_shards import are_rows
 from codixr.training.checkpoints import CHECKPOINT_BYTES, CheckpointFolder, save_interval
 from codixr.training.draw import step_seed
 from codixr.training.feed import Feed, Part
@@ -276,30 +277,29 @@ class Engine:
         return total
 
     def _save(self, *, best: bool) -> None:
-        writes = self.stage.folder.disk.writes
-        parameters: Any = {name: p.detach() for name, p in self.parameters.items()}
-        averaged, optimizer = self.average.whole(keep=writes), self.optimizer.state_dict()
-        if self.sharded:  # gathered by all processes, kept and written by the first
-            parameters = sharding.whole_state(parameters, keep=writes)
-            optimizer = sharding.whole_state(optimizer, keep=writes)
-        if not writes:
+        disk, scaler = self.stage.folder.disk, self.accelerator.scaler
+        state = {
+            "identity": self.identity,
+            "config": asdict(self.config),
+            "step": self.step,
+            "seconds": self.spent,
+            "cpu_seconds": self.cpu,
+            "best": self.best,
+            "scaler": None if scaler is None else scaler.state_dict(),
+        }
+        tensors: Any = {
+            "parameters": {name: p.detach() for name, p in self.parameters.items()},
+            "averaged": self.average.values,
+            "optimizer": self.optimizer.state_dict(),
+        }
+        one_disk = disk.count == self.accelerator.num_processes
+        if self.sharded and one_disk and are_rows(self.parameters.values()):
+            self.checkpoints.save_rows(state | tensors, disk.index, disk.count, best=best)
             return
-        scaler = self.accelerator.scaler
-        self.checkpoints.save(
-            {
-                "identity": self.identity,
-                "config": asdict(self.config),
-                "step": self.step,
-                "seconds": self.spent,
-                "cpu_seconds": self.cpu,
-                "best": self.best,
-                "parameters": parameters,
-                "averaged": averaged,
-                "optimizer": optimizer,
-                "scaler": None if scaler is None else scaler.state_dict(),
-            },
-            best=best,
-        )
+        if self.sharded:  # gathered by all processes, kept and written by the first of a disk
+            tensors = sharding.whole_state(tensors, keep=disk.writes)
+        if disk.writes:
+            self.checkpoints.save(state | tensors, best=best)
 
 
 def _shown(losses: dict[str, float], bar: Progress, batch: int) -> str:

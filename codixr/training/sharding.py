@@ -1,6 +1,6 @@
 """Sharded training (FSDP2): what the engine needs beside Accelerate's own ``prepare``.
 
-Notable: a checkpoint always holds whole tensors, gathered, so a run may go on with another number
+Notable: a checkpoint gives whole tensors, whoever wrote it, so a run may go on with another number
 of processes, sharded or not. A shard and a plain tensor pass through the same functions.
 """
 
@@ -105,12 +105,12 @@ def reshard(module: nn.Module) -> None:
 
 def own_part(tensor: Tensor) -> Tensor:
     """This process' part of a tensor: its shard, or all of a plain one (sharing its memory)."""
-    return tensor.to_local() if _is_shard(tensor) else tensor  # type: ignore[attr-defined]
+    return tensor.to_local() if is_shard(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def whole(tensor: Tensor) -> Tensor:
     """The whole of a tensor; of a shard gathered, so every process must ask."""
-    return tensor.full_tensor() if _is_shard(tensor) else tensor  # type: ignore[attr-defined]
+    return tensor.full_tensor() if is_shard(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def whole_state(state: Any, *, keep: bool = True) -> Any:
@@ -122,7 +122,7 @@ def whole_state(state: Any, *, keep: bool = True) -> Any:
         return {key: whole_state(value, keep=keep) for key, value in state.items()}
     if isinstance(state, list):
         return [whole_state(value, keep=keep) for value in state]
-    if isinstance(state, Tensor) and _is_shard(state):
+    if isinstance(state, Tensor) and is_shard(state):
         gathered = whole(state)
         return gathered.cpu() if keep else None
     return state
@@ -130,7 +130,7 @@ def whole_state(state: Any, *, keep: bool = True) -> Any:
 
 def shard_like(value: Tensor, example: Tensor) -> Tensor:
     """``value`` (whole) sharded as ``example`` is; as it is where that is a plain tensor."""
-    if not _is_shard(example) or value.shape != example.shape:
+    if not is_shard(example) or value.shape != example.shape:
         return value
     from torch.distributed.tensor import distribute_tensor
 
@@ -151,7 +151,8 @@ def shard_optimizer(state: dict[str, Any], parameters: Iterable[Tensor]) -> dict
     return {**state, "state": sharded}
 
 
-def _is_shard(tensor: Tensor) -> bool:
+def is_shard(tensor: Tensor) -> bool:
+    """Whether this process has a part of the tensor only."""
     if not dist.is_available():
         return False
     from torch.distributed.tensor import DTensor

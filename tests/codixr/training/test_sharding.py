@@ -1,4 +1,4 @@
-"""FSDP: shards over processes learn what one process does, and its checkpoints are whole."""
+"""FSDP: shards over processes learn what one process does; checkpoints in rows go on anywhere."""
 
 from pathlib import Path
 from typing import Any
@@ -50,8 +50,6 @@ def test_a_sharded_run_goes_on_from_a_checkpoint_of_one_process_and_the_other_wa
     resumed = in_two(sharded, tmp_path / "one", **FSDP)
     for _, _, losses, _ in resumed:
         assert losses == pytest.approx(alone[39:], abs=1e-4)
-    saved = torch.load(checkpoints / "step-00000040.pt", weights_only=True)
-    assert {type(x) for x in saved["averaged"].values()} == {torch.Tensor}
     back = LineStage(config(), contrast=True)
     train(back, tmp_path / "one")
     for ours, theirs in zip(back.parameters(), whole.parameters(), strict=True):
