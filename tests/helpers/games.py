@@ -6,6 +6,7 @@ the judges, and the test split by its public seed.
 
 import random
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import cached_property
 
 import numpy as np
@@ -95,7 +96,11 @@ def pushed(cheat: Cheat, start: Pictures, *, both: bool, kept: float = 0.0, blur
         kept: how much they are held to their beginning.
         blur: whether each second step sees them blurred, so that what it finds survives that.
     """
-    judge, other = load_judge(cheat.view).model, load_second_judge(cheat.view).model
+    # Copies, whose weights need no gradients: the judges themselves are everybody's.
+    judge, other = (
+        deepcopy(one.model).requires_grad_(False)
+        for one in (load_judge(cheat.view), load_second_judge(cheat.view))
+    )
     found = []
     for first in range(0, cheat.n, 100):
         real = torch.from_numpy(cheat.real[first : first + 100, None])

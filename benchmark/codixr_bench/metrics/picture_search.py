@@ -61,14 +61,17 @@ class Start:
 
 
 QUICK = (Start(), Start(mirrored=True))
-THOROUGH = tuple(
-    Start(mirrored, (y, x, turn, 0.0))
-    for mirrored in (False, True)
-    for y, x, turn in (
-        *((y, x, 0.0) for y in (-1.5, 0.0, 1.5) for x in (-1.5, 0.0, 1.5)),
-        (0.0, 0.0, -1.2),
-        (0.0, 0.0, 1.2),
-    )
+THOROUGH = (
+    *QUICK,
+    *(
+        Start(mirrored, (y, x, turn, 0.0))
+        for mirrored in (False, True)
+        for y, x, turn in (
+            *((y, x, 0.0) for y in (-1.5, 0.0, 1.5) for x in (-1.5, 0.0, 1.5) if y or x),
+            (0.0, 0.0, -1.2),
+            (0.0, 0.0, 1.2),
+        )
+    ),
 )
 """Shifts of 3 of 64 pixels and turns of 4.5 degrees, to begin with."""
 
@@ -111,12 +114,15 @@ class PictureSearch:
     """Known pictures, and the search among them.
 
     Args:
-        starts: of the alignment; more of them find copies that were moved further.
+        starts: of the alignment; more of them find copies that were moved further. The first is
+            the picture as it is: it has the plain features.
         candidates: known pictures that are aligned, of each picture.
     """
 
     def __init__(self, starts: Sequence[Start] = QUICK, candidates: int = 20) -> None:
         self.starts = tuple(starts)
+        if self.starts[0] != Start():
+            raise ValueError("the first start is the picture as it is")
         self.candidates = candidates
         self._mean: Array = np.zeros(0, dtype=np.float32)
         self._project: Array = np.zeros((0, 0), dtype=np.float32)

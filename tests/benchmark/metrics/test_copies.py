@@ -109,6 +109,19 @@ def test_a_shifted_copy_needs_the_thorough_search(threshold: float) -> None:
         assert least <= share <= most
 
 
+def test_the_thorough_search_knows_sums_and_authentic_pictures_as_the_quick_one_does(
+    search: PictureSearch,
+) -> None:
+    thorough = PictureSearch(THOROUGH, 40)
+    thorough.learn(pictures("train", n=KNOWN))
+    known = pictures("train", n=20)
+    made = np.concatenate([0.5 * known[:10] + 0.5 * known[10:], pictures("test", n=20)])
+    assert thorough.mixes(made) == pytest.approx(search.mixes(made), abs=1e-3)
+    assert np.array_equal(thorough.nearest(made).authentic, search.nearest(made).authentic)
+    with pytest.raises(ValueError, match="the picture as it is"):
+        PictureSearch(THOROUGH[1:])
+
+
 def test_what_is_left_out_is_not_found(search: PictureSearch) -> None:
     known = pictures("train", n=KNOWN)[:10]
     found = search.nearest(known, leave_out=np.arange(10))
