@@ -36,7 +36,7 @@ OUT/stages/STAGE/config.json.
 FEW = 0.1
 """Share of the recipe's steps below which a stage has learned next to nothing."""
 
-_LATER = 30.0
+_LATER = 60.0
 """Seconds that the other processes leave the first to report an error: it may be slower."""
 
 STAGE_NAMES = (
