@@ -1,13 +1,46 @@
 """What the commands share in reading their arguments: kinds of numbers, and a request's fields."""
 
 import argparse
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
+
+from codixr.errors import InputError
 
 R = TypeVar("R")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+class Parser(argparse.ArgumentParser):
+    """A wrong argument is one line, as any other bad input; a misspelt one comes with a guess."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError."""
+        wrong = message.removeprefix("unrecognized arguments: ").split("=")[0].split()
+        if message.startswith("unrecognized") and wrong and wrong[0].startswith("--"):
+            message += _guess(wrong[0], self._option_string_actions)
+        raise InputError(f"{message} (see `{self.prog} --help`)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            said = f"'{value}' is none of {', '.join(known)}{_guess(str(value), known)}"
+            raise argparse.ArgumentError(action, said)
+
+
+def closest(wrong: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that ``wrong`` was meant to be: letters exchanged, or else a likeness."""
+    names = list(known)
+    exchanged = [name for name in names if sorted(name) == sorted(wrong)]
+    close = exchanged or difflib.get_close_matches(wrong, names, n=1, cutoff=cutoff)
+    return close[0] if close else None
+
+
+def _guess(wrong: str, known: Iterable[str]) -> str:
+    name = closest(wrong, known)
+    return "" if name is None else f"; did you mean {name}?"
 
 
 def filled(kind: Callable[..., R], options: argparse.Namespace, **made: Any) -> R:

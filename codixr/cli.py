@@ -4,13 +4,12 @@ Heavy imports wait until a command needs them: --help answers at once.
 """
 
 import argparse
-import difflib
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import NoReturn
 
 from codixr import __version__, messages
+from codixr.arguments import Parser
 from codixr.closed_pipe import end_quietly
 from codixr.commands import convert, generate, info, init, prepare, train
 from codixr.completion import HELP, SHELLS, print_and_exit
@@ -45,7 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(given: Sequence[str]) -> int:
-    options = _parser(given).parse_args(given)
+    try:
+        options = _parsed(given)
+    except InputError as error:
+        messages.error("codixr", str(error))
+        return 2
     try:
         code: int = COMMANDS[options.command].run(options)
         return code
@@ -63,28 +66,15 @@ def _main(given: Sequence[str]) -> int:
         return 130
 
 
-class _Parser(argparse.ArgumentParser):
-    """A guess beside what is wrong: for an option of the command that was given, for a command."""
-
-    given: Sequence[str] = ()
-
-    def error(self, message: str) -> NoReturn:
-        """End with exit code 2."""
-        super().error(message + self._guess(message))
-
-    def _guess(self, message: str) -> str:
-        parser: argparse.ArgumentParser = self
-        known: list[str] = list(_commands_of(self))
-        wrong = next((word for word in self.given if not word.startswith("-")), "")
-        if message.startswith("unrecognized arguments: "):
-            wrong = message.removeprefix("unrecognized arguments: ").split()[0].partition("=")[0]
-            for word in self.given:
-                parser = _commands_of(parser).get(word, parser)
-            known = [name for name in parser._option_string_actions if name.startswith("--")]
-        elif "invalid choice" not in message or wrong in known:
-            return ""
-        close = difflib.get_close_matches(wrong, known, n=1)
-        return f"; did you mean {close[0]}?" if close else ""
+def _parsed(given: Sequence[str]) -> argparse.Namespace:
+    """The options; InputError, of the command that was given, for one that it doesn't have."""
+    parser: argparse.ArgumentParser = _parser()
+    options, unknown = parser.parse_known_args(given)
+    if unknown:
+        for word in given:
+            parser = _commands_of(parser).get(word, parser)
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return options
 
 
 def _commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -94,13 +84,12 @@ def _commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Argument
     return {}
 
 
-def _parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
         prog="codixr",
         description="Any-to-any generation of chest X-rays and reports (CoDi_XR).",
         allow_abbrev=False,
     )
-    parser.given = given
     parser.add_argument("--version", action="version", version=f"codixr {__version__}")
     parser.add_argument(
         "--print-completion",

@@ -7,15 +7,15 @@ heavy when it runs: ``--help`` answers at once.
 """
 
 import argparse
-import difflib
 import importlib
 import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from codixr import messages
+from codixr.arguments import Parser
 from codixr.atomic import is_disk_full, no_space
 from codixr.closed_pipe import end_quietly
 from codixr.completion import HELP, SHELLS, completion
@@ -151,18 +151,6 @@ class Command(Protocol):
     def main(self, parsed: argparse.Namespace) -> int:
         """Run the command; returns the exit code."""
         ...
-
-
-class Parser(argparse.ArgumentParser):
-    """One line for a wrong argument, as for any other bad input."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise InputError, with a guess for an option that is unknown."""
-        wrong = message.removeprefix("unrecognized arguments: ").split("=")[0].split()
-        if message.startswith("unrecognized") and wrong and wrong[0].startswith("--"):
-            close = difflib.get_close_matches(wrong[0], self._option_string_actions, n=1)
-            message += f"; did you mean {close[0]}?" if close else ""
-        raise InputError(f"{message} (see `{self.prog} --help`)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

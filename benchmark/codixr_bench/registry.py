@@ -5,7 +5,6 @@ Nothing registers itself by being imported. Other packages add theirs with the e
 ``--model package.module:Class``.
 """
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -16,6 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from codixr.arguments import closest
 from codixr.errors import InputError
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def unknown(
 ) -> InputError:
     """The error for a name that nobody knows ``where`` it stands: did you mean …?"""
     known = list(known)
-    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    guess = f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(known)}"
+    close = closest(name.lower(), known, cutoff=0.5)
+    guess = f"; did you mean '{close}'?" if close else f"; known: {', '.join(known)}"
     return InputError(f"unknown {what} '{name}'{where}{guess}{more}")
 
 
@@ -110,8 +110,8 @@ def load_object(spec: str, what: str) -> Any:
         raise InputError(f"{what} '{spec}': cannot import '{module_name}': {error}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
-            close = difflib.get_close_matches(part, dir(found), n=1, cutoff=0.8)
-            guess = f"; did you mean '{close[0]}'?" if close else ""
+            close = closest(part, dir(found), cutoff=0.8)
+            guess = f"; did you mean '{close}'?" if close else ""
             raise InputError(f"{what} '{spec}': '{module_name}' has no '{attribute}'{guess}")
         found = getattr(found, part)
     return found
@@ -147,7 +147,7 @@ def load_model(
         build = load_object(spec, "model")
         _check_arguments(build, given, spec)
         model = _build(build, spec, given) if callable(build) else build
-    elif colon and not difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5):
+    elif colon and closest(name.lower(), known, cutoff=0.5) is None:
         raise InputError(
             f"model '{spec}': no module named '{name}' here or installed, and no "
             f"model of that name; known: {', '.join(known)}"

@@ -55,6 +55,10 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no command": ([], "no command: run · generate · score"),
     "unknown command": (["rnu"], "unknown command 'rnu'; did you mean 'run'?"),
     "unknown option": ([*RUN, "--stepz", "3"], "unrecognized arguments: --stepz 3"),
+    "exchanged letters": (["lable"], "did you mean 'label'?"),
+    "misspelt choice": (["table", "VI"], "'VI' is none of II, III, IV, V; did you mean IV?"),
+    "misspelt device": ([*RUN, "--dtype", "flaot16"], "did you mean float16?"),
+    "misspelt step": (["readers", "mkae", "r"], "did you mean make?"),
     "misspelt option": ([*RUN, "--limti", "3"], "--limti 3; did you mean --limit?"),
     "unknown module": (
         ["run", "--task", "F->T", "--model", "nowhere_at_all.model:Mine"],

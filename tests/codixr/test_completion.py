@@ -52,4 +52,4 @@ def test_a_shell_that_is_not_known_is_bad_input():
     command = [sys.executable, "-m", "codixr_bench", "--print-completion", "fish"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "choose from" in done.stderr
+    assert "'fish' is none of bash, zsh, tcsh" in done.stderr

@@ -152,7 +152,8 @@ def _refuse_what_does_not_go_together(parsed: argparse.Namespace) -> None:
         "--json": parsed.json,
     }
     if parsed.explain is not None:
-        _refuse(given, "--explain, which takes a text", set(given) - {"--reading", "--labeler"})
+        told = {"--reading", "--labeler", "--json"}
+        _refuse(given, "--explain, which takes a text", set(given) - told)
     elif parsed.compare is not None:
         _refuse(
             given,
@@ -316,14 +317,17 @@ def _labeler(parsed: argparse.Namespace) -> Labeler:
 
 
 def _explain(parsed: argparse.Namespace) -> int:
-    from codixr_bench.labeler.explain import print_explanation
+    from codixr_bench.labeler.explain import explanation, print_explanation
 
     if parsed.labeler != DEFAULT:
         raise InputError(f"--explain knows the rules of {DEFAULT} only")
     text = sys.stdin.read() if parsed.explain == "-" else parsed.explain
     if not text.strip():
         raise InputError("--explain: the text is empty")
-    print_explanation(text, reading=parsed.reading)
+    if parsed.json:
+        print(json.dumps(explanation(text, reading=parsed.reading), indent=2))
+    else:
+        print_explanation(text, reading=parsed.reading)
     return 0
 
 

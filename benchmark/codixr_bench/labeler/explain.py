@@ -3,12 +3,13 @@
 This prints the text it is given; nothing else in the labeler does.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codixr.data.labels import OBSERVATIONS
 from codixr_bench.labeler.cues import DECIDES_NOTHING
 from codixr_bench.labeler.graph import Graph
 from codixr_bench.labeler.labels import ABSENT, PRESENT, Labels
+from codixr_bench.labeler.mentions import Mention
 from codixr_bench.labeler.rules import Found, explain_sentence, label_report
 from codixr_bench.labeler.sentences import clean, split
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 STYLES = {1: "bold red", 0: "green", -1: "yellow"}
 NAMES = {1: "present", 0: "absent", -1: "uncertain"}
+COLUMNS = ("mention", "observation", "label", "cue", "rule", "table")
 
 
 def print_explanation(
@@ -36,6 +38,27 @@ def print_explanation(
         _print_original(text, console)
 
 
+def explanation(text: str, *, reading: str = "original") -> dict[str, Any]:
+    """The same for programs: ``mentions`` (a row of the table each), ``notes``, ``labels``."""
+    if reading == "clinical":
+        from codixr_bench.labeler import clinical
+        from codixr_bench.labeler.clinical_text import sentences
+
+        read = [found for sentence in sentences(text) for found in clinical.read_sentence(sentence)]
+        rows, notes = [_clinical_row(*found) for found in read], []
+        labels = clinical.label_report(text)
+    else:
+        of = [(sentence, explain_sentence(sentence)) for sentence in split(clean(text))]
+        rows = [_row(mention, sentence) for sentence, mentions in of for mention in mentions]
+        notes = list(dict.fromkeys(s for one in of for s in _surprises(*one)))
+        labels = label_report(text)
+    return {
+        "labels": dict(zip(OBSERVATIONS, labels, strict=True)),
+        "mentions": [dict(zip(COLUMNS, map(str, row), strict=False)) for row in rows],
+        "notes": notes,
+    }
+
+
 def _print_original(text: str, console: "Console") -> None:
     from rich.table import Table
     from rich.text import Text
@@ -52,7 +75,7 @@ def _print_original(text: str, console: "Console") -> None:
     console.print(shown)
     console.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("mention", "observation", "label", "cue", "rule", "table"):
+    for head in COLUMNS:
         table.add_column(head, overflow="fold")
     for sentence, mentions in found:
         for mention in mentions:
@@ -74,19 +97,13 @@ def _print_clinical(text: str, console: "Console") -> None:
 
     shown = Text()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("mention", "observation", "label", "cue"):
+    for head in COLUMNS[:4]:
         table.add_column(head, overflow="fold")
     for sentence in sentences(text):
         part = Text(sentence)
         for mention, label, why in clinical.read_sentence(sentence):
-            style = "dim" if label is None else STYLES[label]
-            part.stylize(style, mention.start, mention.end)
-            table.add_row(
-                Text(mention.phrase.text.strip(), style=style),
-                _observation(mention.observation),
-                Text("not a finding" if label is None else NAMES[label], style=style),
-                why or "none: present",
-            )
+            part.stylize(_style(label), mention.start, mention.end)
+            table.add_row(*_clinical_row(mention, label, why))
         shown.append_text(part)
         shown.append(". ")
     console.print(shown)
@@ -95,6 +112,22 @@ def _print_clinical(text: str, console: "Console") -> None:
         console.print(table)
         console.print()
     _print_labels(clinical.label_report(text), console)
+
+
+def _clinical_row(mention: Mention, label: int | None, why: str) -> list["str | Text"]:
+    from rich.text import Text
+
+    style = _style(label)
+    return [
+        Text(mention.phrase.text.strip(), style=style),
+        _observation(mention.observation),
+        Text("not a finding" if label is None else NAMES[label], style=style),
+        why or "none: present",
+    ]
+
+
+def _style(label: int | None) -> str:
+    return "dim" if label is None else STYLES[label]
 
 
 def _print_labels(labels: Labels, console: "Console") -> None:

@@ -216,6 +216,20 @@ def test_explain_shows_cue_rule_place_and_surprise(capsys):
         assert part in out
 
 
+@pytest.mark.parametrize("reading", ["original", "clinical"])
+def test_an_explanation_in_json_says_what_the_table_says(reading, capsys):
+    words = ["label", "--explain", "No new mass; small left effusion.", "--reading", reading]
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["labels"]["Pleural Effusion"] == 1
+    assert list(told["labels"]) == list(OBSERVATIONS)
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert {one["label"] for one in told["mentions"]} >= {"present"}
+    for part in [part for one in told["mentions"] for part in one.values()] + told["notes"]:
+        assert part in shown
+
+
 @pytest.fixture(scope="module")
 def phantom_reports(tmp_path_factory):
     """Samples of the constant model: one report for all."""
