@@ -220,6 +220,9 @@ class Influence:
     """The score recomputed from the same columns; None where they hold the influence only."""
     ci95: tuple[float, float] | None = None
     """Its interval, where that follows from the same columns without a resample."""
+    rounding: tuple[float, float] | None = None
+    """Of a score of random halves, computed anew: what its value and the ends of its interval may
+    differ by, and its influences together (root mean square, in their standard deviations)."""
 
 
 @dataclass(frozen=True, slots=True)

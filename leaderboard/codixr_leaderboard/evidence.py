@@ -32,6 +32,8 @@ TOLERANCE = 1e-6
 INFLUENCE_TOLERANCE = 0.02
 """Of an influence from float16 features, in their standard deviations: the reference points' differ
 by 0.003 at most."""
+LITTLE = 0.02
+"""A standard deviation of a share's influences that is too small to be held against another."""
 LACKING = "the statistics lack what it is computed from: score again"
 _RECOMPUTED = (
     "classification",
@@ -159,8 +161,10 @@ def _beside_real(
     anew: dict[str, Influence] = {}
     wanted: set[str] = set()
     for family in dict.fromkeys(twins.values()):
-        anew |= family.recomputed(table, theirs)
-        wanted |= family.recomputed(theirs, theirs).keys()
+        own = family.recomputed(table, theirs)
+        anew |= own
+        is_whole = all(name in own for name, of in twins.items() if of is family)
+        wanted |= (own if is_whole else family.recomputed(theirs, theirs)).keys()
     return (
         {n: one for n, one in anew.items() if n in alike},
         frozenset(wanted & twins.keys()),
@@ -172,13 +176,25 @@ def _beside_real_problems(score: Score, kept: Influence, anew: Influence) -> Ite
     stated, value = score.value or 0.0, anew.value or 0.0
     family, where = family_of(score.name), f"scores.{score.name}"
     within = family.recomputed_within if family is not None else TOLERANCE
+    if anew.rounding is not None:
+        within, _ = anew.rounding
     if abs(value - stated) > within * max(1.0, abs(stated)):
         said = f"computed anew it is {value:.6g}, the row has {stated:.6g}"
         yield Problem(f"{where}.value", said)
-    apart = np.abs(kept.by_study - anew.by_study)
-    others = apart > INFLUENCE_TOLERANCE * max(1.0, float(anew.by_study.std()))
-    if others.mean() > within:
+    if anew.ci95 is not None and score.ci95 is not None:
+        low, high = anew.ci95
+        if np.abs(np.subtract(anew.ci95, score.ci95)).max() > within:
+            yield Problem(f"{where}.ci95", f"computed anew it is {low:.4f} to {high:.4f}")
+    if not _same_influences(kept, anew, within):
         yield Problem(where, "its pseudo-values are not those computed anew")
+
+
+def _same_influences(kept: Influence, anew: Influence, within: float) -> bool:
+    apart, spread = np.abs(kept.by_study - anew.by_study), float(anew.by_study.std())
+    if anew.rounding is None:
+        return bool((apart > INFLUENCE_TOLERANCE * max(1.0, spread)).mean() <= within)
+    # Each study's number is a sum over all halves: they move together.
+    return float(np.sqrt(np.square(apart).mean())) <= anew.rounding[1] * max(spread, LITTLE)
 
 
 def _is_influence(column: str) -> bool:

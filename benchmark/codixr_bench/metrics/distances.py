@@ -344,7 +344,11 @@ class Distances(Family):
 
     def recomputed(self, columns: Columns, real: Columns) -> dict[str, Influence]:
         """From the stored features, where both have them."""
-        return stored_features.recomputed(columns, real, lambda name: self.facts(name) is not None)
+        distances = stored_features.recomputed(columns, real, self._is_known)
+        return distances | stored_features.recomputed_shares(columns, real, self._is_known)
+
+    def _is_known(self, name: str) -> bool:
+        return self.facts(name) is not None
 
     def about_studies(self, column: str) -> bool:
         """The features of other studies' real pictures."""

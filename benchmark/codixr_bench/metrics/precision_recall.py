@@ -84,20 +84,7 @@ def manifolds(
             for half, members in enumerate(one.members[side]):
                 balls = _balls(near, members, rows, others, groups)
                 one.set_balls(side, half, balls)
-    at = 0
-    with Progress("manifolds", n, unit="pictures") as bar:
-        for block in generated.read():
-            x, other_at = block.astype(np.float64), 0
-            for other in real.read():
-                squared = _squared_distances(x, other.astype(np.float64))
-                if groups is not None:
-                    own, its = groups[at : at + len(x)], groups[other_at : other_at + len(other)]
-                    squared[own[:, None] == its] = np.inf
-                for one in parted:
-                    one.add(squared, at, other_at, with_recall=with_recall)
-                other_at += len(other)
-            at += len(x)
-            bar.advance(len(x))
+    _add_pairs(parted, generated, real, groups, with_recall=with_recall)
     found = [one.scores() for one in parted]
 
     def halved(score: int, *, share: bool = True) -> Halved:
@@ -114,6 +101,38 @@ def manifolds(
         coverage=coverage,
         recall=halved(3) if with_recall else None,
     )
+
+
+def _add_pairs(
+    parted: "list[_Parted]",
+    generated: FeatureRows,
+    real: FeatureRows,
+    groups: NDArray[np.integer] | None,
+    *,
+    with_recall: bool,
+) -> None:
+    """Show each part the pairs of both sides that lie near enough to be in a ball of any part."""
+    widest = np.max([one.real_radii for one in parted], axis=0)
+    reach = np.max([one.generated_radii for one in parted], axis=0)
+    at = 0
+    with Progress("manifolds", len(generated), unit="pictures") as bar:
+        for block in generated.read():
+            x, other_at = block.astype(np.float64), 0
+            for other in real.read():
+                squared = _squared_distances(x, other.astype(np.float64))
+                here, there = slice(at, at + len(x)), slice(other_at, other_at + len(other))
+                if groups is not None:
+                    squared[groups[here, None] == groups[there]] = np.inf
+                near = squared <= widest[there]
+                if with_recall:
+                    near |= squared <= reach[here, None]
+                row, column = np.nonzero(near)
+                distances = squared[row, column]
+                for one in parted:
+                    one.add(distances, at + row, other_at + column, with_recall=with_recall)
+                other_at += len(other)
+            at += len(x)
+            bar.advance(len(x))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,24 +191,35 @@ class _Parted:
             between = (balls.across < outer) & ~(balls.across < inner)
             self._in_balls[half] += np.count_nonzero(between)
 
-    def add(self, squared: Matrix, at: int, other_at: int, *, with_recall: bool) -> None:
-        """Squared distances between the generated from ``at`` and the real from ``other_at`` on."""
-        here = slice(at, at + squared.shape[0])
-        there = slice(other_at, other_at + squared.shape[1])
-        # Of all pairs at once: bytes are quicker to part into halves than distances.
-        inside = squared <= self._real[0, there]
-        within = squared < self._real[1, there]
-        recalled = squared <= self._generated[here, None] if with_recall else None
-        first, second = (side[some] for side, some in zip(self._half, (here, there), strict=True))
-        for half in range(len(self._in_balls)):
-            rows, others = np.flatnonzero(first == bool(half)), second == bool(half)
-            self._inside[at + rows] |= (inside[rows] & others).any(axis=1)
-            own = within[rows]
-            self._in_balls[half] += np.count_nonzero(own & others)
-            covering = within[first != bool(half)] if self._crossed else own
-            self._covered[there] |= covering.any(axis=0) & others
-            if recalled is not None:
-                self._recalled[there] |= recalled[rows].any(axis=0) & others
+    @property
+    def real_radii(self) -> Vector:
+        """Squared, [m]: to each real picture's fifth neighbour in its half."""
+        radii: Vector = self._real[1]
+        return radii
+
+    @property
+    def generated_radii(self) -> Vector:
+        """Squared, [n]: to each generated picture's third neighbour in its half."""
+        return self._generated
+
+    def add(
+        self,
+        squared: Vector,
+        made: NDArray[np.intp],
+        real: NDArray[np.intp],
+        *,
+        with_recall: bool,
+    ) -> None:
+        """Squared distances of pairs of a generated and a real picture, by their places."""
+        half, other = self._half[0][made], self._half[1][real]
+        same = half == other
+        self._inside[made[same & (squared <= self._real[0, real])]] = True
+        within = squared < self._real[1, real]
+        self._covered[real[within & (same != self._crossed)]] = True
+        in_balls = half[within & same].astype(np.intp)
+        self._in_balls += np.bincount(in_balls, minlength=len(self._in_balls))
+        if with_recall:
+            self._recalled[real[same & (squared <= self._generated[made])]] = True
 
     def scores(self) -> list[list[float]]:
         """Precision, density, coverage and recall of each half."""
