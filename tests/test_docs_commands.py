@@ -168,12 +168,16 @@ def _archive() -> None:
 def _runs() -> None:
     """Runs of models that take no time, under the names of the pages."""
     run = MAIN["codixr-bench"]
+
+    def named(*models: str) -> list[str]:
+        return [f"runs/{t}/T-to-F/{model}" for t in ("phantom", "phantom-64") for model in models]
+
     for task, model, seed, folders in (
         ("L+T->F", "noise", 0, ["runs/mine"]),
         ("L+T->F", "noise", 1, ["runs/phantom/L+T-to-F/codixr", "runs/other"]),
         ("L->F", "noise", 0, ["runs/phantom-64/L-to-F/codixr"]),
-        ("T->F", "noise", 0, ["runs/new", "runs/phantom/T-to-F/codixr", "runs/v1", "runs/fake"]),
-        ("T->F", "noise", 1, ["runs/old", "runs/phantom/T-to-F/mine", "runs/v2", "runs/v3"]),
+        ("T->F", "noise", 0, ["runs/new", "runs/v1", "runs/fake", *named("codixr")]),
+        ("T->F", "noise", 1, ["runs/old", "runs/v2", "runs/v3", *named("mine", "my_model")]),
         ("T->F", "real", 0, ["runs/phantom/T-to-F/real"]),
     ):
         words = ["run", "--task", task, "--model", model, "--seed", str(seed), "--limit", "8"]
