@@ -226,6 +226,8 @@ def _printed_tables(
 
 
 def _clear(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"'{out}' is a file: the pages need a folder")
     if out.exists() and any(out.iterdir()):
         if not (out / _MARKER).is_file():
             raise InputError(

@@ -337,6 +337,8 @@ def test_a_refused_file_stops_the_build_and_a_strange_folder_is_left_alone(tmp_p
     with pytest.raises(InputError, match="`make site` didn't write"):
         build_pages([], {}, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").exists()
+    with pytest.raises(InputError, match="is a file: the pages need a folder"):
+        build_pages([], {}, tmp_path / "mine" / "thesis.txt")
 
 
 @pytest.mark.slow

@@ -157,6 +157,8 @@ def test_verify_says_which_file_is_refused_and_why(tmp_path, capsys):
     assert "results.0.scores.f1_macro.value: 0.8000, and the mean" in capsys.readouterr().out
     (root / "phantom" / "link.json").symlink_to("/etc/hostname")
     assert main(["verify", str(root)]) == 2
+    (tmp_path / "empty").mkdir()
+    assert main(["verify", str(tmp_path / "empty")]) == 2, "a misspelt folder is not a fine one"
 
 
 def test_show_prints_scores_and_what_made_them(tmp_path, capsys):

@@ -174,7 +174,7 @@ def skill(score: Score) -> str:
     """0.00 for one answer to everything, 1.00 for the ceiling; a dash where it has no meaning."""
     if score.skill is None or score.skill.value is None or only_classes(score):
         return MISSING
-    return f"{score.skill.value:.2f}"
+    return f"{score.skill.value:z.2f}"
 
 
 def whole(score: Score) -> str:

@@ -77,6 +77,9 @@ def main(parsed: argparse.Namespace) -> int:
         if not parsed.json:
             print(told[-1]["says"])
     files = [file for path in parsed.paths if path not in bundles for file in _files(path)]
+    if not files and not bundles:
+        named = ", ".join(f"'{path}'" for path in parsed.paths)
+        raise InputError(f"no result is at or below {named}")
     for file in files:
         try:
             row = _verify(file)

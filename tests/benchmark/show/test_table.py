@@ -10,8 +10,8 @@ from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.metrics.distances import FEATURES
 from codixr_bench.registry import facts_of, family_warnings
 from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
-from codixr_bench.score import ClassScore, ResultWarning, Score
-from codixr_bench.show.table import first_of, print_summary, print_table
+from codixr_bench.score import ClassScore, ResultWarning, Score, Skill
+from codixr_bench.show.table import first_of, print_summary, print_table, skill
 from codixr_bench.task import Task
 from helpers.metric_fakes import example_scores
 
@@ -51,6 +51,13 @@ def test_a_row_has_value_direction_interval_n_and_the_scale_beside():
     assert row == ["auroc_macro", "↑", "0.900", "0.880", "–", "0.930", "20", "0.987", "0.501"]
     assert line_of(text, "fid_phantom")[:3] == ["fid_phantom", "↓", "35.25"]
     assert line_of(text, "  unrelated real, same n")[-3:] == ["7.50", "–", "10.50"]
+
+
+def test_a_skill_of_nothing_has_no_sign():
+    facts = {"name": "bleu_4", "value": 0.5, "n": 20, "higher_is_better": True, "signature": "s"}
+    for value, text in ((-0.004, "0.00"), (-0.006, "-0.01"), (1.0, "1.00")):
+        of = Skill(value=value, constant=0.1, ceiling=1.0, of="real")
+        assert skill(Score(**facts, skill=of)) == text
 
 
 def test_pathologies_go_by_their_short_names_and_unscored_ones_say_why():
