@@ -18,6 +18,7 @@ from codixr_bench.registry import family_of
 from codixr_bench.result import Result
 from codixr_bench.statistics.influence import PSEUDOVALUE
 from codixr_leaderboard.checks import Problem
+from codixr_leaderboard.mixtures import mixture_problems
 from codixr_leaderboard.ownership import REAL, is_reserved
 from codixr_leaderboard.statistics_file import First, Table, read_table
 from codixr_leaderboard.submission import Submission, slug
@@ -69,7 +70,11 @@ class Studies:
             if first[0].model.name == REAL:
                 yield from column_problems(result, table, first)
         taken = np.zeros(result.track.n, dtype=np.bool_)
-        for other in self._before(model, result):
+        before = list(self._before(model, result))
+        real = first if first is not None and first[0].model.name == REAL else None
+        if model != REAL:
+            yield from mixture_problems(table, real, [o for o in before if o[0].model.name != REAL])
+        for other in before:
             found = list(copy_problems(table, other))
             yield from found
             yield from report_copy_problems(result, table, other)

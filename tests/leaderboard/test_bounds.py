@@ -14,26 +14,17 @@ from codixr_bench.score import Score
 from codixr_bench.statistics.influence import as_pseudovalues
 from codixr_leaderboard.evidence import evidence_of
 from codixr_leaderboard.judging import judging_problems
-from codixr_leaderboard.statistics_file import First, Table, read_table
+from codixr_leaderboard.statistics_file import Table
 from codixr_leaderboard.studies import Studies, copy_problems
-from codixr_leaderboard.submission import Submission, submission_of
+from codixr_leaderboard.submission import Submission
+from helpers.committed_rows import ROWS, committed
 from helpers.small_runs import SmallRuns
 
-ROWS = Path(__file__).parents[2] / "leaderboard" / "results" / "phantom"
 DOCS = Path(__file__).parents[2] / "docs" / "leaderboard.md"
 
 
-def row(model: str, task: str) -> First:
-    """A committed result, and its statistics."""
-    path = ROWS / f"{model}.json"
-    found: Submission = submission_of(path.read_bytes(), path, checked=False)
-    (result,) = (one for one in found.results if one.task == task)
-    beside = ROWS / model / f"{task.replace('->', '-to-')}.parquet"
-    return result, read_table(beside.read_bytes(), result.track.n, "it")
-
-
-RESULT, TABLE = row("codixr", "F->L+T")
-REAL = row("real", "F->L+T")
+RESULT, TABLE = committed("codixr", "F->L+T")
+REAL = committed("real", "F->L+T")
 
 
 def said(columns: Table, *, result: Result = RESULT) -> str:
@@ -133,7 +124,7 @@ def kinds() -> dict[str, str]:
             scores, columns = runs.run(samples)
             values = {name: one.value for name, one in scores.items()}
             counted = with_counts(list(scores.values()), columns, real_patients=False)
-            result = row("codixr", model)[0].model_copy(
+            result = committed("codixr", model)[0].model_copy(
                 update={"task": task, "scores": tuple(counted)}
             )
             narrow = {n: c for n, c in columns.items() if c.ndim == 1 or c.shape[1] != 256}
@@ -214,8 +205,8 @@ def test_probabilities_of_another_row_beside_moved_features_are_a_copy() -> None
 
 
 def test_pictures_of_two_rows_are_a_copy_of_both_together() -> None:
-    other, theirs = row("retrieval", "F->L+T")
-    rest, of_noise = row("noise", "F->L+T")
+    other, theirs = committed("retrieval", "F->L+T")
+    rest, of_noise = committed("noise", "F->L+T")
     mixed = {name: column.copy() for name, column in TABLE.items()}
     for name, column in mixed.items():
         if name in theirs and name in of_noise and column.shape == theirs[name].shape:
