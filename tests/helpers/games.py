@@ -86,6 +86,27 @@ def warped(pictures: Pictures, pixels: float) -> Pictures:
     return np.stack(found)
 
 
+def stretched(pictures: Pictures) -> Pictures:
+    """6 % taller and 5 % narrower."""
+    matrix = np.diag([1.0, 1 / 1.06, 1 / 0.95])
+    centre = np.array([0.0, 31.5, 31.5])
+    return np.asarray(
+        ndimage.affine_transform(
+            pictures, matrix, centre - matrix @ centre, order=1, mode="nearest"
+        )
+    )
+
+
+def halves(cheat: Cheat, axis: int) -> Pictures:
+    """A half of one training picture of the labels beside the other half of another."""
+    found, other = cheat.known[cheat.one(0)], cheat.known[cheat.one(1)]
+    part = (
+        (slice(None), slice(32, None)) if axis == 0 else (slice(None), slice(None), slice(32, None))
+    )
+    found[part] = other[part]
+    return found
+
+
 def pushed(cheat: Cheat, start: Pictures, *, both: bool, kept: float = 0.0, blur: bool = False):
     """Pictures moved by gradient until the judges see in them what they see in the real ones.
 
@@ -181,6 +202,11 @@ PICTURES: dict[str, tuple[Callable[[Cheat], Pictures], str]] = {
     "half training, half generated": (half_generated, "copies"),
     "grain below eight bits": (hidden_grain, "copies"),
     "nearest by the judge's features": (nearest_by_judge, "copies"),
+    "stretched by 6 %": (lambda c: stretched(c.known[c.one(0)]), "copies"),
+    "bent by half a pixel": (lambda c: warped(c.known[c.one(0)], 0.5), "copies"),
+    "bent by a pixel": (lambda c: warped(c.known[c.one(0)], 1.0), "copies"),
+    "halves of two, left and right": (lambda c: halves(c, 1), "copies"),
+    "halves of two, up and down": (lambda c: halves(c, 0), "copies"),
     "bent by two pixels": (lambda c: warped(c.known[c.one(0)], 2.0), "judge_gap"),
     "look-up": (lambda c: c.real, "copies_of_test"),
     "look-up, noise .025": (lambda c: noise(c.real, 0.025), "copies_of_test"),
@@ -189,6 +215,8 @@ PICTURES: dict[str, tuple[Callable[[Cheat], Pictures], str]] = {
         lambda c: ndimage.shift(c.real, (0, 1, 1), order=1, mode="nearest"),
         "copies_of_test",
     ),
+    "look-up, stretched by 6 %": (lambda c: stretched(c.real), "copies_of_test"),
+    "look-up, bent by a pixel": (lambda c: warped(c.real, 1.0), "copies_of_test"),
     "look-up, contrast .85": (lambda c: 0.5 + 0.85 * (c.real - 0.5), "copies_of_test"),
     "look-up, sides exchanged": (lambda c: c.real[:, :, ::-1], "copies_of_test"),
 }

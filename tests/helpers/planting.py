@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,4 +82,61 @@ HIDING: dict[str, Callable[[Pictures], Pictures]] = {
 def hidden(name: str, pictures: Pictures) -> Pictures:
     """The pictures after it, in [0, 1] and 8 bits."""
     changed = np.clip(HIDING[name](pictures), 0.0, 1.0)
+    return (np.rint(changed * 255) / 255).astype(np.float32)
+
+
+def _bent(x: Pictures, pixels: float, smooth: float = 8.0) -> Pictures:
+    """Bent smoothly, each in its own way, by so many pixels (standard deviation)."""
+    rng, (yy, xx) = np.random.default_rng(0), np.mgrid[:64, :64]
+    found = []
+    for picture in x:
+        bends = [ndimage.gaussian_filter(rng.normal(size=(64, 64)), smooth) for _ in range(2)]
+        down, right = (pixels * bend / bend.std() for bend in bends)
+        found.append(
+            ndimage.map_coordinates(picture, [yy + down, xx + right], order=1, mode="nearest")
+        )
+    return np.stack(found)
+
+
+def _affine(x: Pictures, tall: float, wide: float, lean: float = 0.0) -> Pictures:
+    """So many times as tall and as wide, and leaning."""
+    matrix = np.array([[1.0, 0, 0], [0, 1 / tall, 0], [0, lean, 1 / wide]])
+    centre = np.array([0.0, 31.5, 31.5])
+    return ndimage.affine_transform(x, matrix, centre - matrix @ centre, order=1, mode="nearest")
+
+
+def _halves(x: Pictures, other: Pictures, axis: int, soft: float = 0.01) -> Pictures:
+    """One half of one, the other half of another."""
+    share = 1 / (1 + np.exp(((np.arange(64) - 31.5) / soft).clip(-50, 50)))
+    share = share[:, None] if axis == 0 else share[None, :]
+    return x * share + other * (1 - share)
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """What was done to pictures [n, 64, 64], with others at hand; and the least that is found."""
+
+    make: Callable[[Pictures, Pictures], Pictures]
+    found: float
+
+
+ALTERED: dict[str, Alteration] = {
+    "exact": Alteration(lambda x, _: x, 0.95),
+    "stretched 1.06, .95": Alteration(lambda x, _: _affine(x, 1.06, 0.95), 0.85),
+    "stretched .95, 1.06": Alteration(lambda x, _: _affine(x, 0.95, 1.06), 0.85),
+    "leaning by 6 %": Alteration(lambda x, _: _affine(x, 1, 1, 0.06), 0.85),
+    "bent .5": Alteration(lambda x, _: _bent(x, 0.5), 0.85),
+    "bent 1": Alteration(lambda x, _: _bent(x, 1.0), 0.5),
+    "bent 1, mirrored": Alteration(lambda x, _: _bent(x[:, :, ::-1], 1.0), 0.5),
+    "bent 1, gamma .8": Alteration(lambda x, _: _bent(x, 1.0) ** 0.8, 0.5),
+    "bent .5, noise .02": Alteration(lambda x, _: _noisy(0.02)(_bent(x, 0.5)), 0.5),
+    "halves, left and right": Alteration(lambda x, y: _halves(x, y, 1), 0.95),
+    "halves, up and down": Alteration(lambda x, y: _halves(x, y, 0), 0.95),
+    "halves, soft over 8 pixels": Alteration(lambda x, y: _halves(x, y, 1, 2.0), 0.5),
+}
+
+
+def altered(name: str, pictures: Pictures, others: Pictures) -> Pictures:
+    """The pictures after it, in [0, 1] and 8 bits."""
+    changed = np.clip(ALTERED[name].make(pictures, others), 0.0, 1.0)
     return (np.rint(changed * 255) / 255).astype(np.float32)

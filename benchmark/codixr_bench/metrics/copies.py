@@ -26,7 +26,9 @@ from codixr.data.dataset import StudyDataset
 from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, suffix_of
-from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family
+from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Metric
+from codixr_bench.metrics.altered_copies import SCORES as ALTERED
+from codixr_bench.metrics.altered_copies import AlteredCopies
 from codixr_bench.metrics.picture_search import LEAST, PictureSearch
 from codixr_bench.metrics.repeats import (
     NO_TRAINING,
@@ -203,13 +205,13 @@ class CopiesImage:
 
 
 class CopiesOfPictures(Family):
-    """Copies of training and of evaluated pictures, and the share of authentic ones."""
+    """Copies of training and of evaluated pictures, altered ones, the share of authentic ones."""
 
     name = "copies_image"
     card = "copies.md"
     on_trial = False
     reasons = (*Family.reasons, NO_TRAINING, TOO_FEW, NOT_SEARCHED)
-    scores = {  # noqa: RUF012
+    scores = {
         name: Facts(
             higher_is_better=name == "authpct",
             about=About.PICTURE,
@@ -220,15 +222,27 @@ class CopiesOfPictures(Family):
             only_stated=True,
         )
         for name in _SCORES
+    } | {
+        name: Facts(
+            higher_is_better=False,
+            about=About.PICTURE,
+            lowest=0.0,
+            highest=1.0,
+            real_is_best=name == ALTERED[0],
+            only_stated=True,
+        )
+        for name in ALTERED
     }
 
-    def metrics(self, task: Task, track: Track) -> list[CopiesImage]:
-        """One a generated view."""
-        return [CopiesImage(view, task) for view in task.outputs if view.is_image]
+    def metrics(self, task: Task, track: Track) -> list[Metric]:
+        """Two a generated view: copies, and altered ones."""
+        views = [view for view in task.outputs if view.is_image]
+        return [make(view, task) for view in views for make in (CopiesImage, AlteredCopies)]
 
     def warnings(self, scores: "Any") -> Iterator[ResultWarning]:
         """More copies than chance and the threshold allow."""
         yield from repeat_warnings(scores, "copies_image", "copies_of_test_image", ACCIDENTAL)
+        yield from repeat_warnings(scores, *ALTERED, ACCIDENTAL)
 
     def worsened(
         self, studies: Sequence[Study], samples: Sequence[Sample], evaluation: Evaluation

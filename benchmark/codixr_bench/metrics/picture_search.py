@@ -336,7 +336,7 @@ class PictureSearch:
 
     def _of_noise(self, small: Array) -> NDArray[np.float64]:
         """What the white noise of each picture adds to its squared distances."""
-        sigma = np.median(np.abs(_rough(small)), axis=(1, 2)) / 0.6745
+        sigma = white_noise(small)
         spread = middle_of(by_twos(small)).std(axis=1)
         ratio = sigma / np.maximum(2.0 * spread, 1e-6)
         added = np.square(ratio).astype(np.float64) * self._noise
@@ -369,6 +369,12 @@ def _first_of_each(rows: Places, distance: Array, kept: int) -> Places:
     first = np.flatnonzero(np.diff(sorted_rows, prepend=-1))
     begin = np.repeat(first, np.diff(np.append(first, len(rows))))
     return order[np.arange(len(rows)) - begin < kept]
+
+
+def white_noise(small: Array) -> NDArray[np.floating]:
+    """The standard deviation of the white noise of pictures [B, 64, 64], estimated; [B]."""
+    found: NDArray[np.floating] = np.median(np.abs(_rough(small)), axis=(1, 2)) / 0.6745
+    return found
 
 
 def _rough(small: Array) -> Array:
