@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from accelerate.utils import gather_object, parse_flag_from_env
 from torch import nn
@@ -26,6 +27,8 @@ def join_processes() -> PartialState:
     state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     world = os.environ.get("WORLD_SIZE", "1")
     if world.isdigit() and int(world) != state.num_processes:
+        if dist.is_available() and dist.is_initialized():
+            dist.barrier()  # Accelerate joined them all the same: none may break that off
         raise InputError(
             f"{world} processes were started and each would train alone: without GPUs set "
             "ACCELERATE_USE_CPU=true before torchrun"
