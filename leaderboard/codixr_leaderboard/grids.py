@@ -15,7 +15,9 @@ from codixr_leaderboard.submission import GRID_SUFFIX, Submission
 
 LARGEST = 250_000
 """Bytes."""
-_WIDTH, _HEIGHT, _QUALITY = 640, 4000, 72
+_WIDTH, _HEIGHT, _QUALITY = 1280, 4000, 72
+_WIDTHS = (640, _WIDTH)
+"""The first of rows that were sent when a grid was one column."""
 TASKS = tuple(task.folder for task in GROUPS["all"])
 
 
@@ -30,7 +32,7 @@ def may_have_grids(row: Submission) -> bool:
 
 
 def smaller_grid(path: Path) -> bytes:
-    """A run's ``grid.png`` as a row has it: grey, 640 pixels wide, JPEG, at most ``LARGEST`` bytes.
+    """A run's ``grid.png`` as a row has it: grey, 1,280 pixels wide, a JPEG of at most ``LARGEST``.
 
     Raises InputError for a file that is no picture.
     """
@@ -59,7 +61,7 @@ def check_grid(content: bytes, what: str) -> None:
         raise InputError(f"{what} has {len(content):,} bytes; a grid has at most {LARGEST:,}")
     try:
         with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
-            known = picture.mode == "L" and picture.width == _WIDTH and picture.height <= _HEIGHT
+            known = picture.mode == "L" and picture.width in _WIDTHS and picture.height <= _HEIGHT
             words = set(picture.info) - {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{what} is not a JPEG picture ({type(error).__name__})") from error

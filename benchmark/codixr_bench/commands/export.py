@@ -11,7 +11,7 @@ from codixr import messages
 from codixr.arguments import add_json
 from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
-from codixr.extras import need
+from codixr.extras import missing_extra, need
 from codixr_bench.result import Result, load_results
 from codixr_bench.result_files import result_files
 
@@ -143,6 +143,8 @@ def _in_one_line(library: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
+        if missing_extra(error, PROGRAM) is not None:
+            raise  # a library of the core: the program says so
         raise InputError(
             f"export {library} needs {error.name}: pip install 'codixr[{library}]'"
         ) from error

@@ -173,7 +173,7 @@ def finish(
     write_atomically(folder / STATISTICS_NAME, encode_statistics(statistics, len(dataset)))
     grid = None
     if (track.shows_content and dataset.split != "secret") or show_content:
-        _draw_grid(folder, source, dataset, result)
+        _draw_grid(folder, source, dataset, result, simulated=track.simulated)
         grid = (folder / GRID_NAME).read_bytes()
     scale = scale_beside(folder, result)
     write_atomically(folder / REPORT_NAME, run_page(result, scale, grid))
@@ -209,7 +209,9 @@ def _readable(path: Path) -> Result | None:
         return None
 
 
-def _draw_grid(folder: Path, source: SampleSource, dataset: StudyDataset, result: Result) -> None:
+def _draw_grid(
+    folder: Path, source: SampleSource, dataset: StudyDataset, result: Result, *, simulated: bool
+) -> None:
     """The first studies: conditions, generated, real; whoever calls has asked for content."""
     samples: list[Sample] = []
     for _, batch in source.batches():
@@ -225,4 +227,18 @@ def _draw_grid(folder: Path, source: SampleSource, dataset: StudyDataset, result
         samples[:ROWS],
         show_content=True,
         title=f"{result.task} · {result.model.name} · {result.track.name} {result.track.split}",
+        caption=_caption(result, len(positions), simulated=simulated),
     )
+
+
+def _caption(result: Result, shown: int, *, simulated: bool) -> str:
+    """How many of how many studies, what they are made from, and of whom they are."""
+    seed, checkpoint = result.generation.get("seed"), result.model.checkpoint_sha256
+    parts = [
+        f"the first {shown} of {result.track.n:,} studies",
+        "" if seed is None else f"seed {seed}",
+        f"{result.model.name} {result.model.version}",
+        "" if checkpoint is None else f"checkpoint {checkpoint[:8]}",
+        "simulated" if simulated else "patients",
+    ]
+    return " · ".join(part for part in parts if part)

@@ -1,11 +1,13 @@
 """``grid.png``: a few studies as a person looks at them: given, generated, real, side by side.
 
-Pictures of a study stand in a row, the text of its reports under them. Nothing is drawn unless the
-caller says that content may be shown: it holds pictures of real patients.
+Pictures of a study stand in a row, the text of its reports under them; the studies stand in as many
+columns as make the whole about as wide as tall. Nothing is drawn unless the caller says that
+content may be shown: it holds pictures of real patients.
 """
 
 import importlib.util
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -61,6 +63,7 @@ def save_grid(
     *,
     show_content: bool,
     title: str = "",
+    caption: str = "",
     rows: int = ROWS,
 ) -> bool:
     """Draw the first ``rows`` studies and write ``path``, whole or not at all.
@@ -73,13 +76,14 @@ def save_grid(
         samples: what was made for them, in the same order.
         show_content: False draws nothing, writes nothing, and returns False.
         title: one line above, e.g. ``L+T->F · codixr · phantom test``.
+        caption: below it, e.g. ``64 studies, 8 shown · seed 0 · simulated``.
         rows: at most this many.
 
     Raises InputError when the file cannot be written.
     """
     if not show_content or not studies:
         return False
-    picture = draw_grid(task, positions[:rows], studies[:rows], samples[:rows], title)
+    picture = draw_grid(task, positions[:rows], studies[:rows], samples[:rows], title, caption)
     encoded = io.BytesIO()
     picture.save(encoded, format="PNG")
     write_atomically(path, encoded.getvalue())
@@ -92,6 +96,7 @@ def draw_grid(
     studies: Sequence[Study],
     samples: Sequence[Sample],
     title: str = "",
+    caption: str = "",
 ) -> PILImage.Image:
     """The grid as an RGB picture; arguments as ``save_grid``'s."""
     groups = _layout(task)
@@ -100,13 +105,29 @@ def draw_grid(
         _draw_study(groups, width, position, _contents(task, study, sample), _findings(study))
         for position, study, sample in zip(positions, studies, samples, strict=True)
     ]
-    head = _draw_head(groups, width, title)
-    picture = PILImage.new("RGB", (width, sum(band.height for band in (head, *bands))), PAPER)
-    top = 0
-    for band in (head, *bands):
-        picture.paste(band, (0, top))
-        top += band.height
+    head = _draw_head(groups, width)
+    columns = _columns(width, 2 * head.height, [band.height for band in bands])
+    above = _draw_title(title, caption, columns * width)
+    rows = [bands[first : first + columns] for first in range(0, len(bands), columns)]
+    heights = [above.height, head.height, *(max(band.height for band in row) for row in rows)]
+    picture = PILImage.new("RGB", (columns * width, sum(heights)), PAPER)
+    picture.paste(above, (0, 0))
+    top = above.height
+    for row, height in zip([[head] * columns, *rows], heights[1:], strict=True):
+        for column, band in enumerate(row):
+            picture.paste(band, (column * width, top))
+        top += height
     return picture
+
+
+def _columns(width: int, above: int, heights: Sequence[int]) -> int:
+    """In how many columns the whole is nearest to a square: rows are as high as their highest."""
+
+    def unlike(columns: int) -> float:
+        rows = [heights[i : i + columns] for i in range(0, len(heights), columns)]
+        return abs(math.log(columns * width / (above + sum(map(max, rows)))))
+
+    return min(range(1, len(heights) + 1), key=unlike)
 
 
 def _layout(task: Task) -> list[_Group]:
@@ -133,13 +154,23 @@ def _findings(study: Study) -> str:
     return ", ".join(name for name in present if name != "No Finding")
 
 
-def _draw_head(groups: Sequence[_Group], width: int, title: str) -> PILImage.Image:
-    height = MARGIN + (40 if title else 0) + 54
+def _draw_title(title: str, caption: str, width: int) -> PILImage.Image:
+    small, leading = _font(14), 19
+    lines = _wrap(caption, small, width - 2 * MARGIN) if caption else []
+    height = MARGIN + (32 if title else 0) + leading * len(lines) + 14
     band = PILImage.new("RGB", (width, height), PAPER)
     pen = ImageDraw.Draw(band)
-    if title:
-        pen.text((MARGIN, MARGIN - 4), title, INK, _font(20, bold=True))
-    top = height - 54
+    pen.text((MARGIN, MARGIN - 4), title, INK, _font(20, bold=True))
+    for number, line in enumerate(lines):
+        top = height - 14 - leading * (len(lines) - number)
+        pen.text((MARGIN, top), line, FAINT, small)
+    return band
+
+
+def _draw_head(groups: Sequence[_Group], width: int) -> PILImage.Image:
+    band = PILImage.new("RGB", (width, 54), PAPER)
+    pen = ImageDraw.Draw(band)
+    top = 0
     for group in groups:
         tint = TINTS[group.name]
         pen.text((group.left, top), group.name.upper(), tint, _font(15, bold=True))

@@ -178,6 +178,13 @@ def test_a_missing_library_is_one_line_that_names_the_extra(place, monkeypatch, 
     assert said == f"codixr-bench: error: {line}"
 
 
+def test_a_missing_library_of_the_core_is_no_extra_of_the_hub(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    assert main(["export", "hub", str(FILES[0])]) == 2
+    line = "codixr-bench export needs huggingface_hub, which this installation lacks: "
+    assert capsys.readouterr().err == f"codixr-bench: error: {line}pip install codixr\n"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -32,6 +32,42 @@ def test_every_task_is_drawn(task):
     assert len(np.unique(np.asarray(picture))) > 20
 
 
+@pytest.mark.parametrize("task", [task.name for task in GROUPS["all"]])
+def test_a_grid_of_eight_is_about_as_wide_as_tall(task):
+    parsed = Task.parse(task)
+    studies, samples = ([*(one * 3)[:8]] for one in (STUDIES, SAMPLES))
+    picture = draw_grid(parsed, range(8), studies, samples, "a title", "a caption")
+    assert 1 / 2 < picture.width / picture.height < 2, picture.size
+
+
+def test_studies_stand_in_the_order_of_reading_each_once():
+    grey = [20, 60, 100, 140, 180, 220]
+    studies = [
+        dataclasses.replace(STUDIES[0], frontal=np.full((1, 8, 8), level / 255, np.float32))
+        for level in grey
+    ]
+    sample = {Modality.L: np.zeros((1, 8, 8), np.float32)}
+    picture = grid("F->L", studies, [sample] * 6)
+    pixels = np.asarray(picture.convert("L"))
+    assert [patches(picture, level) for level in grey] == [1] * 6
+    # Letters have greys too: the middle of a level's pixels is its picture's, to a few pixels.
+    middles = [np.median(np.argwhere(pixels == level), axis=0) // 20 for level in grey]
+    tops, lefts = zip(*map(tuple, middles), strict=True)
+    rows, columns = sorted(set(tops)), sorted(set(lefts))
+    assert len(rows) * len(columns) == 6
+    places = [(row, column) for row in rows for column in columns]
+    assert list(zip(tops, lefts, strict=True)) == places
+
+
+def test_a_caption_stands_below_the_title():
+    bare, told = (
+        grid("F->L"),
+        draw_grid(Task.parse("F->L"), range(3), STUDIES, SAMPLES, "a title", "seed 0 · simulated"),
+    )
+    assert told.height == bare.height + 19
+    assert told.width == bare.width
+
+
 def test_given_generated_and_real_pictures_are_all_there():
     study = dataclasses.replace(
         STUDIES[0],
@@ -58,13 +94,14 @@ def test_the_same_content_gives_the_same_bytes(tmp_path):
         assert save_grid(path, task, range(3), STUDIES, SAMPLES, show_content=True, rows=2)
         written.append(path.read_bytes())
     assert written[0] == written[1]
-    assert PILImage.open(tmp_path / "a.png").height < grid("L->F+T").height
+    two, three = PILImage.open(tmp_path / "a.png"), grid("L->F+T")
+    assert two.width * two.height < three.width * three.height
 
 
 def test_a_longer_report_makes_a_taller_row_and_nothing_leaves_the_page():
     long = [{Modality.T: "word " * 300}, {Modality.T: "x" * 500}, {Modality.T: ""}]
     tall = grid("F->T", samples=long)
-    assert tall.height > grid("F->T").height
+    assert tall.width * tall.height > grid("F->T").width * grid("F->T").height
     margin = np.asarray(tall)[:, -20:]
     assert (margin == 255).all()
 
