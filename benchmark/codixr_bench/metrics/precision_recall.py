@@ -58,6 +58,7 @@ def manifolds(
     *,
     groups: NDArray[np.integer] | None = None,
     with_recall: bool = True,
+    quiet: bool = False,
 ) -> Manifolds:
     """The scores, of all pictures and of halves; ValueError for six pictures or fewer on a side.
 
@@ -68,6 +69,7 @@ def manifolds(
             fewer, there are no halves.
         groups: [n], the number of each study's patient, where row i of both sides is of one study.
         with_recall: whether to compute it.
+        quiet: show no progress.
     """
     n, m = len(generated), len(real)
     if min(n, m) <= K_DENSITY + 1:
@@ -79,12 +81,12 @@ def manifolds(
         parted += [_Parted(~first, ~second, crossed=paired) for first, second in halves]
     sides = ((1, real, generated), (0, generated, real))
     for side, rows, others in sides if with_recall else sides[:1]:
-        near = _neighbours(rows, others if paired else None)
+        near = _neighbours(rows, others if paired else None, quiet=quiet)
         for one in parted:
             for half, members in enumerate(one.members[side]):
                 balls = _balls(near, members, rows, others, groups)
                 one.set_balls(side, half, balls)
-    _add_pairs(parted, generated, real, groups, with_recall=with_recall)
+    _add_pairs(parted, generated, real, groups, with_recall=with_recall, quiet=quiet)
     found = [one.scores() for one in parted]
 
     def halved(score: int, *, share: bool = True) -> Halved:
@@ -110,12 +112,13 @@ def _add_pairs(
     groups: NDArray[np.integer] | None,
     *,
     with_recall: bool,
+    quiet: bool,
 ) -> None:
     """Show each part the pairs of both sides that lie near enough to be in a ball of any part."""
     widest = np.max([one.real_radii for one in parted], axis=0)
     reach = np.max([one.generated_radii for one in parted], axis=0)
     at = 0
-    with Progress("manifolds", len(generated), unit="pictures") as bar:
+    with Progress("manifolds", len(generated), unit="pictures", quiet=quiet) as bar:
         for block in generated.read():
             x, other_at = block.astype(np.float64), 0
             for other in real.read():
@@ -242,14 +245,14 @@ class _Neighbours:
     """Its squared distance to the same studies' pictures of the other side; empty unless paired."""
 
 
-def _neighbours(rows: FeatureRows, others: FeatureRows | None) -> _Neighbours:
+def _neighbours(rows: FeatureRows, others: FeatureRows | None, *, quiet: bool) -> _Neighbours:
     n = len(rows)
     kept = min(NEIGHBOURS, n)
     paired = others is not None
     squared, index = np.empty((n, kept)), np.empty((n, kept), np.int32)
     across = np.empty((n, kept if paired else 0))
     at = 0
-    with Progress("neighbours", n, unit="pictures") as bar:
+    with Progress("neighbours", n, unit="pictures", quiet=quiet) as bar:
         for block in rows.read():
             x, other_at = block.astype(np.float64), 0
             least, whose = np.empty((len(x), 0)), np.empty((len(x), 0), np.int32)

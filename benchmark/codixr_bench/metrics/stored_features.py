@@ -96,7 +96,7 @@ def recomputed_shares(
         groups = np.arange(n) if patients is None else np.asarray(patients, dtype=np.intp)
         named = None if patients is None else [f"{one:09d}" for one in groups]
         splits = Splits.draw(n, n, paired=True, patients=named)
-        shares = manifolds(generated, same, splits, groups=groups, with_recall=False)
+        shares = manifolds(generated, same, splits, groups=groups, with_recall=False, quiet=True)
         for kind, whole in asked.items():
             halved: Halved | None = getattr(shares, kind)
             if halved is not None:
