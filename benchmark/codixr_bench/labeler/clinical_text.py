@@ -30,7 +30,8 @@ _SHORT = re.compile(
     )
     + ")"
 )
-_MASK = re.compile(r"\[\*\*[^\]]{0,80}\]|\bx{3,}\b|_{2,}")
+MASK = re.compile(r"\[\*\*[^\]]{0,80}\]|\bx{3,}\b|_{2,}")
+"""A blanked word, in lower case: MIMIC-III's [** … **], OpenI's XXXX, MIMIC-CXR's ___."""
 _BULLET = re.compile(r"(?:[-*•]|\d{1,2}[.)])\s+")
 _NUMBERED = re.compile(r"\s\d{1,2}[.)]\s(?=\s*[a-z])")
 _DASHED = re.compile(r"\s[-*•]\s")
@@ -49,7 +50,7 @@ def sentences(text: str) -> list[str]:
     found: list[str] = []
     for item in _items(text.lower()):
         for part in _NUMBERED.split(item):
-            plain = _SHORT.sub(lambda short: ABBREVIATIONS[short[0]], _MASK.sub(" ", part))
+            plain = _SHORT.sub(lambda short: ABBREVIATIONS[short[0]], MASK.sub(" ", part))
             plain = " ".join(_SLASH.sub(" or ", _ASKED.sub(" possible ", plain)).split())
             for sentence in _split(plain.encode("ascii", "ignore").decode()):
                 found += _pieces(sentence)

@@ -7,6 +7,10 @@ training reports can be a copy: it is testable. It is one where it shares four f
 and of the other's, with a training report, and what they share is that rare by itself: order, case,
 stops and a changed standard sentence hide nothing.
 
+``copies_report_masked`` is the share among the reports that hold a masked word (XXXX, ___): what
+stood there differs, so that masked sentences are more often equal by chance than they look. It is
+there where a generated report holds one.
+
 ``copies_of_test_report`` is the same among the other evaluated reports; a study's own report is
 what was asked for (but see ``own_wording.py``). ``testable_reports`` is the share that can be told
 at all.
@@ -21,8 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr.data.dataset import StudyDataset
+from codixr.data.groups import LEAST
 from codixr.data.study import Study
 from codixr.modality import Modality
+from codixr_bench.labeler.clinical_text import MASK
 from codixr_bench.labeler.sentences import clean, split
 from codixr_bench.metric import About, Columns, Facts, Family, Influence, Problems
 from codixr_bench.metrics.own_wording import (
@@ -55,7 +61,13 @@ ACCIDENTAL = 0.01
 LEAST_SHARED = 0.8
 LEAST_TESTABLE = 0.1
 TOO_COMMON = "under 10 % of the reports are rare enough to be told from chance"
+FEW_MASKED = f"fewer than {LEAST} patients' testable reports hold masked words"
+Array = NDArray[np.float64]
 _SCORES = ("copies_report", "copies_of_test_report", "testable_reports")
+MASKED = "copies_report_masked"
+"""``copies_report`` among the reports that hold a masked word, where there are any."""
+_HOLDS = f"{MASKED}.holds"
+"""The column of 0 and 1: whether a generated report holds a masked word."""
 _YES = ".yes"
 """The end of a column of 0 and 1: a copy, a copy of a test report, testable."""
 
@@ -151,15 +163,17 @@ class CopiesReport:
     ) -> None:
         """Add reports; InputError names the position of a sample without one."""
         made = [sentences_of(report) for report in generated_reports(positions, samples)]
-        rows = np.zeros((len(made), len(_SCORES)))
+        rows = np.zeros((len(made), len(_SCORES) + 1))
         if self._training is not None and self._evaluated is not None:
             for row, position, report in zip(rows, positions, made, strict=True):
                 if self._training.is_testable(report):
-                    row[:] = (
+                    row[:3] = (
                         self._training.repeats(report),
                         self._evaluated.repeats(report, leave_out=position),
                         True,
                     )
+        texts = generated_reports(positions, samples)
+        rows[:, 3] = [MASK.search(text.lower()) is not None for text in texts]
         self._rows.add(positions, {"row": rows})
 
     def merge(self, other: Self) -> None:
@@ -172,18 +186,17 @@ class CopiesReport:
         rows = self._table()
         testable = rows[:, 2]
         found = []
-        for at, name in enumerate(_SCORES):
+        for name, counted, could in _strata(rows):
             value, interval = None, None
             reason = "no study was scored" if n == 0 else self.absent
             if reason is None and name != "testable_reports" and testable.mean() < LEAST_TESTABLE:
                 reason = TOO_COMMON
+            if reason is None and name == MASKED and _patients(could) < LEAST:
+                reason = FEW_MASKED
             if reason is None and name == "testable_reports":
                 value, interval = mean_of_studies(testable)
             elif reason is None:
-                value = float(rows[:, at].sum() / testable.sum())
-                parts = (by_patient(x, patients_of(n)) for x in (rows[:, at], testable))
-                low, high = ratio_interval(*parts)
-                interval = float(low), float(high)
+                value, interval = _share(counted, could, patients_of(n))
             parts_of = [name, "sentences", f"shared:{LEAST_SHARED}", f"train:{self._known}"]
             found.append(
                 Score(
@@ -203,15 +216,39 @@ class CopiesReport:
         rows = self._table()
         if self.absent or not len(rows):
             return {}
-        return {f"{name}{_YES}": rows[:, at].astype(np.int8) for at, name in enumerate(_SCORES)}
+        found = {f"{name}{_YES}": rows[:, at].astype(np.int8) for at, name in enumerate(_SCORES)}
+        return found | ({_HOLDS: rows[:, 3].astype(np.int8)} if rows[:, 3].any() else {})
 
     def _table(self) -> NDArray[np.float64]:
         columns = self._rows.columns()
-        return np.asarray(columns["row"], dtype=np.float64) if columns else np.zeros((0, 3))
+        return np.asarray(columns["row"], dtype=np.float64) if columns else np.zeros((0, 4))
 
     def __getstate__(self) -> dict[str, Any]:
         # A shard travels with its rows; what it was compared with stays.
         return self.__dict__ | {"_training": None, "_evaluated": None}
+
+
+def _strata(rows: NDArray[np.float64]) -> Iterator[tuple[str, Array, Array]]:
+    """(score, studies that count, studies that could), of rows [n, 4]."""
+    testable = rows[:, 2]
+    for at, name in enumerate(_SCORES):
+        yield name, rows[:, at], testable
+    if rows[:, 3].any():
+        yield MASKED, rows[:, 0] * rows[:, 3], testable * rows[:, 3]
+
+
+def _share(
+    counted: Array, could: Array, patients: NDArray[np.integer] | None
+) -> tuple[float, tuple[float, float]]:
+    """A share of those that could, and its interval."""
+    low, high = ratio_interval(*(by_patient(x, patients) for x in (counted, could)))
+    return float(counted.sum() / could.sum()), (float(low), float(high))
+
+
+def _patients(could: Array) -> int:
+    """Patients with a study that could count."""
+    patients, some = patients_of(len(could)), could > 0
+    return int(some.sum()) if patients is None else len(np.unique(patients[some]))
 
 
 class CopiesOfReports(Family):
@@ -220,7 +257,7 @@ class CopiesOfReports(Family):
     name = "copies_report"
     card = "copies.md"
     on_trial = False
-    reasons = (*Family.reasons, NO_TRAINING, TOO_COMMON, ONE_WORDING)
+    reasons = (*Family.reasons, NO_TRAINING, TOO_COMMON, ONE_WORDING, FEW_MASKED)
     scores = {
         name: Facts(
             higher_is_better=name == "testable_reports",
@@ -230,7 +267,7 @@ class CopiesOfReports(Family):
             yes_or_no=name == "testable_reports",
             only_stated=True,
         )
-        for name in _SCORES
+        for name in (*_SCORES, MASKED)
     } | {
         "own_wording": Facts(
             higher_is_better=False,
@@ -256,19 +293,18 @@ class CopiesOfReports(Family):
         testable = columns.get(f"{_SCORES[2]}{_YES}")
         if testable is None:
             return found
-        whole = np.asarray(testable, dtype=np.float64)
-        for name in _SCORES:
-            if (answers := columns.get(f"{name}{_YES}")) is None:
-                continue
-            said = np.asarray(answers, dtype=np.float64)
-            of = np.ones_like(whole) if name == _SCORES[2] else whole
-            if of.any():
-                share = float(said.sum() / of.sum())
+        no = np.zeros(len(testable))
+        said = {name: columns.get(f"{name}{_YES}") for name in _SCORES}
+        said[MASKED] = said[_SCORES[0]]
+        rows = np.column_stack([columns.get(f"{n}{_YES}", no) for n in _SCORES])
+        rows = np.column_stack([rows, columns.get(_HOLDS, no)])
+        for name, counted, could in _strata(np.asarray(rows, dtype=np.float64)):
+            of = np.ones_like(could) if name == _SCORES[2] else could
+            if said[name] is not None and of.any():
                 patients = columns.get(PATIENT)
                 numbers = None if patients is None else np.asarray(patients, dtype=np.int64)
-                low, high = ratio_interval(*(by_patient(x, numbers) for x in (said, of)))
-                ci95 = float(low), float(high)
-                found[name] = Influence((said - share * of) / of.mean(), share, ci95)
+                share, ci95 = _share(counted, of, numbers)
+                found[name] = Influence((counted - share * of) / of.mean(), share, ci95)
         return found
 
     def about_studies(self, column: str) -> bool:
@@ -278,6 +314,9 @@ class CopiesOfReports(Family):
     def column_faults(self, columns: Columns) -> Problems:
         """An answer that is neither yes nor no, or a copy of what can't be told."""
         testable = columns.get(f"{_SCORES[2]}{_YES}")
+        holds = columns.get(_HOLDS)
+        if holds is not None and not np.isin(holds, (0, 1)).all():
+            yield _HOLDS, "an answer that is neither yes nor no"
         for name in _SCORES:
             answers = columns.get(f"{name}{_YES}")
             if answers is None or testable is None:

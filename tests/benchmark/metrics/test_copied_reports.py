@@ -14,7 +14,9 @@ from codixr_bench.metrics.copied_reports import (
     ACCIDENTAL,
     COPIES_REPORT,
     EQUALS,
+    FEW_MASKED,
     LEAST_SHARED,
+    MASKED,
     NO_TRAINING,
     TOO_COMMON,
     CopiesReport,
@@ -85,10 +87,41 @@ def test_planted_copies_are_found_whatever_their_order_case_and_stops() -> None:
     codes = [one.code for one in COPIES_REPORT.warnings(found)]
     assert codes == ["copies"]
     columns = metric.statistics()
-    assert set(columns) == {f"{name}.yes" for name in COPIES_REPORT.scores if name != "own_wording"}
+    assert set(columns) == {
+        f"{name}.yes" for name in COPIES_REPORT.scores if name not in ("own_wording", MASKED)
+    }
     for name, one in COPIES_REPORT.influences(columns).items():
         assert one.value == found[name].value
         assert abs(one.by_study.sum()) < 1e-9
+
+
+def test_copies_among_reports_with_masked_words_are_counted_apart() -> None:
+    fresh = [
+        r
+        for r in PhantomDataset("val").reports()
+        if INDEX.is_testable(sentences_of(r)) and not INDEX.repeats(sentences_of(r))
+    ][:40]
+    masked = [f"___ {report}" for report in (*RARE[:4], *fresh[:12])]
+    metric, found = scored([*RARE[5:11], *masked, *fresh[12:40]])
+    assert found["copies_report"].value == pytest.approx(10 / 50)
+    assert found[MASKED].value == pytest.approx(4 / 16)
+    low, high = found[MASKED].ci95
+    assert low < 0.25 < high
+    columns = metric.statistics()
+    assert columns[f"{MASKED}.holds"].sum() == 16
+    again = COPIES_REPORT.influences(columns)[MASKED]
+    assert (again.value, again.ci95) == (found[MASKED].value, found[MASKED].ci95)
+    assert abs(again.by_study.sum()) < 1e-9
+    columns[f"{MASKED}.holds"] = columns[f"{MASKED}.holds"] * 2
+    assert [at for at, _ in COPIES_REPORT.column_faults(columns)] == [f"{MASKED}.holds"]
+
+
+def test_few_masked_reports_are_no_share_and_reports_without_one_have_no_such_score() -> None:
+    _, found = scored([*RARE[:20], "Compared with ___. " + RARE[20]])
+    assert (found[MASKED].value, found[MASKED].reason) == (None, FEW_MASKED)
+    assert COPIES_REPORT.knows_reason(FEW_MASKED)
+    _, found = scored(RARE[:20])
+    assert MASKED not in found
 
 
 def test_one_report_in_a_hundred_that_is_a_training_one_less_a_sentence_is_found() -> None:
