@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STUDIES = 70_000
 """That a plan is for, unless ``--limit`` says otherwise: about MIMIC-CXR's with both views."""
+GPUS = 4
+"""That a plan is for, unless ``--gpus`` says otherwise."""
 MEASURED_STUDIES = 4
 """At once where ``--measure`` takes a step's time."""
 
@@ -29,7 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="print what memory, work and hours the stages need, and train nothing; --limit: for "
         f"so many studies (default {STUDIES:,})",
     )
-    parser.add_argument("--gpus", type=positive, default=4, metavar="N", help="GPUs of --plan")
+    parser.add_argument(
+        "--gpus",
+        type=positive,
+        metavar="N",
+        help=f"GPUs of --plan (default {GPUS}, or the most below that can share each batch)",
+    )
     parser.add_argument(
         "--gpu-memory",
         type=number(0.001, 1e6),
@@ -66,7 +73,7 @@ def run(
         preset = components.load_preset(options.init)
     preset = presets.at_size(preset, image_size or preset.image_size)
     machine = Machine(
-        options.gpus,
+        options.gpus or most_gpus(stages),
         options.gpu_memory,
         options.sharded,
         options.limit or STUDIES,
@@ -101,6 +108,15 @@ def memory_plans(
         plan(name, sizes(preset, name, lora_rank(config)), config, machine)
         for name, config in track(list(stages.items()), "planning", "stages")
     ]
+
+
+def most_gpus(stages: "Mapping[str, StageConfig]") -> int:
+    """``GPUS``, or the largest number below that divides the batches of all the stages."""
+    return next(
+        gpus
+        for gpus in range(GPUS, 0, -1)
+        if all(config.batch % gpus == 0 for config in stages.values())
+    )
 
 
 def lora_rank(config: "StageConfig") -> int:

@@ -37,4 +37,4 @@ def main(parsed: argparse.Namespace) -> int:
 
 def _first_line(found: object) -> str:
     lines = (getattr(found, "__doc__", None) or "").strip().splitlines()
-    return lines[0] if lines else ""
+    return lines[0].replace("``", "") if lines else ""

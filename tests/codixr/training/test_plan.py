@@ -118,6 +118,14 @@ def test_a_start_is_planned_at_its_own_sizes(
     assert counts[0] != counts[1]
 
 
+def test_a_plan_without_a_number_of_gpus_takes_one_that_shares_each_batch() -> None:
+    stage = SMALL["report-vae"]
+    for batches, gpus in (((64, 128), 4), ((64, 126), 2), ((64, 125), 1), ((63, 126), 3)):
+        stages = {str(b): replace(stage, batch=b) for b in batches}
+        assert train_plan.most_gpus(stages) == gpus
+    assert (train_plan.most_gpus(PAPER), train_plan.most_gpus(TINY)) == (4, 1)
+
+
 def test_work_is_counted_as_multiplications_and_sums_forward_and_backward(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
