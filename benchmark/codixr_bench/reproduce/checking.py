@@ -8,9 +8,13 @@ shows that there were studies. Imports no torch.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from codixr.errors import InputError
 from codixr_bench.backbones.published import SCORE_NAMES
@@ -32,6 +36,7 @@ from codixr_bench.result import Result
 from codixr_bench.result_files import LARGEST, WrongFieldsError, parse, read_bytes, read_strict
 from codixr_bench.task import Task
 
+T = TypeVar("T")
 _UNLIKE = "its bytes are not as this program writes what it holds"
 
 
@@ -116,31 +121,17 @@ def _results(contents: dict[str, bytes], faults: list[str]) -> tuple[dict[str, R
     results: dict[str, Result] = {}
     recomputed = 0
     for path in (path for path in contents if path.startswith(f"{RESULTS}/")):
-        try:
-            result = Result.from_raw(read_strict(contents[path], path), path)
-        except WrongFieldsError as error:
-            faults.append(f"{path}: {_where(error)}")
+        result = _read(path, contents, faults, Result.from_raw, Result.to_json)
+        if result is None:
             continue
-        except InputError as error:
-            faults.append(str(error))
-            continue
-        if result.to_json() != contents[path]:
-            faults.append(f"{path}: {_UNLIKE}")
         results[path] = result
         beside = f"{SUMS}/{path.removeprefix(f'{RESULTS}/')}"
         if beside not in contents:
             faults.append(f"{beside}: missing: the sums of {path}")
             continue
-        try:
-            sums = parse(TaskSums, read_strict(contents[beside], beside), beside)
-        except WrongFieldsError as error:
-            faults.append(f"{beside}: {_where(error)}")
+        sums = _read(beside, contents, faults, partial(parse, TaskSums), _written)
+        if sums is None:
             continue
-        except InputError as error:
-            faults.append(str(error))
-            continue
-        if json_bytes(sums.model_dump(mode="json")) != contents[beside]:
-            faults.append(f"{beside}: {_UNLIKE}")
         faults += [f"{beside}: {field}: {why}" for field, why in sum_faults(result, sums)]
         recomputed += len(sums.scores)
     for path in contents:
@@ -148,6 +139,31 @@ def _results(contents: dict[str, bytes], faults: list[str]) -> tuple[dict[str, R
         if path.startswith(f"{SUMS}/") and beside not in results:
             faults.append(f"{path}: sums of no result")
     return results, recomputed
+
+
+def _read(
+    path: str,
+    contents: dict[str, bytes],
+    faults: list[str],
+    make: Callable[[Any, str], T],
+    write: Callable[[T], bytes],
+) -> T | None:
+    """What a file says, or None with the fault; its bytes are those that we would write."""
+    try:
+        found = make(read_strict(contents[path], path), path)
+    except WrongFieldsError as error:
+        faults.append(f"{path}: {_where(error)}")
+        return None
+    except InputError as error:
+        faults.append(str(error))
+        return None
+    if write(found) != contents[path]:
+        faults.append(f"{path}: {_UNLIKE}")
+    return found
+
+
+def _written(record: BaseModel) -> bytes:
+    return json_bytes(record.model_dump(mode="json"))
 
 
 def _check_manifest(bundle: Bundle, results: dict[str, Result], faults: list[str]) -> None:
@@ -182,16 +198,9 @@ def _check_lock(
     if LOCK_NAME not in contents:
         faults.append(f"{LOCK_NAME}: missing")
         return
-    try:
-        record = parse(LockRecord, read_strict(contents[LOCK_NAME], LOCK_NAME), LOCK_NAME)
-    except WrongFieldsError as error:
-        faults.append(f"{LOCK_NAME}: {_where(error)}")
+    record = _read(LOCK_NAME, contents, faults, partial(parse, LockRecord), _written)
+    if record is None:
         return
-    except InputError as error:
-        faults.append(str(error))
-        return
-    if json_bytes(record.model_dump(mode="json")) != contents[LOCK_NAME]:
-        faults.append(f"{LOCK_NAME}: {_UNLIKE}")
     faults += [f"{LOCK_NAME}: {field}: {why}" for field, why in lock_faults(record)]
     for one in record.assets:
         if one.given != (f"{one.name}=FILE" in bundle.options):

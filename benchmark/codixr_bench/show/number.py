@@ -79,9 +79,11 @@ def together(name: str, values: Iterable[float]) -> int:
 
 
 def interval(score: Score | None, joint: str = "–") -> str:
-    """``12.1–13.4``, or nothing where there is no interval."""
+    """``12.1–13.4``, ``-0.87 to -0.75``, or nothing where there is no interval."""
     if score is None or score.ci95 is None:
         return ""
+    if joint == "–" and min(score.ci95) < 0:
+        joint = " to "
     return joint.join(number(score.name, end) for end in score.ci95)
 
 

@@ -90,7 +90,7 @@ def test_an_interval_is_written_like_its_value():
         name="kid_phantom", value=0.0, ci95=(-0.00042, 0.0031), n=9, higher_is_better=False,
         signature="kid|n:9",
     )  # fmt: skip
-    assert interval(score) == "-0.0004–0.0031"
+    assert interval(score) == "-0.0004 to 0.0031"
     assert interval(score.model_copy(update={"ci95": None})) == interval(None) == ""
 
 
