@@ -6,10 +6,12 @@ their real ones. A prototype for each set of labels has 0, whatever is different
 ``diversity_vendi`` is of all pictures together: the Vendi score (Friedman and Dieng 2023), the
 exponential of the entropy of the eigenvalues of a similarity matrix, here the cosine of pictures at
 32 x 32; again over the real ones'. 1 is as diverse as real studies.
-``repeats_image`` is the share that are another output again (``repeated_pictures.py``).
+``repeats_image`` is the share that are another output again (``repeated_pictures.py``);
+``diversity_within_image`` is of several samples of a study (``runs/within_condition.py``).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
@@ -176,6 +178,10 @@ class DiversityOfPictures(Family):
 
     name = "diversity"
     card = "diversity.md"
+    sees = MappingProxyType(
+        dict.fromkeys((*LEAST, "repeats_image"), ("one picture for many",))
+        | {"diversity_image": ("one picture for many", "blur", "low contrast")}
+    )
     reasons = (*Family.reasons, NO_PAIRS, ONE_PICTURE, TOO_FEW_PICTURES)
     scores = {
         name: Facts(
@@ -184,7 +190,7 @@ class DiversityOfPictures(Family):
             lowest=0.0,
             by_study=False,
         )
-        for name in LEAST
+        for name in (*LEAST, "diversity_within_image")
     } | {
         "repeats_image": Facts(
             higher_is_better=False,

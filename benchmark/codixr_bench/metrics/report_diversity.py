@@ -64,7 +64,7 @@ class ReportDiversity:
         keys = label_keys(studies)
         texts = report_pairs(positions, studies, samples, blank=True)
         for position, key, (real, made) in zip(positions, keys, texts, strict=True):
-            self._made[position] = (_words(made), _words(real), int(key))
+            self._made[position] = (report_words(made), report_words(real), int(key))
 
     def merge(self, other: Self) -> None:
         """Add another shard."""
@@ -81,7 +81,7 @@ class ReportDiversity:
                 higher_is_better=name != "template_share",
                 signature=f"{name}|words",
                 lowest=0.0,
-                highest=np.inf if name == "diversity_report" else 1.0,
+                highest=np.inf if name.startswith("diversity") else 1.0,
             )
             for name, measured in self._measured().items()
         ]
@@ -118,8 +118,8 @@ def _pairs_of(rows: Sequence[tuple[_Words, _Words, int]]) -> Pairs:
     partner = partners(np.array([row[2] for row in rows]))
     which = np.flatnonzero(partner >= 0)
     couples = [(rows[int(i)], rows[int(partner[i])]) for i in which]
-    made = np.array([_apart(one[0], two[0]) for one, two in couples])
-    real = np.array([_apart(one[1], two[1]) for one, two in couples])
+    made = np.array([words_apart(one[0], two[0]) for one, two in couples])
+    real = np.array([words_apart(one[1], two[1]) for one, two in couples])
     return Pairs(which, made, real, len(rows))
 
 
@@ -175,11 +175,11 @@ class DiversityOfReports(Family):
             higher_is_better=name != "template_share",
             about=About.REPORT,
             lowest=0.0,
-            highest=np.inf if name == "diversity_report" else 1.0,
+            highest=np.inf if name.startswith("diversity") else 1.0,
             by_study=False,
             sure_below_one_study=name == "distinct_2",
         )
-        for name in _SCORES
+        for name in (*_SCORES, "diversity_within_report")
     }
 
     def metrics(self, task: Task, track: Track) -> list[ReportDiversity]:
@@ -230,7 +230,8 @@ class DiversityOfReports(Family):
 DIVERSITY_REPORT = DiversityOfReports()
 
 
-def _words(report: str) -> _Words:
+def report_words(report: str) -> _Words:
+    """Its words, in lower case."""
     return tuple("".join(c if c.isalnum() else " " for c in report.lower()).split())
 
 
@@ -238,7 +239,8 @@ def _pairs(words: _Words) -> list[tuple[str, str]]:
     return list(pairwise(words))
 
 
-def _apart(one: _Words, other: _Words) -> float:
+def words_apart(one: _Words, other: _Words) -> float:
+    """1 - Jaccard's overlap of their sets of word pairs."""
     first, second = (set(_pairs(words) or pairwise((*words, ""))) for words in (one, other))
     every = first | second
     return 1.0 - len(first & second) / len(every) if every else 0.0

@@ -23,7 +23,7 @@ from codixr_bench.hooks import Setting
 from codixr_bench.metric import Metric
 from codixr_bench.model import Sample
 from codixr_bench.registry import family_warnings
-from codixr_bench.result import Coverage, ModelInfo, Result, TrackInfo, make_result
+from codixr_bench.result import Coverage, ModelInfo, Result, Spread, TrackInfo, make_result
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.runs.cross_check import cross_check, peers_of, worst
 from codixr_bench.runs.grid import ROWS, save_grid
@@ -33,6 +33,7 @@ from codixr_bench.runs.references import metrics_of, references
 from codixr_bench.runs.scoring import SampleSource, prepare_metrics, score_samples
 from codixr_bench.runs.several import combined
 from codixr_bench.runs.small_cells import with_counts
+from codixr_bench.runs.within_condition import within_conditions
 from codixr_bench.show.page import REPORT_NAME, run_page
 from codixr_bench.statistics.influence import as_pseudovalues
 from codixr_bench.task import Task
@@ -146,6 +147,12 @@ def finish(
     if not scored:
         return None
     whole, spread = combined(scored) if k > 1 else (scored[0], ())
+    if k > 1 and any(metric.name.startswith("diversity") for metric in sets[0][1]):
+        within, columns = within_conditions([samples for samples, _ in sets], dataset)
+        whole = replace(
+            whole, scores=[*whole.scores, *within], statistics={**whole.statistics, **columns}
+        )
+        spread = (*spread, *(Spread(name=score.name) for score in within))
     seconds = time.perf_counter() - began
     result = make_result(
         task=source.task,

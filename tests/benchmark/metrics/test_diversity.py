@@ -63,6 +63,9 @@ def test_a_prototype_for_each_set_of_labels_is_a_collapse_and_real_ones_are_none
     found, _ = scored(DIVERSITY, "T->F", prototypes())
     assert found["diversity_image"].value == pytest.approx(0.0, abs=1e-9)
     assert {one.code for one in DIVERSITY.warnings(found)} == {"collapse"}
+    found, _ = scored(DIVERSITY_REPORT, "F->T", prototypes())
+    assert found["diversity_report"].value == 0.0
+    assert {one.code for one in DIVERSITY_REPORT.warnings(found)} == {"collapse"}
     found, _ = scored(DIVERSITY, "T->F", REAL)
     assert list(DIVERSITY.warnings(found)) == []
 

@@ -56,6 +56,8 @@ def test_a_score_is_the_mean_of_the_sets_and_both_spreads_are_told(
     assert result.generation["samples_per_study"] == 3
     spreads = {one.name: one for one in result.spread}
     for score in result.scores:
+        if score.name.startswith("diversity_within"):
+            continue
         sets = [one[score.name] for one in each]
         if score.value is None:
             assert score.reason
