@@ -128,11 +128,11 @@ ALTERED: dict[str, Alteration] = {
     "bent .5": Alteration(lambda x, _: _bent(x, 0.5), 0.85),
     "bent 1": Alteration(lambda x, _: _bent(x, 1.0), 0.5),
     "bent 1, mirrored": Alteration(lambda x, _: _bent(x[:, :, ::-1], 1.0), 0.5),
-    "bent 1, gamma .8": Alteration(lambda x, _: _bent(x, 1.0) ** 0.8, 0.5),
+    "bent 1, gamma .8": Alteration(lambda x, _: _bent(x, 1.0) ** 0.8, 0.3),
     "bent .5, noise .02": Alteration(lambda x, _: _noisy(0.02)(_bent(x, 0.5)), 0.5),
     "halves, left and right": Alteration(lambda x, y: _halves(x, y, 1), 0.95),
     "halves, up and down": Alteration(lambda x, y: _halves(x, y, 0), 0.95),
-    "halves, soft over 8 pixels": Alteration(lambda x, y: _halves(x, y, 1, 2.0), 0.5),
+    "halves, soft over 8 pixels": Alteration(lambda x, y: _halves(x, y, 1, 2.0), 0.3),
 }
 
 
