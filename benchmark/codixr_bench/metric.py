@@ -200,6 +200,8 @@ class Facts:
     only_stated: bool = False
     """Whether a reader of the statistics can't repeat what each study answers, e.g. a search among
     training pictures: such a score can be bounded, and not recomputed."""
+    looks_at: int | None = None
+    """So many studies of a larger split, where a search costs too much for all of them."""
     only_classes: bool = False
     """Whether the classes alone are to be read: a mean of them would mix their different n."""
     pin: str = ""

@@ -207,6 +207,11 @@ def _output(score: Score, task: Task) -> str | None:
     return views[0] if views else "T"
 
 
+def _enough(facts: Facts, n: int) -> int:
+    """The studies that a score needs: those that it looks at, else half of the split's ``n``."""
+    return (n + 1) // 2 if facts.looks_at is None else min(facts.looks_at, n)
+
+
 def _score(
     score: Score, family: Family, output: str, result: Result, track: Track
 ) -> Iterator[Problem]:
@@ -218,7 +223,7 @@ def _score(
         yield Problem(f"{where}.higher_is_better", "the wrong direction")
     if score.n > result.track.n:
         yield Problem(f"{where}.n", f"more than the {result.track.n:,} studies of the split")
-    elif score.value is not None and 2 * score.n < result.track.n:
+    elif score.value is not None and score.n < _enough(facts, result.track.n):
         yield Problem(f"{where}.n", f"{score.n:,} of {result.track.n:,} studies are too few")
     yield from _value(where, score.value, score.ci95, facts, score.n)
     if score.value is not None and score.ci95 is None:

@@ -27,8 +27,8 @@ from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, suffix_of
 from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Metric
+from codixr_bench.metrics.altered_copies import LOOKED_AT, AlteredCopies
 from codixr_bench.metrics.altered_copies import SCORES as ALTERED
-from codixr_bench.metrics.altered_copies import AlteredCopies
 from codixr_bench.metrics.picture_search import LEAST, PictureSearch
 from codixr_bench.metrics.repeats import (
     NO_TRAINING,
@@ -230,6 +230,7 @@ class CopiesOfPictures(Family):
             highest=1.0,
             real_is_best=name == ALTERED[0],
             only_stated=True,
+            looks_at=LOOKED_AT,
         )
         for name in ALTERED
     }
