@@ -16,6 +16,7 @@ from codixr_bench.metric import INFLUENCE
 from codixr_bench.metrics.stored_features import FEATURES
 from codixr_bench.registry import family_of
 from codixr_bench.result import Result
+from codixr_bench.score import Unrelated
 from codixr_bench.statistics.influence import PSEUDOVALUE
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.mixtures import mixture_problems
@@ -26,6 +27,8 @@ from codixr_leaderboard.truths import deciding_parts
 
 SAME_STUDY = 0.1
 """What two machines may differ by in what they read of the same real picture (logits)."""
+SAME_UNRELATED = 0.01
+"""What two machines may differ by in a distance of unrelated real pictures, relative above 1."""
 SAME_PICTURE = 0.01
 """Of the judge's features: what float16 and two machines make of one picture."""
 NEAR = 0.25
@@ -134,10 +137,22 @@ def study_problems(result: Result, table: Table, first: First) -> Iterator[Probl
         if (twin := other.score(score.name)) is not None
         and deciding_parts(score) == deciding_parts(twin)
     ]
+    for score in result.scores:
+        twin = other.score(score.name)
+        if score.name in same and twin is not None and _apart(score.unrelated, twin.unrelated):
+            where = f"scores.{score.name}.unrelated"
+            yield Problem(where, f"not that of '{other.model.name}', of the same studies")
     others = columns_about_studies(columns, same)
     for name, column in columns_about_studies(table, same).items():
         if name in others and not _same(column, others[name]):
             yield Problem("statistics", f"'{name}' is not that of these studies")
+
+
+def _apart(one: Unrelated | None, other: Unrelated | None) -> bool:
+    """Whether distances of unrelated real pictures differ, which no model has a part in."""
+    if one is None or other is None:
+        return (one is None) != (other is None)
+    return abs(one.value - other.value) > SAME_UNRELATED * max(1.0, abs(other.value))
 
 
 def column_problems(result: Result, table: Table, first: First) -> Iterator[Problem]:

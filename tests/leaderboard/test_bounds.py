@@ -15,7 +15,7 @@ from codixr_bench.statistics.influence import as_pseudovalues
 from codixr_leaderboard.evidence import evidence_of
 from codixr_leaderboard.judging import judging_problems
 from codixr_leaderboard.statistics_file import Table
-from codixr_leaderboard.studies import Studies, copy_problems
+from codixr_leaderboard.studies import Studies, copy_problems, study_problems
 from codixr_leaderboard.submission import Submission
 from helpers.committed_rows import ROWS, committed
 from helpers.small_runs import SmallRuns
@@ -112,6 +112,17 @@ def test_shares_of_balls_are_those_of_the_features() -> None:
         assert f"scores.{name}.value: computed anew it is" in by_value
         assert f"scores.{name}.ci95: computed anew it is" in by_interval
         assert f"scores.{name}: its pseudo-values are not those computed anew" in by_study
+
+
+def test_the_scale_of_unrelated_pictures_is_that_of_the_studies() -> None:
+    scale = score("fid_phantom").unrelated
+    assert scale is not None
+    assert list(study_problems(RESULT, TABLE, REAL)) == []
+    for forged in (scale.model_copy(update={"value": 400.0, "ci95": (390.0, 410.0)}), None):
+        found = list(study_problems(with_score("fid_phantom", unrelated=forged), TABLE, REAL))
+        assert [str(problem) for problem in found] == [
+            "scores.fid_phantom.unrelated: not that of 'real', of the same studies"
+        ]
 
 
 def kinds() -> dict[str, str]:
