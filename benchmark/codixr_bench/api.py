@@ -179,7 +179,7 @@ def evaluate(
     limit: int | None = None,
     seed: int = 0,
     samples_per_study: int = 1,
-    metrics: Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
     batch_size: int | Literal["auto"] = 64,
     device: str = "auto",
     dtype: str = "auto",
@@ -203,7 +203,7 @@ def evaluate(
         limit: the first so many studies only.
         seed: of the run; a study's noise follows from it and from what the study is.
         samples_per_study: scores are the mean over so many samples of each study.
-        metrics: names of those wanted; all of the track's by default.
+        metrics: names of those wanted, or ``"bleu,rouge"``; all of the track's by default.
         batch_size: studies a call of ``generate``; ``auto`` halves it where memory runs out.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``: where it computes.
         dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``: of the model's weights.
@@ -230,7 +230,7 @@ def evaluate(
         batch_size=batch_size,
         device=device,
         dtype=dtype,
-        metrics=tuple(metrics),
+        metrics=tuple(metrics.split(",") if isinstance(metrics, str) else metrics),
         out=Path(out),
         show_content=show_content,
         progress=progress,

@@ -91,7 +91,8 @@ def test_a_function_may_make_reports_from_what_it_is_given() -> None:
         seen.append({str(modality): np.shape(part) for modality, part in conditions.items()})
         return "No acute disease."
 
-    results = evaluate(write, "F+L->T", limit=3, metrics=["bleu"], name="mine", progress=False)
+    results = evaluate(write, "F+L->T", limit=3, metrics="bleu,rouge", name="mine", progress=False)
+    assert {score.name for score in next(iter(results)).scores} >= {"bleu_1", "rouge_l"}
     assert seen[0] == {"F": (1, 64, 64), "L": (1, 64, 64)}
     assert next(iter(results)).model.name == "mine"
 
