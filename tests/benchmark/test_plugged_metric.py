@@ -114,3 +114,17 @@ def test_what_is_wrong_with_a_plug_in_is_said(
     install(site, block("python").replace(*change), block("toml"))
     with pytest.raises(InputError, match=re.escape(expected)):
         registry.load_family("report_words")
+
+
+def test_a_plugged_in_metric_stands_trial_by_its_name(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(site, block("python"), block("toml"))
+    words = ["court", "--metrics", "report_words", "--limit", "12", "--json"]
+    assert main([*words, "--workers", "1"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    (row, *_) = [row for row in alone["scores"] if row["score"].startswith("report_words")]
+    found = {one["fault"]: one for one in row["faults"]}
+    # It counts words: one more sentence is seen, another order of them is not.
+    assert found["sentences in another order"]["verdict"] == "blind"
+    assert found["finding made up"]["verdict"] == "sees"

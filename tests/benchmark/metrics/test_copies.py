@@ -9,6 +9,8 @@ import pytest
 from codixr.data.phantom import PhantomDataset
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.metrics.altered_copies import altered_limits
+from codixr_bench.metrics.altered_search import AlteredSearch
 from codixr_bench.metrics.compared_cells import at_side, by_twos
 from codixr_bench.metrics.copies import (
     COPIES_IMAGE,
@@ -23,7 +25,7 @@ from codixr_bench.metrics.copies import (
 )
 from codixr_bench.metrics.picture_search import LEAST, QUICK, THOROUGH, PictureSearch
 from codixr_bench.metrics.training_search import NOT_SEARCHED
-from codixr_bench.registry import METRICS
+from codixr_bench.registry import METRICS, load_model
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 from helpers.metric_fakes import by_name
@@ -327,6 +329,33 @@ def test_one_percent_of_planted_copies_is_found_among_all_training_studies(
         recall = (found.distance < limit).mean()
         print(f"| {name} | {recall:.3f} |")
         assert recall >= 0.95, name
+
+
+@pytest.mark.slow
+def test_codixr_copies_no_studies_that_it_never_saw() -> None:
+    """What its smooth pictures alone do to each search, measured: nothing that is a warning."""
+    never = PhantomDataset("test", seed=9001).images(Modality.F)
+    known = np.asarray(never).astype(np.float32) / np.float32(255)
+    task, test, model = Task.parse("T->F"), PhantomDataset("test", limit=200), load_model("codixr")
+    conditions = [{Modality.T: test[i].report} for i in range(200)]
+    made = []
+    for first in range(0, 200, 50):
+        some = range(first, first + 50)
+        samples = model.generate([conditions[i] for i in some], task, list(some))
+        made += [sample[Modality.F][0] for sample in samples]
+    shown = np.stack(made).astype(np.float32)
+    search, bent = PictureSearch(), AlteredSearch()
+    for one in (search, bent):
+        one.learn(known)
+    limits = held_out_limits(search, iter(pictures("val")))
+    altered = altered_limits(bent, iter(pictures("val")))
+    assert limits is not None
+    assert altered is not None
+    looks = search.looks(shown)
+    counted = (search.nearest(looks).distance < limits.copy) | (search.mixes(looks) < limits.mix)
+    print(f"\n{counted.mean():.4f} as copies, {altered.of(bent.nearest(shown)).mean():.4f} altered")
+    assert counted.mean() <= 0.01
+    assert altered.of(bent.nearest(shown)).mean() <= 0.01
 
 
 def test_pictures_are_averaged_by_twos_to_the_bits_of_a_mean() -> None:
