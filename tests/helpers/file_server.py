@@ -19,6 +19,8 @@ class FileServer:
     """Whether it can go on from the middle."""
     cut_after: int | None = None
     """Bytes after which each answer's connection breaks."""
+    wrong_range: int = 0
+    """By how much it goes on too late, and says so."""
     pause: float = 0.0
     """Seconds between blocks."""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
@@ -48,11 +50,14 @@ def file_server() -> Iterator[FileServer]:
             self.send_response(206 if begin else 200)
             self.send_header("ETag", mark)
             self.send_header("Content-Length", str(len(content) - begin))
+            if begin:
+                told = begin + served.wrong_range
+                self.send_header("Content-Range", f"bytes {told}-{len(content) - 1}/{len(content)}")
             self.end_headers()
             end = len(content)
             if served.cut_after is not None:
                 end = min(end, begin + served.cut_after)
-            for at in range(begin, end, 1 << 16):
+            for at in range(begin + (served.wrong_range if begin else 0), end, 1 << 16):
                 self.wfile.write(content[at : min(at + (1 << 16), end)])
                 time.sleep(served.pause)
 

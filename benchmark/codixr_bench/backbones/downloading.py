@@ -124,14 +124,17 @@ def _from_any(
         except HTTPException as error:
             failures.append(f"{url}: {_reason(error)}")
             continue
-        if matches(found, wanted.sha256):
-            return found
         here = bytes_here(wanted.path)
+        too_long = wanted.size is not None and here > wanted.size
+        if matches(found, wanted.sha256) and not (too_long and wanted.sha256 is None):
+            return found
         (folder / "bytes").unlink(missing_ok=True)
         advance(-here)
+        why = f"its sha256 is {found}, not {wanted.sha256}"
+        if too_long:
+            why = f"it has more than its {wanted.size:,} bytes"
         failures.append(
-            f"what '{url}' gave is not the published file: its sha256 is {found}, not "
-            f"{wanted.sha256}; nothing of it is kept"
+            f"what '{url}' gave is not the published file: {why}; nothing of it is kept"
         )
     raise InputError("; ".join(failures))
 
@@ -193,6 +196,11 @@ def _receive(
         return
     with answer:
         goes_on = here > 0 and getattr(answer, "status", 200) == 206
+        if goes_on and not _begins_at(here, answer.headers.get("Content-Range")):
+            bytes_path.unlink()
+            advance(-here)
+            _receive(url, bytes_path, version_path, wanted, advance, stopped)
+            return
         if here and not goes_on:
             advance(-here)
         mark = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
@@ -207,8 +215,15 @@ def _receive(
                 file.write(block)
                 came += len(block)
                 advance(len(block))
+                if wanted.size is not None and file.tell() > wanted.size:
+                    return  # another file, however much of it is to come
         if expected is not None and came < expected:
             raise ConnectionError(f"the connection broke after {came} of {expected} bytes")
+
+
+def _begins_at(here: int, content_range: str | None) -> bool:
+    """Whether a part of a file begins where it was asked to; a sender may leave that unsaid."""
+    return content_range is None or content_range.strip().startswith(f"bytes {here}-")
 
 
 def _version(path: Path) -> dict[str, str]:

@@ -131,8 +131,9 @@ def _loaded(
                 refuse_early(model, task, track)
                 track.metrics(task, options.metrics)
             except InputError as error:
+                if str(error) not in map(str, faults):
+                    messages.note("codixr-bench", f"left out: {error}")
                 faults.append(error)
-                messages.note("codixr-bench", f"left out: {error}")
             else:
                 served.append(task)
         if not served:

@@ -90,6 +90,29 @@ def test_two_addresses_of_an_unknown_file_are_not_mixed(tmp_path, server, monkey
     assert found == hashlib.sha256(CONTENT[::-1]).hexdigest()
 
 
+def test_a_part_that_begins_elsewhere_is_not_joined(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(downloading, "_TRIES", 1)
+    server.cut_after = 1 << 20
+    with pytest.raises(InputError, match="broke after"):
+        fetch_file(wanted(tmp_path, server))
+    server.cut_after, server.wrong_range = None, 1 << 16
+    came = []
+    assert fetch_file(wanted(tmp_path, server), came.append) == SHA256
+    assert [asked for _, asked in server.asked] == [None, f"bytes={1 << 20}-", None]
+    assert sum(came) == len(CONTENT) - (1 << 20)
+
+
+@pytest.mark.parametrize("expected", [SHA256, None])
+def test_a_file_without_end_is_left_at_the_size_that_is_known(tmp_path, server, expected):
+    server.files["/file"] = CONTENT * 5
+    came = []
+    with pytest.raises(InputError, match=r"it has more than its 3,145,731 bytes; nothing of it"):
+        fetch_file(wanted(tmp_path, server, sha256=expected), came.append)
+    assert max(came) < len(CONTENT)
+    assert sum(max(0, part) for part in came) < 2 * len(CONTENT)
+    assert left(tmp_path) == ["in"]
+
+
 @pytest.mark.parametrize("expected", [SHA256, f"{SHA256[:8]}…{SHA256[-4:]}"])
 def test_another_file_is_refused_with_both_hashes_and_nothing_is_kept(tmp_path, server, expected):
     other = CONTENT[:-1] + b"?"
