@@ -30,7 +30,7 @@ from codixr_bench.runs.grid import ROWS, save_grid
 from codixr_bench.runs.processes import Processes
 from codixr_bench.runs.record import RunRecord
 from codixr_bench.runs.references import metrics_of, references
-from codixr_bench.runs.scoring import SampleSource, prepare_metrics, score_samples
+from codixr_bench.runs.scoring import SampleSource, Scored, prepare_metrics, score_samples
 from codixr_bench.runs.several import combined
 from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.runs.within_condition import within_conditions
@@ -146,13 +146,7 @@ def finish(
         scored.append(replace(one, scores=shown))
     if not scored:
         return None
-    whole, spread = combined(scored) if k > 1 else (scored[0], ())
-    if k > 1 and any(metric.name.startswith("diversity") for metric in sets[0][1]):
-        within, columns = within_conditions([samples for samples, _ in sets], dataset)
-        whole = replace(
-            whole, scores=[*whole.scores, *within], statistics={**whole.statistics, **columns}
-        )
-        spread = (*spread, *(Spread(name=score.name) for score in within))
+    whole, spread = _together(scored, sets, dataset)
     seconds = time.perf_counter() - began
     result = make_result(
         task=source.task,
@@ -186,6 +180,22 @@ def finish(
     write_atomically(folder / REPORT_NAME, run_page(result, scale, grid))
     result.save(folder / RESULT_NAME)
     return ScoredRun(result, folder, scale)
+
+
+def _together(
+    scored: Sequence[Scored], sets: Sequence[SampleSet], dataset: StudyDataset
+) -> tuple[Scored, tuple[Spread, ...]]:
+    """The sets' mean, with how much several samples of a study differ from one another."""
+    if len(sets) == 1:
+        return scored[0], ()
+    whole, spread = combined(scored)
+    if any(metric.name.startswith("diversity") for metric in sets[0][1]):
+        within, columns = within_conditions([samples for samples, _ in sets], dataset)
+        whole = replace(
+            whole, scores=[*whole.scores, *within], statistics={**whole.statistics, **columns}
+        )
+        spread = (*spread, *(Spread(name=score.name) for score in within))
+    return whole, spread
 
 
 def scale_beside(folder: Path, result: Result) -> tuple[Result, ...]:

@@ -176,7 +176,7 @@ def evaluation(n: int = 60) -> Evaluation:
 
 def scored(task: str, made: np.ndarray):
     where = evaluation(len(made))
-    (metric,) = COPIES_IMAGE.metrics(Task.parse(task), where.track)
+    metric, _ = COPIES_IMAGE.metrics(Task.parse(task), where.track)
     metric.prepare(where)
     studies = [where.dataset[i] for i in range(len(made))]
     view = metric.view
@@ -203,7 +203,8 @@ def test_copies_of_training_and_of_evaluated_studies_are_told_apart() -> None:
     assert codes["copies"].limit == 0.01
     assert "copies_image: 0." in codes["copies"].message
     columns = metric.statistics()
-    assert set(columns) == {f"{name}.influence" for name in COPIES_IMAGE.scores}
+    mine = [name for name in COPIES_IMAGE.scores if "altered" not in name]
+    assert set(columns) == {f"{name}.influence" for name in mine}
     assert all(abs(column.sum()) < 1e-9 for column in columns.values())
 
 
@@ -238,7 +239,7 @@ def test_a_shard_travels_and_the_order_does_not_count() -> None:
     made = [{Modality.F: p[None]} for p in pictures("train", n=8)]
 
     def metric() -> CopiesImage:
-        (one,) = COPIES_IMAGE.metrics(Task.parse("T->F"), where.track)
+        one, _ = COPIES_IMAGE.metrics(Task.parse("T->F"), where.track)
         one.prepare(where)
         return one
 
@@ -269,19 +270,20 @@ def test_a_metric_is_made_for_each_view_and_a_first_look_waits_for_no_rendering(
     assert {"copies_image", "copies_report"} <= set(METRICS)
     track = Track.load("phantom")
     names = [m.name for m in track.metrics(Task.parse("T->F+L"), ("copies_image",))]
-    assert names == ["copies_image[F]", "copies_image[L]"]
+    kinds = ("copies_image", "copies_altered_image")
+    assert names == [f"{kind}[{view}]" for view in "FL" for kind in kinds]
     where = Evaluation(track, track.dataset("test", 8))
-    (metric,) = track.metrics(Task.parse("T->F"), ("copies_image",))
-    metric.prepare(where)
-    metric.update([0], [where.dataset[0]], [{Modality.F: pictures("test", n=1)}])
-    assert {score.reason for score in metric.compute()} == {NOT_SEARCHED}
+    for metric in track.metrics(Task.parse("T->F"), ("copies_image",)):
+        metric.prepare(where)
+        metric.update([0], [where.dataset[0]], [{Modality.F: pictures("test", n=1)}])
+        assert {score.reason for score in metric.compute()} == {NOT_SEARCHED}
 
 
 @pytest.mark.slow
 def test_two_hundred_studies_are_searched_for_among_all_training_studies() -> None:
     track = Track.load("phantom")
     where = Evaluation(track, track.dataset("test", 200))
-    (metric,) = track.metrics(Task.parse("T->F"), ("copies_image",))
+    metric, _ = track.metrics(Task.parse("T->F"), ("copies_image",))
     metric.prepare(where)
     metric.update([0], [where.dataset[0]], [{Modality.F: pictures("test", n=1)}])
     assert "|train:8000|under:1.9|sums:" in metric.compute()[0].signature
