@@ -7,6 +7,7 @@ from skimage.metrics import structural_similarity
 
 from codixr.data.phantom import PhantomDataset
 from codixr.modality import Modality
+from codixr_bench.metrics import diversity
 from codixr_bench.metrics.diversity import (
     DIVERSITY,
     LEAST,
@@ -189,3 +190,24 @@ def test_pictures_that_repeat_others_are_a_collapse_and_few_studies_tell_nothing
     score, messages = warned(20, hidden)
     assert (score.value, score.reason, messages) == (None, TOO_FEW_PICTURES, [])
     assert DIVERSITY.knows_reason(TOO_FEW_PICTURES)
+
+
+@pytest.mark.slow
+def test_ms_ssim_and_the_vendi_score_are_those_of_their_packages(monkeypatch) -> None:
+    """They are no dependencies: ``pip install --no-deps pytorch-msssim vendi-score``."""
+    peer = pytest.importorskip("pytorch_msssim", reason="pip install --no-deps pytorch-msssim")
+    other = pytest.importorskip("vendi_score.vendi", reason="pip install --no-deps vendi-score")
+    torch = pytest.importorskip("torch")
+    pictures = np.concatenate([one[Modality.F] for one in REAL]).astype(np.float32)
+    # It refuses windows of 7 at this size; of so wide a spread, its own are even.
+    monkeypatch.setattr(diversity, "_WINDOW", 3)
+    weights = diversity._WEIGHTS / diversity._WEIGHTS.sum()
+    halves = (torch.from_numpy(side[:, None]) for side in (pictures[:60], pictures[60:]))
+    theirs = peer.ms_ssim(
+        *halves, 1.0, size_average=False, win_size=3, win_sigma=50.0, weights=weights.tolist()
+    )
+    ours = diversity.ms_ssim(pictures[:60], pictures[60:])
+    assert ours == pytest.approx(theirs.numpy(), abs=1e-5)
+    rows = pictures.reshape(N, 32, 2, 32, 2).mean(axis=(2, 4)).reshape(N, -1).astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    assert diversity.vendi(pictures)[0] == pytest.approx(other.score_K(rows @ rows.T), rel=1e-6)
