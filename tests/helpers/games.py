@@ -235,7 +235,7 @@ GRADIENTS: dict[str, tuple[Callable[[Cheat], Pictures], str]] = {
     "the mean picture, for both": (
         lambda c: pushed(c, noise(c.known[:500].mean(0)[None].repeat(c.n, 0), 0.02),
                          both=True, kept=2.0),
-        "judge_gap",
+        "collapse",
     ),
     "grey noise, for both and blurred ones": (
         lambda c: pushed(c, grey(c), both=True, blur=True),
