@@ -7,6 +7,7 @@ other one.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from codixr_bench.paper import printed as paper
 from codixr_bench.registry import facts_of
@@ -28,6 +29,7 @@ _LOOKS = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "8": "
 _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 
 
+@lru_cache(maxsize=4096)
 def skeleton(name: str) -> str:
     """What is left of a name once everything that can be mistaken for another is one.
 
@@ -73,6 +75,7 @@ def together_problems(
     ``before`` were there first, whatever their days, and are not told.
     """
     ordered = sorted(submissions, key=lambda s: (not is_reserved(s.model), s.submitted, s.model))
+    told = {id(r): _telling(r) for s in (*before, *ordered) for r in s.results}
     for i, one in enumerate(ordered):
         for other in (*before, *ordered[:i]):
             if one.track != other.track:
@@ -81,16 +84,19 @@ def together_problems(
                 yield one, Problem("model", "it looks like the name of another row")
             for number, result in enumerate(one.results):
                 twin = next((r for r in other.results if r.task == result.task), None)
-                if twin is not None and is_copy(result, twin):
+                if twin is not None and _equal(told[id(result)], told[id(twin)]):
                     said = "every score that isn't at an end equals another row's: a copy"
                     yield one, Problem(f"results.{number}.scores", said)
 
 
 def is_copy(one: Result, other: Result) -> bool:
     """Whether all scores of two results that say anything are equal."""
-    values = [_telling(result) for result in (one, other)]
-    both = values[0].keys() & values[1].keys()
-    return len(both) >= _FEWEST and all(values[0][name] == values[1][name] for name in both)
+    return _equal(_telling(one), _telling(other))
+
+
+def _equal(one: dict[str, float], other: dict[str, float]) -> bool:
+    both = one.keys() & other.keys()
+    return len(both) >= _FEWEST and all(one[name] == other[name] for name in both)
 
 
 def _telling(result: Result) -> dict[str, float]:
