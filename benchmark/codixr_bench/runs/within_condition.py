@@ -5,8 +5,9 @@ other, as ``diversity_image`` and ``diversity_report`` compare studies of the sa
 same of those studies' real outputs: 0 is a model that always answers the same, whatever the seed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,13 @@ from codixr_bench.backbones.backbone import generated_images, real_images, suffi
 from codixr_bench.metric import INFLUENCE, Columns
 from codixr_bench.metrics.compared_cells import at_side
 from codixr_bench.metrics.diversity import ONE_PICTURE, ms_ssim
+from codixr_bench.metrics.influence_score import influence_score
 from codixr_bench.metrics.label_pairs import NO_PAIRS, label_keys, partners
 from codixr_bench.metrics.report_diversity import ONE_REPORT, report_words, words_apart
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.model import Sample
 from codixr_bench.runs.scoring import SampleSource
 from codixr_bench.score import Score
-from codixr_bench.statistics.bootstrap import patients_of
-from codixr_bench.statistics.influence_interval import influence_interval
 
 Array = NDArray[np.float64]
 _BATCH = 64
@@ -39,7 +39,7 @@ def within_conditions(
     """
     task = sources[0].task
     kept: dict[Modality, list[Array]] = {output: [] for output in task.outputs}
-    real: dict[Modality, list[object]] = {output: [] for output in task.outputs}
+    real: dict[Modality, list[Any]] = {output: [] for output in task.outputs}
     keys: list[NDArray[np.int64]] = []
     for positions, sets in _batches(sources):
         studies = [dataset[position] for position in positions]
@@ -77,7 +77,7 @@ def _score(
     name: str, k: int, made: Array, real: Array, partner: NDArray[np.intp]
 ) -> tuple[Score, Array | None]:
     n, which = len(made), partner >= 0
-    value, interval, influence, reason = None, None, None, None
+    value, influence, reason = None, np.zeros(n), None
     whole = float(real.mean()) if len(real) else 0.0
     if not which.any():
         reason = NO_PAIRS
@@ -88,28 +88,27 @@ def _score(
         influence = (made - made.mean()) / whole
         influence[which] -= value * (real - whole) / whole * n / which.sum()
         influence -= influence.mean()
-        interval = influence_interval(value, influence, patients_of(n), lowest=0.0)
-    return Score(
-        name=name,
-        value=value,
-        reason=reason,
-        ci95=interval,
+    score = influence_score(
+        name,
+        (value, influence, reason),
         n=n,
         higher_is_better=True,
-        signature=f"{name.partition('[')[0]}|over:real|n:{n}|ci:influence|samples:{k}",
-    ), influence
+        signature=f"{name.partition('[')[0]}|over:real|samples:{k}",
+        lowest=0.0,
+        highest=np.inf,
+    )
+    return score, influence if reason is None else None
 
 
-def _images_apart(real: Sequence[object], partner: NDArray[np.intp]) -> Array:
+def _images_apart(real: Sequence[Any], partner: NDArray[np.intp]) -> Array:
     pictures = np.asarray(real, dtype=np.float32)
     which = np.flatnonzero(partner >= 0)
     return 1.0 - ms_ssim(pictures[which], pictures[partner[which]])
 
 
-def _reports_apart(real: Sequence[object], partner: NDArray[np.intp]) -> Array:
+def _reports_apart(real: Sequence[Any], partner: NDArray[np.intp]) -> Array:
     which = np.flatnonzero(partner >= 0)
-    apart: Callable[..., float] = words_apart
-    return np.array([apart(real[int(i)], real[int(partner[i])]) for i in which])
+    return np.array([words_apart(real[int(i)], real[int(partner[i])]) for i in which])
 
 
 def _levels(pictures: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -48,7 +48,7 @@ def test_samples_of_one_study_are_compared_over_real_ones_of_the_same_labels() -
     assert pictures.value == pytest.approx(np.mean(apart) / whole, rel=1e-5)
     low, high = pictures.ci95
     assert low < pictures.value < high
-    assert pictures.signature.endswith("|samples:3")
+    assert "|samples:3|" in pictures.signature
     # The same report each time.
     assert words.value == 0.0
     assert set(columns) == {f"{score.name}.influence" for score in scores}
