@@ -37,6 +37,8 @@ class PromptStage(Stage):
                 f"{config.weight_tl}"
             )
         encoder: Any = folder.start("prompt_encoder", config)
+        if config.frozen_text:
+            encoder.text.requires_grad_(False)
         self.contrast = contrastive.ContrastiveLoss(
             encoder,
             weights,

@@ -124,6 +124,9 @@ class PromptTraining(StageConfig):
     reads off the vectors of F, L and T; at 0, the paper's, no label is seen."""
     temperature: float = 0.07
     """Where the learned temperature starts."""
+    frozen_text: bool = False
+    """The text tower stays as it is: X-rays learn to meet it, and what was trained on its vectors
+    stays fit. For a folder that was begun with ``--init``."""
     noise: float = 0.0
     shift: int = 0
     """Augmentation of pictures: noise up to this std, shifts up to so many pixels."""

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="A,B",
         help="which groups: e.g. sex,age,view on mimic-cxr, age,view on openi, "
-        "body_size,inspiration on phantom, or columns of --groups",
+        "sex,age,view,body_size on phantom, or columns of --groups",
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the track's data are")
     parser.add_argument(

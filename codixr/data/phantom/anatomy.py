@@ -42,6 +42,12 @@ class Anatomy:
     lift: list[float] = field(default_factory=lambda: [0.0, 0.0])
     hilum: float = 1.0
     vessels: float = 1.0
+    bone: float = 1.0
+    """Mineral of all bones."""
+    blade: float = 1.0
+    """How far to the side the shoulder blades are."""
+    breast: float = 0.0
+    """Radius of the breasts; 0 for none."""
 
     @property
     def hila(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
@@ -175,6 +181,30 @@ def body(a: Anatomy, grid: Grid) -> Array:
     np.subtract(np.float32(1.0), q, out=q)
     q *= sharp
     return saturate(q)
+
+
+def add_breasts(volume: Array, a: Anatomy, grid: Grid) -> None:
+    """Two soft caps on the front of the chest, in place; nothing where there are none."""
+    if not a.breast:
+        return
+    r = np.float32(a.breast)
+    y0 = 0.5 * (a.apex + a.dome[0]) + 0.30
+    for sign in (-1.0, 1.0):
+        x0 = a.shift_x + sign * 0.36 * a.width
+        z0 = a.shift_z - 0.50 * a.depth - a.fat
+        box = grid.box((y0 - 2 * r, x0 - 2 * r, -1.0), (y0 + 2 * r, x0 + 2 * r, z0 + 0.2))
+        y, x, z = (grid.axis[s] for s in box)
+        field = (
+            (((y - np.float32(y0)) / (np.float32(1.05) * r)) ** 2)[:, None, None]
+            + (((x - np.float32(x0)) / (np.float32(1.15) * r)) ** 2)[None, :, None]
+            + (((z - np.float32(z0)) / (np.float32(0.85) * r)) ** 2)[None, None, :]
+        )
+        np.subtract(np.float32(1.0), field, out=field)
+        field *= r / np.float32(2 * EDGE)
+        # Fat: lighter than muscle, and never where the body is already.
+        saturate(field)
+        field *= np.float32(0.85)
+        np.maximum(volume[box], field, out=volume[box])
 
 
 def heart(a: Anatomy, grid: Grid, box: Box) -> Array:

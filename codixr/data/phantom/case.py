@@ -34,7 +34,7 @@ HEDGED_SHARE = 0.15
 """Of the studies with a finding that can be hedged: about 5 % of all studies."""
 STABLE_SHARE = 0.08
 DEVICE_SHARE = 0.16
-STREAM_CASE, STREAM_ANATOMY, STREAM_SHAPE, STREAM_NOISE, STREAM_WORDS = range(5)
+STREAM_CASE, STREAM_ANATOMY, STREAM_SHAPE, STREAM_NOISE, STREAM_WORDS, STREAM_PERSON = range(6)
 
 
 @dataclass(frozen=True, slots=True)

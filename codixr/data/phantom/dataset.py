@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from bisect import bisect
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -10,31 +9,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codixr.data.groups import Groups
-from codixr.data.phantom.anatomy import sample_anatomy
+from codixr.data.groups import Groups, age_band
 from codixr.data.phantom.cache import cached_images, default_cache_dir
-from codixr.data.phantom.case import (
-    STREAM_ANATOMY,
-    STREAM_WORDS,
-    Case,
-    labels_of,
-    sample_case,
-    study_rng,
-)
+from codixr.data.phantom.case import STREAM_WORDS, Case, labels_of, sample_case, study_rng
 from codixr.data.phantom.grammar import write_report
+from codixr.data.phantom.person import sample_person
 from codixr.data.phantom.render import render_views
 from codixr.data.study import SPLITS, Split, Study
 from codixr.errors import InputError
 from codixr.modality import Modality
 
-VERSION = "1"
+VERSION = "2"
 SPLIT_SIZES: dict[Split, int] = {"train": 8000, "val": 500, "test": 2000}
 SPLIT_STARTS: dict[Split, int] = {"train": 0, "val": 8000, "test": 8500}
 SIZES = (64, 256)
-HALF_WIDTHS = (0.900, 0.933)
-"""Of the body, where small, medium and large people are parted: thirds of them."""
-DOMES = (0.42, 0.46)
-"""Of the right diaphragm's height, where shallow, usual and deep breaths are parted."""
 
 
 def report_of(seed: int, index: int, case: Case | None = None) -> str:
@@ -155,16 +143,16 @@ class PhantomDataset:
         return np.array([[row[name] for name in observations] for row in rows], dtype=np.int8)
 
     def groups(self) -> Groups:
-        """``body_size`` and ``inspiration`` of the simulated people; no label depends on them."""
-        people = [
-            sample_anatomy(study_rng(self.seed, self._start + i, STREAM_ANATOMY))
-            for i in range(self._len)
-        ]
-        sizes = [bisect(HALF_WIDTHS, 0.9 * one.width + one.fat) for one in people]
-        breaths = [bisect(DOMES, one.dome[0]) for one in people]
+        """``sex``, ``age``, ``view`` and ``body_size`` of the simulated people.
+
+        No label depends on them; the pictures do.
+        """
+        people = [sample_person(self.seed, self._start + i) for i in range(self._len)]
         return {
-            "body_size": [("small", "medium", "large")[at] for at in sizes],
-            "inspiration": [("shallow", "usual", "deep")[at] for at in breaths],
+            "sex": [one.sex for one in people],
+            "age": [age_band(one.age) for one in people],
+            "view": [one.view for one in people],
+            "body_size": [one.body_size for one in people],
         }
 
     def images(self, modality: Modality) -> NDArray[np.uint8]:

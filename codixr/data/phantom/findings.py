@@ -138,7 +138,7 @@ def lesion(lung: Lung, f: Finding, grid: Grid, rng: np.random.Generator) -> None
     local, field = _metaballs(lung, grid, centre, balls)
     field -= np.float32(0.42)
     field *= np.float32(4.0)
-    _fill(lung, local, saturate(field), 3.0)
+    _fill(lung, local, saturate(field), 1.9)
 
 
 def atelectasis(lung: Lung, f: Finding, grid: Grid, rng: np.random.Generator) -> None:
@@ -188,18 +188,24 @@ def swell_vessels(a: Anatomy, f: Finding) -> None:
 
 
 def effusion(lung: Lung, a: Anatomy, f: Finding, grid: Grid) -> None:
-    """Fluid to a level that climbs at the wall: the meniscus."""
-    level = a.dome[lung.side] - 0.02 - 0.42 * f.severity
+    """Fluid to a level that climbs at the wall and thins upwards: the meniscus."""
+    level = a.dome[lung.side] + 0.02 - 0.38 * f.severity
     y = grid.axis[lung.box[0]]
-    rows = np.flatnonzero(y > level - 0.22)
+    rows = np.flatnonzero(y > level - 0.46)
     if not rows.size:
         return
     part = slice(int(rows[0]), len(y))
     climb = np.minimum(lung.q[part], np.float32(1.0))
+    # Highest at the flank: in the middle the lung's weight holds it down.
     climb *= climb
-    climb *= np.float32(0.17)
+    climb *= climb
+    sign = -1.0 if lung.side == 0 else 1.0
+    outward = np.float32(sign) * (grid.axis[lung.box[1]][None] - lung.centre_x[part][:, None])
+    outward /= lung.radius_x[part][:, None]
+    climb *= np.float32(0.12)
+    climb += (np.float32(0.30) * np.clip(outward, 0.0, 1.0) ** 2)[:, :, None]
     climb += (y[part] - np.float32(level))[:, None, None]
-    climb *= np.float32(1 / 0.05)
+    climb *= np.float32(1 / 0.07)
     climb += np.float32(0.5)
     _fill(lung, (part, slice(None), slice(None)), saturate(climb), 1.08)
 

@@ -9,7 +9,7 @@ displays do: the raw 1 - I is washed out. 8 bits, so that caches are exact. All 
 import numpy as np
 from numpy.typing import NDArray
 
-from codixr.data.phantom.anatomy import Anatomy, body, make_lung, sample_anatomy
+from codixr.data.phantom.anatomy import Anatomy, add_breasts, body, make_lung, sample_anatomy
 from codixr.data.phantom.case import (
     STREAM_ANATOMY,
     STREAM_NOISE,
@@ -19,6 +19,7 @@ from codixr.data.phantom.case import (
     study_rng,
 )
 from codixr.data.phantom.findings import adjust_anatomy, apply_findings, swell_vessels
+from codixr.data.phantom.person import magnify_heart, sample_person, shape_person
 from codixr.data.phantom.shapes import Array, make_grid
 from codixr.data.phantom.skeleton import add_ribs, add_shoulders, add_spine, carve_airways
 from codixr.data.phantom.vessels import add_devices, add_vessels
@@ -34,12 +35,16 @@ def build_volume(case: Case, seed: int, index: int, size: int) -> tuple[Array, A
     """The attenuation volume of a study, float32 [y, x, z] in units of soft tissue."""
     grid = make_grid(size)
     anatomy = sample_anatomy(study_rng(seed, index, STREAM_ANATOMY))
+    person = sample_person(seed, index)
+    shape_person(anatomy, person)
     adjust_anatomy(anatomy, case)
+    magnify_heart(anatomy, person)
     edema = case.find("Edema")
     if edema is not None:
         swell_vessels(anatomy, edema)
     rng = study_rng(seed, index, STREAM_SHAPE)
     volume = body(anatomy, grid)
+    add_breasts(volume, anatomy, grid)
     lungs = [make_lung(anatomy, grid, side) for side in (0, 1)]
     for lung in lungs:
         add_vessels(lung, anatomy, grid, rng)

@@ -41,7 +41,7 @@ def add_spine(volume: Array, a: Anatomy, grid: Grid) -> None:
     saturate(field)
     wave = np.cos((y + np.float32(0.04)) * np.float32(2 * np.pi / 0.135))
     field *= (np.float32(0.78) + np.float32(0.32) * saturate(wave * 2 + 1.4))[:, None, None]
-    field *= np.float32(0.62 * BONE)
+    field *= np.float32(0.62 * BONE * a.bone)
     volume[box] += field
 
 
@@ -74,7 +74,9 @@ def add_ribs(volume: Array, a: Anatomy, grid: Grid) -> None:
         band *= saturate((np.float32(bottom) - y) * np.float32(6.0))[:, None]
         # Behind the ribs are thickest: the flanks would veil a lateral view.
         back = saturate((z - np.float32(a.shift_z + 0.12)) * np.float32(4.0))
-        band *= np.float32(0.80 * BONE) * (np.float32(0.5) + np.float32(0.5) * back)[None, :]
+        band *= (
+            np.float32(0.80 * BONE * a.bone) * (np.float32(0.5) + np.float32(0.5) * back)[None, :]
+        )
         shell *= band[:, None, :]
         volume[box_y, box_x, box_z] += shell
 
@@ -97,11 +99,16 @@ def add_shoulders(volume: Array, a: Anatomy, grid: Grid) -> None:
         )
         for start, end in polyline(*points):
             box, tube = capsule(grid, start, end, 0.036)
-            volume[box] += tube * np.float32(0.8 * BONE)
-        blade = (at(top + 0.20, 0.78, 0.28), at(top + 0.45, 0.74, 0.40), at(top + 0.72, 0.68, 0.47))
+            volume[box] += tube * np.float32(0.8 * BONE * a.bone)
+        out = a.blade
+        blade = (
+            at(top + 0.20, 0.78 * out, 0.28),
+            at(top + 0.45, 0.74 * out, 0.40),
+            at(top + 0.72, 0.68 * out, 0.47),
+        )
         for start, end in polyline(*blade):
             box, tube = capsule(grid, start, end, 0.032)
-            volume[box] += tube * np.float32(0.45 * BONE)
+            volume[box] += tube * np.float32(0.45 * BONE * a.bone)
     y0, y1 = a.apex + 0.25, 0.5 * sum(a.dome) - 0.1
     front = a.shift_z - 0.03
     chain = [
@@ -114,7 +121,7 @@ def add_shoulders(volume: Array, a: Anatomy, grid: Grid) -> None:
     ]
     for start, end in polyline(*chain):
         box, tube = capsule(grid, start, end, 0.035)
-        volume[box] += tube * np.float32(0.5 * BONE)
+        volume[box] += tube * np.float32(0.5 * BONE * a.bone)
 
 
 def carve_airways(volume: Array, a: Anatomy, grid: Grid) -> None:
