@@ -31,9 +31,8 @@ WINDOWS = {"F": (0.26, 1.50, 0.92), "L": (0.36, 1.85, 0.95)}
 """Line integral shown black, the one shown white, and the display's gamma."""
 
 
-def build_volume(case: Case, seed: int, index: int, size: int) -> tuple[Array, Anatomy]:
-    """The attenuation volume of a study, float32 [y, x, z] in units of soft tissue."""
-    grid = make_grid(size)
+def anatomy_of(case: Case, seed: int, index: int) -> Anatomy:
+    """The body of a study: a healthy one, of its person, as the findings of ``case`` leave it."""
     anatomy = sample_anatomy(study_rng(seed, index, STREAM_ANATOMY))
     person = sample_person(seed, index)
     shape_person(anatomy, person)
@@ -42,6 +41,13 @@ def build_volume(case: Case, seed: int, index: int, size: int) -> tuple[Array, A
     edema = case.find("Edema")
     if edema is not None:
         swell_vessels(anatomy, edema)
+    return anatomy
+
+
+def build_volume(case: Case, seed: int, index: int, size: int) -> tuple[Array, Anatomy]:
+    """The attenuation volume of a study, float32 [y, x, z] in units of soft tissue."""
+    grid = make_grid(size)
+    anatomy = anatomy_of(case, seed, index)
     rng = study_rng(seed, index, STREAM_SHAPE)
     volume = body(anatomy, grid)
     add_breasts(volume, anatomy, grid)
