@@ -51,6 +51,7 @@ METRICS: dict[str, str] = {
     "rouge": "codixr_bench.metrics.rouge:ROUGE",
     "bleu_coco": "codixr_bench.metrics.bleu_coco:BLEU_COCO",
     "consistency": "codixr_bench.metrics.consistency:CONSISTENCY",
+    "anatomy": "codixr_bench.metrics.anatomy:ANATOMY",
     "alignment": "codixr_bench.metrics.alignment:ALIGNMENT",
     "copies_image": "codixr_bench.metrics.copies:COPIES_IMAGE",
     "diversity": "codixr_bench.metrics.diversity:DIVERSITY",

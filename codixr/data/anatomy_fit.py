@@ -145,7 +145,7 @@ def fits(first: Array, second: Array) -> Array:
 
 
 def _spread(rows: Array) -> Array:
-    return np.maximum(rows.std(axis=0), 1e-9)
+    return np.asarray(np.maximum(rows.std(axis=0), 1e-9), dtype=np.float64)
 
 
 def _standard(rows: Array, middle: Array, spread: Array) -> Array:

@@ -71,8 +71,12 @@ def resample(x: Tensor, generator: torch.Generator) -> Tensor:
 
 def augment(x: Tensor, generator: torch.Generator) -> Tensor:
     """Resampling, contrast and noise, each picture's own; [B, 1, H, W] in [0, 1]."""
+    return degrade(resample(x, generator), generator)
+
+
+def degrade(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Half resolution of some, contrast and noise of all; nothing is moved. [B, 1, H, W]."""
     n, side = len(x), x.shape[-1]
-    x = resample(x, generator)
     small = int(torch.randint(side // 2, side, (1,), generator=generator))
     coarse = functional.interpolate(x, size=(small, small), mode="area")
     coarse = functional.interpolate(coarse, size=(side, side), mode="bilinear")

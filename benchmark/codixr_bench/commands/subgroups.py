@@ -48,12 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scores", metavar="A,B", help="only these scores, or all (default: the primary ones)"
     )
     parser.add_argument("--plot", type=Path, metavar="SVG", help="draw the gaps")
+    parser.add_argument(
+        "--page", action="store_true", help="put the gaps on the run's page, and in its folder"
+    )
     add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
     """Print the scores by group; exit code 0, whatever the gaps."""
+    from codixr.atomic import write_atomically
     from codixr_bench.comparing.subgroups import by_groups
+    from codixr_bench.runs.figures import GAPS
+    from codixr_bench.runs.later_figures import put_on_page
     from codixr_bench.runs.study_groups import groups_of
 
     attributes = list(dict.fromkeys(names_of(parsed.by)))
@@ -68,7 +74,11 @@ def main(parsed: argparse.Namespace) -> int:
         groups = groups_of(side.result, attributes, parsed.data, parsed.tables, parsed.groups)
         found.append((side, by_groups(side, groups, only)))
     if parsed.plot is not None:
-        _draw(found, parsed.plot)
+        write_atomically(parsed.plot, _drawn(found, "--plot"))
+        messages.note(PROGRAM, f"the gaps are drawn in {parsed.plot}")
+    if parsed.page:
+        for one in found:
+            put_on_page(one[0].path.parent, GAPS, _drawn([one], "--page"))
     if parsed.json:
         print(json.dumps([_as_json(*one) for one in found], indent=2))
         return 0
@@ -157,8 +167,7 @@ def _as_json(side: Side, found: "Subgroups") -> dict[str, Any]:
     }
 
 
-def _draw(found: list[tuple[Side, "Subgroups"]], place: Path) -> None:
-    from codixr.atomic import write_atomically
+def _drawn(found: list[tuple[Side, "Subgroups"]], option: str) -> bytes:
     from codixr_bench.show.gap_plot import GapLine, gaps_svg
 
     lines = []
@@ -168,9 +177,8 @@ def _draw(found: list[tuple[Side, "Subgroups"]], place: Path) -> None:
             label = f"{task}{one.score}, {one.attribute}: {one.gap.higher} − {one.gap.lower}"
             lines.append(GapLine(label, one.gap.value, one.gap.interval, one.gap.seen_from))
     if not lines:
-        raise InputError("--plot: no score has two groups to draw")
+        raise InputError(f"{option}: no score has two groups to draw")
     result = found[0][0].result
     track = result.track
     title = f"{result.model.name}, {track.name} {track.split}, n = {track.n:,}"
-    write_atomically(place, gaps_svg(lines, title))
-    messages.note(PROGRAM, f"the gaps are drawn in {place}")
+    return gaps_svg(lines, title)

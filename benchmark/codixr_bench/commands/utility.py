@@ -52,14 +52,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: runs/utility)",
     )
     parser.add_argument("--plot", type=Path, metavar="SVG", help="draw the mix curve of each run")
+    parser.add_argument(
+        "--page", action="store_true", help="put each run's curve on its page, and in its folder"
+    )
     options.add_scoring_compute(parser)
     add_json(parser)
 
 
 def main(parsed: argparse.Namespace) -> int:
     """Train, test, and print a table a run; exit code 0."""
+    from codixr.atomic import write_atomically
     from codixr_bench.backbones import placement
+    from codixr_bench.runs.figures import MIX
     from codixr_bench.runs.finish import RUNS
+    from codixr_bench.runs.later_figures import put_on_page
     from codixr_bench.runs.utility import learn_all, modality_named, of_one_track
     from codixr_bench.runs.utility_pools import open_run, tested_pool
     from codixr_bench.runs.utility_verdict import MARGIN, score_arms
@@ -80,7 +86,11 @@ def main(parsed: argparse.Namespace) -> int:
         learnt = learn_all(run, test, parsed.seeds, parsed.cache or RUNS / "utility", title)
         scored.append((run, score_arms(learnt, margin)))
     if parsed.plot is not None:
-        _draw(scored, parsed.plot)
+        write_atomically(parsed.plot, _drawn(scored))
+        messages.note("codixr-bench", f"the mix curve is in {parsed.plot}")
+    if parsed.page:
+        for folder, one in zip(parsed.runs, scored, strict=True):
+            put_on_page(folder, MIX, _drawn([one]))
     if parsed.json:
         print(json.dumps([_as_json(run, arms, len(test), parsed.seeds) for run, arms in scored]))
     else:
@@ -132,8 +142,7 @@ SIGNATURE = "utility|auroc-macro|net:small4|steps:400x64|ci:studies+seeds|v:1"
 """What makes two results of ``utility`` comparable, beside track, split, n and seeds."""
 
 
-def _draw(scored: Scored, place: Path) -> None:
-    from codixr.atomic import write_atomically
+def _drawn(scored: Scored) -> bytes:
     from codixr_bench.runs.utility import SHARES, mix_name
     from codixr_bench.show.curve import Curve, curves_svg
 
@@ -144,11 +153,9 @@ def _draw(scored: Scored, place: Path) -> None:
         points = [(one.value, one.low, one.high) for one in found]
         curves.append(Curve(run.record.model, tuple(map(float, SHARES)), tuple(points)))
     first = scored[0][0]
-    svg = curves_svg(
+    return curves_svg(
         curves,
         across="generated studies, % of the real third",
         up="macro AUROC on real studies",
         title=f"{first.modality}, {first.record.track}, n = {first.record.n:,}",
     )
-    write_atomically(place, svg)
-    messages.note("codixr-bench", f"the mix curve is in {place}")

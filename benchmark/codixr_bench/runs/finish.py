@@ -26,6 +26,7 @@ from codixr_bench.registry import family_warnings
 from codixr_bench.result import Coverage, ModelInfo, Result, Spread, TrackInfo, make_result
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
 from codixr_bench.runs.cross_check import cross_check, peers_of, worst
+from codixr_bench.runs.figures import draw_anatomy, write_page
 from codixr_bench.runs.grid import ROWS, save_grid
 from codixr_bench.runs.processes import Processes
 from codixr_bench.runs.record import RunRecord
@@ -34,7 +35,6 @@ from codixr_bench.runs.scoring import SampleSource, Scored, prepare_metrics, sco
 from codixr_bench.runs.several import combined
 from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.runs.within_condition import within_conditions
-from codixr_bench.show.page import REPORT_NAME, run_page
 from codixr_bench.statistics.influence import as_pseudovalues
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
@@ -176,8 +176,9 @@ def finish(
     if (track.shows_content and dataset.split != "secret") or show_content:
         _draw_grid(folder, source, dataset, result, simulated=track.simulated)
         grid = (folder / GRID_NAME).read_bytes()
+        draw_anatomy(folder, whole.statistics)
     scale = scale_beside(folder, result)
-    write_atomically(folder / REPORT_NAME, run_page(result, scale, grid))
+    write_page(folder, result, scale, grid)
     result.save(folder / RESULT_NAME)
     return ScoredRun(result, folder, scale)
 

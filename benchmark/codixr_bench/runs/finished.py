@@ -87,11 +87,12 @@ def _digest(
             (record.to_json().decode(), _stats(sorted(place.glob("chunk-*.parquet"))))
             for place, record in stores
         ]
-        written = [_sha256(folder / name) for name in (RESULT_NAME, STATISTICS_NAME, REPORT_NAME)]
+        written = [_sha256(folder / name) for name in (RESULT_NAME, STATISTICS_NAME)]
     except OSError:
         return None
     shows = track.shows_content or options.show_content
-    if shows and not (folder / GRID_NAME).is_file():
+    # Of the page it matters that it is there: drawings may be put on it later.
+    if not all((folder / name).is_file() for name in (REPORT_NAME, *((GRID_NAME,) * shows))):
         return None
     parts = {
         "samples": samples,

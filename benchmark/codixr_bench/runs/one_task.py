@@ -24,6 +24,7 @@ from codixr_bench.hooks import (
 )
 from codixr_bench.model import GenerativeModel
 from codixr_bench.result_files import RESULT_NAME, STATISTICS_NAME
+from codixr_bench.runs.figures import HEADS
 from codixr_bench.runs.finish import (
     GRID_NAME,
     Maker,
@@ -102,7 +103,8 @@ def make_samples(
             elif options.split == "secret":
                 store.keep_private()
             if options.overwrite:
-                for name in (RESULT_NAME, STATISTICS_NAME, GRID_NAME, REPORT_NAME, SCORED_NAME):
+                made = (RESULT_NAME, STATISTICS_NAME, GRID_NAME, REPORT_NAME, SCORED_NAME, *HEADS)
+                for name in made:
                     (folder / name).unlink(missing_ok=True)
                 if sample == 0:
                     remove_more_samples(folder)

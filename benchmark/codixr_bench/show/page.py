@@ -31,13 +31,19 @@ REPORT_NAME = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def run_page(result: Result, scale: Sequence[Result] = (), grid: bytes | None = None) -> bytes:
+def run_page(
+    result: Result,
+    scale: Sequence[Result] = (),
+    grid: bytes | None = None,
+    figures: Sequence[tuple[str, bytes]] = (),
+) -> bytes:
     """A run's page; UTF-8 HTML.
 
     Args:
         result: what was scored.
         scale: results of reference points on the same studies; marked on each score's strip.
         grid: ``grid.png``, where it may be shown.
+        figures: (what stands above it, SVG) of each drawing.
     """
     return render(
         "run.html",
@@ -47,6 +53,7 @@ def run_page(result: Result, scale: Sequence[Result] = (), grid: bytes | None = 
         by_class=[_class_table(result, view) for view in views(result)],
         remarks=remarks(result),
         grid=None if grid is None else base64.b64encode(grid).decode(),
+        figures=[(head, base64.b64encode(svg).decode()) for head, svg in figures],
         commands=commands(result),
     )
 

@@ -152,7 +152,9 @@ def test_distances_have_no_group(tmp_path: Path, capsys: pytest.CaptureFixture[s
     rows = "\n".join(f"{i},{'north' if i % 3 else 'south'}" for i in range(N))
     groups.write_text(f"position,site\n{rows}\n")
     words = ["subgroups", str(folder), "--by", "site", "--groups", str(groups)]
-    assert main([*words, "--plot", str(tmp_path / "a.svg")]) == 0
+    assert main([*words, "--plot", str(tmp_path / "a.svg"), "--page"]) == 0
+    assert (folder / "gaps.svg").read_bytes() == (tmp_path / "a.svg").read_bytes()
+    assert "Gaps between groups" in (folder / "report.html").read_text()
     out, err = capsys.readouterr()
     assert "gap north − south" in out or "gap south − north" in out
     assert "not by group, no study has its own: fid_phantom" in err

@@ -161,12 +161,15 @@ def test_the_command_prints_every_arm_and_goes_on_where_it_was_killed(
     folders, tmp_path, capsys, quick
 ):
     command = ["utility", str(folders / "real-F"), "--cache", str(tmp_path / "cache")]
-    assert main([*command, "--plot", str(tmp_path / "mix.svg")]) == 0
+    assert main([*command, "--plot", str(tmp_path / "mix.svg"), "--page"]) == 0
     said = capsys.readouterr().out
     assert "tested on 500 real\nstudies of val; 3 trainings an arm" in said
     assert "learnt from generated studies: " in said
     assert all(len(line) <= 80 for line in said.splitlines())
     assert b"</svg>" in (tmp_path / "mix.svg").read_bytes()
+    # One run's own curve is that of all runs, where there is no other.
+    assert (folders / "real-F" / "mix.svg").read_bytes() == (tmp_path / "mix.svg").read_bytes()
+    assert "Utility: " in (folders / "real-F" / "report.html").read_text()
     # The real run's generated set is its real set: those three trainings are shared.
     assert len(quick) == 3 * 8 - 3
     for kept in sorted((tmp_path / "cache").iterdir())[:5]:
