@@ -16,16 +16,23 @@ from codixr.model.prompt_encoder import PromptEncoder
 from codixr.training.draw import Randomness
 
 
-def info_nce(a: Tensor, b: Tensor, inverse_temperature: Tensor | float) -> Tensor:
+def info_nce(
+    a: Tensor, b: Tensor, inverse_temperature: Tensor | float, near: Tensor | None = None
+) -> Tensor:
     """CL = L_{A,B} + L_{B,A} of unit vectors [B, D]; row i of ``a`` belongs to row i of ``b``.
 
     This process' rows against everybody's: the mean over processes is the loss of the whole batch.
+    ``near`` [B, K] are further negatives of L_{B,A}: products of a row of ``b`` with what its row
+    of ``a`` nearly is, -inf where there is none.
     """
     all_a, all_b = all_rows(a), all_rows(b)
     first = dist.get_rank() * len(a) if len(all_a) > len(a) else 0
     target = torch.arange(first, first + len(a), device=a.device)
     ab = F.cross_entropy(inverse_temperature * a @ all_b.T, target)
-    ba = F.cross_entropy(inverse_temperature * b @ all_a.T, target)
+    products = b @ all_a.T
+    if near is not None:
+        products = torch.cat([products, near], dim=1)
+    ba = F.cross_entropy(inverse_temperature * products, target)
     return ab + ba
 
 
@@ -86,17 +93,22 @@ class ContrastiveLoss(nn.Module):
         ids: Tensor,
         mask: Tensor,
         labels: Tensor | None = None,
+        near: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Losses of one batch: images [B, 1, H, W] in [0, 1], token ids and mask [B, N].
 
         ``labels`` int8 [B, k] are needed with a ``label_weight``: 1, 0, below 0 for unknown.
+        ``near`` has for F and L the vectors [B, K, D] of texts that are nearly the report; one of
+        zeros is none.
         """
         images = self.encoder.encode_image(torch.cat([frontal, lateral]))
         vectors = dict(zip("FL", images.chunk(2), strict=True))
         vectors["T"] = self.encoder.encode_text(ids, mask)
         scale = self.log_inverse_temperature.exp().clamp(max=100)
         losses = {
-            pair: info_nce(vectors[pair[0]], vectors[pair[1]], scale)
+            pair: info_nce(
+                vectors[pair[0]], vectors[pair[1]], scale, _products(vectors, near, pair)
+            )
             for pair in self.weights
             if pair != "XR"
         }
@@ -109,6 +121,17 @@ class ContrastiveLoss(nn.Module):
             losses["labels"] = known_cross_entropy(logits.float(), labels.repeat(3, 1))
             total = total + self.label_weight * losses["labels"]
         return {"loss": total} | {pair: loss.detach() for pair, loss in losses.items()}
+
+
+def _products(
+    vectors: Mapping[str, Tensor], near: Mapping[str, Tensor] | None, pair: str
+) -> Tensor | None:
+    """Of each picture with the texts that its report nearly is, [B, K]; -inf where none is."""
+    if near is None or pair[0] != "T":
+        return None
+    texts = near[pair[1]]
+    products = torch.einsum("bd,bkd->bk", vectors[pair[1]], texts)
+    return products.masked_fill(~texts.any(-1), -torch.inf)
 
 
 def augment(images: Tensor, draw: Randomness, noise: float, shift: int) -> Tensor:

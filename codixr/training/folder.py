@@ -277,8 +277,11 @@ class TrainingFolder:
         ``kind`` is prompt, report_encoder or report_decoder. Every stage reads reports in the same
         case: what one learns from is what the next one sees.
         """
+        return self.encoded(kind, self.studies(split).reports)
+
+    def encoded(self, kind: str, reports: list[str]) -> tuple[Tensor, Tensor]:
+        """The same for any texts."""
         limit = (self.preset.prompt if kind == "prompt" else self.preset.report_vae).max_tokens
-        reports = self.studies(split).reports
         if self.preset.tokenizers.lower_case:
             reports = [report.lower() for report in reports]
         return encode(getattr(self.tokenizers, kind), reports, limit)

@@ -2,14 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from codixr.data.exchanges import SEVERITIES, SIDES, ZONES, one_exchanged
 from codixr.data.labels import PATHOLOGIES
 from codixr.data.study import Split
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model.familiarity import Familiarity
+from codixr.progress import Progress
 from codixr.training import contrastive
 from codixr.training.data import as_images
 from codixr.training.draw import Randomness
@@ -39,6 +42,10 @@ class PromptStage(Stage):
         encoder: Any = folder.start("prompt_encoder", config)
         if config.frozen_text:
             encoder.text.requires_grad_(False)
+        elif config.near_misses:
+            raise InputError(f"{name}: near_misses needs --set {name}.frozen_text=true")
+        if config.near_misses and together:
+            raise InputError(f"{name}: near_misses differ by view: they need views=apart")
         self.contrast = contrastive.ContrastiveLoss(
             encoder,
             weights,
@@ -57,6 +64,35 @@ class PromptStage(Stage):
         self.tokens = {
             split: folder.tokens("prompt", split) for split, rows in self.rows.items() if len(rows)
         }
+        self.near: dict[Split, dict[Modality, Tensor]] = {}
+        if config.near_misses:
+            self.near = {split: self._near(encoder, split) for split in self.tokens}
+
+    @torch.no_grad()
+    def _near(self, encoder: Any, split: Split) -> dict[Modality, Tensor]:
+        """For each view the vectors [n, K, D] of what a report nearly is; zeros for want of one."""
+        count, reports = self.config.near_misses, self.folder.studies(split).reports
+        misses = {
+            view: [near_misses(report, view, i, count) for i, report in enumerate(reports)]
+            for view in (F, L)
+        }
+        texts = sorted({text for found in misses.values() for some in found for text in some})
+        device = self.folder.state.device
+        encoder.to(device).eval()
+        vectors: dict[str, Tensor] = {}
+        with Progress(f"near misses of {split}", len(texts), unit="texts") as bar:
+            for first in range(0, len(texts), 256):
+                some = texts[first : first + 256]
+                ids, mask = self.folder.encoded("prompt", some)
+                rows = encoder.encode_text(ids.to(device), mask.to(device)).cpu()
+                vectors |= dict(zip(some, rows, strict=True))
+                bar.advance(len(some))
+        tables = {v: torch.zeros(len(reports), count, encoder.config.embed_dim) for v in (F, L)}
+        for view, found in misses.items():
+            for i, some in enumerate(found):
+                for k, text in enumerate(some):
+                    tables[view][i, k] = vectors[text]
+        return tables
 
     def train(self, mode: bool = True) -> "PromptStage":
         """As always, but the stem's norms go by the batch: they are measured at the end only."""
@@ -71,6 +107,8 @@ class PromptStage(Stage):
         batch: Batch = {v: self.folder.studies(split).pixels(v, rows) for v in (F, L)}
         if self.labels:
             batch["labels"] = self.labels[split][rows]
+        if self.near:
+            batch |= {f"near {view}": table[rows] for view, table in self.near[split].items()}
         return batch | {"ids": ids[rows], "mask": mask[rows]}
 
     def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
@@ -80,7 +118,8 @@ class PromptStage(Stage):
             views = [
                 contrastive.augment(v, draw, self.config.noise, self.config.shift) for v in views
             ]
-        return self.contrast(*views, batch["ids"], batch["mask"], batch.get("labels"))
+        near = {str(v): batch[f"near {v}"] for v in (F, L)} if self.near else None
+        return self.contrast(*views, batch["ids"], batch["mask"], batch.get("labels"), near)
 
     def finish(self) -> None:
         """Measure the stem's norms and what training pictures are like; write the two towers."""
@@ -109,3 +148,14 @@ class PromptStage(Stage):
             for split in SPLITS_MEASURED
         )
         Familiarity.measure(training, held_out).save(self.folder.out)
+
+
+def near_misses(report: str, view: Modality, number: int, count: int) -> list[str]:
+    """Up to ``count`` texts that differ from ``report`` in one side, zone or severity.
+
+    Chosen by ``number``, the study's place. No side for L, which can't tell it.
+    """
+    kinds = (ZONES, SEVERITIES) if view == L else (SIDES, ZONES, SEVERITIES)
+    texts = [text for words in kinds for text in one_exchanged(report, words)]
+    chosen = np.random.default_rng(number).permutation(len(texts))[:count]
+    return [texts[i] for i in sorted(chosen)]

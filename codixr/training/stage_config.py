@@ -127,6 +127,10 @@ class PromptTraining(StageConfig):
     frozen_text: bool = False
     """The text tower stays as it is: X-rays learn to meet it, and what was trained on its vectors
     stays fit. For a folder that was begun with ``--init``."""
+    near_misses: int = 0
+    """So many further negatives of a picture: its own report with one side, zone or severity
+    exchanged. A batch has few reports that differ in nothing else. A lateral view can't tell sides.
+    Needs ``frozen_text``: their vectors are computed once."""
     noise: float = 0.0
     shift: int = 0
     """Augmentation of pictures: noise up to this std, shifts up to so many pixels."""

@@ -4,12 +4,13 @@ Which sentences state a finding, and which deny one, the track's default labeler
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from codixr.data.exchanges import SEVERITIES, SIDES, ZONES, exchanged
 from codixr.data.labels import OBSERVATIONS, PATHOLOGIES
 from codixr_bench.comparing.fault import (
     OF_STUDIES,
@@ -28,38 +29,6 @@ from codixr_bench.labeler.labels import ABSENT, PRESENT, UNCERTAIN, Labels
 Draw = np.random.Generator
 _SENTENCES = re.compile(r"(?<=[.!?])\s+")
 _TEN = [OBSERVATIONS.index(name) for name in PATHOLOGIES]
-SIDES = {
-    "right middle lobe": "lingula",
-    "lingula": "right middle lobe",
-    "right": "left",
-    "left": "right",
-}
-SEVERITIES = {
-    "minimal": "severe",
-    "mild": "severe",
-    "moderate": "severe",
-    "severe": "mild",
-    "marked": "mild",
-    "trace": "large",
-    "tiny": "large",
-    "small": "large",
-    "large": "small",
-    "massive": "small",
-}
-ZONES = {
-    "lingula": "left upper lobe",
-    "middle lobe": "upper lobe",
-    "upper": "lower",
-    "lower": "upper",
-    "mid": "upper",
-    "apical": "basilar",
-    "basilar": "apical",
-    "basal": "apical",
-    "apex": "base",
-    "base": "apex",
-    "apices": "bases",
-    "bases": "apices",
-}
 MADE_UP = {
     "Pneumothorax": "moderate right pneumothorax.",
     "Pleural Effusion": "moderate left pleural effusion.",
@@ -84,17 +53,17 @@ REWORDINGS = (
 
 def sides(report: str, grade: float, rng: Draw) -> str:
     """Right for left, and left for right."""
-    return _exchanged(report, SIDES)
+    return exchanged(report, SIDES)
 
 
 def severities(report: str, grade: float, rng: Draw) -> str:
     """Mild for severe, large for small."""
-    return _exchanged(report, SEVERITIES)
+    return exchanged(report, SEVERITIES)
 
 
 def zones(report: str, grade: float, rng: Draw) -> str:
     """Upper for lower."""
-    return _exchanged(report, ZONES)
+    return exchanged(report, ZONES)
 
 
 def denied(report: str, grade: float, rng: Draw) -> str:
@@ -155,15 +124,6 @@ def repeated(report: str, grade: float, rng: Draw) -> str:
     """The last word again and again."""
     words = report.split()
     return " ".join([*words, *words[-1:] * int(grade)])
-
-
-def _exchanged(report: str, words: Mapping[str, str]) -> str:
-    found = "|".join(map(re.escape, words))
-    return re.sub(rf"\b({found})\b", lambda m: _as(m[0], words[m[0].lower()]), report, flags=re.I)
-
-
-def _as(old: str, new: str) -> str:
-    return new.upper() if old.isupper() else new.capitalize() if old[0].isupper() else new
 
 
 def _with_one(report: str, says: int, change: Callable[[str], str], rng: Draw) -> str:

@@ -192,7 +192,8 @@ def add_breasts(volume: Array, a: Anatomy, grid: Grid) -> None:
     for sign in (-1.0, 1.0):
         x0 = a.shift_x + sign * 0.36 * a.width
         z0 = a.shift_z - 0.50 * a.depth - a.fat
-        box = grid.box((y0 - 2 * r, x0 - 2 * r, -1.0), (y0 + 2 * r, x0 + 2 * r, z0 + 0.2))
+        low, high = (float(y0 - 2 * r), float(x0 - 2 * r)), (float(y0 + 2 * r), float(x0 + 2 * r))
+        box = grid.box((*low, -1.0), (*high, z0 + 0.2))
         y, x, z = (grid.axis[s] for s in box)
         field = (
             (((y - np.float32(y0)) / (np.float32(1.05) * r)) ** 2)[:, None, None]
