@@ -66,12 +66,14 @@ class PromptStage(Stage):
         }
         self.near: dict[Split, dict[Modality, Tensor]] = {}
         if config.near_misses:
-            self.near = {split: self._near(encoder, split) for split in self.tokens}
+            self.near = {
+                split: self._near(encoder, split, config.near_misses) for split in self.tokens
+            }
 
     @torch.no_grad()
-    def _near(self, encoder: Any, split: Split) -> dict[Modality, Tensor]:
+    def _near(self, encoder: Any, split: Split, count: int) -> dict[Modality, Tensor]:
         """For each view the vectors [n, K, D] of what a report nearly is; zeros for want of one."""
-        count, reports = self.config.near_misses, self.folder.studies(split).reports
+        reports = self.folder.studies(split).reports
         misses = {
             view: [near_misses(report, view, i, count) for i, report in enumerate(reports)]
             for view in (F, L)
