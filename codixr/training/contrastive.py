@@ -16,6 +16,10 @@ from codixr.model.prompt_encoder import PromptEncoder
 from codixr.training.draw import Randomness
 
 
+NONE = -100.0
+"""A product so low that it weighs nothing; the gradient of a temperature times -inf is NaN."""
+
+
 def info_nce(
     a: Tensor, b: Tensor, inverse_temperature: Tensor | float, near: Tensor | None = None
 ) -> Tensor:
@@ -23,7 +27,7 @@ def info_nce(
 
     This process' rows against everybody's: the mean over processes is the loss of the whole batch.
     ``near`` [B, K] are further negatives of L_{B,A}: products of a row of ``b`` with what its row
-    of ``a`` nearly is, -inf where there is none.
+    of ``a`` nearly is, ``NONE`` where there is none.
     """
     all_a, all_b = all_rows(a), all_rows(b)
     first = dist.get_rank() * len(a) if len(all_a) > len(a) else 0
@@ -126,12 +130,12 @@ class ContrastiveLoss(nn.Module):
 def _products(
     vectors: Mapping[str, Tensor], near: Mapping[str, Tensor] | None, pair: str
 ) -> Tensor | None:
-    """Of each picture with the texts that its report nearly is, [B, K]; -inf where none is."""
+    """Of each picture with the texts that its report nearly is, [B, K]; ``NONE`` where none is."""
     if near is None or pair[0] != "T":
         return None
     texts = near[pair[1]]
     products = torch.einsum("bd,bkd->bk", vectors[pair[1]], texts)
-    return products.masked_fill(~texts.any(-1), -torch.inf)
+    return products.masked_fill(~texts.any(-1), NONE)
 
 
 def augment(images: Tensor, draw: Randomness, noise: float, shift: int) -> Tensor:

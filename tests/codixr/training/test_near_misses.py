@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from codixr.data.exchanges import SIDES, exchanged, one_exchanged
 from codixr.modality import Modality
-from codixr.training.contrastive import info_nce
+from codixr.training.contrastive import NONE, info_nce
 from codixr.training.prompt_encoders import near_misses
 
 REPORT = "Mild right upper zone opacity. Small left effusion."
@@ -35,10 +35,12 @@ def test_a_lateral_view_is_not_asked_for_sides() -> None:
 def test_near_misses_are_further_negatives_of_the_picture_alone() -> None:
     torch.manual_seed(0)
     a, b = (normalize(torch.randn(4, 8), dim=1) for _ in range(2))
-    near = torch.tensor([[0.9, -torch.inf], [0.1, 0.2], [-torch.inf, -torch.inf], [0.0, 0.3]])
+    near = torch.tensor([[0.9, NONE], [0.1, 0.2], [NONE, NONE], [0.0, 0.3]])
     rows = torch.arange(4)
     expected = cross_entropy(10 * a @ b.T, rows)
     expected += cross_entropy(torch.cat([10 * b @ a.T, 10 * near], dim=1), rows)
     assert info_nce(a, b, 10.0, near).item() == pytest.approx(expected.item(), rel=1e-6)
-    none = torch.full((4, 2), -torch.inf)
-    assert info_nce(a, b, 10.0, none).item() == pytest.approx(info_nce(a, b, 10.0).item())
+    none, heat = torch.full((4, 2), NONE), torch.tensor(10.0, requires_grad=True)
+    assert info_nce(a, b, heat, none).item() == pytest.approx(info_nce(a, b, 10.0).item())
+    info_nce(a, b, heat, near).backward()
+    assert torch.isfinite(heat.grad)
