@@ -15,7 +15,6 @@ from codixr.model.across import all_rows, world_size
 from codixr.model.prompt_encoder import PromptEncoder
 from codixr.training.draw import Randomness
 
-
 NONE = -100.0
 """A product so low that it weighs nothing; the gradient of a temperature times -inf is NaN."""
 
