@@ -1,0 +1,145 @@
+"""Do outputs made together describe one patient? Three tables, each beside outputs made apart.
+
+    python tests/perf/coupling.py [--checkpoint DIR] [--pairs 96] [--studies 400]
+
+1. T->F+L from one normal report: what the text leaves open, measured in both views by the shipped
+   anatomy estimators; correlation over the pairs of the diaphragm's height (the mean of both sides)
+   and of the chest's width, beside real pairs of normal studies.
+2. From nothing, F+L: micro-F1 of the findings that the judges read in one view against those in
+   the other, beside shuffled pairs.
+3. L->F+T of test studies: micro-F1 of what the judge reads in F against what the labeler reads in
+   T, made together minus made apart, with a paired bootstrap interval over studies.
+"""
+
+import argparse
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from codixr import CoDiXRPipeline
+from codixr.data.labels import OBSERVATIONS, PATHOLOGIES
+from codixr.data.phantom import PhantomDataset
+from codixr.data.phantom.anatomy_estimator import load_estimator
+from codixr.data.phantom.judge import CLASSES, load_judge
+from codixr.data.phantom.measures import measure_names
+from codixr.modality import Modality
+from codixr_bench.labeler import DEFAULT
+from codixr_bench.labeler.interface import load_labeler
+
+F, L, T = Modality.F, Modality.L, Modality.T
+PLAIN = "No acute cardiopulmonary abnormality."
+FINDINGS = [CLASSES.index(name) for name in PATHOLOGIES]
+BATCH = 48
+RESAMPLES = 2000
+Labels = NDArray[np.bool_]
+
+
+@torch.no_grad()
+def findings(pictures: Tensor, view: Modality) -> Labels:
+    """Which pathologies the judge reads in each picture [N, 1, S, S]: bool [N, 10]."""
+    judge = load_judge(view)
+    limits = torch.tensor([judge.thresholds[name] for name in CLASSES])
+    seen = torch.sigmoid(judge.model(pictures.float())) >= limits
+    found: Labels = seen[:, FINDINGS].numpy()
+    return found
+
+
+@torch.no_grad()
+def open_measures(pictures: Tensor, view: Modality) -> dict[str, NDArray[np.float64]]:
+    """The diaphragm's height and the chest's width in each picture, as shares of its side."""
+    rows = load_estimator(view).model(pictures.float()).double().numpy()
+    at = {name: k for k, name in enumerate(measure_names(view))}
+    diaphragm = rows[:, [at["diaphragm_right"], at["diaphragm_left"]]].mean(1)
+    return {"diaphragm's height": diaphragm, "chest's width": rows[:, at["chest_width"]]}
+
+
+def micro_f1(a: Labels, b: Labels, weights: NDArray[np.float64] | None = None) -> float:
+    """2 TP / (2 TP + FP + FN) over all cells [N, k]; symmetric."""
+    w = np.ones(len(a)) if weights is None else weights
+    both = float(w @ (a & b).sum(1))
+    either = float(w @ (a.sum(1) + b.sum(1)))
+    return 2 * both / either if either else float("nan")
+
+
+def made(pipe: CoDiXRPipeline, prompts: dict[str, Any], outputs: str, **how: Any) -> Any:
+    """What the pipeline makes, pictures as float32 [N, 1, S, S]."""
+    return pipe(prompts, outputs, seed=0, output_type="pt", batch_size=BATCH, **how)
+
+
+def from_one_report(pipe: CoDiXRPipeline, pairs: int) -> None:
+    """Table 1."""
+    text = {"T": PLAIN}
+    joint = made(pipe, text, "F+L", num_images=pairs).images
+    apart = {v: made(pipe, text, str(v), num_images=pairs).images[v] for v in (F, L)}
+    data = PhantomDataset("test")
+    normal = [i for i, row in enumerate(data.label_matrix(PATHOLOGIES)) if not row.any()][:pairs]
+    real = {v: torch.from_numpy(data.images(v)[normal])[:, None] / 255.0 for v in (F, L)}
+    print(f"T->F+L, {pairs} pairs of one report: correlation of F and L")
+    print(f"{'':24}{'together':>10}{'apart':>10}{'real':>10}")
+    columns = [
+        {v: open_measures(pictures[v], v) for v in (F, L)} for pictures in (joint, apart, real)
+    ]
+    for name in columns[0][F]:
+        values = [float(np.corrcoef(c[F][name], c[L][name])[0, 1]) for c in columns]
+        print(f"{name:24}" + "".join(f"{value:10.2f}" for value in values), flush=True)
+
+
+def from_nothing(pipe: CoDiXRPipeline, count: int) -> None:
+    """Table 2."""
+    images = made(pipe, {}, "F+L", num_images=count).images
+    seen = {v: findings(images[v], v) for v in (F, L)}
+    rng = np.random.default_rng(0)
+    shuffled = np.mean([micro_f1(seen[F], seen[L][rng.permutation(count)]) for _ in range(100)])
+    print(
+        f"\nfrom nothing, {count} F+L: micro-F1 of their findings {micro_f1(seen[F], seen[L]):.3f}"
+    )
+    print(f"shuffled pairs (prevalence alone) {shuffled:.3f}", flush=True)
+
+
+def from_lateral(pipe: CoDiXRPipeline, studies: int) -> None:
+    """Table 3."""
+    data = PhantomDataset("test")
+    given = {"L": list(torch.from_numpy(data.images(L)[:studies])[:, None] / 255.0)}
+    labeler = load_labeler(DEFAULT)
+    places = [OBSERVATIONS.index(name) for name in PATHOLOGIES]
+
+    def read(reports: list[str]) -> Labels:
+        return np.array([[row[k] == 1 for k in places] for row in labeler.label(reports)])
+
+    together = made(pipe, given, "F+T")
+    apart_f, apart_t = made(pipe, given, "F"), made(pipe, given, "T")
+    pairs = [
+        (findings(pictures.images[F], F), read(texts.reports))
+        for pictures, texts in ((together, together), (apart_f, apart_t))
+    ]
+    joint, apart = (micro_f1(*pair) for pair in pairs)
+    rng = np.random.default_rng(0)
+    differences = []
+    for _ in range(RESAMPLES):
+        weights = np.bincount(rng.integers(studies, size=studies), minlength=studies).astype(float)
+        differences.append(micro_f1(*pairs[0], weights) - micro_f1(*pairs[1], weights))
+    low, high = np.percentile(differences, [2.5, 97.5])
+    print(f"\nL->F+T, {studies} studies: micro-F1 of F's findings against T's")
+    print(f"together {joint:.3f}, apart {apart:.3f}, difference {joint - apart:+.3f}", end=" ")
+    print(f"[{low:+.3f}, {high:+.3f}]", flush=True)
+
+
+def main() -> None:
+    """Print the three tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--checkpoint", help="default: the embedded one")
+    parser.add_argument("--pairs", type=int, default=96)
+    parser.add_argument("--studies", type=int, default=400)
+    options = parser.parse_args()
+    pipe = CoDiXRPipeline.from_pretrained(options.checkpoint)
+    pipe.set_progress_bar_config(disable=True)
+    from_one_report(pipe, options.pairs)
+    from_nothing(pipe, options.studies)
+    from_lateral(pipe, options.studies)
+
+
+if __name__ == "__main__":
+    main()
