@@ -17,7 +17,7 @@ from codixr_leaderboard.truths import Truth, truths_of
 
 PHANTOM = Track.load("phantom").submissions
 N = 2000
-JUDGE = "phantom-judge-F|weights:b58d73e4"
+JUDGE = PHANTOM.signatures["auroc F"].removeprefix("clf:")
 Json = dict[str, Any]
 
 

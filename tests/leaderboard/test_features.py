@@ -25,7 +25,7 @@ from helpers.statistics_fakes import (
     run_folder,
     with_features,
 )
-from helpers.submission_fakes import Json, N
+from helpers.submission_fakes import JUDGE, Json, N
 
 DAY = date(2026, 11, 20)
 REAL = with_features(drawn_columns(3), seed=3)
@@ -103,7 +103,7 @@ def test_pictures_of_another_row_are_a_copy_though_some_are_ones_own() -> None:
 def test_another_judges_pictures_are_left_alone() -> None:
     content = copy.deepcopy(result_of(COLUMNS))
     for score in content["scores"]:
-        score["signature"] = score["signature"].replace("weights:b58d73e4", "weights:00000000")
+        score["signature"] = score["signature"].replace(JUDGE, "phantom-judge-F|weights:00000000")
     result = Result.model_validate(content)
     assert not list(judging_problems(result, COLUMNS | {"classification.predicted.Edema": 0}))
 

@@ -31,6 +31,7 @@ from codixr_leaderboard.submission import Submission
 from codixr_leaderboard.table import DOWNLOADS
 from helpers.submission_fakes import (
     DAY,
+    JUDGE,
     PRINTED,
     a_result,
     build_pages,
@@ -202,7 +203,7 @@ def test_results_of_other_studies_never_share_a_table(track):
 def test_results_of_other_signatures_never_share_a_table(position):
     content = copy.deepcopy(result_json("T->F", "c"))
     score = content["scores"][position]
-    score["signature"] = score["signature"].replace("b58d73e4", "00000000")
+    score["signature"] = score["signature"].replace(JUDGE, "phantom-judge-F|weights:00000000")
     other = Submission(model="c", submitted=DAY, results=(Result.model_validate(content),))
     found = boards([submission("a", 0.5), other])
     assert len(found) == 2

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr.atomic import new_array
-from codixr.data.phantom.render import render_views
+from codixr.data.phantom.render import VERSION, render_views
 from codixr.modality import Modality
 from codixr.progress import Progress
 from codixr.workers import cores, end_with_parent
@@ -24,10 +24,10 @@ Images = dict[Modality, NDArray[np.uint8]]
 
 
 def default_cache_dir(size: int, seed: int) -> Path:
-    """``$CODIXR_CACHE`` or ``~/.cache/codixr``, then ``phantom-v1-<size>-<seed>``."""
+    """``$CODIXR_CACHE`` or ``~/.cache/codixr``, then ``phantom-v<version>-<size>-<seed>``."""
     root = os.environ.get("CODIXR_CACHE")
     base = Path(root) if root else Path.home() / ".cache" / "codixr"
-    return base / f"phantom-v1-{size}-{seed}"
+    return base / f"phantom-v{VERSION}-{size}-{seed}"
 
 
 def _render_chunk(seed: int, first: int, count: int, size: int) -> NDArray[np.uint8]:

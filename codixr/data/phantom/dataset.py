@@ -14,12 +14,11 @@ from codixr.data.phantom.cache import cached_images, default_cache_dir
 from codixr.data.phantom.case import STREAM_WORDS, Case, labels_of, sample_case, study_rng
 from codixr.data.phantom.grammar import write_report
 from codixr.data.phantom.person import sample_person
-from codixr.data.phantom.render import render_views
+from codixr.data.phantom.render import VERSION, render_views
 from codixr.data.study import SPLITS, Split, Study
 from codixr.errors import InputError
 from codixr.modality import Modality
 
-VERSION = "2"
 SPLIT_SIZES: dict[Split, int] = {"train": 8000, "val": 500, "test": 2000}
 SPLIT_STARTS: dict[Split, int] = {"train": 0, "val": 8000, "test": 8500}
 SIZES = (64, 256)

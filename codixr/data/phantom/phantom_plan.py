@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from codixr.data.manifest import Step
-from codixr.data.phantom.dataset import SIZES, SPLIT_SIZES, VERSION, PhantomDataset
+from codixr.data.phantom.dataset import SIZES, SPLIT_SIZES, PhantomDataset
+from codixr.data.phantom.render import VERSION
 from codixr.data.preparation_plan import Made, Plan
 from codixr.data.shard_file import Row
 from codixr.data.sizes import PHANTOM_TRACKS

@@ -24,6 +24,8 @@ from codixr.data.phantom.shapes import Array, make_grid
 from codixr.data.phantom.skeleton import add_ribs, add_shoulders, add_spine, carve_airways
 from codixr.data.phantom.vessels import add_devices, add_vessels
 
+VERSION = "2"
+"""Of the simulator: another one draws other pictures or writes other reports of a seed."""
 ABSORPTION = 2.2
 """k: a whole trunk (about 1.2 half-sides of soft tissue) lets 7 % through."""
 NOISE = 0.012

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codixr.data.phantom.case import labels_of, sample_case
-from codixr.data.phantom.dataset import SIZES, SPLIT_SIZES, VERSION, report_of, to_float
-from codixr.data.phantom.render import render_views
+from codixr.data.phantom.dataset import SIZES, SPLIT_SIZES, report_of, to_float
+from codixr.data.phantom.render import VERSION, render_views
 from codixr.data.study import Split, Study
 from codixr.errors import InputError
 from codixr.modality import Modality

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from codixr.data.phantom import PhantomDataset, cache
+from codixr.data.phantom.render import VERSION
 from codixr.errors import InputError
 from codixr.modality import Modality
 
@@ -115,7 +116,7 @@ def test_an_interrupted_rendering_leaves_no_file(tmp_path, monkeypatch):
 def test_the_environment_names_the_cache_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("CODIXR_CACHE", str(tmp_path))
     PhantomDataset("val", limit=1, seed=5).images(Modality.F)
-    assert (tmp_path / "phantom-v1-64-5" / "val-00001-F.npy").is_file()
+    assert (tmp_path / f"phantom-v{VERSION}-64-5" / "val-00001-F.npy").is_file()
 
 
 def test_text_has_no_pictures():

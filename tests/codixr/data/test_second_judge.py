@@ -28,8 +28,8 @@ N = 300
 FLOORS = {Modality.F: (0.96, 0.88), Modality.L: (0.93, 0.80)}
 """Macro and worst AUROC on 300 test studies: the first judge's goals."""
 SHA256 = {
-    "F": "e497f7f7598edceea838a8a6c730c97869f5347888c033673af42390978eb3a9",
-    "L": "91d1e4a97080d53b986d3d7cc0c790ec42abc88a6c6fd5e1a4cdc464f3d7d11f",
+    "F": "e95c86fa90b95fcc3a008a08784e641b8ddf35dc27d2e4ea5b9fd0ba982aecb6",
+    "L": "c6018f5422b2119fb55cc68231672c9b9f916bc13d364e830957983dd8ae5468",
 }
 
 
