@@ -35,6 +35,7 @@ from codixr_bench.runs.scoring import SampleSource, Scored, prepare_metrics, sco
 from codixr_bench.runs.several import combined
 from codixr_bench.runs.small_cells import with_counts
 from codixr_bench.runs.within_condition import within_conditions
+from codixr_bench.statistics import report_column
 from codixr_bench.statistics.influence import as_pseudovalues
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
@@ -45,10 +46,13 @@ SCALE = ("real", "noise")
 """Reference points whose results, where they lie beside, are shown as a scale."""
 
 
-def encode_statistics(columns: Mapping[str, NDArray[generic]], n: int) -> bytes:
+def encode_statistics(
+    columns: Mapping[str, NDArray[generic]], n: int, reports: Sequence[str] | None = None
+) -> bytes:
     """One row a study, in position order: a Parquet file; the same bytes for the same numbers.
 
-    A column [n] is stored as it is, a column [n, k] as lists of k. ValueError for another length.
+    A column [n] is stored as it is, a column [n, k] as lists of k; ``reports``, where they may be
+    shown, as text. ValueError for another length.
     """
     arrays: dict[str, pa.Array] = {}
     for name, values in columns.items():
@@ -57,6 +61,10 @@ def encode_statistics(columns: Mapping[str, NDArray[generic]], n: int) -> bytes:
         flat = pa.array(np.ascontiguousarray(values).reshape(-1))
         width = int(np.prod(values.shape[1:]))
         arrays[name] = flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, width)
+    if reports is not None:
+        if len(reports) != n:
+            raise ValueError(f"statistics: {len(reports)} reports for {n} studies")
+        arrays[report_column.COLUMN] = report_column.encoded(reports)
     sink = io.BytesIO()
     table = pa.table(arrays) if arrays else pa.table({"position": pa.array(range(n), pa.int64())})
     pq.write_table(table, sink, compression="zstd", write_statistics=False)
@@ -132,13 +140,17 @@ def finish(
     began = time.perf_counter()
     sharing = processes if processes is not None and processes.size > 1 else None
     evaluation = Evaluation(track, dataset, data_dir, thorough=thorough, sharing=sharing)
+    shows = track.shows_content and dataset.split != "secret"
+    keep_reports = shows and track.simulated and k == 1
     scored, checks = [], []
     for samples, metrics in sets:
         prepare_metrics(metrics, evaluation)
         held = references(samples.task, evaluation, wanted)
         prepare_metrics(metrics_of(held), evaluation)
         peers = peers_of(metrics) if with_peers else []
-        one = score_samples(samples, dataset, metrics, peers, held, processes)
+        one = score_samples(
+            samples, dataset, metrics, peers, held, processes, keep_reports=keep_reports
+        )
         if one is None:
             continue
         checks.append(cross_check(one.scores, peers) if with_peers else ())
@@ -171,9 +183,10 @@ def finish(
     make_folder(folder)
     values = {score.name: score.value for score in result.scores}
     statistics = as_pseudovalues(whole.statistics, values)
-    write_atomically(folder / STATISTICS_NAME, encode_statistics(statistics, len(dataset)))
+    stored = encode_statistics(statistics, len(dataset), whole.reports)
+    write_atomically(folder / STATISTICS_NAME, stored)
     grid = None
-    if (track.shows_content and dataset.split != "secret") or show_content:
+    if shows or show_content:
         _draw_grid(folder, source, dataset, result, simulated=track.simulated)
         grid = (folder / GRID_NAME).read_bytes()
         draw_anatomy(folder, whole.statistics)

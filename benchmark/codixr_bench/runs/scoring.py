@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from codixr.data.dataset import StudyDataset
 from codixr.errors import InputError
+from codixr.modality import Modality
 from codixr_bench.metric import LoadsNetworks, Metric, Peer, Prepares, has_skill
+from codixr_bench.metrics.reports import generated_reports
 from codixr_bench.model import Sample
 from codixr_bench.runs.processes import Processes
 from codixr_bench.runs.references import Reference, measured, metrics_of, with_skill
@@ -63,6 +65,8 @@ class Scored:
     """As many as ``n`` where every study is a patient of its own."""
     warnings: Sequence[ResultWarning] = ()
     """What came of holding it against the real studies."""
+    reports: tuple[str, ...] | None = None
+    """The generated ones, where they were asked for and the task makes any."""
 
 
 def score_samples(
@@ -72,6 +76,8 @@ def score_samples(
     peers: Sequence[Peer] = (),
     references: Sequence[Reference] | None = None,
     processes: Processes | None = None,
+    *,
+    keep_reports: bool = False,
 ) -> Scored | None:
     """Score every sample against its study; nothing is dropped. ``peers`` see the same samples.
 
@@ -91,6 +97,7 @@ def score_samples(
     processes = processes or Processes()
     share = () if processes.size == 1 else (processes.rank, processes.size)
     subjects: dict[int, str] = {}
+    reports: dict[int, str] = {}
     for positions, samples in source.batches(*share):
         studies = [dataset[position] for position in positions]
         for metric in metrics:
@@ -100,7 +107,10 @@ def score_samples(
         for reference in references or ():
             reference.update(positions, studies)
         subjects |= {at: study.subject_id for at, study in zip(positions, studies, strict=True)}
-    if not _merged(processes, [*metrics, *metrics_of(references or ())], subjects):
+        if keep_reports and Modality.T in source.task.outputs:
+            made = generated_reports(positions, samples)
+            reports |= dict(zip(positions, made, strict=True))
+    if not _merged(processes, [*metrics, *metrics_of(references or ())], subjects, reports):
         return None
     n, patients = len(subjects), [subjects[position] for position in sorted(subjects)]
     if n != len(dataset):
@@ -124,18 +134,25 @@ def score_samples(
                 statistics[name if name not in statistics else f"{metric.name}.{name}"] = values
     real = dict(held).get("real", {})
     warnings = tuple(above_real(found, real, statistics.get("patient")))
-    return Scored(scores, statistics, n, count, warnings)
+    kept = tuple(reports[position] for position in sorted(reports)) or None
+    return Scored(scores, statistics, n, count, warnings, kept)
 
 
-def _merged(processes: Processes, metrics: Sequence[Metric], subjects: dict[int, str]) -> bool:
+def _merged(
+    processes: Processes,
+    metrics: Sequence[Metric],
+    subjects: dict[int, str],
+    reports: dict[int, str],
+) -> bool:
     """Bring every process's share into the first one's; False in the others."""
     if processes.size == 1:
         return True
-    shares = processes.gather(None if processes.leads else (list(metrics), subjects))
+    shares = processes.gather(None if processes.leads else (list(metrics), subjects, reports))
     for share in shares or ():
         if share is not None:
-            theirs, of = share
+            theirs, of, made = share
             for mine, other in zip(metrics, theirs, strict=True):
                 mine.merge(other)
             subjects |= of
+            reports |= made
     return shares is not None
