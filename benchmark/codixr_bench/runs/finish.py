@@ -162,14 +162,7 @@ def finish(
     seconds = time.perf_counter() - began
     result = make_result(
         task=source.task,
-        track=TrackInfo(
-            name=track.name,
-            version=track.version,
-            fingerprint=dataset.fingerprint,
-            split=dataset.split,
-            n=len(dataset),
-            key_sha256=getattr(dataset, "key_sha256", None),
-        ),
+        track=_track_info(track, dataset),
         model=maker.info,
         generation={**maker.generation, **({"samples_per_study": k} if k > 1 else {})},
         coverage=Coverage(expected=len(dataset), scored=whole.n),
@@ -194,6 +187,17 @@ def finish(
     write_page(folder, result, scale, grid)
     result.save(folder / RESULT_NAME)
     return ScoredRun(result, folder, scale)
+
+
+def _track_info(track: Track, dataset: StudyDataset) -> TrackInfo:
+    return TrackInfo(
+        name=track.name,
+        version=track.version,
+        fingerprint=dataset.fingerprint,
+        split=dataset.split,
+        n=len(dataset),
+        key_sha256=getattr(dataset, "key_sha256", None),
+    )
 
 
 def _together(
