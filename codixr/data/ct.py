@@ -12,7 +12,6 @@ Notable:
 """
 
 import hashlib
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,14 @@ from codixr.data.ct_render import (
     working_voxel,
 )
 from codixr.data.ct_scan import VIEWS, PlannedScan
-from codixr.data.ct_tables import VOLUME_SUFFIXES, CtTables, read_tables, volume_name
+from codixr.data.ct_tables import (
+    CT_RATE,
+    VOLUME_SUFFIXES,
+    CtTables,
+    read_tables,
+    scan_name,
+    volume_name,
+)
 from codixr.data.ct_volume import dicom_files, read_ct
 from codixr.data.labels import OBSERVATIONS
 from codixr.data.manifest import Step
@@ -43,7 +49,6 @@ VERSION = "1"
 TEST_SHARE, VAL_SHARE, SEED = 0.2, 0.1, 0
 
 _UNKNOWN = (None,) * len(OBSERVATIONS)
-_CT_RATE = re.compile(r"((?:train|valid)_\d+)_([a-z]+)_\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +165,7 @@ def _scans(
     for row in tables.rows:
         name = volume_name(row[tables.volume_column])
         report = " ".join(row[tables.report_column].split())
-        match = _CT_RATE.fullmatch(name)
+        match = CT_RATE.fullmatch(name)
         if name in names:
             lost["name twice in the table"] += 1
         elif name in twice:
@@ -172,7 +177,7 @@ def _scans(
         else:
             given = row[tables.patient_column].strip() if tables.patient_column else ""
             patient = given or (match[1] if match else name)
-            scan = f"{match[1]}_{match[2]}" if match else name
+            scan = scan_name(name)
             if scan in scans:
                 lost["another reconstruction"] += 1
             scans.setdefault(scan, _Scan(patient, report, [])).volumes.append(name)

@@ -11,6 +11,7 @@ Notable:
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ VOLUME_SUFFIXES = (".nii.gz", ".nii")
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 """Of projections, in tables and folders."""
 
+CT_RATE = re.compile(r"((?:train|valid)_\d+)_([a-z]+)_\d+")
+"""A volume's name in CT-RATE: its patient, and which of the scans."""
 _LABEL_OF = {name.lower(): name for name in OBSERVATIONS} | SAME_AS
 _VALUES = {"1": 1, "0": 0, "-1": -1, "": None, "nan": None}
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -57,7 +60,7 @@ def read_tables(reports: Path, labels: Path | None) -> CtTables:
     InputError: a file that can't be read, without rows, without a column for volumes or reports, or
     with a label that isn't 1, 0, -1 or nothing.
     """
-    rows, source = _read_table(reports)
+    rows, source = read_rows(reports)
     columns = list(rows[0])
     volume_column = _column(columns, VOLUME_COLUMNS, reports, "the volumes' names")
     report_column = _column(columns, REPORT_COLUMNS, reports, "the reports")
@@ -66,7 +69,7 @@ def read_tables(reports: Path, labels: Path | None) -> CtTables:
     known = _labels_of(rows, volume_column, reports)
     labelled = set(_label_columns(rows).values())
     if labels is not None:
-        extra, sources["labels"] = _read_table(labels)
+        extra, sources["labels"] = read_rows(labels)
         named = _column(list(extra[0]), VOLUME_COLUMNS, labels, "the volumes' names")
         known |= _labels_of(extra, named, labels)
         labelled |= set(_label_columns(extra).values())
@@ -75,7 +78,8 @@ def read_tables(reports: Path, labels: Path | None) -> CtTables:
     )
 
 
-def _read_table(path: Path) -> tuple[list[dict[str, str]], SourceFile]:
+def read_rows(path: Path) -> tuple[list[dict[str, str]], SourceFile]:
+    """A table's rows, column -> cell; InputError: unreadable, no table, no rows."""
     try:
         content = path.read_bytes()
         text = content.decode("utf-16" if content[:2] in _UTF_16 else "utf-8-sig")
@@ -126,6 +130,12 @@ def _labels_of(table: Sequence[Mapping[str, str]], volume_column: str, path: Pat
         # As for reports, the first row counts.
         found.setdefault(volume_name(row[volume_column]), labels)
     return found
+
+
+def scan_name(volume: str) -> str:
+    """The scan that a volume is of: CT-RATE has several reconstructions of one."""
+    match = CT_RATE.fullmatch(volume)
+    return f"{match[1]}_{match[2]}" if match else volume
 
 
 def volume_name(name: str) -> str:

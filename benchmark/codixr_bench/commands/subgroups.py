@@ -29,14 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="A,B",
         help="which groups: e.g. sex,age,view on mimic-cxr, age,view on openi, "
-        "sex,age,view,body_size on phantom, or columns of --groups",
+        "sex,age on ct, sex,age,view,body_size on phantom, or columns of --groups",
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the track's data are")
     parser.add_argument(
         "--tables",
         type=Path,
         metavar="DIR",
-        help="of mimic-cxr: the folder of its metadata, patients and admissions tables",
+        help="of mimic-cxr: the folder of its metadata, patients and admissions tables; of ct: "
+        "the table of its headers, or the folder of such tables",
     )
     parser.add_argument(
         "--groups",

@@ -23,11 +23,11 @@ def groups_of(
         result: says which studies.
         attributes: e.g. sex, age.
         data: the folder that the track's data are in, if it needs one.
-        tables: the folder of MIMIC's own tables.
+        tables: the folder of MIMIC's own tables; of CT, the table of headers or its folder.
         file: a table of the user's, which goes before the others.
 
     Raises InputError: data that are not the result's, an attribute that nobody gives, and what
-    ``read_groups`` and ``mimic_groups`` refuse.
+    ``read_groups``, ``mimic_groups`` and ``ct_groups`` refuse.
     """
     dataset = _dataset(result, data)
     if file is not None:
@@ -40,8 +40,16 @@ def groups_of(
                 "--by: MIMIC-CXR's groups are in its tables: name their folder, --tables"
             )
         return mimic_groups(tables, attributes, *_names(dataset))
+    if result.track.name == "ct":
+        from codixr.data.ct_groups import ct_groups
+
+        if tables is None:
+            raise InputError(
+                "--by: a CT collection's groups are in its table of headers: name it, --tables"
+            )
+        return ct_groups(tables, attributes, _names(dataset)[0])
     if tables is not None:
-        raise InputError("--tables is for MIMIC-CXR; name a table of your own with --groups")
+        raise InputError("--tables is for MIMIC-CXR and CT; name a table of your own with --groups")
     if isinstance(dataset, HasGroups):
         every = dataset.groups()
     elif result.track.name == "openi":

@@ -169,10 +169,10 @@ def test_distances_have_no_group(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--by", "sex"], "track 'phantom' has no groups 'sex'; it has: body_size, inspiration"),
+        (["--by", "race"], "'phantom' has no groups 'race'; it has: sex, age, view, body_size"),
         (["--by", " , "], "--by names no group"),
         (["--by", "body_size", "--scores", "auroc"], "has no score 'auroc'"),
-        (["--by", "sex", "--tables", "."], "--tables is for MIMIC-CXR"),
+        (["--by", "sex", "--tables", "."], "--tables is for MIMIC-CXR and CT"),
         (["--by", "sex", "--groups", "no.csv"], "cannot be read as CSV"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from codixr.data.ct_groups import ct_groups
 from codixr.data.groups import HasGroups, age_band, checked, read_groups
 from codixr.data.mimic_groups import mimic_groups
 from codixr.data.openi import OpenIDataset
@@ -199,3 +200,56 @@ def test_the_phantoms_people_are_all_kinds_whatever_is_asked_first() -> None:
         assert min(Counter(values).values()) > 200
     few = PhantomDataset("test", limit=30).groups()
     assert {name: list(values[:30]) for name, values in found.items()} == few
+
+
+SCANS = ["train_1_a", "train_2_a", "valid_3_b", "ours"]
+
+
+def header(name: str, sex: str = "M", age: str = "047Y", maker: str = "Siemens") -> dict[str, str]:
+    return {"VolumeName": name, "PatientSex": sex, "PatientAge": age, "Manufacturer": maker}
+
+
+def test_cts_groups_come_from_the_headers_of_any_reconstruction(tmp_path: Path) -> None:
+    table(
+        tmp_path / "train_metadata.csv",
+        [
+            header("train_1_a_1.nii.gz"),
+            header("train_1_a_2.nii.gz"),
+            header("train_2_a_1.nii.gz", "F", "081Y", "GE"),
+        ],
+    )
+    table(tmp_path / "more" / "validation_metadata.csv", [header("valid_3_b_1.nii.gz", "", "")])
+    table(tmp_path / "labels.csv", [{"VolumeName": "ours", "PatientSex": "F"}])
+    found = ct_groups(tmp_path, ["sex", "age", "manufacturer"], SCANS)
+    assert found["sex"] == ["male", "female", None, None]
+    assert found["age"] == ["40-59", "80 and over", None, None]
+    assert found["manufacturer"] == ["Siemens", "GE", "Siemens", None]
+    mine = table(tmp_path / "mine.csv", [{"file": "scans/ours.nii", "sex": "female"}])
+    assert ct_groups(mine, ["sex"], SCANS)["sex"] == [None, None, None, "female"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "by", "said"),
+    [
+        ([header("train_1_a_1")], "view", "has no 'view'; it gives: sex, age, manufacturer"),
+        ([{"who": "1", "PatientSex": "F"}], "sex", "has no column for the volumes' names"),
+        ([header("train_9_a_1")], "sex", "no study of the split is in"),
+        (
+            [header("train_1_a_1"), header("train_1_a_2", "F")],
+            "sex",
+            "two volumes of one scan with different 'sex'",
+        ),
+        ([header("train_1_a_1", maker="2019-03-04")], "manufacturer", "holds dates"),
+        ([header("train_1_a_1", age="456")], "age", "holds an age above 130"),
+    ],
+)
+def test_headers_that_do_not_fit_say_what_is_wrong(
+    rows: list[dict[str, str]], by: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=said):
+        ct_groups(table(tmp_path / "metadata.csv", rows), [by], SCANS)
+
+
+def test_a_folder_without_a_table_of_headers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no table with 'metadata' in its name"):
+        ct_groups(tmp_path, ["sex"], SCANS)
