@@ -1,11 +1,11 @@
 """What a row's statistics show of its scores: every value that follows from them is computed anew.
 
-*Recomputed* scores follow from what each study gave: AUROC, F1, BLEU, ROUGE, agreements; and,
-beside the row of the real outputs, distances and ratios to them. *Bounded* ones are answers of a
-search or a network that nobody here can ask again (copies, ``authpct``, ``clip_agreement``): each
-study's answer has to be one that there can be, the value and the interval those that the answers
-give. Of *unchecked* ones the file has each study's influence only: value and interval have to fit
-it, and a forger could make both.
+*Recomputed* scores follow from what each study gave: AUROC, F1, agreements; all scores of reports,
+from the reports themselves; and, beside the row of the real outputs, distances and ratios to them.
+*Bounded* ones are answers of a search or a network that nobody here can ask again (copies of
+pictures, their attributes, ``authpct``, ``clip_agreement``): each study's answer has to be one that
+there can be, the value and the interval those that the answers give. Of *unchecked* ones the file
+has each study's influence only: value and interval have to fit it, and a forger could make both.
 """
 
 from collections.abc import Iterator
@@ -62,13 +62,19 @@ class Evidence:
     problems: tuple[Problem, ...]
 
 
-def evidence_of(result: Result, table: Table, real: First | None = None) -> Evidence:
+def evidence_of(
+    result: Result,
+    table: Table,
+    real: First | None = None,
+    counted: frozenset[str] = frozenset(),
+) -> Evidence:
     """Hold the scores of a result against its statistics, ``read_table`` of the row's file.
 
     Args:
         result: of the row.
         table: its statistics.
         real: the real outputs' result and statistics, which distances are measured from.
+        counted: scores whose columns were counted again from the reports.
     """
     valued = [score for score in result.scores if score.value is not None]
     names = [score.name for score in valued]
@@ -95,7 +101,8 @@ def evidence_of(result: Result, table: Table, real: First | None = None) -> Evid
         elif name in wanted:
             problems.append(Problem(where, LACKING))
         is_anew = name in anew or name in exact or _by_counts(score)
-        kinds[_kind_of(score, is_anew=is_anew)].append(name)
+        kind = "recomputed" if name in counted else _kind_of(score, is_anew=is_anew)
+        kinds[kind].append(name)
         problems += bound_problems(score, kept, table)
         if not _close(kept.value, score.value):
             said = f"its statistics give {kept.value:.6g}, the row has {score.value:.6g}"

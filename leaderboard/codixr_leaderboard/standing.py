@@ -22,6 +22,7 @@ from codixr_leaderboard.doubts import doubts_of
 from codixr_leaderboard.evidence import evidence_of
 from codixr_leaderboard.grids import check_grid, grid_path, may_have_grids
 from codixr_leaderboard.judging import judging_problems
+from codixr_leaderboard.report_evidence import reports_evidence
 from codixr_leaderboard.statistics_file import LARGEST, Table, read_table, statistics_path
 from codixr_leaderboard.studies import Read, Studies, in_order
 from codixr_leaderboard.submission import (
@@ -112,13 +113,15 @@ def standing_of(
     if not track_of(result).simulated:
         raise InputError(f"{what}: those of a track of patients stay on the machine that made them")
     table = read_table(statistics, result.track.n, what)
+    of_reports = reports_evidence(result, table, statistics, what)
     studies = studies or Studies()
     name = result.model.name
     real = studies.real(name, result, table)
     try:
-        found = evidence_of(result, table, real)
+        found = evidence_of(result, table, real, of_reports.counted)
         others = studies.problems(name, result, table)
-        problems = [*found.problems, *judging_problems(result, table), *others]
+        judged = judging_problems(result, table)
+        problems = [*found.problems, *of_reports.problems, *judged, *others]
         warnings = doubts_of(result, table, real)
     except (ValueError, IndexError, TypeError, ArithmeticError) as error:
         if isinstance(error, InputError):

@@ -1,9 +1,10 @@
 """The file of a row's statistics: ``results/<track>/<model>/<TASK>.parquet``, one row a study.
 
 A run's ``statistics.parquet`` without the columns that are too wide to keep in a repository
-(``WIDEST``; features of pictures, float16, stay): numbers only, no text, no schema of its own. On
-public simulated splits a submission carries it; on tracks of patients never. It is read as a
-stranger's: its size, form and names are looked at before its numbers. Imports no torch.
+(``WIDEST``; features of pictures, float16, stay): numbers, the generated reports, no other text, no
+schema of its own. On public simulated splits a submission carries it; on tracks of patients never.
+It is read as a stranger's: its size, form and names are looked at before its numbers. Imports no
+torch.
 """
 
 import io
@@ -21,6 +22,7 @@ from codixr_bench.metrics.stored_features import FEATURES, OTHERS
 from codixr_bench.metrics.stored_features import WIDEST as WIDEST_FEATURES
 from codixr_bench.result import Result
 from codixr_bench.result_files import STATISTICS_NAME
+from codixr_bench.statistics import report_column
 from codixr_bench.task import Task
 
 LARGEST = 5_000_000
@@ -93,7 +95,7 @@ def _widest(column: str) -> int:
 
 
 def read_table(content: bytes, n: int, what: str) -> dict[str, NDArray[np.generic]]:
-    """Column name -> [n] or [n, k] numbers of a file of ``n`` studies.
+    """Column name -> [n] or [n, k] numbers of a file of ``n`` studies; without its reports.
 
     Raises InputError for a file that is too large, damaged, of another number of studies, or that
     holds anything but finite numbers under names of statistics.
@@ -106,7 +108,8 @@ def read_table(content: bytes, n: int, what: str) -> dict[str, NDArray[np.generi
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
         _check_form(file, content, n, what)
-        table = file.read(use_threads=False)
+        names = [name for name in file.schema_arrow.names if name != report_column.COLUMN]
+        table = file.read(columns=names, use_threads=False)
     except (OSError, pa.ArrowException, MemoryError, OverflowError) as error:
         raise _damaged(what, error) from error
     found = {name: _numbers(table.column(name), n, what) for name in table.column_names}
@@ -126,11 +129,13 @@ def _check_form(file: Any, content: bytes, n: int, what: str) -> None:
     if len(set(schema.names)) != len(schema.names):
         raise InputError(f"{what} has a column twice")
     for field in schema:
-        if not _NAME.fullmatch(field.name) or _DIGITS.search(field.name):
+        if not (
+            field.name == report_column.COLUMN or _NAME.fullmatch(field.name)
+        ) or _DIGITS.search(field.name):
             raise InputError(f"{what} has a column that no statistics are called")
         if field.metadata and set(field.metadata) != {b"PARQUET:field_id"}:
             raise InputError(f"{what} holds text beside its numbers")
-        if not _is_numeric(field.type):
+        if field.name != report_column.COLUMN and not _is_numeric(field.type):
             raise InputError(f"{what} has a column that doesn't hold numbers")
     group = about.row_group(0)
     chunks = [group.column(i) for i in range(about.num_columns)]

@@ -52,7 +52,6 @@ def main(parsed: argparse.Namespace) -> int:
     """Print a line a task; exit code 1 where one differs."""
     from codixr_bench.registry import load_model
     from codixr_bench.runs.reproducing import differences_of, reproduce, statistics_beside
-    from codixr_bench.statistics.influence import read_statistics
 
     file = result_file(parsed.file)
     if parsed.record is not None:
@@ -67,8 +66,7 @@ def main(parsed: argparse.Namespace) -> int:
     for result in results:
         for difference in differences_of(model, result):
             messages.note(PROGRAM, f"{result.task}: {difference}")
-        columns = read_statistics(beside[result.task], result.track.n)
-        found = reproduce(model, result, columns, parsed.studies, choice).compared
+        found = reproduce(model, result, beside[result.task], parsed.studies, choice).compared
         is_equal &= found.is_equal
         if not parsed.json:
             print(_line(result, found))

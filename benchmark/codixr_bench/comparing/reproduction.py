@@ -120,8 +120,8 @@ def _of_one_study(name: str, values: NDArray[np.generic]) -> bool:
 
 
 def _same(old: NDArray[np.generic], new: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """[k]; whole numbers are equal, others near."""
-    if np.issubdtype(new.dtype, np.integer) or new.dtype == bool:
+    """[k]; reports and whole numbers are equal, others near."""
+    if new.dtype == object or np.issubdtype(new.dtype, np.integer) or new.dtype == bool:
         return np.asarray(old == new)
     apart = np.abs(old.astype(np.float64) - new.astype(np.float64))
     return np.asarray(apart <= NUMBERS)

@@ -200,7 +200,11 @@ class ImageAttributeF1(Family):
     scores = MappingProxyType(
         {
             f"image_attribute_f1_{attribute}": Facts(
-                higher_is_better=True, about=About.PICTURE, lowest=0.0, highest=1.0
+                higher_is_better=True,
+                about=About.PICTURE,
+                lowest=0.0,
+                highest=1.0,
+                only_stated=True,
             )
             for attribute in OF_VIEW[Modality.F]
         }
@@ -240,6 +244,10 @@ class ImageAttributeF1(Family):
                 rows = np.column_stack(counts)  # type: ignore[arg-type]
                 found |= f1_influences(rows, [f"image_attribute_f1_{attribute}{view}"])
         return found
+
+    def about_studies(self, column: str) -> bool:
+        """What the reports state."""
+        return column.startswith(self.name) and column.endswith(f".{COUNTS[2]}")
 
     def column_faults(self, columns: Columns) -> Problems:
         """More statements in both than in one."""

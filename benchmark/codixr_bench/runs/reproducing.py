@@ -13,6 +13,7 @@ import numpy as np
 from codixr.data.dataset import StudyDataset
 from codixr.data.study import Split, Study
 from codixr.errors import InputError
+from codixr.modality import Modality
 from codixr.progress import Progress
 from codixr_bench.comparing.reproduction import Compared, compare_studies
 from codixr_bench.hooks import (
@@ -25,17 +26,26 @@ from codixr_bench.hooks import (
     uses_conditions,
 )
 from codixr_bench.metric import Columns, Metric
-from codixr_bench.model import GenerativeModel, Sample
+from codixr_bench.model import Content, GenerativeModel, Sample
 from codixr_bench.result import Result
 from codixr_bench.result_files import STATISTICS_NAME
 from codixr_bench.runs.one_task import refuse_early
 from codixr_bench.runs.sample_check import check_sample, conditions_of
 from codixr_bench.runs.scoring import load_networks, prepare_metrics
 from codixr_bench.runs.seeds import study_seed
+from codixr_bench.statistics.influence import read_statistics
+from codixr_bench.statistics.report_column import COLUMN, read_reports
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
-ONE_STUDY = ("classification", "bleu", "rouge", "report_labels")
+ONE_STUDY = (
+    "classification",
+    "image_attributes",
+    "bleu",
+    "rouge",
+    "report_labels",
+    "attributes",
+)
 """Families whose columns say something of each study alone."""
 BATCH = 16
 
@@ -84,19 +94,19 @@ def differences_of(model: GenerativeModel, result: Result) -> list[str]:
 
 
 def reproduce(
-    model: GenerativeModel, result: Result, statistics: Columns, studies: int, choice: int
+    model: GenerativeModel, result: Result, statistics: Path, studies: int, choice: int
 ) -> Reproduced:
     """Make ``studies`` samples of a result anew and compare them study by study.
 
     Args:
         model: what the row says made it.
         result: of a whole split.
-        statistics: its columns, one row a study.
+        statistics: the file of its columns, one row a study.
         studies: how many.
         choice: the seed that draws them.
 
     Raises InputError for a result without a seed, one of other studies than the track's, statistics
-    without anything to compare, and as a run of the model does.
+    that are damaged or have nothing to compare, and as a run of the model does.
     """
     seed = result.generation.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool):
@@ -105,6 +115,7 @@ def reproduce(
     dataset = track.dataset(result.track.split)
     if (dataset.fingerprint, len(dataset)) != (result.track.fingerprint, result.track.n):
         raise InputError(f"the result is of other studies than track '{track.name}' has here")
+    submitted = _submitted(statistics, result.track.n)
     refuse_early(model, task, track)
     drawn = np.random.default_rng(choice).permutation(len(dataset))[:studies]
     chosen = ChosenStudies(dataset, sorted(int(position) for position in drawn))
@@ -112,6 +123,7 @@ def reproduce(
     load_networks(metrics)
     prepare_metrics(metrics, Evaluation(track, dataset))
     _prepare(model, track, task)
+    reports: list[Content] = []
     with Progress(f"reproducing {task}", len(chosen), unit="studies") as bar:
         for start in range(0, len(chosen), BATCH):
             batch = range(start, min(start + BATCH, len(chosen)))
@@ -121,9 +133,12 @@ def reproduce(
                 check_sample(sample, task, chosen.positions[index], track.image_size, model.name)
             for metric in metrics:
                 metric.update(batch, of, samples)
+            reports += [sample[Modality.T] for sample in samples if Modality.T in task.outputs]
             bar.advance(len(batch))
     try:
-        compared = compare_studies(statistics, chosen.positions, _columns(metrics))
+        compared = compare_studies(
+            submitted, chosen.positions, _with_reports(_columns(metrics), reports)
+        )
     except ValueError as error:
         raise InputError(
             f"the statistics of {task} have no column that new samples could be held against; "
@@ -159,6 +174,16 @@ def _columns(metrics: Sequence[Metric]) -> Columns:
         for name, values in metric.statistics().items():
             found[name if name not in found else f"{metric.name}.{name}"] = np.asarray(values)
     return found
+
+
+def _submitted(file: Path, n: int) -> Columns:
+    """What the row gave of each study, its reports too."""
+    columns, reports = read_statistics(file, n), read_reports(file, n, f"'{file}'")
+    return _with_reports(columns, reports or ())
+
+
+def _with_reports(columns: Columns, reports: Sequence[object]) -> Columns:
+    return {**columns, COLUMN: np.array(reports, dtype=object)} if reports else columns
 
 
 def _has(track: Track, task: Task, family: str) -> bool:

@@ -56,6 +56,8 @@ def read_reports(source: Path | bytes, n: int, what: str) -> tuple[str, ...] | N
         column = file.read(columns=[COLUMN], use_threads=False).column(0).combine_chunks()
         if len(column) != n or column.null_count or column.dictionary.null_count:
             raise InputError(f"{what} has not one report for each of its {n:,} studies")
+        if len(pc.unique(column.indices)) != len(column.dictionary):
+            raise InputError(f"{what} holds a report that no study has")
         lengths = pc.binary_length(column.dictionary)
         if len(lengths) and pc.max(lengths).as_py() > 4 * LONGEST:
             raise InputError(f"{what} has a report of over {LONGEST:,} characters")

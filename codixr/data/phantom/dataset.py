@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -105,17 +106,26 @@ class PhantomDataset:
             frontal, lateral = (self._images[m][index] for m in (Modality.F, Modality.L))
         else:
             frontal, lateral = render_views(self.seed, number, self.size)
+        return replace(
+            self._described(number), frontal=to_float(frontal), lateral=to_float(lateral)
+        )
+
+    def _described(self, number: int) -> Study:
         study_id = f"phantom-{self.seed}-{number:08d}"
         case = sample_case(self.seed, number)
         return Study(
             study_id=study_id,
             subject_id=study_id,
             split=self.split,
-            frontal=to_float(frontal),
-            lateral=to_float(lateral),
+            frontal=None,
+            lateral=None,
             report=report_of(self.seed, number, case),
             labels=labels_of(case),
         )
+
+    def without_pictures(self) -> list[Study]:
+        """All studies, in order, without rendering anything: reports and labels alone."""
+        return [self._described(self._start + i) for i in range(self._len)]
 
     def study_ids(self) -> list[str]:
         """All study ids, in order, without rendering anything."""
