@@ -42,6 +42,7 @@ _RECOMPUTED = (
     "report_labels",
     "attributes",
     "image_attributes",
+    "anatomy",
     "consistency",
 )
 """Families whose scores follow from the columns of each study."""

@@ -12,6 +12,7 @@ import pytest
 from codixr.data.groups import LEAST
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr_bench.backbones.anatomy import PhantomAnatomy
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.cli import main
 from codixr_bench.registry import TRACKS
@@ -210,6 +211,8 @@ def test_the_recipe_pins_the_judges_of_its_signatures():
     pinned = Track.load("phantom").submissions.signatures
     for view in (Modality.F, Modality.L):
         assert judge_pass(view).signature in pinned[f"fid_phantom {view}"]
+        assert pinned[f"anatomy_plausible {view}"] == PhantomAnatomy().signature(view)
+        assert pinned[f"anatomy_agreement {view}"] == PhantomAnatomy().pair_signature()
 
 
 @pytest.mark.parametrize("name", TRACKS)

@@ -68,15 +68,20 @@ class AnatomyEstimator(nn.Module):
         self.register_buffer("middle", torch.zeros(measures))
         self.register_buffer("scale", torch.ones(measures))
 
-    def standardised(self, x: Tensor) -> Tensor:
-        """[B, 1, H, W] float32 in [0, 1] -> [B, k] in scales from the middle.
+    def inputs(self, x: Tensor) -> Tensor:
+        """[B, 1, H, W] float32 in [0, 1] -> what the last layer reads, [B, HIDDEN].
 
         Larger pictures are averaged to 64x64. ValueError for other shapes, types, ranges, and NaN.
         """
         check_pictures(x)
         if x.shape[2:] != (SIDE, SIDE):
             x = functional.interpolate(x, size=(SIDE, SIDE), mode="area")
-        found: Tensor = self.head(self.stem(x * 4.0 - 1.2))
+        found: Tensor = self.head[:-1](self.stem(x * 4.0 - 1.2))
+        return found
+
+    def standardised(self, x: Tensor) -> Tensor:
+        """[B, 1, H, W] float32 in [0, 1] -> [B, k] in scales from the middle."""
+        found: Tensor = self.head[-1](self.inputs(x))
         return found
 
     def forward(self, x: Tensor) -> Tensor:

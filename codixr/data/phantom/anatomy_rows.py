@@ -28,9 +28,7 @@ def measured(model: AnatomyEstimator, view: Modality, x: Tensor) -> Array:
 
     ValueError for pictures that the estimator cannot read.
     """
-    plain, mirrored, moved = (
-        model(shown).cpu().double().numpy() for shown in (x, x.flip(-1), _moved(x))
-    )
+    plain, mirrored, moved = (model(one).cpu().double().numpy() for one in shown(x))
     others = (
         move(mirrored, view, mirrored=True),
         move(moved, view, across=-ACROSS, down=-DOWN),
@@ -40,6 +38,11 @@ def measured(model: AnatomyEstimator, view: Modality, x: Tensor) -> Array:
         0.5 * np.log((((other - plain) / scale) ** 2).mean(axis=1) + 1e-6) for other in others
     ]
     return np.column_stack([(plain + others[0] + others[1]) / 3.0, *steady])
+
+
+def shown(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures [B, 1, H, W] as they are, mirrored, and moved: what one is measured by."""
+    return x, x.flip(-1), _moved(x)
 
 
 def _moved(x: Tensor) -> Tensor:
