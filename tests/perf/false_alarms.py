@@ -186,7 +186,7 @@ def prepared(pool: int) -> Arrays:
             said = [judge.probabilities(pictures[i : i + 100, None]) for i in range(0, pool, 100)]
             found[f"{name} {of}"] = np.concatenate(said)
             found[f"{name} says {of}"] = found[f"{name} {of}"] >= judge.thresholds
-    limits = PINNED["phantom", "1", 64, VIEW, False]
+    limits = PINNED["phantom", "2", 64, VIEW, False]
     looks = search.looks(found["pictures made"])
     evaluated, places = search.among(found["pictures real"]), np.arange(pool)
     found["copied"] = search.nearest(looks).distance < limits.copy

@@ -25,7 +25,7 @@ from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.backbones.backbone import generated_images, real_images, suffix_of
 from codixr_bench.metric import INFLUENCE, Columns
-from codixr_bench.metrics.altered_search import Altered, AlteredSearch
+from codixr_bench.metrics.altered_search import Altered, AlteredSearch, weighed_by
 from codixr_bench.metrics.picture_search import LEAST
 from codixr_bench.metrics.repeats import NO_TRAINING, surely_under
 from codixr_bench.metrics.rows import Rows
@@ -55,16 +55,17 @@ class AlteredLimits:
     """Under which distances a picture counts."""
 
     bent: float
+    """Weighed by what is usual for the picture."""
     half: float
 
     def of(self, found: Altered) -> NDArray[np.bool_]:
         """Which pictures count."""
-        return (found.distance < self.bent) | (found.half < self.half)
+        return (found.weighed < self.bent) | (found.half < self.half)
 
 
 PINNED = {
-    ("phantom", "1", 64, Modality.F): AlteredLimits(707.2, 0.2454),
-    ("phantom", "1", 64, Modality.L): AlteredLimits(560.6, 0.2392),
+    ("phantom", "2", 64, Modality.F): AlteredLimits(16.38, 0.2417),
+    ("phantom", "2", 64, Modality.L): AlteredLimits(14.05, 0.2105),
 }
 """Track, version, side, view -> the limits that ``copies.PINNED_BY`` give; a test computes them."""
 
@@ -125,8 +126,10 @@ class AlteredCopies:
         if self._search is not None and seen.any():
             real = real_images(positions, studies, self.view)[seen, 0]
             share = 1.0 if self._open else OWN
-            rows[seen, 0] = self._limits.of(self._search.nearest(made[seen]))
-            rows[seen, 1] = self._search.to(made[seen], real) < share * self._limits.bent
+            found = self._search.nearest(made[seen])
+            own = weighed_by(found.usual, self._search.to(made[seen], real))
+            rows[seen, 0] = self._limits.of(found)
+            rows[seen, 1] = own < share * self._limits.bent
             rows[seen, 2] = 1.0
         self._rows.add(positions, {"row": rows})
 
@@ -198,7 +201,7 @@ def altered_limits(
     if len(held) < LEAST:
         return None
     found = search.nearest(held)
-    bent, half = (OF_REAL * surely_under(one, SHARE) for one in (found.distance, found.half))
+    bent, half = (OF_REAL * surely_under(one, SHARE) for one in (found.weighed, found.half))
     return AlteredLimits(bent, half)
 
 

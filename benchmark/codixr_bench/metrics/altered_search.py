@@ -12,6 +12,9 @@ picture may be bent smoothly as well, by about a pixel, or be one half of anothe
 4. Halves: each half by discriminants of its own; two halves of different pictures, or one half of
    one, are 0 away.
 
+A distance alone says little: a smooth picture is nearer to all others than a sharp one. So it is
+weighed by the picture's ``usual`` one, to the worst of the candidates that are bent to the end.
+
 All of it is learned from the known pictures alone.
 """
 
@@ -35,7 +38,7 @@ BENT = 1000
 COMPONENTS, COARSE = 200, 60
 SPREAD = 0.3
 """Added to a component's variance, as in ``picture_search``."""
-CANDIDATES = (30, 8, 3)
+CANDIDATES = (60, 16, 4)
 """That are bent once, twice, and to the end."""
 _FINE_STEPS = 3
 _LEFT = 400
@@ -69,10 +72,17 @@ class Altered:
 
     distance: NDArray[np.float64]
     """What is left between a picture and the nearest known one after bending."""
+    usual: NDArray[np.float64]
+    """What is left to the worst of the candidates that are bent to the end."""
     place: Places
-    """Which one that is."""
+    """Which one that is nearest."""
     half: NDArray[np.float64]
     """The nearest half's distance, over the median of known pictures' halves."""
+
+    @property
+    def weighed(self) -> NDArray[np.float64]:
+        """The distance over the square root of what is usual: ``weighed_by`` of it."""
+        return weighed_by(self.usual, self.distance)
 
 
 class AlteredSearch:
@@ -185,7 +195,9 @@ class AlteredSearch:
             found[name] = _half_of(cells, half) @ self._halves[name][0]
         return {name: np.asarray(one, dtype=np.float32) for name, one in found.items()}
 
-    def _block(self, small: Array) -> tuple[NDArray[np.float64], Places, NDArray[np.float64]]:
+    def _block(
+        self, small: Array
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], Places, NDArray[np.float64]]:
         sides = [small, np.ascontiguousarray(small[:, :, ::-1])]
         apart = np.concatenate(
             [_apart(self._near_of(side), self._known["near"]) for side in sides], 1
@@ -215,8 +227,9 @@ class AlteredSearch:
         lost = lost.reshape(place.shape).astype(np.float64)
         best, which = lost.argmin(axis=1), np.arange(n)
         noise = self._of_noise(small)
-        distance = lost[which, best] - self._noise["lost"] * noise
-        return distance, place[which, best], self._of_halves(sides, noise)
+        lost -= self._noise["lost"] * noise[:, None]
+        halves = self._of_halves(sides, noise)
+        return lost[which, best], lost.max(axis=1), place[which, best], halves
 
     def _stepped(
         self, flat: Array, place: Places, bending: Array, steps: tuple[int, ...]
@@ -255,6 +268,15 @@ class AlteredSearch:
                 apart = _apart(_half_of(cells, half) @ project, self._known[name])
                 found.append((apart.min(axis=1) - self._noise[name] * noise) / usual)
         return np.asarray(np.min(found, axis=0), dtype=np.float64)
+
+
+def weighed_by(usual: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances [B] over the square root of each picture's usual one.
+
+    Not over the usual one itself: where a known picture is there several times, all its candidates
+    are near, and it would hide copies of it.
+    """
+    return np.asarray(distance / np.sqrt(np.maximum(usual, 1.0)), dtype=np.float64)
 
 
 def bent_at_random(small: Array, rng: np.random.Generator) -> Array:

@@ -78,10 +78,10 @@ saw (collection 9001), and 2.7 and 2.1 % of its training studies'. Under three q
 .2 %.
 """
 PINNED = {
-    ("phantom", "1", 64, Modality.F, False): Limits(1.903, 1.268),
-    ("phantom", "1", 64, Modality.L, False): Limits(2.133, 1.457),
-    ("phantom", "1", 64, Modality.F, True): Limits(1.903, 1.268),
-    ("phantom", "1", 64, Modality.L, True): Limits(2.115, 1.457),
+    ("phantom", "2", 64, Modality.F, False): Limits(2.233, 1.442),
+    ("phantom", "2", 64, Modality.L, False): Limits(2.577, 1.768),
+    ("phantom", "2", 64, Modality.F, True): Limits(2.171, 1.442),
+    ("phantom", "2", 64, Modality.L, True): Limits(2.480, 1.768),
 }
 """Track, version, side, view, whether thorough -> the limits that ``PINNED_BY`` give; a test
 computes them."""

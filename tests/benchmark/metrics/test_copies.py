@@ -48,7 +48,7 @@ def search() -> PictureSearch:
 
 @pytest.fixture(scope="module")
 def limits(search: PictureSearch) -> Limits:
-    found = held_out_limits(search, iter(pictures("val", n=200)))
+    found = held_out_limits(search, iter(pictures("val")))
     assert found is not None
     return found
 
@@ -230,7 +230,7 @@ def test_a_study_s_own_picture_may_be_told_from_the_other_view_but_not_looked_up
 
 def test_nothing_in_one_view_tells_the_other_as_closely_as_a_look_up_is() -> None:
     for view, nearest in NEAREST_TOLD.items():
-        assert PINNED["phantom", "1", 64, view, False].copy * OWN < 0.75 * nearest
+        assert PINNED["phantom", "2", 64, view, False].copy * OWN < 0.75 * nearest
 
 
 def test_a_shard_travels_and_the_order_does_not_count() -> None:
@@ -286,7 +286,7 @@ def test_two_hundred_studies_are_searched_for_among_all_training_studies() -> No
     metric, _ = track.metrics(Task.parse("T->F"), ("copies_image",))
     metric.prepare(where)
     metric.update([0], [where.dataset[0]], [{Modality.F: pictures("test", n=1)}])
-    assert "|train:8000|under:1.9|sums:" in metric.compute()[0].signature
+    assert "|train:8000|under:2.23|sums:" in metric.compute()[0].signature
 
 
 @pytest.mark.slow
@@ -300,7 +300,7 @@ def test_the_pinned_thresholds_are_those_of_held_out_studies(
     held = [PhantomDataset("test", seed=seed).images(view) for seed in PINNED_BY]
     stored = np.concatenate([np.asarray(one) for one in held])
     found = held_out_limits(search, iter(stored.astype(np.float32) / np.float32(255)))
-    pinned = PINNED["phantom", "1", 64, view, thorough]
+    pinned = PINNED["phantom", "2", 64, view, thorough]
     assert (found.copy, found.mix) == pytest.approx((pinned.copy, pinned.mix), abs=0.002)
 
 
@@ -312,7 +312,7 @@ def test_one_percent_of_planted_copies_is_found_among_all_training_studies(
     """The table of docs/metrics/copies.md, and what real test studies give."""
     search, known = PictureSearch(), pictures("train", view)
     search.learn(known)
-    limits = PINNED["phantom", "1", 64, view, False]
+    limits = PINNED["phantom", "2", 64, view, False]
     limit = limits.copy
 
     def share(made: np.ndarray) -> float:
