@@ -67,7 +67,7 @@ def load_split(
 
 
 @torch.no_grad()
-def probabilities(model: PhantomJudge, pictures: Tensor) -> NDArray[np.float64]:
+def probabilities(model: nn.Module, pictures: Tensor) -> NDArray[np.float64]:
     """Float64 [n, k] for uint8 pictures."""
     model.eval()
     parts = [torch.sigmoid(model(x.float() / 255.0)) for x in pictures.split(256)]
