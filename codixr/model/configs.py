@@ -64,9 +64,6 @@ class EnvironmentConfig:
     """Width of V's own timestep embedding; 0: V reads its UNet's."""
     after_upsampling: bool = True
     """The last cross-modal transformer of an up level comes after its upsampling, as in CoDi."""
-    tokens_by_row: bool = False
-    """V of an X-ray gives a token for each row of its latent beside the papers' one vector: both
-    views see a body at the same heights, and one vector hardly says where."""
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,7 @@ from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from torch import Tensor, nn
 
 from codixr.modality import Modality
-from codixr.model.attention import (
-    ContextAttention,
-    as_tokens,
-    attend_by,
-    cross_attending_block,
-)
+from codixr.model.attention import ContextAttention, attend_by, cross_attending_block
 from codixr.model.fc_blocks import ChannelNorm, FCResBlock
 from codixr.model.presets import EnvironmentConfig
 
@@ -58,8 +53,6 @@ class ImageEnvironmentEncoder(nn.Module):
     """V of an X-ray flow: latent [B, c, h, w] and time [B, time_dim] -> unit vector [B, embed_dim].
 
     ``time`` is its own timestep embedding, or None: then it is the UNet's, of width ``time_dim``.
-    With ``tokens_by_row``: [B, 1 + rows, embed_dim], that vector and a unit vector a row, from the
-    top down, each with its place added.
     """
 
     def __init__(self, latent_channels: int, time_dim: int, config: EnvironmentConfig) -> None:
@@ -78,7 +71,6 @@ class ImageEnvironmentEncoder(nn.Module):
         self.blocks, self.downs = nn.ModuleList(blocks), nn.ModuleList(downs)
         self.norm = nn.GroupNorm(math.gcd(config.norm_groups, width), width)
         self.out = nn.Conv2d(width, config.embed_dim, 3, padding=1)
-        self.by_row = config.tokens_by_row
 
     def forward(self, latents: Tensor, time: Tensor) -> Tensor:
         """Summarise noisy latents at their timestep."""
@@ -86,11 +78,7 @@ class ImageEnvironmentEncoder(nn.Module):
         for block, down in zip(self.blocks, self.downs, strict=True):
             h = down(block(h, time))
         h = self.out(F.silu(self.norm(h)))
-        whole = F.normalize(h.mean((2, 3)), dim=-1)
-        if not self.by_row:
-            return whole
-        rows = F.normalize(h.mean(3).transpose(1, 2), dim=-1)
-        return torch.cat([whole[:, None], rows + row_places(h.shape[2], h)], dim=1)
+        return F.normalize(h.mean((2, 3)), dim=-1)
 
 
 class ReportEnvironmentEncoder(nn.Module):
@@ -147,9 +135,9 @@ class SmallReportEnvironmentEncoder(nn.Module):
 class CrossModalTransformer(nn.Module):
     """Attention of one flow's features to another flow's environment vector.
 
-    Tokens [B, N, channels] and a vector [B, embed_dim], or K of them [B, K, embed_dim]: GroupNorm,
-    linear in, self-attention, cross-attention, GEGLU, linear out, added to the input. The last
-    layer starts at zero, so an untrained one changes nothing.
+    Tokens [B, N, channels] and a vector [B, embed_dim]: GroupNorm, linear in, self-attention,
+    cross-attention, GEGLU, linear out, added to the input. The last layer starts at zero, so an
+    untrained one changes nothing.
     """
 
     def __init__(self, channels: int, config: EnvironmentConfig) -> None:
@@ -167,48 +155,18 @@ class CrossModalTransformer(nn.Module):
 
     def forward(self, tokens: Tensor, vector: Tensor) -> Tensor:
         """Add what ``vector`` says to ``tokens``."""
-        return tokens + self._said(tokens, vector)
+        h = self.norm(tokens.transpose(1, 2)).transpose(1, 2)
+        h = self.block(self.proj_in(h), encoder_hidden_states=vector.unsqueeze(1))
+        return tokens + self.proj_out(h)
 
     def on_grid(self, features: Tensor, vector: Tensor) -> Tensor:
-        """The same for features [B, channels, h, w]; to several tokens by the rows' places too."""
+        """The same for features [B, channels, h, w]."""
         b, c, h, w = features.shape
         tokens = features.flatten(2).transpose(1, 2)
-        place = None
-        if vector.ndim == 3:
-            place = row_places(h, features).repeat_interleave(w, dim=0)
-        return (tokens + self._said(tokens, vector, place)).transpose(1, 2).reshape(b, c, h, w)
-
-    def _said(self, tokens: Tensor, vector: Tensor, place: Tensor | None = None) -> Tensor:
-        h = self.proj_in(self.norm(tokens.transpose(1, 2)).transpose(1, 2))
-        if place is not None:
-            h = h + place
-        return self.proj_out(self.block(h, encoder_hidden_states=as_tokens(vector)))
+        return self(tokens, vector).transpose(1, 2).reshape(b, c, h, w)
 
 
 def others_mean(vectors: Mapping[Modality, Tensor], own: Modality) -> Tensor | None:
-    """What flow ``own`` attends to: the mean of the other flows' vectors, None without any.
-
-    Where some give several tokens, all tokens of all of them.
-    """
+    """What flow ``own`` attends to: the mean of the other flows' vectors, None without any."""
     others = [v for name, v in vectors.items() if name != own]
-    if any(v.ndim == 3 for v in others):
-        return torch.cat([as_tokens(v) for v in others], dim=1)
     return torch.stack(others).mean(0) if others else None
-
-
-def summary(environment: Tensor) -> Tensor:
-    """The papers' one unit vector [B, E] of what a V says."""
-    return environment if environment.ndim == 2 else environment[:, 0]
-
-
-def row_places(rows: int, like: Tensor) -> Tensor:
-    """Sinusoids of ``rows`` places from the top (0) to the bottom (1), [rows, width of ``like``].
-
-    ``like`` [B, width, …] gives width, type and device; equal heights have equal sinusoids at any
-    number of rows.
-    """
-    width = like.shape[1]
-    at = (torch.arange(rows, device=like.device, dtype=torch.float32) + 0.5) / rows
-    turns = 0.5 * 2.0 ** (torch.arange(width // 2, device=like.device) * (4.0 / (width // 2)))
-    angles = 2 * math.pi * at[:, None] * turns[None]
-    return 0.5 * torch.cat([angles.sin(), angles.cos()], dim=1).to(like.dtype)

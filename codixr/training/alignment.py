@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr.model.environment import summary
 from codixr.training.cache import hash_weights
 from codixr.training.contrastive import info_nce
 from codixr.training.denoising import add_noise, target
@@ -50,7 +49,7 @@ def alignment_loss(
     error_first = first(noisy[0], timestep, condition, v_second).float() - wanted[0]
     error_second = second(noisy[1], timestep, condition, v_first).float() - wanted[1]
     denoise = error_first.square().mean(), error_second.square().mean()
-    contrast = info_nce(summary(v_first), summary(v_second), 1 / temperature)
+    contrast = info_nce(v_first, v_second, 1 / temperature)
     return {
         "loss": denoise[0] + denoise[1] + contrast_weight * contrast,
         "first": denoise[0].detach(),
