@@ -1,4 +1,4 @@
-"""``python tests/perf/false_alarms.py [--draws 200 --pool 2000]``: honest models, warned of.
+"""``python tests/perf/false_alarms.py [--view L --draws 200 --pool 2000]``: honest ones, warned of.
 
 The honest model is the best there can be: for each evaluated study another simulated person with
 the same findings, and another wording of them. A draw is n of the first test studies. What networks
@@ -17,13 +17,17 @@ import numpy as np
 
 from codixr.data.labels import PATHOLOGIES
 from codixr.data.phantom import PhantomDataset
+from codixr.data.phantom.cache import VIEWS
 from codixr.data.phantom.case import STREAM_WORDS, sample_case, study_rng
-from codixr.data.phantom.dataset import SPLIT_STARTS
+from codixr.data.phantom.dataset import SPLIT_STARTS, VERSION
 from codixr.data.phantom.grammar import write_report
 from codixr.data.phantom.render import render_case
 from codixr.modality import Modality
 from codixr_bench.backbones.phantom_judge import judge_pass
 from codixr_bench.backbones.second_judge import second_judge_pass
+from codixr_bench.metrics.altered_copies import LOOKED_AT as ALTERED_LOOKED_AT
+from codixr_bench.metrics.altered_copies import PINNED as ALTERED_PINNED
+from codixr_bench.metrics.altered_search import AlteredSearch, weighed_by
 from codixr_bench.metrics.auroc import auroc_without_each
 from codixr_bench.metrics.copied_reports import COPIES_REPORT, CopiesReport
 from codixr_bench.metrics.copies import COPIES_IMAGE, PINNED
@@ -46,7 +50,6 @@ OTHER = 7003
 SIZES = (64, 200, 400, 1000)
 EACH = 10
 """Of how many draws one is searched for repeats."""
-VIEW = Modality.F
 Arrays = dict[str, np.ndarray]
 
 
@@ -55,8 +58,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--pool", type=int, default=2000, help="test studies that are drawn from")
-    draws, pool = parser.parse_args().draws, parser.parse_args().pool
-    kept = prepared(pool)
+    parser.add_argument("--view", type=Modality, default=Modality.F, choices=list(VIEWS))
+    arguments = parser.parse_args()
+    draws, pool = arguments.draws, arguments.pool
+    kept = prepared(pool, arguments.view)
     reports = reports_of(pool)
     sizes = [n for n in SIZES if 2 * n <= pool]
     print("| code | what it looks at | " + " | ".join(f"n = {n}" for n in sizes) + " |")
@@ -80,6 +85,8 @@ LOOKED_AT = (
     ("above_real", "auroc_macro"),
     ("copies", "copies_image"),
     ("copies_of_test", "copies_of_test_image"),
+    ("copies", "copies_altered_image"),
+    ("copies_of_test", "copies_of_test_altered_image"),
     ("collapse", "repeats_image"),
     ("copies", "copies_report"),
     ("copies_of_test", "own_wording"),
@@ -137,14 +144,17 @@ def of_copies(drawn: Arrays, some: np.ndarray) -> Iterator[tuple[str, str]]:
         return
     # Near studies of the whole split count where they are in the draw.
     near = drawn["near"] & np.isin(drawn["where"], some)
-    shares = {"copies_image": drawn["copied"], "copies_of_test_image": drawn["own"] | near}
-    found = {
-        name: scored(name, flags.mean(), mean_of_studies(flags.astype(np.float64))[1], len(some))
-        for name, flags in shares.items()
+    looked = np.unique(np.linspace(0, len(some) - 1, ALTERED_LOOKED_AT).astype(int))
+    shares = {
+        "copies_image": drawn["copied"],
+        "copies_of_test_image": drawn["own"] | near,
+        "copies_altered_image": drawn["altered"][looked],
+        "copies_of_test_altered_image": drawn["own altered"][looked],
     }
-    for warning in COPIES_IMAGE.warnings(found):
-        of_test = warning.code == "copies_of_test"
-        yield warning.code, "copies_of_test_image" if of_test else "copies_image"
+    for name, flags in shares.items():
+        interval = mean_of_studies(flags.astype(np.float64))[1]
+        score = scored(name, flags.mean(), interval, len(flags))
+        yield from ((warning.code, name) for warning in COPIES_IMAGE.warnings({name: score}))
 
 
 def of_reports(reports: Arrays, some: np.ndarray) -> Iterator[tuple[str, str]]:
@@ -164,21 +174,38 @@ def scored(name: str, value: float, interval: tuple[float, float], n: int) -> Sc
                  signature=name)  # fmt: skip
 
 
-def prepared(pool: int) -> Arrays:
-    """What judges, the linear reader and the search say of the real and of the honest pictures."""
+def kept_in(name: str) -> Path:
+    """Where what was computed once is kept."""
     root = Path(os.environ.get("CODIXR_CACHE") or Path.home() / ".cache" / "codixr")
-    file = root / f"false-alarms-{pool}.npz"
+    root.mkdir(parents=True, exist_ok=True)
+    return root / f"false-alarms-v{VERSION}-{name}.npz"
+
+
+def honest(pool: int) -> Arrays:
+    """Both views of another person with the findings of each study, uint8 [pool, 64, 64]."""
+    file = kept_in(f"pictures-{pool}")
+    if not file.is_file():
+        start, made = SPLIT_STARTS["test"], []
+        for i in range(start, start + pool):
+            made.append(np.stack(render_case(sample_case(0, i), OTHER, i, 64)))
+        views = np.stack(made)
+        np.savez(file, **{str(view): views[:, at] for at, view in enumerate(VIEWS)})
+    return dict(np.load(file))
+
+
+def prepared(pool: int, view: Modality) -> Arrays:
+    """What judges, the linear reader and the searches say of the real and the honest pictures."""
+    file = kept_in(f"{view}-{pool}")
     if file.is_file():
         return dict(np.load(file))
     test, train = PhantomDataset("test", limit=pool), PhantomDataset("train")
-    start = SPLIT_STARTS["test"]
-    honest = [render_case(sample_case(0, start + i), OTHER, start + i, 64)[0] for i in range(pool)]
-    sides = {"real": np.asarray(test.images(VIEW)), "made": np.stack(honest)}
-    search, reader = PictureSearch(), PlainReader(VIEW, PATHOLOGIES)
-    search.learn(np.asarray(train.images(VIEW)).astype(np.float32) / np.float32(255))
+    sides = {"real": np.asarray(test.images(view)), "made": honest(pool)[str(view)]}
+    known = np.asarray(train.images(view)).astype(np.float32) / np.float32(255)
+    search, reader = PictureSearch(), PlainReader(view, PATHOLOGIES)
+    search.learn(known)
     reader.learn(search, train.label_matrix(PATHOLOGIES))
     found: Arrays = {"labels": test.label_matrix(PATHOLOGIES)}
-    judges = {"first": judge_pass(VIEW), "second": second_judge_pass(VIEW), "plain": reader}
+    judges = {"first": judge_pass(view), "second": second_judge_pass(view), "plain": reader}
     for of, stored in sides.items():
         pictures = stored.astype(np.float32) / np.float32(255)
         found[f"pictures {of}"] = pictures
@@ -186,15 +213,20 @@ def prepared(pool: int) -> Arrays:
             said = [judge.probabilities(pictures[i : i + 100, None]) for i in range(0, pool, 100)]
             found[f"{name} {of}"] = np.concatenate(said)
             found[f"{name} says {of}"] = found[f"{name} {of}"] >= judge.thresholds
-    limits = PINNED["phantom", "2", 64, VIEW, False]
-    looks = search.looks(found["pictures made"])
-    evaluated, places = search.among(found["pictures real"]), np.arange(pool)
+    made, real = found["pictures made"], found["pictures real"]
+    limits = PINNED["phantom", VERSION, 64, view, False]
+    looks = search.looks(made)
+    evaluated, places = search.among(real), np.arange(pool)
     found["copied"] = search.nearest(looks).distance < limits.copy
     found["copied"] |= search.mixes(looks) < limits.mix
     among = evaluated.nearest(looks, leave_out=places)
     found["near"], found["where"] = among.distance < limits.copy, among.place
     found["own"] = evaluated.to(looks, places) < limits.copy
-    file.parent.mkdir(parents=True, exist_ok=True)
+    bent, altered = AlteredSearch(), ALTERED_PINNED["phantom", VERSION, 64, view]
+    bent.learn(known)
+    nearest = bent.nearest(made)
+    found["altered"] = altered.of(nearest)
+    found["own altered"] = weighed_by(nearest.usual, bent.to(made, real)) < altered.bent
     np.savez(file, **found)
     return found
 
