@@ -1,22 +1,24 @@
 """Does a picture show what its prompt asks for, and nothing else? Prints a table, prompt by prompt.
 
-    python tests/perf/prompts.py FILE.csv [--checkpoint DIR] [--samples 16] [--reports]
+    python tests/perf/prompts.py FILE.csv [--samples 16] [--reports] [--sheet PNG]
 
 FILE has the columns prompt, asked (an observation, several with "+", empty for a normal chest) and
 side (left, right or empty). Each prompt makes --samples pairs, sample k with the seed k; the
 shipped judges read every picture at their own thresholds. Unasked is a finding that is neither
 asked nor implied by CheXpert's hierarchy (a pneumonia is a consolidation and an opacity). The side
 is where a picture differs most from the same seed's normal one. --reports has the model write a
-report of each frontal view too, and reads its side.
+report of each frontal view too, and reads its side. --sheet draws the first pair of each prompt.
 """
 
 import argparse
 import csv
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from codixr import CoDiXRPipeline
@@ -62,6 +64,8 @@ class Answer:
     """Of the reports of these, that name the asked side alone; NaN where none is made."""
     others: dict[str, float]
     """Each unasked finding that any picture shows."""
+    pair: Tensor
+    """F beside L of seed 0, [S, 2 S] in [0, 1]."""
 
     @property
     def good(self) -> bool:
@@ -112,6 +116,7 @@ def answer(pipe: CoDiXRPipeline, row: Asked, plain: Tensor, *, reports: bool) ->
         side=_on_side(made[Modality.F] - plain, row.side) if row.side else nan,
         report_side=written,
         others={name: share for name, share in shares.items() if share},
+        pair=torch.cat([made[view][0, 0] for view in VIEWS], dim=1),
     )
 
 
@@ -137,6 +142,24 @@ def _tells(report: str, row: Asked) -> bool:
     return row.side in places and other not in places
 
 
+def draw(rows: list[Asked], answers: list[Answer], to: Path) -> None:
+    """The pair of each prompt under its words, three a line, twice their size."""
+    high, wide = (2 * side for side in answers[0].pair.shape)
+    line, edge = 13, 8
+    cell = wide + edge, high + 2 * line + edge
+    lines = -(-len(rows) // 3)
+    sheet = Image.new("L", (3 * cell[0] + edge, lines * cell[1] + edge), 255)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    for k, (row, answer) in enumerate(zip(rows, answers, strict=True)):
+        left, top = edge + k % 3 * cell[0], edge + k // 3 * cell[1]
+        for n, words in enumerate(textwrap.wrap(row.prompt, 44)[:2]):
+            pen.text((left, top + n * line), words, fill=0, font=font)
+        grey = (255 * answer.pair.float().clamp(0, 1)).round().to(torch.uint8).numpy()
+        large = Image.fromarray(grey).resize((wide, high), Image.Resampling.BICUBIC)
+        sheet.paste(large, (left, top + 2 * line))
+    sheet.save(to, optimize=True)
+
+
 def mean(values: list[float]) -> float:
     """Of those that are numbers; NaN for none."""
     known = [value for value in values if value == value]
@@ -145,11 +168,12 @@ def mean(values: list[float]) -> float:
 
 def main() -> None:
     """Print a line a prompt, and the totals."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--checkpoint", help="default: the embedded one")
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--reports", action="store_true", help="F->T of each frontal view as well")
+    parser.add_argument("--sheet", type=Path, help="draw the first pair of each prompt here")
     options = parser.parse_args()
     rows = read(options.file)
     pipe = CoDiXRPipeline.from_pretrained(options.checkpoint)
@@ -179,6 +203,8 @@ def main() -> None:
         f"side {mean([a.side for a in answers]):.3f}, "
         f"side of the report {mean([a.report_side for a in answers]):.3f}"
     )
+    if options.sheet:
+        draw(rows, answers, options.sheet)
 
 
 if __name__ == "__main__":
