@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from codixr_bench.result_files import STATISTICS_NAME
 from codixr_bench.show.number import chance, number, together
 
 if TYPE_CHECKING:
-    from codixr_bench.comparing.subgroups import ByGroup, Subgroups
+    from codixr_bench.comparing.subgroups import ByGroup, Group, Subgroups
 
 PROGRAM = "codixr-bench"
 
@@ -115,14 +116,10 @@ def _print(side: Side, found: "Subgroups") -> None:
         print(f"\n{attribute}")
         if len(groups) < 2:
             print("  fewer than two groups can be shown")
-            continue
-        wide = max(len("score"), *(len(one.score) + 2 for one in scores), 0)
-        width = max(len("group"), *(len(group.name) for group in groups))
-        head = f"{'score':<{wide}} {'group':<{width}} {'n':>6} {'value':>8}  95 % interval"
-        print(head)
-        print("─" * 78)
-        for one in scores:
-            _print_score(one, wide, width)
+        elif not scores:
+            print("  no score has a value in each of its groups")
+        else:
+            _print_table(scores, groups)
         if hidden := found.hidden[attribute]:
             messages.note(PROGRAM, f"{attribute}: {hidden} small groups are not shown")
         if without := found.without.get(attribute):
@@ -132,6 +129,15 @@ def _print(side: Side, found: "Subgroups") -> None:
         names = ", ".join(found.not_by_group)
         messages.note(PROGRAM, f"not by group, no study has its own: {names}")
     print()
+
+
+def _print_table(scores: Sequence["ByGroup"], groups: Sequence["Group"]) -> None:
+    wide = max(len("score"), *(len(one.score) + 2 for one in scores))
+    width = max(len("group"), *(len(group.name) for group in groups))
+    print(f"{'score':<{wide}} {'group':<{width}} {'n':>6} {'value':>8}  95 % interval")
+    print("─" * 78)
+    for one in scores:
+        _print_score(one, wide, width)
 
 
 def _print_score(one: "ByGroup", wide: int, width: int) -> None:
