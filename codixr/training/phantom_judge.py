@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from sklearn.metrics import precision_recall_curve, roc_auc_score
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from codixr.atomic import replacing
