@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"trainings of each arm (default and least: {SEEDS})",
     )
     parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="only what the verdict is of, real and generated: a quarter of the trainings",
+    )
+    parser.add_argument(
         "--margin",
         type=float,
         metavar="M",
@@ -67,7 +72,7 @@ def main(parsed: argparse.Namespace) -> int:
     from codixr_bench.runs.finish import RUNS
     from codixr_bench.runs.later_figures import put_on_page
     from codixr_bench.runs.utility import learn_all, modality_named, of_one_track
-    from codixr_bench.runs.utility_pools import open_run, tested_pool
+    from codixr_bench.runs.utility_pools import open_run, refuse_seen, tested_pool
     from codixr_bench.runs.utility_verdict import MARGIN, score_arms
     from codixr_bench.track import Track
 
@@ -75,15 +80,20 @@ def main(parsed: argparse.Namespace) -> int:
     margin = MARGIN if parsed.margin is None else parsed.margin
     if not 0.0 < margin < 0.5:
         raise InputError(f"--margin {margin}: a number between 0 and 0.5")
+    if parsed.quick and (parsed.plot is not None or parsed.page):
+        raise InputError("--quick makes no mix curve: leave it out, or --plot and --page")
     wanted = modality_named(parsed.of)
     runs = [open_run(folder, wanted, parsed.data) for folder in parsed.runs]
     of_one_track(runs)
     track = Track.load(runs[0].record.track).with_data(parsed.data)
     test = tested_pool(track, runs[0].tested_on, runs[0].modality, parsed.data)
+    for run in runs:
+        refuse_seen(run, test)
     scored = []
     for run in runs:
         title = f"utility of {run.record.model}"
-        learnt = learn_all(run, test, parsed.seeds, parsed.cache or RUNS / "utility", title)
+        cache = parsed.cache or RUNS / "utility"
+        learnt = learn_all(run, test, parsed.seeds, cache, title, quick=parsed.quick)
         scored.append((run, score_arms(learnt, margin)))
     if parsed.plot is not None:
         write_atomically(parsed.plot, _drawn(scored))
@@ -100,10 +110,11 @@ def main(parsed: argparse.Namespace) -> int:
 
 def _print(scored: Scored, tested: int, seeds: int) -> None:
     first = scored[0][0]
+    mixed = any("%" in arm.name for _, arms in scored for arm in arms)
     print(
         f"{first.modality} · {first.record.track} {first.record.split}, "
         f"{first.record.n:,} studies; tested on {tested:,} real\nstudies of {first.tested_on}; "
-        f"{seeds} trainings an arm; + % is of generated studies"
+        f"{seeds} trainings an arm{'; + % is of generated studies' if mixed else ''}"
     )
     for run, arms in scored:
         print(f"\n{run.record.model}: {len(run.firsts):,} different of {len(run.made):,}")

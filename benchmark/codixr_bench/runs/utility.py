@@ -67,8 +67,11 @@ def mix_name(share: int) -> str:
     return f"real third + {share} %"
 
 
-def arms_of(run: RunPools, test: Pool, seed: int) -> Iterator[Arm]:
-    """Every arm of a run; ``seed`` chooses the studies of the mix, and the tested fifth."""
+def arms_of(run: RunPools, test: Pool, seed: int, *, quick: bool = False) -> Iterator[Arm]:
+    """Every arm of a run; ``seed`` chooses the studies of the mix, and the tested fifth.
+
+    ``quick``: only the two that the verdict is of.
+    """
     if len(run.made) < LEAST:
         raise InputError(
             f"the run has {len(run.made)} studies, and utility is learnt from {LEAST} or more: "
@@ -77,6 +80,8 @@ def arms_of(run: RunPools, test: Pool, seed: int) -> Iterator[Arm]:
     made = run.made.at(run.firsts)
     yield Arm(REAL, run.real, test)
     yield Arm(MADE, made, test)
+    if quick:
+        return
     draw = np.random.default_rng((20_261_128, seed))
     places = draw.permutation(len(made))
     kept = max(1, len(made) // 5)
@@ -91,13 +96,19 @@ def arms_of(run: RunPools, test: Pool, seed: int) -> Iterator[Arm]:
 
 
 def learn_all(
-    run: RunPools, test: Pool, seeds: int, cache: Path | None, title: str
+    run: RunPools,
+    test: Pool,
+    seeds: int,
+    cache: Path | None,
+    title: str,
+    *,
+    quick: bool = False,
 ) -> list[Learnt]:
     """Every arm with every seed; what ``cache`` holds already is not learnt again."""
     found: dict[str, list[Probabilities]] = {}
     arms: dict[str, list[Arm]] = {}
     for seed in range(seeds):
-        for arm in arms_of(run, test, seed):
+        for arm in arms_of(run, test, seed, quick=quick):
             arms.setdefault(arm.name, []).append(arm)
     total = sum(len(each) for each in arms.values())
     with Progress(title, total, unit="trainings") as bar:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PILImage
+from scipy.spatial.distance import cdist
 
 from codixr.data.dataset import StudyDataset
 from codixr.data.labels import PATHOLOGIES
@@ -150,6 +151,32 @@ def tested_pool(track: Track, split: str, modality: Modality, data: Path | None)
     dataset: StudyDataset = track.dataset(split, None, data)
     render(dataset, _BOTH_VIEWS)
     return real_pool([dataset[i] for i in range(len(dataset))], modality)
+
+
+def refuse_seen(run: RunPools, test: Pool) -> None:
+    """InputError where a run's pictures are those of the studies that it would be tested on.
+
+    A picture is one of them where it is nearer to it than half of what any real study of the run's
+    split comes to any of them, at 16 x 16. Reports of different patients are often equal, and no
+    report is refused.
+    """
+    if run.made.pictures is None or run.real.pictures is None or test.pictures is None:
+        return
+    known = _coarse(test.pictures)
+    limit = 0.5 * float(cdist(_coarse(run.real.pictures), known, "cityblock").min())
+    made = cdist(_coarse(run.made.pictures[run.firsts]), known, "cityblock").min(axis=1)
+    if seen := int((made < limit).sum()):
+        raise InputError(
+            f"'{run.record.model}' made {seen:,} pictures of studies of {run.tested_on}, which "
+            "utility tests on: leave that split out of its training, or give a run of it"
+        )
+
+
+def _coarse(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """[n, 64, 64] -> [n, 256]."""
+    blocks = pictures.reshape(len(pictures), 16, SIDE // 16, 16, SIDE // 16)
+    means: NDArray[np.float64] = blocks.mean(axis=(2, 4)).reshape(len(pictures), -1)
+    return means
 
 
 def real_pool(studies: Iterable[Study], modality: Modality) -> Pool:

@@ -1,17 +1,21 @@
 """``utility``: what a set is worth to learn from; copies count once, trainings are kept."""
 
 import json
+from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from codixr.errors import InputError
+from codixr.modality import Modality
 from codixr_bench.cli import main
 from codixr_bench.runs import utility
 from codixr_bench.runs.utility import MADE, MADE_ON_MADE, REAL, Learnt, arms_of, mix_name
 from codixr_bench.runs.utility_network import learn_pictures, learn_reports
-from codixr_bench.runs.utility_pools import open_run
+from codixr_bench.runs.utility_pools import Pool, RunPools, open_run, refuse_seen
 from codixr_bench.runs.utility_verdict import Estimate, score_arms, verdict_of
 
 N = 60
@@ -184,6 +188,30 @@ def test_the_command_prints_every_arm_and_goes_on_where_it_was_killed(
     assert arms[MADE]["minus_real"]["value"] == 0.0
     assert arms[MADE_ON_MADE]["minus_real"] is None
     assert found["tested"] == 500
+    # The verdict's two arms alone: they are there already.
+    quick.clear()
+    assert main([*command, "--quick", "--json"]) == 0
+    ((short),) = json.loads(capsys.readouterr().out)
+    assert [arm for arm in found["arms"] if arm["name"] in (REAL, MADE)] == short["arms"]
+    assert quick == []
+
+
+def test_pictures_of_the_tested_studies_are_refused_even_under_noise():
+    rng = np.random.default_rng(4)
+    pictures, labels = (rng.integers(0, 256, (120, 16, 16)), np.zeros((120, 10), dtype=np.int8))
+    pictures = np.kron(pictures, np.ones((4, 4))).astype(np.uint8)
+    pools = [
+        Pool(part, (), labels[:40], tuple(map(str, range(40)))) for part in np.split(pictures, 3)
+    ]
+    real, test, made = pools
+    run = RunPools(SimpleNamespace(model="mine"), Modality.F, made, real, np.arange(40), "val")
+    refuse_seen(run, test)
+    noisy = made.pictures.copy()
+    noisy[3] = np.clip(test.pictures[7] + rng.normal(0, 20, (64, 64)), 0, 255)
+    seen = replace(run, made=replace(made, pictures=noisy))
+    with pytest.raises(InputError, match="'mine' made 1 pictures of studies of val"):
+        refuse_seen(seen, test)
+    refuse_seen(replace(seen, firsts=np.array([0, 1])), test)
 
 
 @pytest.mark.slow
@@ -203,6 +231,7 @@ def test_reports_go_the_same_way(folders, tmp_path, capsys):
         (["real-F", "--of", "L"], "made no L"),
         (["real-F", "--of", "X"], "--of 'X'"),
         (["real-F", "--margin", "0"], "--margin"),
+        (["real-F", "--quick", "--page"], "--quick makes no mix curve"),
         (["real-F", "real-T"], "are of another modality"),
     ],
 )
