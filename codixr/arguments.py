@@ -2,9 +2,11 @@
 
 import argparse
 import difflib
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
 from codixr.errors import InputError
@@ -82,6 +84,15 @@ def device(text: str) -> str:
     if re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,2})?", text) is None:
         raise argparse.ArgumentTypeError(f"'{text}' is none of auto, cpu, cuda, cuda:1, mps")
     return text
+
+
+def output_folder(text: str) -> Path:
+    """The type of an argument that names a folder to write into: one that is there, or can be."""
+    path = Path(text)
+    there = next(one for one in (path, *path.absolute().parents) if os.path.lexists(one))
+    if there.exists() and not there.is_dir():
+        raise argparse.ArgumentTypeError(f"'{there}' is a file; give a folder")
+    return path
 
 
 def number_or_auto(text: str) -> "int | Literal['auto']":

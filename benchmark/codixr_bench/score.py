@@ -158,6 +158,12 @@ class ResultWarning(BaseModel):
                 return self
         raise ValueError(f"not the message of {self.code}")
 
+    @property
+    def told(self) -> str:
+        """Code and message, for a reader; a score that is called as its code stands once."""
+        same = self.message.startswith(f"{self.code}: ")
+        return self.message if same else f"{self.code}: {self.message}"
+
     @classmethod
     def of(
         cls,

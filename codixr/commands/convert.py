@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from codixr import messages
-from codixr.arguments import add_json
+from codixr.arguments import add_json, output_folder
 from codixr.errors import InputError
 
 _EPILOG = """\
@@ -32,7 +32,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         allow_abbrev=False,
     )
     parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="files of weights")
-    parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
+    parser.add_argument(
+        "--to", required=True, type=output_folder, metavar="FOLDER", help="a new folder"
+    )
     parser.add_argument(
         "--kind",
         choices=("codi", "xgem"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codixr import messages
-from codixr.arguments import add_device, add_dtype, add_json, filled, integer, number
+from codixr.arguments import add_device, add_dtype, add_json, filled, integer, number, output_folder
 from codixr.commands.checkpoint import add_checkpoint
 from codixr.commands.written_together import write_all
 from codixr.errors import InputError
@@ -87,7 +87,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="F=FILE, L=FILE, 'T=some text' or T=@FILE; once for each input",
     )
     parser.add_argument("--to", required=True, metavar="M+M", help="outputs, e.g. F+L")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="output folder")
+    parser.add_argument(
+        "--out", required=True, type=output_folder, metavar="DIR", help="output folder"
+    )
     parser.add_argument(
         "--seed", type=integer(0, 2**62), default=0, help="same seed, same output (default 0)"
     )
@@ -334,8 +336,6 @@ def _file_names(modality: Modality, num: int) -> list[str]:
 
 def _check_folder(request: Request, names: list[str]) -> None:
     folder = request.folder
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: is a file; give a folder")
     for name in names:
         if (folder / name).is_dir():
             raise InputError(f"--out {folder}: its {name} is a folder; give another folder")

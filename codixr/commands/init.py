@@ -2,10 +2,9 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from codixr import messages
-from codixr.arguments import add_json
+from codixr.arguments import add_json, output_folder
 from codixr.errors import InputError
 
 _EPILOG = """\
@@ -44,7 +43,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--optimus", metavar="FILE", help="paper: a file that holds Optimus")
     parser.add_argument("--bert-tokenizer", metavar="DIR", help="BERT-base-cased's vocabulary")
     parser.add_argument("--gpt2-tokenizer", metavar="DIR", help="GPT-2's vocabulary")
-    parser.add_argument("--to", required=True, type=Path, metavar="DIR", help="a new folder")
+    parser.add_argument(
+        "--to", required=True, type=output_folder, metavar="DIR", help="a new folder"
+    )
     add_json(parser)
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from codixr.arguments import add_json, positive
+from codixr.arguments import add_json, output_folder, positive
 from codixr.data.labels import LABEL_POLICIES
 from codixr.data.sizes import IMAGE_SIZES, PHANTOM_TRACKS, SIZE_STEP, check_image_size
 from codixr.errors import InputError
@@ -197,7 +197,11 @@ def _add_limit(parser: argparse.ArgumentParser, what: str) -> None:
 def _add_output(parser: argparse.ArgumentParser) -> None:
     """The options that every track's subcommand has."""
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="where the dataset is written"
+        "--out",
+        type=output_folder,
+        required=True,
+        metavar="DIR",
+        help="where the dataset is written",
     )
     parser.add_argument(
         "--workers",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codixr import messages
-from codixr.arguments import add_json, filled, positive
+from codixr.arguments import add_json, filled, output_folder, positive
 from codixr.atomic import is_disk_full, no_space
 from codixr.commands import train_plan
 from codixr.errors import InputError
@@ -137,8 +137,6 @@ def train(request: Request) -> list[Path]:
     try:
         state = join_processes()
         state.wait_for_everyone()  # who refuses and leaves must not break off the others' joining
-        if request.out.exists() and not request.out.is_dir():
-            raise InputError(f"--out {request.out}: is a file; give a folder")
         for name, config in stages.items():
             if not (request.out / "stages" / name / "done.json").exists():
                 shares(name, config, state.num_processes)
@@ -279,7 +277,7 @@ def add_parser(commands: Any) -> None:
         help="side of the pictures in pixels (default: the preset's; a new OUT only)",
     )
     parser.add_argument("--data", metavar="DIR|phantom", help="prepared data set, or phantom")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="training folder")
+    parser.add_argument("--out", type=output_folder, metavar="DIR", help="training folder")
     parser.add_argument("--view", choices=("F", "L"), help="image-ldm: one view (default: both)")
     parser.add_argument(
         "--pair", choices=("F+L", "F+T"), help="alignment: one pair (default: both, in order)"

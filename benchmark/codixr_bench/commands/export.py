@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codixr import messages
-from codixr.arguments import add_json
+from codixr.arguments import add_json, output_folder
 from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
 from codixr.extras import missing_extra, need
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--to",
-        type=Path,
+        type=output_folder,
         metavar="DIR",
         help="hub: the model's folder, whose README.md is added to (default: hub)",
     )

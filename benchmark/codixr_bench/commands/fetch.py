@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from codixr import messages
-from codixr.arguments import add_json, positive
+from codixr.arguments import add_json, output_folder, positive
 from codixr_bench.backbones.fetching import chosen, fetch, plan, refuse_unaccepted
 from codixr_bench.backbones.lock import Asset, folder_of
 from codixr_bench.commands import options
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="accept this asset's licence, after reading it; several with commas",
     )
     parser.add_argument(
-        "--to", type=Path, metavar="DIR", help="DIR/NAME instead of the cache's folders"
+        "--to", type=output_folder, metavar="DIR", help="DIR/NAME instead of the cache's folders"
     )
     parser.add_argument(
         "--mirror",

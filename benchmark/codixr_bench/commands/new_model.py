@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 
 from codixr import messages
-from codixr.arguments import add_json
+from codixr.arguments import add_json, output_folder
 from codixr.errors import InputError
 
 _TEMPLATES = Path(__file__).parent / "model_template"
@@ -28,7 +28,7 @@ _FILES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``new-model``."""
     parser.add_argument("name", metavar="NAME", help="e.g. my_model")
-    parser.add_argument("--to", type=Path, metavar="DIR", help="default: ./NAME")
+    parser.add_argument("--to", type=output_folder, metavar="DIR", help="default: ./NAME")
     add_json(parser)
 
 

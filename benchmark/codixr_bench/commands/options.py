@@ -13,6 +13,7 @@ from codixr.arguments import (
     add_json,
     at_least,
     number_or_auto,
+    output_folder,
     positive,
 )
 from codixr.errors import InputError
@@ -263,7 +264,7 @@ def add_speed(parser: argparse.ArgumentParser) -> None:
 def add_out(parser: argparse.ArgumentParser) -> None:
     """``--out``."""
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="default: runs/TRACK[-LIMIT]/TASK/MODEL"
+        "--out", type=output_folder, metavar="DIR", help="default: runs/TRACK[-LIMIT]/TASK/MODEL"
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codixr import messages
-from codixr.arguments import add_json, at_least, positive
+from codixr.arguments import add_json, at_least, output_folder, positive
 from codixr.atomic import make_folder, write_atomically
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="make: the run's folder; score: key.json, then the files that readers saved",
     )
-    parser.add_argument("--to", type=Path, metavar="DIR", help="make: a new folder")
+    parser.add_argument("--to", type=output_folder, metavar="DIR", help="make: a new folder")
     parser.add_argument(
         "--pairs",
         type=positive,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codixr import messages
-from codixr.arguments import add_json, at_least, positive
+from codixr.arguments import add_json, at_least, output_folder, positive
 from codixr.progress import duration
 from codixr_bench.commands import options
 
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_weights(parser, "NAME=FILE", "use this file as the weights of that backbone")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=output_folder,
         metavar="DIR",
         help="pictures, data, runs and bundle (default: reproduced/TRACK)",
     )

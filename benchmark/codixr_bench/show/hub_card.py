@@ -141,7 +141,7 @@ def _section(results: Sequence[Result]) -> str:
             "|---|---:|---:|---:|",
         ]
         lines += [_row(score) for score in result.scores]
-        lines += ["", *(f"- {one.code}: {one.message}" for one in result.warnings)]
+        lines += ["", *(f"- {one.told}" for one in result.warnings)]
     return "\n".join(lines).rstrip()
 
 

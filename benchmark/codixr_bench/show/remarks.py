@@ -16,7 +16,7 @@ def remarks(result: Result) -> list[str]:
 def warning_line(warning: ResultWarning) -> str:
     """The code, the message, and whether the result takes no rank."""
     ends = "; a result with this takes no rank" if warning.code in UNRANKED else ""
-    return f"{warning.code}: {warning.message}{ends}"
+    return f"{warning.told}{ends}"
 
 
 def caveats(result: Result) -> list[str]:

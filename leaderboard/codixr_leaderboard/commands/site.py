@@ -4,8 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from codixr.arguments import add_json
-from codixr_leaderboard.site import build
+from codixr import messages
+from codixr.arguments import add_json, output_folder
+from codixr_leaderboard.site import PROGRAM, build
 from codixr_leaderboard.submission import RESULTS
 
 
@@ -16,7 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"a folder TRACK/MODEL.json (default: {RESULTS})",
     )  # fmt: skip
     parser.add_argument(
-        "out", nargs="?", type=Path, default=Path("site"), metavar="OUT", help="default: site"
+        "out",
+        nargs="?",
+        type=output_folder,
+        default=Path("site"),
+        metavar="OUT",
+        help="default: site",
     )
     add_json(parser)
 
@@ -28,5 +34,7 @@ def main(parsed: argparse.Namespace) -> int:
     if parsed.json:
         print(json.dumps({"index": str(first), "pages": pages}, indent=2))
     else:
-        print(f"{first}: {pages} pages")
+        print(f"{first}: {pages} page{'s' if pages > 1 else ''}")
+    if pages == 1:
+        messages.note(PROGRAM, f"no result is below '{parsed.results}': the page lists the tracks")
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codixr import messages
-from codixr.arguments import add_json
+from codixr.arguments import add_json, output_folder
 from codixr_bench.result_files import STATISTICS_NAME
 from codixr_leaderboard.accepted import tracks
 from codixr_leaderboard.sending import submit
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--replace", action="store_true", help="put results in the place of your earlier ones"
     )
     parser.add_argument(
-        "--to", type=Path, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}"
+        "--to", type=output_folder, default=RESULTS, metavar="DIR", help=f"default: {RESULTS}"
     )
     add_json(parser)
 

@@ -112,3 +112,10 @@ def test_a_run_writes_its_warnings_and_shows_them(model: str, tmp_path: Path, ca
     assert said.replace("'", "&#39;") in (tmp_path / "report.html").read_text()
     assert main(["show", str(tmp_path)]) == 0
     assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_warning_says_its_code_once() -> None:
+    gap = ResultWarning.of("judge_gap", ["judge_gap"], ["< 0.001"], value=0.0, limit=0.01)
+    assert gap.told.startswith("judge_gap: opinions of the same pictures differ")
+    copies = ResultWarning.of("copies", ["copies_image"], ["0.5", "0.0"], value=0.5, limit=0.1)
+    assert copies.told.startswith("copies: copies_image: 0.5 of the outputs")
