@@ -107,7 +107,8 @@ def main() -> None:
     row("the mean pictures", studies, [mean] * parsed.n)
     for folder in parsed.run:
         run = StoredStudies.open(folder, None)
-        row(run.record.model, studies, stored(folder, parsed.n), run.task)
+        name = f"{run.record.model}, {str(run.task).replace('->', '→')}"
+        row(name, studies, stored(folder, parsed.n), run.task)
     for frontal, lateral in parsed.apart:
         two = zip(*(stored(folder, parsed.n) for folder in (frontal, lateral)), strict=True)
         name = f"{StoredStudies.open(frontal, None).record.model}, its views made apart"
