@@ -30,6 +30,20 @@ def groups_of(
     ``read_groups``, ``mimic_groups`` and ``ct_groups`` refuse.
     """
     dataset = _dataset(result, data)
+    found = _of(result, dataset, attributes, tables, file)
+    for attribute, values in found.items():
+        if not any(value is not None for value in values):
+            raise InputError(f"--by {attribute}: it is known of no study of the result")
+    return found
+
+
+def _of(
+    result: Result,
+    dataset: StudyDataset,
+    attributes: Sequence[str],
+    tables: Path | None,
+    file: Path | None,
+) -> Groups:
     if file is not None:
         return read_groups(file, attributes, *_names(dataset))
     if result.track.name.startswith("mimic-cxr"):

@@ -115,6 +115,12 @@ def open_run(folder: Path, modality: Modality | None, data: Path | None) -> RunP
     wanted = modality or outputs[0]
     if wanted not in outputs:
         raise InputError(f"'{folder}' made no {wanted}; it made {', '.join(outputs)}")
+    tested_on = _TESTED_ON.get(store.record.split)
+    if tested_on is None:
+        raise InputError(
+            f"'{folder}' is of a {store.record.split} split, whose studies only its keeper has: "
+            "give a run of test, val or train"
+        )
     track = open_track(store.record.track, RunOptions(data_dir=data))
     dataset = track.dataset(store.record.split, store.record.n, data)
     if dataset.fingerprint != store.record.track_fingerprint:
@@ -122,7 +128,6 @@ def open_run(folder: Path, modality: Modality | None, data: Path | None) -> RunP
             f"the data of track '{track.name}' are not those that '{folder}' was made for; "
             "give them with --data"
         )
-    tested_on = _TESTED_ON[store.record.split]
     if tested_on not in track.splits:
         raise InputError(
             f"track '{track.name}' has no split '{tested_on}', and a run of its "

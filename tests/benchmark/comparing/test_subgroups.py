@@ -186,6 +186,18 @@ def test_what_cannot_be_grouped_is_one_line(
     assert len(err.splitlines()) == 1
 
 
+def test_a_group_that_no_study_has_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run_folder(tmp_path / "run", drawn_columns())
+    groups = tmp_path / "g.csv"
+    groups.write_text("position,site\n" + "\n".join(f"{i},NA" for i in range(N)) + "\n")
+    assert main(["subgroups", str(folder), "--by", "site", "--groups", str(groups)]) == 2
+    err = capsys.readouterr().err
+    assert "--by site: it is known of no study of the result" in err
+    assert len(err.splitlines()) == 1
+
+
 def share_found(gap: float, rounds: int) -> float:
     """Rounds whose primary scores find a gap, 2,000 studies, one group of 40 %."""
     rng = np.random.default_rng(7)

@@ -242,6 +242,22 @@ def test_what_cannot_be_compared_is_refused(folders, tmp_path, monkeypatch, caps
 
 
 @pytest.mark.slow
+def test_a_run_of_a_secret_split_and_of_a_track_of_one_split_are_refused(tmp_path, capsys):
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    run = ["run", "--task", "F->T", "--model", "constant", "--limit", "40", "--metrics", "bleu"]
+    for name, more, said in (
+        ("secret", ["--split", "secret", "--split-key", str(tmp_path / "key")], "a secret split"),
+        ("openi", ["--track", "openi"], "track 'openi' has no split 'val'"),
+    ):
+        assert main([*run, *more, "--out", str(tmp_path / name)]) == 0
+        capsys.readouterr()
+        assert main(["utility", str(tmp_path / name), "--cache", str(tmp_path)]) == 2
+        err = capsys.readouterr().err
+        assert said in err
+        assert len(err.splitlines()) == 1
+
+
+@pytest.mark.slow
 def test_too_few_studies_are_refused(tmp_path, capsys):
     run = ["run", "--task", "T->F", "--model", "noise", "--limit", "8", "--metrics", "frechet"]
     assert main([*run, "--out", str(tmp_path / "few")]) == 0
