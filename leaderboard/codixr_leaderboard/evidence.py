@@ -3,9 +3,10 @@
 *Recomputed* scores follow from what each study gave: AUROC, F1, agreements; all scores of reports,
 from the reports themselves; and, beside the row of the real outputs, distances and ratios to them.
 *Bounded* ones are answers of a search or a network that nobody here can ask again (copies of
-pictures, their attributes, ``authpct``, ``clip_agreement``): each study's answer has to be one that
-there can be, the value and the interval those that the answers give. Of *unchecked* ones the file
-has each study's influence only: value and interval have to fit it, and a forger could make both.
+pictures, their attributes and anatomy, ``authpct``, ``clip_agreement``): each study's answer has to
+be one that there can be, the value and the interval those that the answers give. Of *unchecked*
+ones the file has each study's influence only: value and interval have to fit it, and a forger could
+make both.
 """
 
 from collections.abc import Iterator
@@ -42,7 +43,6 @@ _RECOMPUTED = (
     "report_labels",
     "attributes",
     "image_attributes",
-    "anatomy",
     "consistency",
 )
 """Families whose scores follow from the columns of each study."""

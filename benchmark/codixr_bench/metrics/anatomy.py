@@ -311,6 +311,7 @@ class AnatomyFamily(Family):
                 lowest=0.0,
                 highest=1.0,
                 real_is_ceiling=False,
+                only_stated=True,
             ),
             PLAUSIBLE: Facts(
                 higher_is_better=True,
@@ -319,6 +320,7 @@ class AnatomyFamily(Family):
                 highest=1.0,
                 real_is_ceiling=False,
                 yes_or_no=True,
+                only_stated=True,
             ),
         }
     )

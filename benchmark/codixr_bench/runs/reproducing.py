@@ -41,6 +41,7 @@ from codixr_bench.track import Evaluation, Track
 ONE_STUDY = (
     "classification",
     "image_attributes",
+    "anatomy",
     "bleu",
     "rouge",
     "report_labels",
