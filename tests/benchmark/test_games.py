@@ -1,6 +1,6 @@
 """Whoever plays the benchmark is warned of and has no rank; honest models aren't.
 
-The gradients take some minutes each: ``pytest -m slow tests/benchmark/test_games.py``.
+The gradients take some minutes each: ``pytest -m slow -s tests/benchmark/test_games.py``.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from codixr.modality import Modality
 from codixr_bench.hooks import train_limit
 from codixr_bench.registry import family_warnings, load_model
 from codixr_bench.runs.scoring import prepare_metrics
-from codixr_bench.score import UNRANKED
+from codixr_bench.score import UNRANKED, Score
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 from helpers.games import GRADIENTS, PICTURES, REPORTS, Cheat, noise
@@ -28,6 +28,10 @@ WARNING = {
     Modality.T: ("copies_report", "diversity_report"),
 }
 """The families that warn of an output."""
+TOGETHER = "judge_gap"
+"""Its warning is of all its scores at once."""
+FIRST = {"judge_gap": "judge_gap", "collapse": "diversity"}
+"""Code -> the family to look at first, where a game has it."""
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +50,28 @@ def studies(cheat: Cheat):
     return [cheat.test[i] for i in range(N)]
 
 
-def codes(task: str, made, evaluation: Evaluation, studies) -> set[str]:
-    """The codes that take the rank of a model with these outputs."""
+def codes(
+    task: str, made, evaluation: Evaluation, studies, until: str | None = None
+) -> dict[str, str]:
+    """The codes that take the rank of a model with these outputs, with what was found.
+
+    ``until``: a code after which no more is looked at.
+    """
     (output,) = Task.parse(task).outputs
-    metrics = TRACK.metrics(Task.parse(task), WARNING[output])
+    found: dict[str, str] = {}
+    for name in sorted(
+        WARNING[output], key=lambda name: not name.startswith(FIRST.get(until, "?"))
+    ):
+        metrics = TRACK.metrics(Task.parse(task), (name,))
+        for some in [metrics] if name == TOGETHER else [[metric] for metric in metrics]:
+            warnings = family_warnings(scores_of(some, output, made, evaluation, studies))
+            found |= {one.code: one.message for one in warnings if one.code in UNRANKED}
+            if until in found:
+                return found
+    return found
+
+
+def scores_of(metrics, output: Modality, made, evaluation: Evaluation, studies) -> list[Score]:
     prepare_metrics(metrics, evaluation)
     scores = []
     for metric in metrics:
@@ -57,7 +79,14 @@ def codes(task: str, made, evaluation: Evaluation, studies) -> set[str]:
             some = range(first, min(N, first + 64))
             metric.update(some, [studies[i] for i in some], [{output: made[i]} for i in some])
         scores += metric.compute()
-    return {warning.code for warning in family_warnings(scores)} & UNRANKED
+    return scores
+
+
+def told(task: str, made, code: str, evaluation: Evaluation, studies) -> None:
+    """The game has this code: what was found is printed, for docs/games.md."""
+    found = codes(task, made, evaluation, studies, until=code)
+    assert code in found, found
+    print(f"\n{code}: {found[code]}")
 
 
 def as_pictures(made: np.ndarray) -> list[np.ndarray]:
@@ -67,19 +96,19 @@ def as_pictures(made: np.ndarray) -> list[np.ndarray]:
 @pytest.mark.parametrize("name", [*PICTURES, *GRADIENTS])
 def test_a_game_with_pictures_takes_its_rank(name, cheat, evaluation, studies) -> None:
     play, code = (PICTURES | GRADIENTS)[name]
-    assert code in codes("T->F", as_pictures(play(cheat)), evaluation, studies)
+    told("T->F", as_pictures(play(cheat)), code, evaluation, studies)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.025, 0.05])
 def test_a_look_up_beside_the_other_view_is_found(sigma, cheat, evaluation, studies) -> None:
     made = as_pictures(noise(cheat.real, sigma))
-    assert "copies_of_test" in codes("L+T->F", made, evaluation, studies)
+    told("L+T->F", made, "copies_of_test", evaluation, studies)
 
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_game_with_reports_takes_its_rank(name, cheat, evaluation, studies) -> None:
     play, code = REPORTS[name]
-    assert code in codes("F->T", play(cheat), evaluation, studies)
+    told("F->T", play(cheat), code, evaluation, studies)
 
 
 def test_an_honest_model_that_knows_all_findings_has_no_warning(evaluation, studies) -> None:
@@ -88,9 +117,9 @@ def test_an_honest_model_that_knows_all_findings_has_no_warning(evaluation, stud
     pictures = np.stack([render_case(sample_case(0, i), 7003, i, 64)[0] for i in indices])
     made = pictures.astype(np.float32) / np.float32(255)
     for shown in (made, gaussian_filter(made, (0, 1, 1)), noise(made, 0.03)):
-        assert codes("T->F", as_pictures(shown), evaluation, studies) == set()
+        assert codes("T->F", as_pictures(shown), evaluation, studies) == {}
     reports = [write_report(sample_case(0, i), study_rng(7003, i, STREAM_WORDS)) for i in indices]
-    assert codes("F->T", reports, evaluation, studies) == set()
+    assert codes("F->T", reports, evaluation, studies) == {}
 
 
 @pytest.mark.parametrize(
@@ -121,5 +150,6 @@ def test_shipped_models_have_no_warning_that_is_not_true(
                 conditions[first : first + 50], task, list(range(first, first + 50))
             )
     found = codes("T->F", [sample[Modality.F] for sample in samples], evaluation, studies)
-    assert found - true == set()
+    print(f"\n{model}: {found}")
+    assert set(found) - true == set()
     assert found or not true
