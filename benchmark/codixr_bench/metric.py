@@ -331,6 +331,10 @@ class Family:
         """(column, reason) of what no run writes: for whoever reads a stranger's statistics."""
         yield from ()
 
+    def may_be_null(self, name: str, columns: Columns) -> bool:
+        """Whether a run with these statistics may lack a value that the real outputs have."""
+        return False
+
     def counts(self, name: str, columns: Columns) -> dict[str, int]:
         """Summed counts that let a reader recompute the score; empty where there are none."""
         return {}

@@ -116,7 +116,7 @@ def evidence_of(
     problems += [p for score in valued for p in _count_problems(score, table)]
     problems += _class_problems(valued, table)
     problems += column_problems(table)
-    problems += _left_out(result, real)
+    problems += _left_out(result, table, real)
     return Evidence(problems=tuple(problems), **{kind: tuple(of) for kind, of in kinds.items()})
 
 
@@ -134,16 +134,19 @@ def _kind_of(score: Score, *, is_anew: bool) -> str:
     return "recomputed" if is_anew else "unchecked"
 
 
-def _left_out(result: Result, real: First | None) -> Iterator[Problem]:
-    """Scores that rows are doubted by: one without them would take a rank unseen."""
-    there = {score.name for score in result.scores}
+def _left_out(result: Result, table: Table, real: First | None) -> Iterator[Problem]:
+    """Scores that rows are doubted by, and nulls: a row would take a rank without their value."""
+    there = {score.name: score for score in result.scores}
     for score in real[0].scores if real is not None else ():
-        family = family_of(score.name)
-        warns = family is not None and type(family).warnings is not Family.warnings
-        if warns and score.name not in there:
-            yield Problem(
-                f"scores.{score.name}", "missing: rows are doubted by it; score all metrics"
-            )
+        family, where = family_of(score.name), f"scores.{score.name}"
+        if family is None:
+            continue
+        own = there.get(score.name)
+        is_null = own is not None and own.value is None and score.value is not None
+        if own is None and type(family).warnings is not Family.warnings:
+            yield Problem(where, "missing: rows are doubted by it; score all metrics")
+        elif is_null and not family.may_be_null(score.name, table):
+            yield Problem(where, "null, where the real outputs have a value: score all metrics")
 
 
 def _beside_real(

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from codixr_bench.metrics.copied_reports import TOO_COMMON
 from codixr_bench.result import Result
 from codixr_leaderboard.checks import letters_problem
 from codixr_leaderboard.doubts import doubts_of, takes_rank
@@ -174,6 +175,27 @@ def test_a_score_that_rows_are_doubted_by_is_not_left_out() -> None:
     assert [str(one) for one in found] == [
         "scores.copies_of_test_image: missing: rows are doubted by it; score all metrics"
     ]
+
+
+@pytest.mark.parametrize("reason", ["no study was scored", TOO_COMMON])
+def test_a_score_is_not_null_where_the_real_outputs_have_a_value(reason: str) -> None:
+    name, yes = "copies_of_test_report", np.ones(N, dtype=np.int8)
+    scores = {}
+    for model, columns in (("real", REAL), ("mine", COLUMNS)):
+        content = copy.deepcopy(result_of(columns, model))
+        extra = copy.deepcopy(content["scores"][0]) | {"name": name}
+        content["scores"].append(extra)
+        scores[model] = content
+    scores["mine"]["scores"][-1] |= {"value": None, "ci95": None, "reason": reason}
+    real, mine = (Result.model_validate(scores[model]) for model in ("real", "mine"))
+
+    def said(testable: np.ndarray) -> str:
+        columns = COLUMNS | {"testable_reports.yes": testable}
+        return "; ".join(map(str, evidence_of(mine, columns, (real, REAL)).problems))
+
+    assert f"scores.{name}: null, where the real outputs have a value" in said(yes)
+    # One report for all studies may be too common to be told from chance.
+    assert name not in said(0 * yes)
 
 
 @pytest.mark.parametrize("name", ["real (phantom)", "noise (reference)", "codixr (official)"])

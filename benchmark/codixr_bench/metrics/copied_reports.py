@@ -307,6 +307,12 @@ class CopiesOfReports(Family):
                 found[name] = Influence((counted - share * of) / of.mean(), share, ci95)
         return found
 
+    def may_be_null(self, name: str, columns: Columns) -> bool:
+        """Copies, where too few of the reports are rare enough."""
+        testable = columns.get(f"{_SCORES[2]}{_YES}")
+        copies = name in (*_SCORES[:2], MASKED)
+        return copies and testable is not None and float(np.mean(testable)) < LEAST_TESTABLE
+
     def about_studies(self, column: str) -> bool:
         """What can be told of a study's wording."""
         return column == "own_wording.could"
