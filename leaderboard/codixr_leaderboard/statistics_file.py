@@ -74,7 +74,7 @@ def slim(path: Path, *, others: bool = False) -> bytes:
         if width <= _widest(name) and (others or not name.endswith(OTHERS))
     ]
     # Numbers that never repeat: their bytes apart are the smaller file.
-    halves = [f"{name}.list.element" for name in kept if _widest(name) > WIDEST]
+    lists = [name for name in kept if pa.types.is_fixed_size_list(table.schema.field(name).type)]
     sink = io.BytesIO()
     pq.write_table(
         table.select(kept).replace_schema_metadata(None),
@@ -82,8 +82,8 @@ def slim(path: Path, *, others: bool = False) -> bytes:
         compression="zstd",
         write_statistics=False,
         store_schema=False,
-        use_dictionary=[name for name in kept if _widest(name) == WIDEST],
-        column_encoding=dict.fromkeys(halves, "BYTE_STREAM_SPLIT"),
+        use_dictionary=[name for name in kept if name not in lists],
+        column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in lists},
     )
     if len(sink.getvalue()) > LARGEST:
         raise InputError(f"'{path}': over {LARGEST:,} bytes without its wide columns")
