@@ -15,7 +15,8 @@ from codixr_leaderboard.standing import Badge, Standing
 from codixr_leaderboard.submission import Submission, slug
 from codixr_leaderboard.truths import Truth, truths_of
 
-PHANTOM = Track.load("phantom").submissions
+SIMULATED = Track.load("phantom")
+PHANTOM = SIMULATED.submissions
 N = 2000
 JUDGE = PHANTOM.signatures["auroc F"].removeprefix("clf:")
 Json = dict[str, Any]
@@ -128,7 +129,7 @@ def result_json(task: str = "T->F", model: str = "my-model", quality: float = 0.
         "task": task,
         "track": {
             "name": "phantom",
-            "version": "1",
+            "version": SIMULATED.version,
             "fingerprint": PHANTOM.fingerprint,
             "split": "test",
             "n": N,

@@ -30,7 +30,7 @@ from codixr_leaderboard.submission import (
     read_submission,
     slug,
 )
-from helpers.submission_fakes import Json, a_result, result_json, write
+from helpers.submission_fakes import PHANTOM, Json, a_result, result_json, write
 
 LEADERBOARD = Path(__file__).parents[2] / "leaderboard"
 DAY = date(2026, 1, 2)
@@ -166,7 +166,8 @@ def test_show_prints_scores_and_what_made_them(tmp_path, capsys):
     path = write(tmp_path, result_json())
     assert main(["show", str(path)]) == 0
     out = capsys.readouterr().out
-    for shown in ("fid_phantom", "my-model", "eb4f848350", "signature  f1_macro: f1|avg:macro"):
+    digest = str(PHANTOM.fingerprint)[:10]
+    for shown in ("fid_phantom", "my-model", digest, "signature  f1_macro: f1|avg:macro"):
         assert shown in out
     (submitted,) = submit([path], tmp_path / "results", today=DAY)
     assert main(["show", str(submitted)]) == 0
@@ -224,7 +225,7 @@ def test_every_built_in_track_ranks_what_it_can_score(name):
 
 def test_a_ct_result_is_accepted(tmp_path):
     content = result_json("F->T")
-    content["track"] |= {"name": "ct", "fingerprint": "1" * 64}
+    content["track"] |= {"name": "ct", "version": "1", "fingerprint": "1" * 64}
     check_result(read_result(write(tmp_path, content)), "it")
 
 

@@ -19,7 +19,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from codixr.data.anatomy_fit import fits
 from codixr.data.study import Study
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -27,24 +26,20 @@ from codixr_bench.backbones.anatomy import SHARED, Anatomy, PhantomAnatomy
 from codixr_bench.backbones.backbone import Images, generated_images, real_images, suffix_of
 from codixr_bench.backbones.cxas_anatomy import CxasAnatomy
 from codixr_bench.metric import INFLUENCE, About, Columns, Facts, Family, Influence, Problems
+from codixr_bench.metrics.pair_wins import resampled_share, share_influence, share_won, wins_of
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.metrics.sums import MID_P, NO_STUDY, mean_of_studies, outside
 from codixr_bench.model import Sample
 from codixr_bench.score import Score
-from codixr_bench.statistics.bootstrap import in_chunks, percentile_interval, resample_weights
-from codixr_bench.statistics.influence import influence_of
+from codixr_bench.statistics.bootstrap import percentile_interval
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
 VIEWS = (Modality.F, Modality.L)
 AGREEMENT, PLAUSIBLE = "anatomy_agreement", "anatomy_plausible"
 NO_OTHERS = "agreement above chance needs two studies or more"
-TIED = 1e-3
-"""Two fits that differ by less are equal: a batch's size alone moves the last digits."""
 MEASURED_BY: dict[str, Callable[[], Anatomy]] = {"phantom": PhantomAnatomy, "cxas": CxasAnatomy}
 """What a recipe's ``backbones.anatomy`` may name."""
-_CHUNK = 256
-
 Array = NDArray[np.float64]
 
 
@@ -109,7 +104,7 @@ class AnatomyAgreement:
         value, ci95 = None, None
         if reason is None:
             wins = self._wins()
-            value, ci95 = _share(wins), percentile_interval(_resampled(wins))
+            value, ci95 = share_won(wins), percentile_interval(resampled_share(wins))
         made = "unmeasured"
         if absent is None:
             sides = "|".join(self._made(view) for view in VIEWS)
@@ -140,7 +135,7 @@ class AnatomyAgreement:
             given = "" if view in map(str, self.task.outputs) else "given_"
             found[f"{self.name}.{given}{what}.{view}"] = values
         if len(self._rows) > 2:
-            influence = _agreement_influence(self._wins()).by_study
+            influence = share_influence(self._wins()).by_study
             found[f"{self.name}{INFLUENCE}"] = influence
         return found
 
@@ -243,48 +238,6 @@ def has_both_views(task: Task) -> bool:
     return set(VIEWS) <= has and any(view in task.outputs for view in VIEWS)
 
 
-def wins_of(frontal: NDArray[np.generic], lateral: NDArray[np.generic]) -> NDArray[np.float32]:
-    """[n, n]: whether study i's own pair beats its frontal with j's lateral, and the other way.
-
-    The mean of the two: 1, 0.5 or 0; half for a tie. The diagonal is 0. ``frontal`` and
-    ``lateral``: ``Pair.variables`` [n, c + 1].
-    """
-    fit = fits(np.asarray(frontal, dtype=np.float64), np.asarray(lateral, dtype=np.float64))
-    own = np.diagonal(fit)
-    beaten = np.zeros(fit.shape, dtype=np.float32)
-    for others in (fit, fit.T):
-        lead = own[:, None] - others
-        beaten += 0.5 * np.where(np.abs(lead) < TIED, np.float32(0.5), lead > 0).astype(np.float32)
-    np.fill_diagonal(beaten, 0.0)
-    return beaten
-
-
-def _share(wins: NDArray[np.float32]) -> float:
-    n = len(wins)
-    return float(wins.sum(dtype=np.float64) / (n * (n - 1)))
-
-
-def _resampled(wins: NDArray[np.float32]) -> Array:
-    """The share in each resample [R]; a study is not held against its own repetition."""
-    found = []
-    for weights in in_chunks(resample_weights(len(wins)), _CHUNK):
-        w = weights.astype(np.float32)
-        won = ((w @ wins) * w).sum(axis=1, dtype=np.float64)
-        pairs = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found.append(won / pairs)
-    return np.concatenate(found)
-
-
-def _agreement_influence(wins: NDArray[np.float32]) -> Influence:
-    """By leaving each study out; needs three."""
-    n = len(wins)
-    total = float(wins.sum(dtype=np.float64))
-    own = wins.sum(axis=1, dtype=np.float64) + wins.sum(axis=0, dtype=np.float64)
-    without = (total - own) / ((n - 1) * (n - 2))
-    return influence_of(np.concatenate([[total / (n * (n - 1))], without]))
-
-
 _SEEN = (
     "few grey levels",
     "low resolution",
@@ -365,7 +318,7 @@ class AnatomyFamily(Family):
                 found[f"{PLAUSIBLE}{view}"] = Influence(values - share, share)
         sides = [fit_column(columns, view) for view in VIEWS]
         if all(side is not None and side.ndim == 2 for side in sides) and len(sides[0]) > 2:  # type: ignore[arg-type]
-            found[AGREEMENT] = _agreement_influence(wins_of(*sides))  # type: ignore[arg-type]
+            found[AGREEMENT] = share_influence(wins_of(*sides))  # type: ignore[arg-type]
         return found
 
     def about_studies(self, column: str) -> bool:

@@ -21,8 +21,8 @@ from codixr_bench.metrics.anatomy import (
     anatomy_called,
     has_both_views,
     shared_measures,
-    wins_of,
 )
+from codixr_bench.metrics.pair_wins import wins_of
 from codixr_bench.statistics.bootstrap import resampling_patients
 from codixr_bench.task import Task
 from codixr_bench.track import Track
