@@ -68,7 +68,7 @@ def textures(n: int) -> Iterator[Sample]:
 def looked_up(studies: Sequence[Study], task: Task) -> list[Sample]:
     """The nearest training study's outputs."""
     model = RetrievalModel()
-    model.prepare(Track.load("phantom").training(), task)
+    model.prepare(Track.load("phantom").training(limit=model.train_limit), task)
     conditions = [{m: s.get(m) for m in task.inputs} for s in studies]
     return model.generate(conditions, task, [0] * len(studies))  # type: ignore[arg-type]
 
