@@ -16,7 +16,7 @@ from codixr_bench.metric import INFLUENCE
 from codixr_bench.metrics.stored_features import FEATURES
 from codixr_bench.registry import family_of
 from codixr_bench.result import Result
-from codixr_bench.score import Unrelated
+from codixr_bench.score import Score, Unrelated
 from codixr_bench.statistics.influence import PSEUDOVALUE
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.mixtures import mixture_problems
@@ -29,6 +29,8 @@ SAME_STUDY = 0.1
 """What two machines may differ by in what they read of the same real picture (logits)."""
 SAME_UNRELATED = 0.01
 """What two machines may differ by in a distance of unrelated real pictures, relative above 1."""
+SAME_SCALE = 0.01
+"""And in the scores of ``constant`` and of the ceiling, relative above 1."""
 SAME_PICTURE = 0.01
 """Of the judge's features: what float16 and two machines make of one picture."""
 NEAR = 0.25
@@ -142,6 +144,9 @@ def study_problems(result: Result, table: Table, first: First) -> Iterator[Probl
         if score.name in same and twin is not None and _apart(score.unrelated, twin.unrelated):
             where = f"scores.{score.name}.unrelated"
             yield Problem(where, f"not that of '{other.model.name}', of the same studies")
+        if twin is not None and twin.signature == score.signature and _other_scale(score, twin):
+            said = f"of another scale than that of '{other.model.name}', of the same studies"
+            yield Problem(f"scores.{score.name}.skill", said)
     others = columns_about_studies(columns, same)
     for name, column in columns_about_studies(table, same).items():
         if name in others and not _same(column, others[name]):
@@ -153,6 +158,17 @@ def _apart(one: Unrelated | None, other: Unrelated | None) -> bool:
     if one is None or other is None:
         return (one is None) != (other is None)
     return abs(one.value - other.value) > SAME_UNRELATED * max(1.0, abs(other.value))
+
+
+def _other_scale(one: Score, other: Score) -> bool:
+    """Whether two skills are between other ends: the constant's score and the ceiling's."""
+    if one.skill is None or other.skill is None:
+        return False
+    ends = [(skill.constant, skill.ceiling) for skill in (one.skill, other.skill)]
+    return one.skill.of != other.skill.of or any(
+        mine is not None and (its is None or abs(mine - its) > SAME_SCALE * max(1.0, abs(its)))
+        for mine, its in zip(*ends, strict=True)
+    )
 
 
 def column_problems(result: Result, table: Table, first: First) -> Iterator[Problem]:

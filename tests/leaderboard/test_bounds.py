@@ -126,6 +126,17 @@ def test_the_scale_of_unrelated_pictures_is_that_of_the_studies() -> None:
         ]
 
 
+def test_a_skill_is_on_the_scale_of_the_studies() -> None:
+    skill = score("auroc_macro").skill
+    assert skill is not None
+    assert list(study_problems(RESULT, TABLE, REAL)) == []
+    for ends in ({"constant": 0.2}, {"ceiling": 0.9}, {"of": "classifier"}):
+        forged = with_score("auroc_macro", skill=skill.model_copy(update=ends))
+        assert [str(problem) for problem in study_problems(forged, TABLE, REAL)] == [
+            "scores.auroc_macro.skill: of another scale than that of 'real', of the same studies"
+        ]
+
+
 def kinds() -> dict[str, str]:
     """Score -> how far its value is checked, of few studies and, for searches, as declared."""
     found: dict[str, str] = {}

@@ -310,8 +310,9 @@ class CopiesOfReports(Family):
     def may_be_null(self, name: str, columns: Columns) -> bool:
         """Copies, where too few of the reports are rare enough."""
         testable = columns.get(f"{_SCORES[2]}{_YES}")
-        copies = name in (*_SCORES[:2], MASKED)
-        return copies and testable is not None and float(np.mean(testable)) < LEAST_TESTABLE
+        if testable is None or name not in (*_SCORES[:2], MASKED):
+            return False
+        return float(np.asarray(testable, dtype=np.float64).mean()) < LEAST_TESTABLE
 
     def about_studies(self, column: str) -> bool:
         """What can be told of a study's wording."""
