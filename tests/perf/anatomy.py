@@ -40,7 +40,10 @@ def row(name: str, studies: Sequence[Study], samples: Sequence[Sample], task: Ta
             metric.update(positions, studies[some], samples[some])
         found |= {score.name: score for score in metric.compute()}
     cells = []
-    for score in (found.get(n) or found.get(n.partition("[")[0]) for n in NAMES):
+    for column in NAMES:
+        name_of_one, _, view = column.partition("[")
+        alone = not view or view[0] in task.outputs
+        score = found.get(column) or (found.get(name_of_one) if alone else None)
         if score is None or score.value is None:
             cells.append("")
         else:
