@@ -122,17 +122,17 @@ class Alteration:
 
 ALTERED: dict[str, Alteration] = {
     "exact": Alteration(lambda x, _: x, 0.95),
-    "stretched 1.06, .95": Alteration(lambda x, _: _affine(x, 1.06, 0.95), 0.85),
-    "stretched .95, 1.06": Alteration(lambda x, _: _affine(x, 0.95, 1.06), 0.85),
-    "leaning by 6 %": Alteration(lambda x, _: _affine(x, 1, 1, 0.06), 0.85),
-    "bent .5": Alteration(lambda x, _: _bent(x, 0.5), 0.85),
-    "bent 1": Alteration(lambda x, _: _bent(x, 1.0), 0.5),
-    "bent 1, mirrored": Alteration(lambda x, _: _bent(x[:, :, ::-1], 1.0), 0.5),
-    "bent 1, gamma .8": Alteration(lambda x, _: _bent(x, 1.0) ** 0.8, 0.3),
-    "bent .5, noise .02": Alteration(lambda x, _: _noisy(0.02)(_bent(x, 0.5)), 0.5),
+    "stretched 1.06, .95": Alteration(lambda x, _: _affine(x, 1.06, 0.95), 0.93),
+    "stretched .95, 1.06": Alteration(lambda x, _: _affine(x, 0.95, 1.06), 0.95),
+    "leaning by 6 %": Alteration(lambda x, _: _affine(x, 1, 1, 0.06), 0.95),
+    "bent .5": Alteration(lambda x, _: _bent(x, 0.5), 0.95),
+    "bent 1": Alteration(lambda x, _: _bent(x, 1.0), 0.9),
+    "bent 1, mirrored": Alteration(lambda x, _: _bent(x[:, :, ::-1], 1.0), 0.88),
+    "bent 1, gamma .8": Alteration(lambda x, _: _bent(x, 1.0) ** 0.8, 0.6),
+    "bent .5, noise .02": Alteration(lambda x, _: _noisy(0.02)(_bent(x, 0.5)), 0.95),
     "halves, left and right": Alteration(lambda x, y: _halves(x, y, 1), 0.95),
     "halves, up and down": Alteration(lambda x, y: _halves(x, y, 0), 0.95),
-    "halves, soft over 8 pixels": Alteration(lambda x, y: _halves(x, y, 1, 2.0), 0.3),
+    "halves, soft over 8 pixels": Alteration(lambda x, y: _halves(x, y, 1, 2.0), 0.85),
 }
 
 
