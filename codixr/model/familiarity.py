@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from codixr.atomic import replacing
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.model.tensor_file import write_tensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -69,8 +68,7 @@ class Familiarity:
         """Write ``folder/familiarity.safetensors``."""
         # One entry: safetensors writes several in an order of its own, and bits would differ.
         numbers = {"numbers": json.dumps({"limit": self.limit, "false_alarms": self.false_alarms})}
-        with replacing(folder / FILE) as part:
-            save_file({"mean": self.mean, "directions": self.directions}, part, numbers)
+        write_tensors(folder / FILE, {"mean": self.mean, "directions": self.directions}, numbers)
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:

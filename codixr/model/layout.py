@@ -14,11 +14,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from codixr.atomic import replacing, write_atomically
+from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr.model.image_ldm import XrayDenoiser
 from codixr.model.image_vae import ImageVAE
@@ -26,6 +25,7 @@ from codixr.model.lora import plain_name
 from codixr.model.prompt_encoder import PromptEncoder
 from codixr.model.report_ldm import ReportDenoiser
 from codixr.model.report_vae import ReportVAE
+from codixr.model.tensor_file import write_tensors
 
 CONFIG = "config.json"
 SHARD_BYTES = 5_000_000_000
@@ -142,7 +142,7 @@ def write_part(
     weight_map: dict[str, str] = {}
     for name, keys in zip(names, shards, strict=True):
         tensors = {key: _converted(state[key], dtype) for key in keys}
-        _write_tensors(folder / name, tensors)
+        write_tensors(folder / name, tensors, {"format": "pt"})
         weight_map |= dict.fromkeys(keys, name)
     kept = {folder / name for name in names}
     if len(shards) > 1:
@@ -272,10 +272,3 @@ def _size(tensor: Tensor, dtype: torch.dtype) -> int:
 
 def _converted(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.to("cpu", _kept_as(tensor, dtype)).contiguous().clone()
-
-
-def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Atomically, without a copy of the file in memory; readable to others as any file is."""
-    with replacing(path) as part:
-        save_file(tensors, part, {"format": "pt"})
-        part.chmod(0o644)

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from codixr.atomic import replacing
 from codixr.errors import InputError
+from codixr.model.tensor_file import write_tensors
 
 WEIGHTS = "pytorch_lora_weights.safetensors"
 METADATA = "lora_adapter_metadata"
@@ -160,9 +159,7 @@ def write(
         if isinstance(value, str | int | float | bool | list | set | dict)
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        save_file(tensors, part, {"format": "pt", METADATA: json.dumps(plain)})
-        part.chmod(0o644)
+    write_tensors(path, tensors, {"format": "pt", METADATA: json.dumps(plain)})
 
 
 def read(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:

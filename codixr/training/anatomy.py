@@ -17,12 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from sklearn.linear_model import QuantileRegressor
 from torch import Tensor, nn
 from torch.nn import functional
 
-from codixr.atomic import replacing
 from codixr.data.anatomy_fit import Pair, Region
 from codixr.data.phantom import PhantomDataset
 from codixr.data.phantom.anatomy_estimator import (
@@ -38,6 +37,7 @@ from codixr.data.phantom.measures import MEASURES, Kind, measure_names, measure_
 from codixr.data.study import Split
 from codixr.messages import say
 from codixr.modality import Modality
+from codixr.model.tensor_file import write_tensors
 from codixr.training.second_judge import degrade
 
 VIEWS = (Modality.F, Modality.L)
@@ -313,9 +313,7 @@ def _fit_pair(cache_dir: Path | None) -> None:
 
 def _save(path: Path, state: dict[str, Tensor], metadata: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        save_file({k: v.contiguous() for k, v in state.items()}, part, metadata=metadata)
-        part.chmod(0o644)
+    write_tensors(path, {k: v.contiguous() for k, v in state.items()}, metadata)
 
 
 def _half(value: Tensor) -> Tensor:

@@ -11,10 +11,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from codixr.atomic import replacing
+from codixr.model.tensor_file import write_tensors
 from codixr.training.sharding import is_shard, own_part
 
 PATTERN = "step-*.shard-*-of-*.safetensors"
@@ -64,8 +63,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], index: int) -> None:
         part = own_part(x.detach())
         if part.numel() if is_shard(x) else index == 0:
             own[name] = part.cpu().contiguous()
-    with replacing(path) as whole:
-        save_file(own, whole)
+    write_tensors(path, own)
 
 
 class Rows(Mapping[str, Tensor]):

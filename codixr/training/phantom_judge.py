@@ -16,17 +16,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from sklearn.metrics import precision_recall_curve, roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional
 
-from codixr.atomic import replacing
 from codixr.data.phantom import PhantomDataset
 from codixr.data.phantom.judge import CLASSES, PhantomJudge, judge_path
 from codixr.data.study import Split
 from codixr.messages import say
 from codixr.modality import Modality
+from codixr.model.tensor_file import write_tensors
 
 BATCH = 64
 LEARNING_RATE = 2e-3
@@ -184,9 +183,7 @@ def main(argv: list[str] | None = None) -> int:
     path = args.out or judge_path(view)
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {key: value.contiguous() for key, value in model.state_dict().items()}
-    with replacing(path) as part:
-        save_file(state, part, metadata=metadata)
-        part.chmod(0o644)
+    write_tensors(path, state, metadata)
     for name, value in table.items():
         print(f"{name:28s} {value:.4f}")
     print(f"{'macro of the ten':28s} {macro:.4f}   ({seconds:.0f} s of training)")

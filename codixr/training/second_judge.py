@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -36,6 +35,7 @@ from codixr.data.phantom.second_judge import (
 from codixr.data.study import Split
 from codixr.messages import say
 from codixr.modality import Modality
+from codixr.model.tensor_file import write_tensors
 from codixr.training.phantom_judge import auroc_table, best_thresholds, masked_loss
 
 BATCH = 64
@@ -262,9 +262,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     path = args.out or second_judge_path(view)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        save_file(state, part, metadata=metadata)
-        part.chmod(0o644)
+    write_tensors(path, state, metadata)
     for name, value in aurocs.items():
         print(f"{name:28s} AUROC {value:.4f}  best F1 {best[name]:.3f}")
     print("  ".join(f"{name} {value:.3f}" for name, value in accuracy.items()))
