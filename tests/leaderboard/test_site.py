@@ -191,7 +191,7 @@ def changed(model: str, **track: object) -> Submission:
 
 
 @pytest.mark.parametrize(
-    "track", [{"n": 1999}, {"fingerprint": "d" * 64}, {"version": "2"}, {"split": "val"}]
+    "track", [{"n": 1999}, {"fingerprint": "d" * 64}, {"version": "3"}, {"split": "val"}]
 )
 def test_results_of_other_studies_never_share_a_table(track):
     found = boards([submission("a", 0.5), submission("b", 0.6), changed("c", **track)])
