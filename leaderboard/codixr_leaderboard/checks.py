@@ -88,7 +88,8 @@ def _arithmetic(result: Result, track: Track) -> Iterator[Problem]:
 def _track(result: Result, track: Track) -> Iterator[Problem]:
     info = result.track
     if info.version != track.version:
-        yield Problem("track.version", f"version {track.version} is the current one")
+        cure = "score again; a row of an earlier version is taken out of the folder first"
+        yield Problem("track.version", f"version {track.version} is the current one: {cure}")
     if info.split != "test":
         yield Problem("track.split", "a submission is of the split 'test'")
     pinned = track.submissions

@@ -41,6 +41,8 @@ NO_OTHERS = "agreement above chance needs two studies or more"
 MEASURED_BY: dict[str, Callable[[], Anatomy]] = {"phantom": PhantomAnatomy, "cxas": CxasAnatomy}
 """What a recipe's ``backbones.anatomy`` may name."""
 Array = NDArray[np.float64]
+_Found = tuple[float | None, tuple[float, float] | None, str | None]
+"""A value, its interval, and the reason where there is none."""
 
 
 class AnatomyAgreement:
@@ -109,17 +111,8 @@ class AnatomyAgreement:
         if absent is None:
             sides = "|".join(self._made(view) for view in VIEWS)
             made = f"{sides}|{self.anatomy.pair_signature()}"
-        return [
-            Score(
-                name=self.name,
-                value=value,
-                reason=reason,
-                ci95=ci95,
-                n=n,
-                higher_is_better=True,
-                signature=f"{self.name}|chance:0.5|{made}|n:{n}",
-            )
-        ]
+        signature = f"{self.name}|chance:0.5|{made}|n:{n}"
+        return [_score(self.name, (value, ci95, reason), n, signature)]
 
     def statistics(self) -> Columns:
         """``anatomy_agreement.fit.F|L``: what goes together; ``.shared.F|L``: shared measures.
@@ -205,23 +198,28 @@ class AnatomyPlausible:
             inside = self._rows.columns()["inside"].astype(np.float64)
             value, ci95 = mean_of_studies(inside)
         made = "unmeasured" if absent else f"{self.anatomy.signature(self.view)}|region:0.99"
-        return [
-            Score(
-                name=self.name,
-                value=value,
-                reason=reason,
-                ci95=ci95,
-                n=n,
-                higher_is_better=True,
-                signature=f"{PLAUSIBLE}|{made}|n:{n}|ci:{MID_P}",
-            )
-        ]
+        signature = f"{PLAUSIBLE}|{made}|n:{n}|ci:{MID_P}"
+        return [_score(self.name, (value, ci95, reason), n, signature)]
 
     def statistics(self) -> Columns:
         """``anatomy_plausible.inside``: 1 for a picture in the region, else 0."""
         if self.anatomy.absent is not None or not len(self._rows):
             return {}
         return {f"{self.name}.inside": self._rows.columns()["inside"]}
+
+
+def _score(name: str, found: _Found, n: int, signature: str) -> Score:
+    """The score of ``n`` studies: more is better."""
+    value, ci95, reason = found
+    return Score(
+        name=name,
+        value=value,
+        reason=reason,
+        ci95=ci95,
+        n=n,
+        higher_is_better=True,
+        signature=signature,
+    )
 
 
 @lru_cache(maxsize=2)
