@@ -29,18 +29,21 @@ def report_vae_loss(
     word_drop: float,
     unknown: int,
     free_bits: float = 0.0,
+    longest: int | None = None,
 ) -> dict[str, Tensor]:
     """Cross-entropy a report + ``beta`` x KL; (ids, mask), each [B, N], for either tokenizer.
 
     ``word_drop`` of the decoder's input words are replaced by ``unknown``, so that it must read
     the latent rather than copy its own past. Below ``free_bits`` nats a dimension's KL is free
-    (Optimus: it is left out of the sum).
+    (Optimus: it is left out of the sum). ``longest``: the words for which is drawn which are
+    dropped, where a batch is cut to its own longest report; what is drawn must not depend on that.
     """
     ids, mask = decoder
     mean, logvar = vae.posterior(*encoder)
     latent = mean + (0.5 * logvar).exp() * draw.normal(mean.shape[1:])
     given, wanted, real = ids[:, :-1], ids[:, 1:], mask[:, 1:]
-    dropped = draw.uniform(given.shape[1:]) < word_drop
+    drawn = draw.uniform((given.shape[1] if longest is None else longest - 1,))
+    dropped = drawn[:, : given.shape[1]] < word_drop
     dropped[:, 0] = False
     logits = vae.logits(latent, given.masked_fill(dropped, unknown)).float()
     wanted = wanted.masked_fill(real == 0, -100)
@@ -49,6 +52,12 @@ def report_vae_loss(
     kl = parts.sum(1).mean()
     charged = (parts * (parts > free_bits)).sum(1).mean() if free_bits else kl
     return {"loss": error + beta * charged, "nll": error.detach(), "kl": kl.detach()}
+
+
+def cut(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Ids and mask [B, N] up to the longest report's end."""
+    longest = max(1, int(mask.any(0).nonzero().max()) + 1)
+    return ids[:, :longest], mask[:, :longest]
 
 
 def beta_at(progress: float, zero: float, rise: float, top: float) -> float:
@@ -76,14 +85,15 @@ class ReportVAEStage(Stage):
             for split, rows in self.rows.items()
             if len(rows)
         }
+        self.longest = max(decoder.shape[1] for _, (decoder, _) in self.tokens.values())
         decoder = folder.tokenizers.report_decoder
         known = (decoder.unk_token_id, decoder.pad_token_id)
         self.unknown = next(int(i) for i in known if i is not None)
 
     def read(self, rows: Tensor, split: Split) -> Batch:
-        """Encoder's and decoder's ids and masks."""
-        (ids, mask), (wanted, real) = self.tokens[split]
-        return {"ids": ids[rows], "mask": mask[rows], "wanted": wanted[rows], "real": real[rows]}
+        """Encoder's and decoder's ids and masks, without the padding that all rows share."""
+        (ids, mask), (wanted, real) = (cut(i[rows], m[rows]) for i, m in self.tokens[split])
+        return {"ids": ids, "mask": mask, "wanted": wanted, "real": real}
 
     def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
         """Cross-entropy and KL at the step's beta; at the final beta in validation."""
@@ -105,6 +115,7 @@ class ReportVAEStage(Stage):
             word_drop=drop,
             unknown=self.unknown,
             free_bits=c.free_bits if beta > 0 else 0.0,
+            longest=self.longest,
         )
 
     def finish(self) -> None:
