@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from codixr.model.configs import JointOutputs
+
 _EXAMPLES = """\
 examples:
   codixr generate --from L=scan.dcm --to F --out out
@@ -66,6 +68,7 @@ class Request:
     device: str = "auto"
     dtype: str = "auto"
     strict_length: bool = False
+    joint: "JointOutputs | None" = None
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -127,6 +130,12 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
         help="any of diffusers', e.g. DDIM or DPMSolverMultistep (default: the checkpoint's)",
     )
     parser.add_argument("--eta", type=number(0, 1), metavar="0..1", help="DDIM's noise (default 0)")
+    parser.add_argument(
+        "--joint",
+        choices=("together", "in-turn"),
+        help="several outputs: together, as in the paper, or in turn, each a prompt for those "
+        "after it (default: the checkpoint's)",
+    )
     parser.add_argument(
         "--batch-size",
         type=integer(1, 4096),
@@ -255,6 +264,7 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
             eta=request.eta,
             batch_size=request.batch_size,
             strict_length=request.strict_length,
+            joint=request.joint,
         )
     files: dict[str, Image | str] = {}
     for modality, names in names_of.items():

@@ -9,7 +9,7 @@ import torch
 
 from codixr.modality import Modality
 from codixr.model.call_arguments import guidance_set
-from codixr.model.generation import Settings, chosen_scheduler, decoded, latents_of
+from codixr.model.generation import Settings, chosen_scheduler, decoded, latents_of, rounds_of
 from codixr.model.given import Given
 from codixr.model.sampling import Latents, StepCallback
 
@@ -75,6 +75,7 @@ def _steps(
 
     grid = call.settings.grid(pipe.preset.diffusion.steps)
     calls = len(grid.on(chosen_scheduler(pipe, call.settings.scheduler)).timesteps)
+    calls *= len(rounds_of(pipe.preset, call.outputs, call.settings))
     pipe._num_timesteps = calls
     batches = -(-len(call.given) // call.at_once)
     with tqdm(total=batches * calls, **options) as bar:

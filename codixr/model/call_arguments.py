@@ -11,6 +11,7 @@ from torch import Tensor
 
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.model.configs import JointOutputs
 from codixr.model.generation import OutputType, Settings
 from codixr.model.prompts import modalities, modality
 from codixr.model.sampling import AttendTo
@@ -119,8 +120,12 @@ def check_settings(settings: Settings) -> Settings:
         descending(name, own[name])
     between("guidance_scale", settings.guidance, 0, MOST_GUIDANCE)
     between("eta", settings.eta, 0, 1)
-    if settings.attend_to not in get_args(AttendTo):
+    if settings.attend_to not in (None, *get_args(AttendTo)):
         raise InputError(f"attend_to {settings.attend_to!r}: 'others' or 'own'")
+    if settings.joint not in (None, *get_args(JointOutputs)):
+        raise InputError(f"joint {settings.joint!r}: 'together' or 'in-turn'")
+    if settings.attend_to and settings.joint == "in-turn":
+        raise InputError("attend_to is for outputs made together, and joint is 'in-turn': give one")
     flag("strict_length", settings.strict_length)
     if not isinstance(settings.weights, Mapping | None):
         raise InputError("weights: give a mapping of inputs to numbers, e.g. {'T': 2, 'L': 1}")

@@ -52,13 +52,20 @@ class Conditioning:
         weights: Mapping[str, float] | None = None,
         *,
         strict_length: bool = False,
+        made: frozenset[Modality] = frozenset(),
     ) -> tuple[Tensor, Tensor]:
-        """Conditions and unconditional ones, as ``CoDiXRPipeline.encode_prompts``."""
+        """Conditions and unconditional ones, as ``CoDiXRPipeline.encode_prompts``.
+
+        Nobody is told whether what the call ``made`` itself looks familiar.
+        """
         given = [m for m in Modality if m in prompts[0]]
         distinct = {id(p): p for p in prompts}
         rows = torch.tensor([list(distinct).index(id(p)) for p in prompts], device=self.device)
         each = list(distinct.values())
-        vectors = [self._vectors(m, [p[m] for p in each], strict_length)[rows] for m in given]
+        vectors = [
+            self._vectors(m, [p[m] for p in each], strict_length, told=m not in made)[rows]
+            for m in given
+        ]
         nulls = [self.nulls[m.is_image].expand(len(prompts), -1) for m in given]
         parts, scale = shares(weights, given), self.preset.diffusion.context_scale
         if self.preset.diffusion.condition_fusion == "tokens":
@@ -80,16 +87,25 @@ class Conditioning:
         Without inputs both are the unconditional vector, and there is nothing to guide.
         """
         prompts, shares_in_attention = given.prompts, None
-        if weights and not prompts[0]:
+        if weights and not set(prompts[0]) - given.made:
             raise InputError("weights are for inputs, and there are none")
         nulls = told = self._untold(outputs, len(prompts))
-        if given.embeds is not None:
-            told = dict.fromkeys(outputs, self._here(given.embeds))
-        elif prompts[0]:
-            vectors, null = self.encode(prompts, weights, strict_length=strict_length)
+        if prompts[0]:
+            weights = with_made(weights, given.made)
+            vectors, null = self.encode(
+                prompts, weights, strict_length=strict_length, made=given.made
+            )
             told, nulls = dict.fromkeys(outputs, vectors), dict.fromkeys(outputs, null)
             parts = shares(weights, [m for m in Modality if m in prompts[0]])
             shares_in_attention = log_weights(parts) if vectors.ndim == 3 else None
+        if given.embeds is not None:
+            vectors, untold = self._here(given.embeds), self._untold(outputs, len(prompts))
+            if prompts[0]:
+                count = len(given.made)
+                vectors = _beside(vectors, told[outputs[0]], count)
+                if vectors.ndim == 2:
+                    untold = {m: _beside(untold[m], nulls[m], count) for m in outputs}
+            told, nulls, shares_in_attention = dict.fromkeys(outputs, vectors), untold, None
         if given.negative_embeds is not None:
             nulls = dict.fromkeys(outputs, self._here(given.negative_embeds))
         elif given.negatives is not None:
@@ -114,13 +130,16 @@ class Conditioning:
     def _here(self, vectors: Tensor) -> Tensor:
         return vectors.to(self.device, self.dtype)
 
-    def _vectors(self, m: Modality, contents: Sequence[Any], strict_length: bool) -> Tensor:
-        """Unit vectors [B, D] of contents of one modality."""
+    def _vectors(
+        self, m: Modality, contents: Sequence[Any], strict_length: bool, *, told: bool
+    ) -> Tensor:
+        """Unit vectors [B, D] of contents of one modality; ``told``: doubts are."""
         if m is Modality.T:
             limit = self.preset.prompt.max_tokens
             if self.preset.tokenizers.lower_case:
                 contents = [report.lower() for report in contents]
-            self.doubts.tell(m, text_doubts(self.tokenizer, contents))
+            if told:
+                self.doubts.tell(m, text_doubts(self.tokenizer, contents))
             reports = fit_reports(self.tokenizer, contents, limit, strict=strict_length)
             ids, mask = encode(self.tokenizer, reports, limit)
             return self.encoder.encode_text(ids.to(self.device), mask.to(self.device))
@@ -128,7 +147,8 @@ class Conditioning:
         images = np.stack([as_image(image, m, size) for image in contents])
         pixels = torch.from_numpy(images).to(self.device, self.dtype)
         vectors = self.encoder.encode_image(pixels)
-        self.doubts.tell(m, picture_doubts(self.familiarity, m, vectors))
+        if told:
+            self.doubts.tell(m, picture_doubts(self.familiarity, m, vectors))
         return vectors
 
     @cached_property
@@ -142,6 +162,22 @@ class Conditioning:
                 False: self.encoder.encode_text(ids.to(self.device), mask.to(self.device)),
                 True: self.encoder.encode_image(zero),
             }
+
+
+def with_made(
+    weights: Mapping[str, float] | None, made: frozenset[Modality]
+) -> Mapping[str, float] | None:
+    """The user's weights of the inputs, and for what the call made itself their mean."""
+    if weights is None or not made:
+        return weights
+    return {**weights, **dict.fromkeys(made, sum(weights.values()) / len(weights))}
+
+
+def _beside(embeds: Tensor, made: Tensor, count: int) -> Tensor:
+    """A user's vectors, which count as one input, and those of ``count`` outputs made before."""
+    if embeds.ndim == 3:
+        return torch.cat([embeds, made], 1)
+    return (embeds + count * made) / (1 + count)
 
 
 def _shaped(null: Tensor, like: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ StemNormKind = Literal["batch", "group"]
 Pooling = Literal["class", "mean"]
 PredictionType = Literal["epsilon", "v_prediction"]
 ConditionFusion = Literal["mean", "tokens"]
+JointOutputs = Literal["together", "in-turn"]
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,9 @@ class DiffusionConfig:
     """Factor on the unit-norm condition vectors before the UNets see them."""
     condition_fusion: ConditionFusion = "mean"
     """Several conditions: their weighted "mean" (the paper's), or one of the "tokens" each."""
+    joint: JointOutputs = "together"
+    """Several outputs: "together", each attending to the others' environment vectors (the paper's),
+    or "in-turn", each a prompt for those after it."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from PIL import Image as PILImage
 from torch import Tensor
 
 from codixr.modality import Modality
+from codixr.model.configs import JointOutputs, Preset
 from codixr.model.given import Given
 from codixr.model.grid import Grid
 from codixr.model.noise import draw
@@ -53,11 +54,13 @@ class Settings:
     scheduler: Any = None
     """A name, or one of diffusers' scheduler objects; None is the pipeline's own."""
     eta: float | None = None
-    attend_to: AttendTo = "others"
+    attend_to: AttendTo | None = None
+    """None is "others"."""
     strict_length: bool = False
     timesteps: Sequence[int] | None = None
     sigmas: Sequence[float] | None = None
     strength: float = 1.0
+    joint: JointOutputs | None = None
 
     def grid(self, default: int) -> Grid:
         """Where the steps are; ``default`` of them where nothing is said."""
@@ -69,6 +72,17 @@ class Settings:
         )
 
 
+def rounds_of(
+    preset: Preset, outputs: Sequence[Modality], settings: Settings
+) -> list[list[Modality]]:
+    """The outputs that are made at once, round by round.
+
+    ``attend_to`` says how outputs hear each other, so with it they are made together.
+    """
+    joint = settings.joint or ("together" if settings.attend_to else preset.diffusion.joint)
+    return [[m] for m in outputs] if joint == "in-turn" else [list(outputs)]
+
+
 def latents_of(
     pipe: "CoDiXRPipeline",
     given: Given,
@@ -78,7 +92,40 @@ def latents_of(
     callback: StepCallback | None = None,
     control: Control = lambda: (False, None),
 ) -> Latents:
-    """Clean latents of every output."""
+    """Clean latents of every output.
+
+    Where outputs are made in turn, each is decoded and stands among the prompts of those after it,
+    and ``callback`` counts on from output to output and is told of the one being made.
+    """
+    clean: Latents = {}
+    rounds, begun = rounds_of(pipe.preset, outputs, settings), 0
+    for at, together in enumerate(rounds):
+        last = begun
+
+        def told(index: int, timestep: Any, latents: Latents, first: int = begun) -> Latents | None:
+            nonlocal last
+            last = first + index + 1
+            return None if callback is None else callback(first + index, timestep, latents)
+
+        some = {m: generators[m] for m in together}
+        clean |= _latents_together(pipe, given, together, some, settings, told, control)
+        begun = last
+        if at + 1 < len(rounds):
+            made = {m: decoded(pipe, m, clean[m], some[m]) for m in together}
+            given = given.knowing({m: list(x) for m, x in made.items()})
+    return clean
+
+
+def _latents_together(
+    pipe: "CoDiXRPipeline",
+    given: Given,
+    outputs: Sequence[Modality],
+    generators: Mapping[Modality, Sequence[torch.Generator]],
+    settings: Settings,
+    callback: StepCallback,
+    control: Control,
+) -> Latents:
+    """Clean latents of the outputs of one round."""
     diffusion = pipe.preset.diffusion
     shapes = latent_shapes(pipe.preset, outputs)
     scale = diffusion.guidance if settings.guidance is None else settings.guidance
@@ -106,7 +153,7 @@ def latents_of(
         chosen_scheduler(pipe, settings.scheduler),
         settings.grid(diffusion.steps),
         eta=settings.eta,
-        attend_to=settings.attend_to,
+        attend_to=settings.attend_to or "others",
         callback=callback,
         control=control,
     )

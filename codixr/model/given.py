@@ -4,7 +4,7 @@ A call's arguments are checked here and spread over its samples, the first promp
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -45,6 +45,8 @@ class Given:
     """What to begin with, in place of a draw."""
     edited: Sequence[Prompt] | None = None
     """The picture of each output, or its report, that a sample is made by changing."""
+    made: frozenset[Modality] = frozenset()
+    """Which of the prompts' modalities this call made itself: outputs before this one."""
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -58,7 +60,16 @@ class Given:
             None if self.negative_embeds is None else self.negative_embeds[rows],
             None if self.noise is None else {m: z[rows] for m, z in self.noise.items()},
             None if self.edited is None else self.edited[rows],
+            self.made,
         )
+
+    def knowing(self, made: Mapping[Modality, Sequence[Any]]) -> "Given":
+        """The same with outputs, one a sample, among the prompts."""
+        prompts = [
+            {**prompt, **{m: contents[i] for m, contents in made.items()}}
+            for i, prompt in enumerate(self.prompts)
+        ]
+        return replace(self, prompts=prompts, made=self.made | set(made))
 
 
 def given_by(

@@ -20,6 +20,7 @@ from codixr.modality import Modality
 from codixr.model import call_arguments
 from codixr.model.batches import Call, made_in_batches
 from codixr.model.components import preset_from
+from codixr.model.configs import JointOutputs
 from codixr.model.familiarity import Doubts
 from codixr.model.generation import (
     Generation,
@@ -162,7 +163,8 @@ class CoDiXRPipeline(StoredPipeline):
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
         batch_size: int = 32,
         strict_length: bool = False,
-        attend_to: AttendTo = "others",
+        joint: JointOutputs | None = None,
+        attend_to: AttendTo | None = None,
         **others: Any,
     ) -> Generation:
         """Generate ``outputs`` ("F", "F+L", ...) from ``inputs``, by diffusers' conventions.
@@ -181,7 +183,10 @@ class CoDiXRPipeline(StoredPipeline):
         ``output_type``: "pil", "np", "pt" or "latent". ``return_dict``: False for a tuple.
         ``callback_on_step_end``: after each step of each batch; ``latents`` is by output.
         ``batch_size``: samples at once; they do not depend on it. ``strict_length``: refuse a text
-        over the limit. ``attend_to``: "own" for CoDi's released behaviour with joint outputs.
+        over the limit. ``joint``: several outputs "together", each attending to the others'
+        environment vectors, as in the paper, or "in-turn", in the order F, L, T, each a prompt for
+        those after it (default: the preset's). ``attend_to``, together: "others", or "own" for
+        CoDi's released behaviour.
 
         Raises InputError for what does not fit. Warns (OutsideTrainingWarning) of a text with
         unknown words, and of a picture unlike the checkpoint's training pictures.
@@ -198,7 +203,7 @@ class CoDiXRPipeline(StoredPipeline):
         given = given_by(asked, wanted, each, self.preset, self.tokenizer)
         share = call_arguments.share_of(strength, image)
         how = (num_inference_steps, guidance_scale, weights, scheduler, eta, attend_to)
-        settings = Settings(*how, strict_length, timesteps, sigmas, share)
+        settings = Settings(*how, strict_length, timesteps, sigmas, share, joint)
         call_arguments.check_settings(settings)
         generators = sample_generators(generator, seed, len(given), wanted)
         call = Call(given, wanted, generators, settings, batch_size, output_type == "latent")

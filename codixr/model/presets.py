@@ -185,6 +185,7 @@ def tiny(vocab_size: int) -> Preset:
             guidance=2.0,
             report_clip=4.0,
             context_scale=embed**0.5,
+            joint="in-turn",
         ),
     )
 

@@ -53,6 +53,7 @@ def small(vocab_size: int) -> Preset:
             guidance=3.0,
             report_clip=4.0,
             context_scale=EMBED**0.5,
+            joint="in-turn",
         ),
         tokenizers=TokenizerConfig(lower_case=True),
     )

@@ -54,6 +54,7 @@ class CoDiXRModel(PlacedModel):
             "scheduler": scheduler or type(self.pipeline.scheduler).__name__,
             "steps": diffusion.steps if steps is None else steps,
             "guidance": diffusion.guidance if guidance is None else guidance,
+            "joint": diffusion.joint,
         }
         self.sampling = Settings(steps, guidance, scheduler=scheduler)
 
@@ -94,12 +95,17 @@ def made_by(
     """Samples of a pipeline of ours, which says how far it is."""
     model.placed()
     pipeline, settings = model.pipeline, model.sampling
-    told = None if model._tell is None else _steps(model._tell, pipeline, settings)
+    told = None if model._tell is None else _steps(model._tell, pipeline, settings, task)
     return list(pipeline.generate(conditions, task.outputs, seeds, settings, told))
 
 
-def _steps(tell: Steps, pipeline: "CoDiXRPipeline", settings: "Settings") -> "StepCallback":
+def _steps(
+    tell: Steps, pipeline: "CoDiXRPipeline", settings: "Settings", task: Task
+) -> "StepCallback":
+    from codixr.model.generation import rounds_of
+
     steps = pipeline.preset.diffusion.steps if settings.steps is None else settings.steps
+    steps *= len(rounds_of(pipeline.preset, list(task.outputs), settings))
 
     def after(index: int, timestep: Any, latents: Any) -> None:
         tell(min(index + 1, steps), steps)

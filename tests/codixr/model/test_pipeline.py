@@ -61,7 +61,7 @@ def test_the_seed_matters_and_nothing_else_random_does(pipe: CoDiXRPipeline) -> 
 def test_joint_outputs_listen_to_each_other(pipe: CoDiXRPipeline) -> None:
     p = prompts("T", 1)
     alone = pipe.generate(p, [F], [1], Settings(3))[0][F]
-    joint = pipe.generate(p, [F, L], [1], Settings(3))[0][F]
+    joint = pipe.generate(p, [F, L], [1], Settings(3, joint="together"))[0][F]
     assert np.abs(alone - joint).max() > 1e-4
 
 
@@ -166,6 +166,7 @@ def test_a_callback_sees_every_step_and_may_change_the_latents(pipe: CoDiXRPipel
         return {"latents": {m: z * 0 for m, z in tensors["latents"].items()}}
 
     options = {"num_inference_steps": 3, "output_type": "latent", "callback_on_step_end": zero}
+    options["joint"] = "together"
     made = pipe({"T": "the lungs are clear."}, "F+L", **options)
     assert [step for _, step, _, _ in seen] == [0, 1, 2]
     assert seen[0][0] is True

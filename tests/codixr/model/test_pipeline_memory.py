@@ -123,7 +123,7 @@ def test_denoisers_of_one_call_stay_together_for_all_its_steps(
     moves = Moves(own, monkeypatch)
     own.enable_model_cpu_offload(gpu_id=0)
     moves.taken()
-    own(TEXT, "F+L", **CALL)
+    own(TEXT, "F+L", joint="together", **CALL)
     assert [m for m in moves.taken() if "denoiser" in m] == [
         "denoiser_f to cuda:0",
         "denoiser_l to cuda:0",
