@@ -6,7 +6,8 @@ from pathlib import Path
 
 LARGEST = 200_000
 MOST = 40
-WIDEST = 200
+WIDEST = 300
+WORD = "bounded, unchecked and self-reported scores are the submitter's word"
 
 
 def main(path: Path) -> str:
@@ -20,10 +21,13 @@ def main(path: Path) -> str:
     if not isinstance(report, dict):
         return ""
     changes, problems = plain(report.get("changes")), plain(report.get("problems"))
-    if not changes and not problems:
+    checked = plain(report.get("checked"))
+    if not changes and not problems and not checked:
         return ""
     verdict = "Refused" if problems else "The check passes"
     parts = [f"{verdict}. What this request changes in the tables:", block(changes or ["nothing"])]
+    if checked:
+        parts += [f"How far it is checked ({WORD}):", block(checked)]
     if problems:
         parts += ["Why it is refused:", block(problems)]
     return "\n\n".join(parts) + "\n"

@@ -62,6 +62,21 @@ class Row:
         """The model's file name, without its ending."""
         return slug(self.result.model.name)
 
+    @property
+    def is_self_reported(self) -> bool:
+        """Whether nothing of it was computed anew."""
+        return self.standing.badge == Badge.SELF_REPORTED
+
+    def is_stated(self, score: str) -> bool:
+        """Whether a score is the submitter's word, in a table of some that are not."""
+        simulated = track_of(self.result).simulated
+        return (self.is_self_reported and simulated) or score in self.standing.stated
+
+    def states(self, names: Sequence[str]) -> bool:
+        """Whether it has a value of one of these scores on its submitter's word."""
+        scores = (s for s in self.result.scores if s.name in names and s.value is not None)
+        return any(self.is_stated(score.name) for score in scores)
+
 
 @dataclass(frozen=True, slots=True)
 class Board:
@@ -81,6 +96,16 @@ class Board:
     def racing(self) -> tuple[Row, ...]:
         """The rows that have a rank."""
         return tuple(row for row in self.rows if row.rank is not None)
+
+    def states(self, names: Sequence[str]) -> bool:
+        """Whether a row's value of one of these scores is its submitter's word."""
+        return any(row.states(names) for row in self.rows)
+
+    @property
+    def silences(self) -> tuple[str, ...]:
+        """Warnings that rows haven't on their submitters' word; reference points aside."""
+        rows = [row for row in self.rows if not row.is_reference]
+        return tuple(dict.fromkeys(code for row in rows for code, _ in row.standing.silences))
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -173,7 +198,8 @@ def ranked(results: Sequence[Entry]) -> tuple[Row, ...]:
 
 def _races(result: Result, known: Standing, first: str) -> bool:
     """Whether a result takes part: its statistics have to give the score that ranks."""
-    is_checked = known.badge != Badge.SELF_REPORTED and first not in known.unchecked
+    stated = (*known.bounded, *known.unchecked)
+    is_checked = known.badge != Badge.SELF_REPORTED and first not in stated
     is_shown = not track_of(result).simulated or is_checked
     is_doubted = takes_rank((*result.warnings, *known.warnings))
     return is_shown and not is_doubted and result.model.name not in REFERENCES

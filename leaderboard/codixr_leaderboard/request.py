@@ -5,7 +5,7 @@ size looked at first. ``codixr-bench verify --request BASE..HEAD`` calls it from
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -26,9 +26,10 @@ from codixr_leaderboard.request_files import (
     WEEK,
     beside_problems,
     row_of,
-    statistics_problems,
+    standings_in,
     statistics_reader,
 )
+from codixr_leaderboard.standing import Standing
 from codixr_leaderboard.studies import Studies, in_order
 from codixr_leaderboard.submission import RESULTS, RefusedError, Submission, submission_of
 
@@ -56,6 +57,8 @@ class Report:
     """(file or ``request``, problem); a file's name is never printed as it was sent."""
     changes: list[str] = field(default_factory=list)
     """A line a result that is added or replaced."""
+    checked: list[str] = field(default_factory=list)
+    """A line a result of the rows that it touches: how far its scores are checked."""
 
     def refuse(self, where: str, name: str, reason: str) -> None:
         """Add a problem."""
@@ -102,7 +105,8 @@ def check_request(repository: Path, request: Request) -> Report:
     touched_rows = {*sent, *(row for one in beside if (row := row_of(one)))}
     studies = _studies(trees, (base, head), there, {p: rows[p] for p in touched_rows if p in rows})
     for path in sorted(touched_rows & rows.keys()):
-        report.problems += statistics_problems(trees, head, path, rows[path], studies)
+        known = dict(standings_in(trees, head, path, rows[path], studies, report.problems))
+        report.checked += _checked(rows[path], known)
     kept = [one for path, one in there.items() if path not in sent]
     for one, problem in together_problems(list(sent.values()), kept):
         report.problems.append((_name(one), problem))
@@ -225,6 +229,12 @@ def _changes(submission: Submission, before: Submission | None) -> Iterator[str]
         task = result.task.replace("->", "→")
         change = f"{number(name, was.value)} → {shown}" if was else f"new, {shown}"
         yield f"{_name(submission)}, {task}: {name} {change}"
+
+
+def _checked(row: Submission, known: Mapping[str, Standing]) -> Iterator[str]:
+    """How far the scores of each result are checked."""
+    for task, standing in known.items():
+        yield f"{_name(row)}, {task.replace('->', '→')}: {'; '.join(standing.says())}"
 
 
 def _name(submission: Submission) -> str:

@@ -15,7 +15,7 @@ from codixr_bench.task import Task
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.ownership import MAINTAINERS, may_change
 from codixr_leaderboard.repository import PLAIN_FILE, Repository
-from codixr_leaderboard.standing import read_reproductions, standing_of
+from codixr_leaderboard.standing import Standing, read_reproductions, standing_of
 from codixr_leaderboard.statistics_file import LARGEST, statistics_path
 from codixr_leaderboard.studies import Read, Studies
 from codixr_leaderboard.submission import (
@@ -81,20 +81,32 @@ def statistics_reader(trees: Repository, revision: str, path: str) -> Read:
     return read
 
 
-def statistics_problems(
-    trees: Repository, head: str, path: str, row: Submission, studies: Studies
-) -> Told:
-    """Every statistics file of a row at ``head`` that doesn't give its scores on the studies."""
+def standings_in(
+    trees: Repository,
+    head: str,
+    path: str,
+    row: Submission,
+    studies: Studies,
+    problems: list[tuple[str, Problem]],
+) -> Iterator[tuple[str, Standing]]:
+    """What is known of each result of a row at ``head``, by its task.
+
+    What its statistics don't give is added to ``problems``.
+    """
     read = statistics_reader(trees, head, path)
+    try:
+        attempts = _attempts(trees, head, f"{path.removesuffix('.json')}/{REPRODUCED}")
+    except InputError:
+        attempts = ()  # Said where that file is checked.
     for result in row.results:
         name = statistics_path(Path(path), result.task).as_posix()
         try:
-            standing_of(result, read(result.task), studies=studies)
+            content = read(result.task)
+            yield result.task, standing_of(result, content, attempts, row.owner, studies)
         except RefusedError as error:
-            for problem in error.problems:
-                yield name, problem
+            problems += [(name, problem) for problem in error.problems]
         except InputError as error:
-            yield name, Problem("", str(error))
+            problems.append((name, Problem("", str(error))))
 
 
 def _attempt_problems(
@@ -120,7 +132,7 @@ def _attempt_problems(
         yield path, Problem("by", "not the account that opened the request")
     if any(abs(one.on - opened) > WEEK for one in fresh):
         yield path, Problem("on", "not within a week of the request")
-    if author == (row.owner or MAINTAINERS):
+    if author.casefold() == (row.owner or MAINTAINERS).casefold():
         yield path, Problem("by", "the row's owner; somebody else has to make the samples")
 
 

@@ -116,7 +116,7 @@ def build_pages(
         )
         for ending, download in table.DOWNLOADS.items():
             _write(out / f"{board.stem}.{ending}", download(board))
-        lines = [Line(r.result.model.name, s) for r in board.rows if (s := r.scores[0]) is not None]
+        lines = [Line(table.named(r), s) for r in board.rows if (s := r.scores[0]) is not None]
         drawn = intervals_svg(lines, board.columns[0], table.title(board))
         write_atomically(out / f"{board.stem}.svg", drawn)
         for row in board.rows:
@@ -189,7 +189,7 @@ def _pages(out: Path) -> Callable[..., None]:
     environment.filters["task"] = lambda task: task.replace("->", "→")
     environment.globals.update(
         zip=zip, number=number, interval=interval, rank=table.rank, card=cards.card_page,
-        arrow=table.arrow, mark=MARK, most=MOST,
+        arrow=table.arrow, mark=MARK, most=MOST, word=table.WORD,
     )  # fmt: skip
 
     def page(template: str, name: str, **content: Any) -> None:

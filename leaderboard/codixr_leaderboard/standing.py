@@ -4,7 +4,7 @@ On simulated tracks only results with checked statistics are ranked.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +22,9 @@ from codixr_leaderboard.doubts import doubts_of
 from codixr_leaderboard.evidence import evidence_of
 from codixr_leaderboard.grids import check_grid, grid_path, may_have_grids
 from codixr_leaderboard.judging import judging_problems
+from codixr_leaderboard.ownership import MAINTAINERS
 from codixr_leaderboard.report_evidence import reports_evidence
+from codixr_leaderboard.stated import Silence, remade, silences
 from codixr_leaderboard.statistics_file import LARGEST, Table, read_table, statistics_path
 from codixr_leaderboard.studies import Read, Studies, in_order
 from codixr_leaderboard.submission import (
@@ -72,11 +74,39 @@ class Standing:
     """Scores that only fit the influences that the file states."""
     attempts: tuple[Reproduction, ...] = ()
     """Of this version and these statistics, by others than the owner; newest first."""
+    remade: tuple[str, ...] = ()
+    """Of the bounded and unchecked ones, those that an equal rerun compared study by study."""
+    silences: tuple[Silence, ...] = ()
+    """Warnings that take a rank, and that are absent on the submitter's word."""
     table: Table | None = None
     warnings: tuple[ResultWarning, ...] = ()
     """Why a reader should doubt it."""
     fault: str = ""
     """Why statistics that are there show nothing: they don't give the scores, or are damaged."""
+
+    @property
+    def stated(self) -> tuple[str, ...]:
+        """Scores that are the submitter's word: neither computed anew nor compared by a rerun."""
+        return tuple(n for n in (*self.bounded, *self.unchecked) if n not in self.remade)
+
+    def says(self) -> list[str]:
+        """Lines for whoever checks a row: its badge, how many scores are checked how far."""
+        badge = str(self.badge)
+        if self.differing:
+            badge += "; somebody's own samples gave other statistics"
+        if self.badge is Badge.SELF_REPORTED:
+            return [badge]
+        counts = [f"{len(self.recomputed)} scores recomputed"]
+        for kind, names in (("bounded", self.bounded), ("unchecked", self.unchecked)):
+            if left := [name for name in names if name not in self.remade]:
+                counts.append(f"{len(left)} {kind}")
+        if self.remade:
+            counts.append(f"{len(self.remade)} bounded and compared by a rerun")
+        lines = [badge, ", ".join(counts)]
+        if self.silences:
+            codes = ", ".join(code for code, _ in self.silences)
+            lines.append(f"self-reported: that there is no warning of {codes}")
+        return lines
 
     @property
     def differing(self) -> tuple[Reproduction, ...]:
@@ -135,13 +165,22 @@ def standing_of(
         for one in attempts
         if (one.task, one.model_version, one.statistics_sha256)
         == (result.task, result.model.version, sha256)
-        and one.by != owner
+        and one.by.casefold() != (owner or MAINTAINERS).casefold()
     ]
     ours.sort(key=lambda one: (one.on, one.by), reverse=True)
-    badge = Badge.REPRODUCED if any(one.counts for one in ours) else Badge.CHECKED
-    return Standing(
-        badge, found.recomputed, found.bounded, found.unchecked, tuple(ours), table, warnings
+    known = Standing(
+        Badge.REPRODUCED if any(one.counts for one in ours) else Badge.CHECKED,
+        recomputed=found.recomputed,
+        bounded=found.bounded,
+        unchecked=found.unchecked,
+        attempts=tuple(ours),
+        table=table,
+        warnings=warnings,
     )
+    if known.badge is Badge.REPRODUCED:
+        known = replace(known, remade=remade((*known.bounded, *known.unchecked), table))
+    silent = silences(result, known.stated, beside_real=real is not None)
+    return replace(known, silences=silent)
 
 
 def read_reproductions(content: bytes, what: str) -> tuple[Reproduction, ...]:

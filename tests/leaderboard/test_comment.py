@@ -34,13 +34,21 @@ def test_changes_and_reasons_are_told(comment, tmp_path) -> None:
     assert fine.startswith("The check passes. ")
 
 
+def test_how_far_scores_are_checked_is_told_whole(comment, tmp_path) -> None:
+    line = f"phantom/{'x' * 60}, T→F: statistics checked; 7 scores recomputed, 8 bounded, " + (
+        "1 unchecked; self-reported: that there is no warning of copies, copies_of_test, collapse"
+    )
+    said = comment(write(tmp_path / "r.json", {"changes": [], "checked": [line]}))
+    assert f"are the submitter's word):\n\n```text\n{line}\n```" in said
+
+
 def test_a_hostile_report_ends_no_block_and_mentions_nobody(comment, tmp_path) -> None:
     lines = ["```\n# @everyone", "<img src=x>", "a" * 999, "\u202eevil", 5, None, {"x": 1}]
     said = comment(write(tmp_path / "r.json", {"changes": lines * 50, "problems": "text"}))
     assert said.count("```") == 2
     assert "@" not in said
     assert "\u202e" not in said
-    assert max(map(len, said.splitlines())) <= 200
+    assert max(map(len, said.splitlines())) <= 300
     assert len(said.splitlines()) <= 45
 
 

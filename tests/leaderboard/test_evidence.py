@@ -224,7 +224,8 @@ def test_submit_copies_them_and_verify_says_what_they_show(tmp_path: Path, capsy
     row = root / "phantom" / "my-model.json"
     assert written == [row, root / "phantom" / "my-model" / "T-to-F.parquet"]
     assert main(["verify", str(root)]) == 0
-    assert "statistics checked but for fid_phantom: T->F" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "  statistics checked: T->F\n    6 scores recomputed, 1 unchecked\n" in said
     (standing,) = standings_of(row, read_submission(row)).values()
     assert standing.badge == Badge.CHECKED
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from codixr_leaderboard.checks import word_problems
 from codixr_leaderboard.ownership import together_problems
 from codixr_leaderboard.printed import is_printed, read_printed
 from codixr_leaderboard.request import Request, check_request
-from codixr_leaderboard.standing import rows_in, standings_of
+from codixr_leaderboard.standing import Standing, rows_in, standings_of
 from codixr_leaderboard.studies import Studies
 from codixr_leaderboard.submission import (
     RefusedError,
@@ -83,14 +84,15 @@ def main(parsed: argparse.Namespace) -> int:
     for file in files:
         try:
             row = _verify(file)
-            known = [] if row is None else _known(file, row, folders)
+            known = {} if row is None else _known(file, row, folders)
         except InputError as error:
             is_told = isinstance(error, RefusedError)
             text = str(error) if is_told else f"'{file}' is refused:\n  {error}"
             told.append({"file": str(file), "fine": False, "says": _plain(text)})
         else:
-            text = "\n  ".join([f"'{file}' is fine", *known])
-            told.append({"file": str(file), "fine": True, "says": _plain(text)})
+            text = "\n  ".join([f"'{file}' is fine", *_lines(known)])
+            tasks = [_names(task, standing) for task, standing in known.items()]
+            told.append({"file": str(file), "fine": True, "says": _plain(text), "tasks": tasks})
         if not parsed.json:
             print(told[-1]["says"])
     refused = sum(not one["fine"] for one in told)
@@ -163,8 +165,8 @@ def _verify(file: Path) -> Submission | None:
     return read_submission(file)
 
 
-def _known(file: Path, row: Submission, folders: Folders) -> list[str]:
-    """What is known of each result: a line a badge, with its tasks.
+def _known(file: Path, row: Submission, folders: Folders) -> dict[str, Standing]:
+    """What is known of each result, by its task.
 
     RefusedError for a copy of another row of its folder, or a name that looks like another's, and
     for statistics that don't give the row's scores or are of other studies.
@@ -177,16 +179,30 @@ def _known(file: Path, row: Submission, folders: Folders) -> list[str]:
     if problems:
         raise RefusedError(f"'{file}'", problems)
     found = standings_of(file, row, studies)
-    told: dict[str, list[str]] = {}
-    for result in row.results:
-        standing = found[row.track, slug(row.model), result.task]
-        line = str(standing.badge)
-        if standing.unchecked:
-            line += f" but for {', '.join(standing.unchecked)}"
-        if any(not one.is_equal for one in standing.attempts):
-            line += "; somebody's own samples gave other statistics"
-        told.setdefault(line, []).append(result.task)
-    return [f"{line}: {', '.join(tasks)}" for line, tasks in told.items()]
+    return {r.task: found[row.track, slug(row.model), r.task] for r in row.results}
+
+
+def _lines(known: Mapping[str, Standing]) -> list[str]:
+    """A badge with its tasks, and below it how far their scores are checked."""
+    told: dict[tuple[str, ...], list[str]] = {}
+    for task, standing in known.items():
+        told.setdefault(tuple(standing.says()), []).append(task)
+    lines = []
+    for (badge, *more), tasks in told.items():
+        lines += [f"{badge}: {', '.join(tasks)}", *(f"  {line}" for line in more)]
+    return lines
+
+
+def _names(task: str, known: Standing) -> dict[str, object]:
+    return {
+        "task": task,
+        "badge": known.badge,
+        "recomputed": known.recomputed,
+        "bounded": known.bounded,
+        "unchecked": known.unchecked,
+        "compared_by_a_rerun": known.remade,
+        "no_warning_on_its_word": {code: list(names) for code, names in known.silences},
+    }
 
 
 def _request(parsed: argparse.Namespace) -> int:
@@ -199,11 +215,16 @@ def _request(parsed: argparse.Namespace) -> int:
         raise InputError("--opened: write a date, e.g. 2026-11-28") from None
     report = check_request(Path.cwd(), Request(base, head, parsed.author, opened))
     problems = [f"{where}: {problem}" for where, problem in report.problems]
-    content = {"fine": not problems, "changes": report.changes, "problems": problems}
+    content = {
+        "fine": not problems,
+        "changes": report.changes,
+        "checked": report.checked,
+        "problems": problems,
+    }
     if parsed.json:
         print(json.dumps(content, indent=2))
     else:
-        for line in (*report.changes, *problems):
+        for line in (*report.changes, *report.checked, *problems):
             print(_plain(line))
     if parsed.report is not None:
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
