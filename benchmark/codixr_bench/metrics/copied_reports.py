@@ -3,9 +3,11 @@
 Half of all reports stand word for word in other studies: standard sentences are nobody's property.
 A report's rarity is the sum over its sentences of -log of the share of training reports that have
 the sentence. Only a report so rare that fewer than .003 accidental equals are expected among all
-training reports can be a copy: it is testable. It is one where it shares four fifths of its rarity,
-and of the other's, with a training report, and what they share is that rare by itself: order, case,
-stops and a changed standard sentence hide nothing.
+training reports can be a copy: it is testable. It is one where it shares that much with a training
+report, and four fifths of the rarity of both; or where what they share is sixty times as rare,
+whatever else stands in either. A sentence that no training report has counts for neither, so that
+padding hides nothing; nor do order, case, stops, abbreviations, a changed word
+(``report_index.py``).
 
 ``copies_report_masked`` is the share among the reports that hold a masked word (XXXX, ___): what
 stood there differs, so that masked sentences are more often equal by chance than they look. It is
@@ -16,8 +18,6 @@ what was asked for (but see ``own_wording.py``). ``testable_reports`` is the sha
 at all.
 """
 
-import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -29,7 +29,6 @@ from codixr.data.groups import LEAST
 from codixr.data.study import Study
 from codixr.modality import Modality
 from codixr_bench.labeler.clinical_text import MASK
-from codixr_bench.labeler.sentences import clean, split
 from codixr_bench.metric import About, Columns, Facts, Family, Influence, Problems
 from codixr_bench.metrics.own_wording import (
     LOWEST,
@@ -39,6 +38,12 @@ from codixr_bench.metrics.own_wording import (
     wording_warnings,
 )
 from codixr_bench.metrics.repeats import NO_TRAINING, repeat_warnings, training_outputs
+from codixr_bench.metrics.report_index import (
+    LEAST_SHARED,
+    OF_PART,
+    ReportIndex,
+    sentences_of_training,
+)
 from codixr_bench.metrics.reports import generated_reports
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.metrics.sums import MID_P, mean_of_studies
@@ -51,14 +56,8 @@ from codixr_bench.statistics.influence import PATIENT
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 
-EQUALS = 0.003
-"""Accidental equals expected of a report that is just rare enough to be testable. With
-``LEAST_SHARED``, the loosest rule of a grid (.03, .01, .003, .001; .7, .8, .9) by which, with 95 %
-confidence, less than 1 % of held-out testable reports count: 5 of 1,131, of the validation split
-and two fresh collections. No test report had a part in it."""
 ACCIDENTAL = 0.01
 """The share of testable real reports that count: sentences are less unrelated than that."""
-LEAST_SHARED = 0.8
 LEAST_TESTABLE = 0.1
 TOO_COMMON = "under 10 % of the reports are rare enough to be told from chance"
 FEW_MASKED = f"fewer than {LEAST} patients' testable reports hold masked words"
@@ -70,62 +69,6 @@ _HOLDS = f"{MASKED}.holds"
 """The column of 0 and 1: whether a generated report holds a masked word."""
 _YES = ".yes"
 """The end of a column of 0 and 1: a copy, a copy of a test report, testable."""
-
-
-class ReportIndex:
-    """Reports by their sentences, and how rare each sentence is.
-
-    Args:
-        reports: the training reports.
-        counted: those that rarity is counted in; the reports themselves by default.
-    """
-
-    def __init__(self, reports: Sequence[str], counted: "ReportIndex | None" = None) -> None:
-        found = [sentences_of(report) for report in reports]
-        self.n: int = len(reports) if counted is None else counted.n
-        self._rare = math.log(self.n / EQUALS)
-        every = Counter(s for report in found for s in report) if counted is None else counted.often
-        self.often: Mapping[str, int] = every
-        self._size = np.array([self.rarity(report) for report in found])
-        self._having: dict[str, list[int]] = {}
-        for place, report in enumerate(found):
-            for sentence in report:
-                self._having.setdefault(sentence, []).append(place)
-
-    def rarity(self, report: frozenset[str]) -> float:
-        """-log of how often chance writes these sentences together, as if they were unrelated."""
-        return float(sum(self._weight(sentence) for sentence in report))
-
-    def is_testable(self, report: frozenset[str]) -> bool:
-        """Whether fewer than ``EQUALS`` equals are expected among the counted reports."""
-        return self.rarity(report) >= self._rare
-
-    def repeats(self, report: frozenset[str], leave_out: int | None = None) -> bool:
-        """Whether one of the reports, other than number ``leave_out``, is all but this one."""
-        shared: dict[int, float] = {}
-        rarest = sorted(report, key=self._weight, reverse=True)
-        total = left = self.rarity(report)
-        for sentence in rarest:
-            weight = self._weight(sentence)
-            # Whoever lacks more than a fifth so far can't get there any more.
-            if total - left <= (1.0 - LEAST_SHARED) * total:
-                for place in self._having.get(sentence, ()):
-                    shared.setdefault(place, 0.0)
-            left -= weight
-            if not shared:
-                continue
-            for place in self._having.get(sentence, ()):
-                if place in shared:
-                    shared[place] += weight
-        return any(
-            place != leave_out
-            and weight >= self._rare
-            and weight >= LEAST_SHARED * (total + float(self._size[place]) - weight)
-            for place, weight in shared.items()
-        )
-
-    def _weight(self, sentence: str) -> float:
-        return math.log((self.n + 1.0) / (self.often.get(sentence, 0) + 0.5))
 
 
 class CopiesReport:
@@ -150,8 +93,9 @@ class CopiesReport:
         if train is None:
             return
         self.absent = None
-        self._training = _indexed(train)
-        self._evaluated = ReportIndex(train_reports(evaluated), self._training)
+        sentences = sentences_of_training(train)
+        self._training = ReportIndex(sentences)
+        self._evaluated = ReportIndex(sentences, train_reports(evaluated))
         self._known = len(train)
 
     def applies_to(self, task: Task) -> bool:
@@ -162,7 +106,7 @@ class CopiesReport:
         self, positions: Sequence[int], studies: Sequence[Study], samples: Sequence[Sample]
     ) -> None:
         """Add reports; InputError names the position of a sample without one."""
-        made = [sentences_of(report) for report in generated_reports(positions, samples)]
+        made = list(generated_reports(positions, samples))
         rows = np.zeros((len(made), len(_SCORES) + 1))
         if self._training is not None and self._evaluated is not None:
             for row, position, report in zip(rows, positions, made, strict=True):
@@ -172,8 +116,7 @@ class CopiesReport:
                         self._evaluated.repeats(report, leave_out=position),
                         True,
                     )
-        texts = generated_reports(positions, samples)
-        rows[:, 3] = [MASK.search(text.lower()) is not None for text in texts]
+        rows[:, 3] = [MASK.search(text.lower()) is not None for text in made]
         self._rows.add(positions, {"row": rows})
 
     def merge(self, other: Self) -> None:
@@ -197,7 +140,8 @@ class CopiesReport:
                 value, interval = mean_of_studies(testable)
             elif reason is None:
                 value, interval = _share(counted, could, patients_of(n))
-            parts_of = [name, "sentences", f"shared:{LEAST_SHARED}", f"train:{self._known}"]
+            rule = f"shared:{LEAST_SHARED}|part:{OF_PART:g}"
+            parts_of = [name, "sentences:cut", rule, f"train:{self._known}"]
             found.append(
                 Score(
                     name=name,
@@ -353,23 +297,3 @@ class CopiesOfReports(Family):
 
 
 COPIES_REPORT = CopiesOfReports()
-
-_kept: dict[tuple[str, int], ReportIndex] = {}
-"""Of the last training split: the tasks of a group compare with the same reports."""
-
-
-def _indexed(train: StudyDataset) -> ReportIndex:
-    key = (train.fingerprint, len(train))
-    if key not in _kept:
-        _kept.clear()
-        _kept[key] = ReportIndex(train_reports(train))
-    return _kept[key]
-
-
-def sentences_of(report: str) -> frozenset[str]:
-    """A report's sentences, of their letters and digits alone."""
-    found = (
-        " ".join("".join(c if c.isalnum() else " " for c in sentence).split())
-        for sentence in split(clean(report))
-    )
-    return frozenset(sentence for sentence in found if sentence)

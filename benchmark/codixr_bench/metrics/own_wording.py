@@ -9,12 +9,15 @@ that guess's share of hits is 0 on this scale, and 1 is each study's own wording
 
     own_wording = (hits - hits of the best guess) / (sentences - hits of the best guess)
 
-A changed word, another order or exchanged sides hide nothing: the rest of the words is known.
+Where the model wrote none of the wordings it neither hits nor misses: a sentence left out is 0, not
+a miss that hides the hits beside it. A changed word, another order, exchanged sides, abbreviations
+or no stops hide nothing: the rest of the words is known (``report_words.py``).
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -30,6 +33,8 @@ from codixr_bench.labeler.sentences import clean, split
 from codixr_bench.metric import Columns
 from codixr_bench.metrics.influence_score import Measured, influence_score
 from codixr_bench.metrics.repeats import NO_TRAINING
+from codixr_bench.metrics.report_index import Sentences, Words, sentences_of_training
+from codixr_bench.metrics.report_words import pieces_of
 from codixr_bench.metrics.reports import report_pairs
 from codixr_bench.metrics.rows import Rows
 from codixr_bench.model import Sample
@@ -57,6 +62,7 @@ _Z = 1.959964
 
 Meaning = tuple[frozenset[Statement], Labels]
 Array = NDArray[np.float64]
+Parts = tuple[frozenset[str], frozenset[tuple[str, str]]]
 
 
 class Wordings:
@@ -64,10 +70,12 @@ class Wordings:
 
     Args:
         reports: the training reports.
+        known: their sentences, where they are at hand.
     """
 
-    def __init__(self, reports: Sequence[str]) -> None:
+    def __init__(self, reports: Sequence[str], known: Sentences | None = None) -> None:
         self.n = len(reports)
+        self._known = Sentences(reports) if known is None else known
         often = Counter(sentence for report in reports for sentence in sentences_in(report))
         by_meaning: dict[Meaning, list[tuple[int, str]]] = {}
         for sentence, count in often.items():
@@ -82,27 +90,30 @@ class Wordings:
                 self._guess[meaning] = wordings[0][0] / said
                 self._wordings[meaning] = tuple(one for _, one in wordings[:MOST_WORDINGS])
 
-    def hits(self, real: str, made: str) -> tuple[float, float, int]:
+    def gain(self, real: str, made: str) -> tuple[float, float]:
         """Of a study's report and what was made for it.
 
-        Returns how many of the study's own wordings are nearest to the output's sentences, how many
-        the best guess would hit, and how many sentences there are of which it can be told.
+        Returns how many more of the study's own wordings are nearest to the output's sentences than
+        the best guess would hit, and how many more there could be at most.
         """
-        written = [frozenset(sentence.split()) for sentence in sentences_in(made)]
-        hits, guessed, told = 0.0, 0.0, 0
+        # As it is, and cut anew: stops may be missing, or a sentence say more than a known one.
+        cuts = dict.fromkeys((*self._known.cut(made), *self._known.reader.pieces(made)))
+        written = [_parts_of(words) for words in cuts]
+        gained, could = 0.0, 0.0
         # In order: a sum's last bit must not depend on the process.
         for sentence in sorted(sentences_in(real)):
             meaning = meaning_of(sentence)
             if meaning is None or meaning not in self._guess:
                 continue
-            told += 1
-            guessed += self._guess[meaning]
+            guessed = self._guess[meaning]
+            could += 1.0 - guessed
             wordings = dict.fromkeys((*self._wordings[meaning], sentence))
             near = {one: _nearest(one, written) for one in wordings}
             most = max(near.values())
-            if most >= ALIKE and near[sentence] == most:
-                hits += 1.0 / sum(one == most for one in near.values())
-        return hits, guessed, told
+            if most[0] >= ALIKE:
+                hit = near[sentence] == most
+                gained += (hit / sum(one == most for one in near.values())) - guessed
+        return gained, could
 
 
 class OwnWording:
@@ -136,9 +147,9 @@ class OwnWording:
     ) -> None:
         """Add reports; InputError names the position of a study or a sample without one."""
         pairs = list(report_pairs(positions, studies, samples, blank=True))
-        rows = np.zeros((len(pairs), 3))
+        rows = np.zeros((len(pairs), 2))
         if self._wordings is not None:
-            rows[:] = [self._wordings.hits(real, made) for real, made in pairs]
+            rows[:] = [self._wordings.gain(real, made) for real, made in pairs]
         self._rows.add(positions, {"row": rows})
 
     def merge(self, other: Self) -> None:
@@ -153,7 +164,7 @@ class OwnWording:
                 self._measured(),
                 n=len(self._rows),
                 higher_is_better=False,
-                signature=f"own_wording|sentences|train:{self._known}",
+                signature=f"own_wording|sentences:cut|said|train:{self._known}",
                 lowest=LOWEST,
                 highest=1.0,
             )
@@ -164,21 +175,21 @@ class OwnWording:
         value, _, _ = self._measured()
         if value is None:
             return {}
-        hits, guessed, told = self._counts()
-        return {f"{self.name}.gained": hits - guessed, f"{self.name}.could": told - guessed}
+        gained, could = self._counts()
+        return {f"{self.name}.gained": gained, f"{self.name}.could": could}
 
-    def _counts(self) -> tuple[Array, Array, Array]:
-        hits, guessed, told = np.asarray(self._rows.columns()["row"], dtype=np.float64).T
-        return hits, guessed, told
+    def _counts(self) -> tuple[Array, Array]:
+        gained, could = np.asarray(self._rows.columns()["row"], dtype=np.float64).T
+        return gained, could
 
     def _measured(self) -> Measured:
         columns, nothing = self._rows.columns(), np.zeros(0)
         if not columns or self.absent is not None:
             return None, nothing, self.absent if columns else "no study was scored"
-        hits, guessed, told = self._counts()
-        if not told.any():
+        gained, could = self._counts()
+        if not could.any():
             return None, nothing, ONE_WORDING
-        return *wording_ratio(hits - guessed, told - guessed), None
+        return *wording_ratio(gained, could), None
 
     def __getstate__(self) -> dict[str, Any]:
         # A shard travels with its rows; what it was compared with stays.
@@ -222,10 +233,27 @@ def sentences_in(report: str) -> frozenset[str]:
     return frozenset(sentence for sentence in found if sentence)
 
 
-def _nearest(sentence: str, others: Sequence[frozenset[str]]) -> float:
-    """The largest share of words that it has in common with one of the others."""
-    words = frozenset(sentence.split())
-    return max((len(words & one) / len(words | one) for one in others), default=0.0)
+def _nearest(sentence: str, others: Sequence[Parts]) -> tuple[float, int, int]:
+    """The largest share of words that it has in common with one of the others; how many; in order.
+
+    Of two wordings that stand there whole, the longer one was written: it holds the other.
+    """
+    words, pairs = _parts_of_sentence(sentence)
+    best = (0.0, 0, 0)
+    for other, its_pairs in others:
+        if both := len(words & other):
+            best = max(best, (both / len(words | other), both, len(pairs & its_pairs)))
+    return best
+
+
+def _parts_of(words: Words) -> Parts:
+    """The words, and which follows which."""
+    return frozenset(words), frozenset(pairwise(words))
+
+
+@lru_cache(maxsize=65536)
+def _parts_of_sentence(sentence: str) -> Parts:
+    return _parts_of(tuple(word for words in pieces_of(sentence) for word in words))
 
 
 _kept: dict[tuple[str, int], Wordings] = {}
@@ -236,5 +264,5 @@ def _wordings(train: StudyDataset) -> Wordings:
     key = (train.fingerprint, len(train))
     if key not in _kept:
         _kept.clear()
-        _kept[key] = Wordings(train_reports(train))
+        _kept[key] = Wordings(train_reports(train), sentences_of_training(train))
     return _kept[key]

@@ -23,6 +23,7 @@ from codixr_bench.metrics.own_wording import (
     wording_warnings,
 )
 from codixr_bench.metrics.repeats import NO_TRAINING
+from helpers.report_games import PADDED, joined, sentences_of, shortened, stops_elsewhere
 
 TRAIN = PhantomDataset("train")
 TEST = PhantomDataset("test", limit=400)
@@ -74,8 +75,27 @@ def a_word_of_each_sentence_changed(report: str) -> str:
         one_word_changed,
         a_word_of_each_sentence_changed,
         lambda r: ". ".join(reversed(r.rstrip(".").split(". "))) + ".",
+        lambda r: joined(sentences_of(r)[1:]),
+        lambda r: joined(sentences_of(r)[2:]),
+        lambda r: f"{r} {PADDED}",
+        shortened,
+        lambda r: r.replace(".", ""),
+        stops_elsewhere,
     ],
-    ids=["as they are", "upper case", "sides", "one word", "a word a sentence", "order"],
+    ids=[
+        "as they are",
+        "upper case",
+        "sides",
+        "one word",
+        "a word a sentence",
+        "order",
+        "without the first",
+        "without the first two",
+        "padded",
+        "abbreviations",
+        "no stops",
+        "stops elsewhere",
+    ],
 )
 def test_references_looked_up_are_warned_of_whatever_is_changed(change) -> None:
     score = scored([change(report) for report in REAL])
@@ -105,20 +125,28 @@ def test_the_best_guess_of_all_that_is_meant_is_no_look_up() -> None:
 def test_other_studies_reports_know_nothing() -> None:
     for made in (REAL[1:] + REAL[:1], list(TRAIN.reports())[:400], ["none"] * 400):
         score = scored(made)
-        assert score.value < -0.5
+        assert score.value <= 0.0
         assert list(wording_warnings({"own_wording": score})) == []
 
 
 def test_the_score_is_the_gain_over_the_best_guess() -> None:
     reports = ["mild edema."] * 15 + ["edema, mild."] * 5
     wordings = Wordings(reports)
-    assert wordings.hits("mild edema.", "mild edema.") == (1.0, 0.75, 1)
-    assert wordings.hits("edema, mild.", "Mild edema.") == (0.0, 0.75, 1)
-    assert wordings.hits("edema, mild.", "nothing to see") == (0.0, 0.75, 1)
-    assert wordings.hits("no acute abnormality.", "no acute abnormality.") == (0.0, 0.0, 0)
+    # The commonest wording is a hit in three of four; what there is to gain beyond is the rest.
+    assert wordings.gain("mild edema.", "mild edema.") == (0.25, 0.25)
+    assert wordings.gain("edema, mild.", "Mild edema.") == (-0.75, 0.25)
+    assert wordings.gain("mild edema.", "nothing to see") == (0.0, 0.25)
+    assert wordings.gain("no acute abnormality.", "no acute abnormality.") == (0.0, 0.0)
     # What is said seldom, or always in the same words, tells nothing.
-    assert Wordings(reports[:15]).hits("mild edema.", "mild edema.") == (0.0, 0.0, 0)
-    assert Wordings(["mild edema."] * 40).hits("mild edema.", "mild edema.") == (0.0, 0.0, 0)
+    assert Wordings(reports[:15]).gain("mild edema.", "mild edema.") == (0.0, 0.0)
+    assert Wordings(["mild edema."] * 40).gain("mild edema.", "mild edema.") == (0.0, 0.0)
+
+
+def test_a_wrong_wording_costs_and_the_longer_of_two_was_written() -> None:
+    wordings = Wordings(["mild edema."] * 15 + ["there is mild pulmonary edema."] * 5)
+    assert wordings.gain("there is mild pulmonary edema.", "mild edema.") == (-0.75, 0.25)
+    made = "there is mild pulmonary edema"
+    assert wordings.gain("there is mild pulmonary edema.", made) == (0.25, 0.25)
 
 
 def test_a_shard_travels_and_influences_sum_to_zero() -> None:
@@ -157,7 +185,7 @@ def test_the_last_bit_is_the_same_in_every_process() -> None:
         "from codixr_bench.metrics.own_wording import Wordings;"
         "r = PhantomDataset('train', limit=2000).reports();"
         "w = Wordings(r);"
-        "print([w.hits(a, b)[1].hex() for a, b in zip(r, r[1:])])"
+        "print([w.gain(a, b)[1].hex() for a, b in zip(r, r[1:])])"
     )
     found = {
         subprocess.run(
