@@ -68,7 +68,8 @@ def result_problems(result: Result) -> list[Problem]:
         return [Problem("generation.samples_per_study", "the table is of one sample a study")]
     track = track_of(result)
     of_track = list(_track(result, track))
-    found = [*of_track, *word_problems(result), *_scores(result, track)]
+    words = [*word_problems(result), *warning_problems(result)]
+    found = [*of_track, *words, *_scores(result, track)]
     # Of other studies than the split's, counts differ for that reason.
     if not any(problem.field.startswith("track.") for problem in of_track):
         found += [Problem(field, reason) for field, reason in truth_problems(result)]
@@ -135,12 +136,47 @@ def word_problems(result: Result) -> Iterator[Problem]:
     for key, value in result.generation.items():
         if key != "seed" and isinstance(value, int | float) and abs(value) >= _BIGGEST:
             yield Problem("generation", "a number of eight digits may be an identifier")
+    yield from _environment_problems(result)
     for name in result.environment.packages:
         if name not in PACKAGES:
             yield Problem("environment.packages", f"only {', '.join(PACKAGES)}")
             break
     if any(not re.fullmatch(r"[a-z_]{1,30}", name) for name in result.timings):
         yield Problem("timings", "names of parts are small letters and _")
+    if any(seconds >= _BIGGEST for seconds in result.timings.values()):
+        yield Problem("timings", "a number of eight digits may be an identifier")
+
+
+def _environment_problems(result: Result) -> Iterator[Problem]:
+    """What a program is called is one word; so is a setting, whose value may be a few."""
+    about = result.environment
+    words = {
+        "environment.python": [about.python],
+        "environment.platform": [about.platform],
+        "environment.packages": [v for v in about.packages.values() if v is not None],
+        "code.version": [result.code.version],
+        "generation": list(result.generation),
+    }
+    for where, found in words.items():
+        if any(len(word.split()) != 1 for word in found):
+            yield Problem(where, "one word")
+    seed = result.generation.get("seed", 0)
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
+        yield Problem("generation", "the seed is a whole number")
+
+
+def warning_problems(result: Result) -> Iterator[Problem]:
+    """A warning's sentence is this package's own; it is of scores that the result has, once."""
+    names = {score.name for score in result.scores}
+    told = [(warning.code, warning.message) for warning in result.warnings]
+    for i, warning in enumerate(result.warnings):
+        if not set(warning.message.partition(":")[0].split(", ")) <= names:
+            yield Problem(f"warnings.{i}", "of a score that the result hasn't")
+        numbers = [n for n in (warning.value, warning.limit) if n is not None]
+        if any(not -_BIGGEST < number < _BIGGEST for number in numbers):
+            yield Problem(f"warnings.{i}", "a number of eight digits may be an identifier")
+    if len(set(told)) != len(told):
+        yield Problem("warnings", "the same one twice")
 
 
 def looks_like_identifier(text: str) -> bool:
@@ -232,6 +268,8 @@ def _score(
     yield from _skill(where, score)
     if score.floor is not None and not -1.0 <= score.floor <= _BIGGEST:
         yield Problem(f"{where}.floor", "out of a distance's range")
+    if score.unrelated is not None:
+        yield from _unrelated(f"{where}.unrelated", score)
     yield from _signature(f"{where}.signature", score, family, output, track)
     if score.reason is not None and not family.knows_reason(score.reason):
         yield Problem(f"{where}.reason", "not a reason of this benchmark")
@@ -253,6 +291,20 @@ def _score(
             yield Problem(f"{inner}.counts", "they are tp, fp, fn and tn")
 
 
+def _unrelated(where: str, score: Score) -> Iterator[Problem]:
+    """A distance of real pictures, which takes the place of the floor of older results."""
+    one = score.unrelated
+    if one is None:
+        return
+    low, high = one.ci95
+    if not -1.0 <= min(one.value, low) <= max(one.value, high) <= _BIGGEST:
+        yield Problem(where, "out of a distance's range")
+    if not low <= one.value <= high:
+        yield Problem(where, "the interval does not contain the value")
+    if score.floor is not None:
+        yield Problem(where, "beside the floor whose place it takes")
+
+
 def _skill(where: str, score: Score) -> Iterator[Problem]:
     """A skill follows from the score, the constant's and the ceiling's."""
     one = score.skill
@@ -264,6 +316,8 @@ def _skill(where: str, score: Score) -> Iterator[Problem]:
         yield Problem(f"{where}.skill", "the constant is the ceiling")
     else:
         value = (score.value - one.constant) / (one.ceiling - one.constant)
+        if one.ci95 is not None and not one.ci95[0] - SLACK <= one.value <= one.ci95[1] + SLACK:
+            yield Problem(f"{where}.skill", "the interval does not contain the value")
         if abs(value - one.value) > _SKILL_SLACK * max(1.0, abs(value)):
             yield Problem(f"{where}.skill", f"{one.value:.4f}, and its values give {value:.4f}")
 

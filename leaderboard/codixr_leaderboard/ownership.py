@@ -35,19 +35,23 @@ def skeleton(name: str) -> str:
 
     Accents, case, signs and spaces go; ``0`` is ``o``, ``1`` and ``i`` are ``l``, ``rn`` is ``m``.
     """
-    plain = "".join(c for c in plain_letters(name).casefold() if c.isalnum())
-    for pair, one in _PAIRS:
-        plain = plain.replace(pair, one)
-    return plain.translate(_LOOKS)
+    plain = "".join(c for c in plain_letters(name).casefold() if c.isalnum() or c == "|")
+    plain, before = plain.translate(_LOOKS), ""
+    # A pair may be of letters that only look like its own: ``c1`` is ``cl``, which is ``d``.
+    while plain != before:
+        before = plain
+        for pair, one in _PAIRS:
+            plain = plain.replace(pair, one)
+    return plain
 
 
 def is_reserved(name: str) -> bool:
     """Whether a name is, or looks like, a reference point's or a row of the paper.
 
-    What stands in brackets after it makes it no other name: ``real (phantom)``.
+    What stands in brackets or behind a sign makes it no other name: ``real (phantom)``.
     """
     known = set(map(skeleton, RESERVED))
-    bare = re.sub(r"\(.*", "", name)
+    bare = re.split(r"[(\[/:,@+]", name)[0]
     return slug(name).startswith("paper-") or skeleton(name) in known or skeleton(bare) in known
 
 

@@ -28,6 +28,12 @@ ROUNDING = 1e-6
 """Of a number counted again, absolute and relative above 1: sums of another order."""
 _LAYOUT = frozenset("\n\r\t")
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
+_BLANK = frozenset(
+    map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0,
+              *range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)  # fmt: skip
+"""Letters, signs and marks that are drawn as nothing: fillers, and selectors of a glyph's variant,
+in which a text can be hidden."""
 _FOUND = "report_image_agreement.generated.T"
 
 
@@ -81,7 +87,8 @@ def _text_problems(reports: tuple[str, ...]) -> Iterator[Problem]:
 
 
 def _is_unseen(character: str) -> bool:
-    return character not in _LAYOUT and unicodedata.category(character) in _UNSEEN
+    is_unseen = unicodedata.category(character) in _UNSEEN or character in _BLANK
+    return is_unseen and character not in _LAYOUT
 
 
 def _agreement(table: Table, reports: tuple[str, ...]) -> Columns:

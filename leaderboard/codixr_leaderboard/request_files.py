@@ -132,6 +132,8 @@ def _attempt_problems(
         yield path, Problem("by", "not the account that opened the request")
     if any(abs(one.on - opened) > WEEK for one in fresh):
         yield path, Problem("on", "not within a week of the request")
+    if any(one.studies > row.results[0].track.n for one in fresh):
+        yield path, Problem("studies", f"more than the {row.results[0].track.n:,} of the split")
     if author.casefold() == (row.owner or MAINTAINERS).casefold():
         yield path, Problem("by", "the row's owner; somebody else has to make the samples")
 

@@ -78,6 +78,8 @@ class Standing:
     """Of the bounded and unchecked ones, those that an equal rerun compared study by study."""
     silences: tuple[Silence, ...] = ()
     """Warnings that take a rank, and that are absent on the submitter's word."""
+    same_as: tuple[str, ...] = ()
+    """Other tasks of its row with the same samples."""
     table: Table | None = None
     warnings: tuple[ResultWarning, ...] = ()
     """Why a reader should doubt it."""
@@ -103,6 +105,8 @@ class Standing:
         if self.remade:
             counts.append(f"{len(self.remade)} bounded and compared by a rerun")
         lines = [badge, ", ".join(counts)]
+        if self.same_as:
+            lines.append(f"the same samples as at {', '.join(self.same_as)}")
         if self.silences:
             codes = ", ".join(code for code, _ in self.silences)
             lines.append(f"self-reported: that there is no warning of {codes}")
@@ -165,6 +169,7 @@ def standing_of(
         for one in attempts
         if (one.task, one.model_version, one.statistics_sha256)
         == (result.task, result.model.version, sha256)
+        and one.studies <= result.track.n
         and one.by.casefold() != (owner or MAINTAINERS).casefold()
     ]
     ours.sort(key=lambda one: (one.on, one.by), reverse=True)
@@ -174,6 +179,7 @@ def standing_of(
         bounded=found.bounded,
         unchecked=found.unchecked,
         attempts=tuple(ours),
+        same_as=studies.same_as(name, result, table),
         table=table,
         warnings=warnings,
     )
@@ -188,6 +194,8 @@ def read_reproductions(content: bytes, what: str) -> tuple[Reproduction, ...]:
     raw = read_strict(content, what)
     with refused(what):
         found = parse(Reproductions, raw, what).reproductions
+    if len(set(found)) != len(found):
+        raise RefusedError(what, [Problem("reproductions", "the same attempt twice")])
     wrong = [one for one in found if one.equal > one.studies]
     if wrong:
         raise RefusedError(what, [Problem("equal", "more than the studies that were made")])

@@ -18,6 +18,7 @@ from codixr_bench.registry import family_of
 from codixr_bench.result import Result
 from codixr_bench.score import Score, Unrelated
 from codixr_bench.statistics.influence import PSEUDOVALUE
+from codixr_bench.task import Task
 from codixr_leaderboard.checks import Problem
 from codixr_leaderboard.mixtures import mixture_problems
 from codixr_leaderboard.ownership import REAL, is_reserved
@@ -88,6 +89,45 @@ class Studies:
         if taken.mean() >= COPIED:
             said = f"{taken.mean():.0%} of the pictures are those of other rows, taken together"
             yield Problem("statistics", said)
+        yield from self._of_other_tasks(model, result, table)
+
+    def _of_other_tasks(self, model: str, result: Result, table: Table) -> Iterator[Problem]:
+        """Samples of another row that were made with other inputs, e.g. with the report too."""
+        if is_reserved(model):
+            return
+        for is_own, row, other, beside in self._other_tasks(model, result):
+            share = 0.0 if is_own else same_samples(result, table, beside)
+            if share >= COPIED:
+                said = f"{share:.0%} of the samples are those of '{row.model}' at {other.task}"
+                yield Problem("statistics", said)
+
+    def same_as(self, model: str, result: Result, table: Table) -> tuple[str, ...]:
+        """The row's own other tasks with the same samples: of what is read of inputs nothing else.
+
+        An honest model that reads less than it is given has such ones; so has a row that was given
+        more than its task gives.
+        """
+        return tuple(
+            other.task
+            for is_own, _, other, beside in self._other_tasks(model, result)
+            if is_own and same_samples(result, table, beside) >= COPIED
+        )
+
+    def _other_tasks(
+        self, model: str, result: Result
+    ) -> Iterator[tuple[bool, Submission, Result, Table]]:
+        """(is it the row's own, row, result, statistics) of other tasks with the same outputs."""
+        outputs = Task.parse(result.task).outputs
+        for row, read in self._rows:
+            is_own = (row.track, slug(row.model)) == (result.track.name, slug(model))
+            for other in row.results:
+                if other.track != result.track or other.task == result.task:
+                    continue
+                if Task.parse(other.task).outputs != outputs:
+                    continue
+                table = self._table(row, other, read)
+                if table is not None:
+                    yield is_own, row, other, table
 
     def real(self, model: str, result: Result, table: Table) -> First | None:
         """The real outputs of the same studies, which distances are measured from; None without."""
@@ -262,25 +302,41 @@ def _kind(column: str) -> str:
     return owner if column.endswith((PSEUDOVALUE, INFLUENCE)) else owner.partition("[")[0]
 
 
+def same_samples(result: Result, table: Table, other: Table) -> float:
+    """The share of samples that are another result's of the same outputs; reports in any order.
+
+    Of reports alone only where nearly all are: honest ones are short and often alike.
+    """
+    shares = [same_answers(table, other)]
+    for ours, others in _features(table, other):
+        shares.append(float((np.abs(ours - others).max(axis=1) <= SAME_PICTURE).mean()))
+    if len(shares) == 1 and (reports := _report_share(result, table, other)) >= COPIED_REPORTS:
+        shares.append(reports)
+    return max(shares)
+
+
 def report_copy_problems(result: Result, table: Table, other: First) -> Iterator[Problem]:
     """Reports that are another row's: what counts of their words and labels show, in any order."""
-    twin, columns = other
-    names = [score.name for score in result.scores]
-    about = columns_about_studies(table, names)
+    share = _report_share(result, table, other[1])
+    if share >= COPIED_REPORTS:
+        said = f"{share:.0%} of the reports are those of '{other[0].model.name}'"
+        yield Problem("statistics", said)
+
+
+def _report_share(result: Result, table: Table, columns: Table) -> float:
+    about = columns_about_studies(table, [score.name for score in result.scores])
     own = [
         name
         for name, column in sorted(table.items())
         if name.startswith(_OF_REPORTS) and name not in about and column.dtype.kind in "iub"
     ]
     if not own or any(name not in columns for name in own):
-        return
+        return 0.0
     mine, theirs = (
         Counter(map(tuple, np.column_stack([side[name] for name in own]).tolist()))
         for side in (table, columns)
     )
-    share = (mine & theirs).total() / max(1, mine.total())
-    if share >= COPIED_REPORTS:
-        yield Problem("statistics", f"{share:.0%} of the reports are those of '{twin.model.name}'")
+    return (mine & theirs).total() / max(1, mine.total())
 
 
 def nearest_of(mine: np.ndarray, theirs: np.ndarray, *, apart: bool = False) -> np.ndarray:

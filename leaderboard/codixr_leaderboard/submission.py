@@ -14,7 +14,9 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from codixr.data.labels import OBSERVATIONS
 from codixr.errors import InputError
+from codixr_bench.registry import facts_of
 from codixr_bench.result import Name, Result, SchemaVersion
 from codixr_bench.result_files import (
     WrongFieldsError,
@@ -44,6 +46,8 @@ BESIDE = frozenset(
 )
 """What a row's folder may hold."""
 _HUB_PART = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,46}[A-Za-z0-9])?"
+_FIELD = re.compile(r"[A-Za-z_]{1,24}|(hyp|ref)_len|(match|total)_\d|ci95|constrained-str|\[key\]")
+"""What a schema's field may be called: a word."""
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -207,6 +211,8 @@ def problems_of(submission: Submission) -> Iterator[Problem]:
         yield Problem("submitted", "before there was a leaderboard")
     if submission.hub is not None and looks_like_identifier(submission.hub.name):
         yield Problem("hub.name", "it looks like an identifier or a date")
+    if submission.hub is not None and len(set(submission.hub.revision)) == 1:
+        yield Problem("hub.revision", "no commit is called so")
     versions = [(result.task, result.model.version) for result in submission.earlier]
     newest = [(result.task, result.model.version) for result in submission.results]
     if len({*versions, *newest}) != len(versions) + len(newest):
@@ -251,6 +257,11 @@ def _problem(parts: Sequence[int | str], message: str) -> Problem:
 
 
 def _where(parts: Sequence[int | str]) -> str:
-    """A field's dotted path; a key that may be anything is not repeated."""
-    shown = [str(p) if re.fullmatch(r"[A-Za-z0-9_.\[\] +>-]{1,40}", str(p)) else "?" for p in parts]
+    """A field's dotted path; a key that may be anything, e.g. a sentence, is not repeated."""
+    shown = [str(part) if _is_name(part) else "?" for part in parts]
     return ".".join(part for part in shown if part != "constrained-str")
+
+
+def _is_name(part: int | str) -> bool:
+    known = part in OBSERVATIONS or facts_of(str(part)) is not None
+    return isinstance(part, int) or known or bool(_FIELD.fullmatch(part))

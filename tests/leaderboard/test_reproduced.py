@@ -11,7 +11,7 @@ from codixr_bench.cli import main
 from codixr_bench.comparing.reproduction import Reproduction, digest
 from codixr_bench.result import Result
 from codixr_leaderboard.sending import submit
-from codixr_leaderboard.standing import Badge, standing_of
+from codixr_leaderboard.standing import Badge, read_reproductions, standing_of
 from codixr_leaderboard.submission import read_submission
 from helpers.statistics_fakes import drawn_columns, encoded, result_of
 from helpers.submission_fakes import result_json
@@ -48,6 +48,18 @@ def test_one_equal_attempt_of_somebody_else_gives_the_badge_and_none_takes_it(
     standing = standing_of(RESULT, CONTENT, tuple(attempts), "ann")
     assert standing.badge == badge
     assert [one.by for one in standing.differing] == differing
+
+
+def test_an_attempt_of_more_studies_than_there_are_is_no_badge() -> None:
+    many = attempt("cat", 9999, 9999)
+    assert standing_of(RESULT, CONTENT, (many,), "ann").badge is Badge.CHECKED
+
+
+def test_one_attempt_told_often_is_refused() -> None:
+    one = attempt("cat", 1)
+    content = {"reproductions": [one.model_dump(mode="json")] * 3}
+    with pytest.raises(InputError, match="the same attempt twice"):
+        read_reproductions(json.dumps(content).encode(), "it")
 
 
 def send(tmp_path: Path, hub: str | None, **more: object) -> Path:
