@@ -7,7 +7,7 @@ statistics, whether it is better than the real outputs is computed from both row
 from collections.abc import Iterator
 
 from codixr_bench.comparing.influences import influences
-from codixr_bench.registry import family_warnings
+from codixr_bench.registry import facts_of, family_warnings
 from codixr_bench.result import Result
 from codixr_bench.runs.warnings import above_real
 from codixr_bench.score import UNRANKED, ResultWarning
@@ -43,6 +43,7 @@ def _above_real(result: Result, table: Table, real: First) -> Iterator[ResultWar
         score.name
         for score in result.scores
         if score.value is not None
+        and _may_be_above(score.name)
         and (twin := other.score(score.name)) is not None
         and twin.signature == score.signature
     ]
@@ -55,3 +56,9 @@ def _above_real(result: Result, table: Table, real: First) -> Iterator[ResultWar
         for side in (table, columns)
     ]
     yield from above_real(sides[0], sides[1], table.get("patient"))
+
+
+def _may_be_above(name: str) -> bool:
+    """Whether ``above_real`` looks at a score: of the others no influence has to be found."""
+    facts = facts_of(name)
+    return facts is not None and facts.primary and facts.real_is_ceiling

@@ -134,7 +134,8 @@ def test_what_pages_verify_and_comment_say_of_it(tmp_path: Path, capsys) -> None
     assert others.count("† Self-reported: nobody has computed this value anew") == 1
     page = (tmp_path / "site" / "models" / "phantom-my-model.html").read_text()
     assert "That there is no warning of copies, copies_of_test, collapse is self-reported" in page
-    assert f"{UNCHECKED} (not bounded either)" in page
+    assert f"nothing bounds what is stated for {UNCHECKED}." in page
+    assert "A warning of copies would come of copies_image, copies_altered_image." in page
     assert page.count('<abbr title="self-reported">†</abbr>') == len(TAKEN)
 
 
