@@ -158,7 +158,7 @@ def test_what_is_drawn_as_nothing_is_no_report(name: str) -> None:
 
 def test_studies_of_one_patient_would_narrow_every_interval() -> None:
     said = "; ".join(map(str, column_problems({"patient": np.zeros(2000, np.int32)})))
-    assert "'patient': each simulated study is a patient's only one" in said
+    assert "a column that joins studies: simulated ones stand alone" in said
 
 
 def test_samples_that_were_made_with_more_inputs_are_told() -> None:
