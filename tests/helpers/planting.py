@@ -132,7 +132,7 @@ ALTERED: dict[str, Alteration] = {
     "bent .5, noise .02": Alteration(lambda x, _: _noisy(0.02)(_bent(x, 0.5)), 0.95),
     "halves, left and right": Alteration(lambda x, y: _halves(x, y, 1), 0.95),
     "halves, up and down": Alteration(lambda x, y: _halves(x, y, 0), 0.95),
-    "halves, soft over 8 pixels": Alteration(lambda x, y: _halves(x, y, 1, 2.0), 0.85),
+    "halves, soft over 8 pixels": Alteration(lambda x, y: _halves(x, y, 1, 2.0), 0.95),
 }
 
 
