@@ -128,3 +128,16 @@ def test_a_plugged_in_metric_stands_trial_by_its_name(
     # It counts words: one more sentence is seen, another order of them is not.
     assert found["sentences in another order"]["verdict"] == "blind"
     assert found["finding made up"]["verdict"] == "sees"
+
+
+def test_a_sensitivity_that_a_plugged_in_metric_declares_and_lost_fails_the_court(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    declared = 'sees = {"report_words": ("finding made up", "sentences in another order")}'
+    code = block("python").replace('columns = ("words",)', f'columns = ("words",)\n    {declared}')
+    assert declared in code
+    install(site, code, block("toml"))
+    words = ["court", "--metrics", "report_words", "--limit", "12", "--json", "--workers", "1"]
+    assert main(words) == 1
+    lost = json.loads(capsys.readouterr().out)["lost"]
+    assert lost == [{"score": "report_words", "fault": "sentences in another order"}]

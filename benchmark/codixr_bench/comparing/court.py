@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from codixr.workers import end_with_parent
 from codixr_bench.comparing.fault import Fault, Outputs, changed
 from codixr_bench.comparing.influences import influences
 from codixr_bench.comparing.trial import FAULTS, Finding, Row, Trial, Verdict
+from codixr_bench.comparing.tried import family_called, on_trial, scores_of
 from codixr_bench.metric import (
     About,
     Family,
@@ -34,7 +34,7 @@ from codixr_bench.metric import (
     Prepares,
 )
 from codixr_bench.model import Sample
-from codixr_bench.registry import facts_of, family_of, load_family, names
+from codixr_bench.registry import facts_of, family_of
 from codixr_bench.statistics.influence_interval import standard_error
 from codixr_bench.statistics.significance import upper_tail
 from codixr_bench.task import GROUPS, Task
@@ -100,6 +100,9 @@ def try_metrics(
         counted = _counted(answers, bar)
         for seat, shown in steps:
             seat.hear(shown, trial, counted)
+    # A score of pairs says nothing where the other output of a task was changed.
+    tried = {row.score for row in trial.rows}
+    trial.without = {n: w for n, w in trial.without.items() if n.partition("[")[0] not in tried}
     return trial
 
 
@@ -291,15 +294,19 @@ class _Seat:
         """The scores when the output is what each metric's family calls worthless."""
         found: dict[str, _Value] = {}
         samples = self._samples([study.get(self.output) for study in self.studies])
+        alike: dict[Any, list[Family]] = {}
         for family in dict.fromkeys(self._families()):
-            bad = family.worsened(self.studies, samples, self.evaluation)
-            scored = self.scored([one[self.output] for one in bad])
-            found |= {name: one for name, one in scored.items() if family_of(name) is family}
+            alike.setdefault(type(family).worsened, []).append(family)
+        for families in alike.values():
+            if tried := self.metrics(families):
+                bad = families[0].worsened(self.studies, samples, self.evaluation)
+                scored = self.scored([one[self.output] for one in bad], tried)
+                found |= {name: one for name, one in scored.items() if family_of(name) in families}
         return found
 
     def _families(self) -> list[Family]:
         asked = self.wanted or self.evaluation.track.metric_names
-        return [family for name in asked if (family := _family(name)) is not None]
+        return [family for name in asked if (family := family_called(name)) is not None]
 
     def _samples(self, contents: Sequence[Any]) -> list[Sample]:
         samples: list[Sample] = []
@@ -308,11 +315,13 @@ class _Seat:
             samples.append(found | {self.output: content})
         return samples
 
-    def scored(self, contents: Sequence[Any]) -> dict[str, _Value]:
-        """Every score when the output's contents are these, by name."""
+    def scored(
+        self, contents: Sequence[Any], metrics: Sequence[Metric] | None = None
+    ) -> dict[str, _Value]:
+        """Every score when the output's contents are these, by name; by new ``metrics``."""
         samples = self._samples(contents)
         found: dict[str, _Value] = {}
-        for metric in self.metrics():
+        for metric in self.metrics() if metrics is None else metrics:
             for start in range(0, len(samples), _BATCH):
                 part = range(start, min(start + _BATCH, len(samples)))
                 metric.update(part, [self.studies[i] for i in part], [samples[i] for i in part])
@@ -327,13 +336,18 @@ class _Seat:
         facts = facts_of(score)
         return facts is not None and (facts.about is About.PAIR) == (len(self.task.outputs) > 1)
 
-    def metrics(self) -> list[Metric]:
-        """New metrics of the seat, ready to be updated; InputError as ``Track.metrics``."""
+    def metrics(self, of: Sequence[Family] | None = None) -> list[Metric]:
+        """New metrics of the seat, ready to be updated; InputError as ``Track.metrics``.
+
+        ``of``: those with a score of these families alone.
+        """
         chosen = self.evaluation.track.metrics(self.task, self.wanted)
         tried = [
             metric
             for metric in chosen
-            if any(map(self._is_tried, _scores_of(metric))) and (self.wanted or _on_trial(metric))
+            if any(map(self._is_tried, scores_of(metric)))
+            and (self.wanted or on_trial(metric))
+            and (of is None or any(family_of(score) in of for score in scores_of(metric)))
         ]
         for metric in tried:
             if isinstance(metric, MakesSeveral) and not self.wanted:
@@ -343,12 +357,6 @@ class _Seat:
             if isinstance(metric, Prepares):
                 metric.prepare(self.evaluation)
         return tried
-
-
-def _on_trial(metric: Metric) -> bool:
-    """Whether its family is tried unasked: a search for copies would take hours of rounds."""
-    family = _family(metric.name.partition("[")[0])
-    return family is None or family.on_trial
 
 
 def _seats(
@@ -382,15 +390,3 @@ def _seats(
 
 def _alone(output: Modality) -> Task:
     return next(task for task in GROUPS["paper"] if task.outputs == (output,))
-
-
-@lru_cache(maxsize=512)
-def _family(name: str) -> Family | None:
-    """The family that a track's recipe, a score or a metric calls so."""
-    return load_family(name) if name in names("metrics") else family_of(name)
-
-
-def _scores_of(metric: Metric) -> list[str]:
-    """Names of its scores, by its family; of a metric named otherwise, of one it makes."""
-    family = _family(metric.name.partition("[")[0])
-    return list(family.scores) if family is not None else [s.name for s in metric.compute()]
