@@ -181,7 +181,7 @@ def tiny(vocab_size: int) -> Preset:
         diffusion=DiffusionConfig(
             prediction_type="v_prediction",
             scheduler="DPMSolverMultistepScheduler",
-            steps=6,
+            steps=10,
             guidance=2.0,
             report_clip=4.0,
             context_scale=embed**0.5,
