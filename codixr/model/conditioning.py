@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 OF_MADE = 0.5
-"""The weight of an output that is a prompt for later ones, of an input's. Of .25, .5 and 1, at .5
+"""The weight of an output that is a prompt for later ones, of an input's, beside a report. Of .25, .5 and 1, at .5
 F and L of ``tiny`` agree nearly as at 1, and show what the text asks for nearly as at .25."""
 
 
@@ -173,22 +173,22 @@ def with_made(
 ) -> Mapping[str, float] | None:
     """Weights of all that is ``given``, where the call ``made`` some of it itself.
 
-    That counts ``OF_MADE`` of what an input counts on average: it may show less than it was asked
-    for, and the inputs still say what.
+    That counts as much as an input on average, and beside a report ``OF_MADE`` of it: a picture may
+    show less than its report asked for.
     """
     inputs = [m for m in given if m not in made]
     if not made or not inputs:
         return weights
     told: Mapping[str, float] = dict.fromkeys(map(str, inputs), 1.0) if weights is None else weights
-    return {**told, **dict.fromkeys(made, OF_MADE * sum(told.values()) / len(told))}
+    share = OF_MADE if Modality.T in inputs else 1.0
+    return {**told, **dict.fromkeys(made, share * sum(told.values()) / len(told))}
 
 
 def _beside(embeds: Tensor, made: Tensor, count: int) -> Tensor:
-    """A user's vectors, which count as one input, and those of ``count`` outputs made before."""
+    """A user's vectors, which count as one report, and those of ``count`` outputs made before."""
     if embeds.ndim == 3:
         return torch.cat([embeds, made], 1)
-    share = OF_MADE * count
-    return (embeds + share * made) / (1 + share)
+    return (embeds + OF_MADE * count * made) / (1 + OF_MADE * count)
 
 
 def _shaped(null: Tensor, like: Tensor) -> Tensor:

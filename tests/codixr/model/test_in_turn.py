@@ -46,14 +46,17 @@ def test_a_sample_in_turn_is_its_own_whatever_the_batch(pipe: CoDiXRPipeline) ->
     assert close(all_at_once[L], one_by_one[L])
 
 
-def test_what_was_made_weighs_half_of_an_input(pipe: CoDiXRPipeline) -> None:
+def test_what_was_made_weighs_as_an_input_does_and_half_of_that_beside_a_report(
+    pipe: CoDiXRPipeline,
+) -> None:
     side = torch.rand(1, 64, 64, generator=torch.Generator().manual_seed(0))
     made = pipe({"L": side}, "F+T", weights={"L": 5}, **TURN)
     told = {"L": side, "F": made.images[F]}
-    assert made.reports == pipe(told, "T", weights={"L": 2, "F": 1}, **CALL).reports
+    assert made.reports == pipe(told, "T", weights={"L": 1, "F": 1}, **CALL).reports
     weights = {"T": 3.0, "L": 1.0}
     assert with_made(weights, [L, T, F], frozenset({F})) == {**weights, F: 1.0}
     assert with_made(None, [T, F], frozenset({F})) == {T: 1.0, F: 0.5}
+    assert with_made(None, [L, F], frozenset({F})) == {L: 1.0, F: 1.0}
     assert with_made(None, [F, L], frozenset({F, L})) is None
     assert with_made(weights, [L, T], frozenset()) is weights
 
