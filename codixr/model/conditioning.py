@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 OF_MADE = 0.5
-"""The weight of an output that is a prompt for later ones, of an input's, beside a report. Of .25, .5 and 1, at .5
-F and L of ``tiny`` agree nearly as at 1, and show what the text asks for nearly as at .25."""
+"""Of an input's weight, that of an output which is a prompt for later ones, beside a report. Of
+.25, .5 and 1, at .5 F and L of ``tiny`` agree nearly as at 1, and show what the text asks for
+nearly as at .25."""
 
 
 class Conditioning:
