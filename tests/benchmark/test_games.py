@@ -19,6 +19,7 @@ from codixr_bench.score import UNRANKED, Score
 from codixr_bench.task import Task
 from codixr_bench.track import Evaluation, Track
 from helpers.games import GRADIENTS, PICTURES, REPORTS, Cheat, noise
+from helpers.new_games import NEW_REPORTS
 
 pytestmark = pytest.mark.slow
 N = 400
@@ -105,9 +106,9 @@ def test_a_look_up_beside_the_other_view_is_found(sigma, cheat, evaluation, stud
     told("L+T->F", made, "copies_of_test", evaluation, studies)
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", [*REPORTS, *NEW_REPORTS])
 def test_a_game_with_reports_takes_its_rank(name, cheat, evaluation, studies) -> None:
-    play, code = REPORTS[name]
+    play, code = (REPORTS | NEW_REPORTS)[name]
     told("F->T", play(cheat), code, evaluation, studies)
 
 

@@ -3,8 +3,9 @@
 The honest model is the best there can be: for each evaluated study another simulated person with
 the same findings, and another wording of them. A draw is n of the first test studies. What networks
 and searches say of each picture is computed once and kept under ``$CODIXR_CACHE``; a draw only
-computes scores from it. ``repeats_image`` is computed anew in every tenth draw. ``served_share``
-and the diversities need no draw: no honest picture is strange, and honest ratios are far above .4.
+computes scores from it; ``repeats_image`` is searched for anew in each. ``served_share`` and the
+diversities need no draw: no honest picture is strange, and honest ratios are far above .4. The
+scores of anatomy warn of nothing.
 """
 
 import argparse
@@ -48,8 +49,6 @@ from codixr_bench.statistics.skill import Measured
 OTHER = 7003
 """The seed of the other persons."""
 SIZES = (64, 200, 400, 1000)
-EACH = 10
-"""Of how many draws one is searched for repeats."""
 Arrays = dict[str, np.ndarray]
 
 
@@ -71,12 +70,12 @@ def main() -> None:
         seen: Counter[tuple[str, str]] = Counter()
         for draw in range(draws):
             some = np.random.default_rng((n, draw)).permutation(pool)[:n]
-            seen.update(set(warned(kept, reports, some, again=draw % EACH == 0)))
+            seen.update(set(warned(kept, reports, some)))
         for key in LOOKED_AT:
-            asked = -(-draws // EACH) if key[1] == "repeats_image" else draws
-            found.setdefault(key, []).append(f"{seen[key]} of {asked}")
+            null = n < FEW and key[1] in SEARCHED
+            found.setdefault(key, []).append("null" if null else f"{seen[key]} of {draws}")
     for (code, what), cells in found.items():
-        print(f"| `{code}` | {what} | {' | '.join(cells)} |")
+        print(f"| `{code}` | `{what}` | {' | '.join(cells)} |")
 
 
 LOOKED_AT = (
@@ -91,19 +90,24 @@ LOOKED_AT = (
     ("copies", "copies_report"),
     ("copies_of_test", "own_wording"),
 )
+SEARCHED = (
+    "plain_gap",
+    "copies_image",
+    "copies_of_test_image",
+    "copies_altered_image",
+    "copies_of_test_altered_image",
+)
+"""Null under ``FEW`` studies, where nothing is searched or learned unasked."""
 
 
-def warned(
-    kept: Arrays, reports: Arrays, some: np.ndarray, *, again: bool
-) -> Iterator[tuple[str, str]]:
-    """(code, score) of every warning that these studies give; ``again``: repeats are sought too."""
+def warned(kept: Arrays, reports: Arrays, some: np.ndarray) -> Iterator[tuple[str, str]]:
+    """(code, score) of every warning that these studies give."""
     drawn = {name: values[some] for name, values in kept.items()}
     yield from of_judges(drawn)
     yield from of_copies(drawn, some)
-    if again:
-        repeats = repeated(drawn["pictures made"], drawn["pictures real"])
-        if repeats is not None and mean_of_studies(repeats.astype(np.float64))[1][0] > MOST:
-            yield "collapse", "repeats_image"
+    repeats = repeated(drawn["pictures made"], drawn["pictures real"])
+    if repeats is not None and mean_of_studies(repeats.astype(np.float64))[1][0] > MOST:
+        yield "collapse", "repeats_image"
     yield from of_reports(reports, some)
 
 
