@@ -132,9 +132,7 @@ def test_the_readme_s_ten_lines_of_python_run(tmp_path, monkeypatch, capsys):
         f"frontal-{k}.png" for k in range(4)
     ]
     report = capsys.readouterr().out
-    # The report names the right side in 82 % of such draws (the model card): the side isn't asked.
-    assert "large" in report
-    assert "pleural effusion" in report
+    assert "large left pleural effusion" in report
 
 
 def test_the_example_track_is_python():
