@@ -4,6 +4,7 @@ Text stays text, and grey on nothing, so that it can be read on light and dark p
 """
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,8 @@ def intervals_svg(lines: Sequence[Line], name: str, title: str = "") -> bytes:
             axes.set_xscale("symlog", linthresh=least)
             greatest = max(max(line.score.ci95 or (0.0, line.score.value or 0.0)) for line in lines)
             axes.set_xlim(-0.1 * least, 1.3 * greatest)
+            axes.set_xticks(_powers(least, greatest))
+            axes.minorticks_off()
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         if title:
             axes.set_title(title, fontsize=10, color=INK, loc="left")
@@ -76,6 +79,15 @@ def intervals_svg(lines: Sequence[Line], name: str, title: str = "") -> bytes:
             metadata={"Date": None, "Creator": None},
         )
     return sink.getvalue()
+
+
+def _powers(least: float, greatest: float) -> list[float]:
+    """0 and the powers of ten from ``least`` to ``greatest``: six at most, as ``_NOTHING`` says.
+
+    None below ``least``: there the axis is linear, and their numbers would lie on the 0.
+    """
+    first, last = math.ceil(math.log10(least)), math.floor(math.log10(greatest))
+    return [0.0, *(10.0**power for power in range(first, last + 1))]
 
 
 def _logarithmic_from(lines: Sequence[Line]) -> float | None:

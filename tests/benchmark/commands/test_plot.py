@@ -1,5 +1,6 @@
 """``codixr-bench plot`` draws results that share an axis, and refuses others."""
 
+import itertools
 import json
 import re
 
@@ -71,8 +72,8 @@ def test_the_picture_says_track_task_and_n(results, tmp_path):
     assert "phantom T→F, test, n = 2,000" in out.read_text()
 
 
-def places(values):
-    """Where the dots of distances stand, left to right, from 0 to 1."""
+def picture(values):
+    """Distances of models as SVG."""
     lines = [
         Line(
             f"m{value}",
@@ -81,11 +82,13 @@ def places(values):
         )
         for value in values
     ]  # fmt: skip
-    svg = intervals_svg(lines, "fid_x").decode()
-    dots = [
-        float(x)
-        for x in re.findall(r'<use xlink:href="#[^"]+" x="([\d.]+)"[^>]*fill: #3b7dd8', svg)
-    ]
+    return intervals_svg(lines, "fid_x").decode()
+
+
+def places(values):
+    """Where the dots of distances stand, left to right, from 0 to 1."""
+    drawn = re.findall(r'<use xlink:href="#[^"]+" x="([\d.]+)"[^>]*fill: #3b7dd8', picture(values))
+    dots = [float(x) for x in drawn]
     return [(x - min(dots)) / (max(dots) - min(dots)) for x in dots]
 
 
@@ -96,3 +99,21 @@ def test_small_distances_are_told_apart_beside_noise():
     assert (real, noise) == (0.0, 1.0)
     # Near one another they stay on a plain axis.
     assert places([10.0, 20.0, 40.0])[1] == pytest.approx(1 / 3, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers"),
+    [
+        ([4e-12, 0.62, 1.3, 470.0], ["0", "1", "10", "100"]),
+        ([0.0, 0.3, 1.3, 470.0], ["0", "1", "10", "100"]),
+        ([0.0, 0.1, 5.0], ["0", "0.1", "1"]),
+        ([0.0, 4.0, 200.0], ["0", "10", "100"]),
+        ([1e-4, 99.0], ["0", "0.0001", "0.001", "0.01", "0.1", "1", "10"]),
+    ],
+)
+def test_no_number_of_a_logarithmic_axis_lies_on_another(values, numbers):
+    axis = picture(values).split('id="matplotlib.axis_2"')[0]
+    found = re.findall(r'<text style="[^"]*" x="([\d.]+)"[^>]*>([\d.e+-]+)</text>', axis)
+    assert [number for _, number in found] == numbers
+    at = [float(x) for x, _ in found]
+    assert min(b - a for a, b in itertools.pairwise(at)) > 18
