@@ -167,6 +167,7 @@ def test_the_command_writes_a_report_and_reads_nothing_of_the_request_from_disk(
     assert json.loads(out.read_text()) == {
         "fine": True,
         "changes": ["phantom/bobs-model, T→F: fid_phantom new, 16.00"],
+        "checked": ["phantom/bobs-model, T→F: self-reported"],
         "problems": [],
     }
     asked[2] = "eve"

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from codixr_bench.score import Score
+from codixr_leaderboard.submission import Submission
 from helpers.submission_fakes import PRINTED, build_pages, submission
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -41,6 +43,22 @@ button(2).click(); button(2).click();
 done.after = first();
 done.sort = document.querySelectorAll("thead th")[2].getAttribute("aria-sort");
 done.page = getComputedStyle(document.body).backgroundColor;
+document.querySelector("details").open = true;
+const inside = (node) => {
+  const range = document.createRange();
+  range.selectNodeContents(node);
+  return [...range.getClientRects()];
+};
+const others = [...document.querySelectorAll("details table")];
+const cells = (table) => [...table.querySelectorAll("td")];
+done.columns = others.map((table) => table.tHead.rows[0].cells.length - 1);
+done.hidden = others.filter((table) => table.tHead.rows[0].cells.length === 2).flatMap(cells)
+  .filter((cell) => cell.getBoundingClientRect().right > window.innerWidth).length;
+done.across = others.flatMap(cells).filter((cell) =>
+  inside(cell).some((box) => box.right > cell.getBoundingClientRect().right)).length;
+done.broken = others.flatMap((table) => [...table.querySelectorAll("thead button")])
+  .flatMap((head) => [...head.childNodes])
+  .filter((node) => node.nodeType === Node.TEXT_NODE && inside(node).length > 1).length;
 done.picture = [...document.images].every((image) => image.naturalWidth > 0);
 document.title = JSON.stringify(done);
 """
@@ -78,6 +96,16 @@ class QuietHandler(SimpleHTTPRequestHandler):
         pass
 
 
+def with_frd(model: str, quality: float) -> Submission:
+    """A submission with a score whose card explains no other one."""
+    row = submission(model, quality)
+    frd = Score(name="frd", value=3.0, ci95=(2.5, 3.5), n=2000, higher_is_better=False,
+                signature="frd|n:2000")  # fmt: skip
+    (result,) = row.results
+    more = result.model_copy(update={"scores": (*result.scores, frd)})
+    return row.model_copy(update={"results": (more,)})
+
+
 FRAME = """<!doctype html><meta name="color-scheme" content="light dark"><title>none</title>
 <iframe src="phantom-t-to-f.html" style="border:0" width="{width}" height="900"></iframe>
 <script>addEventListener("load", () => {{
@@ -91,7 +119,7 @@ FRAME = """<!doctype html><meta name="color-scheme" content="light dark"><title>
 @pytest.mark.parametrize("width", [360, 1400])
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_table_works_in_a_browser(tmp_path, serve, width, dark):
-    sent = [submission(f"a-model-with-a-long-name-{i}", 0.3 + i / 20) for i in range(6)]
+    sent = [with_frd(f"a-model-with-a-long-name-{i}", 0.3 + i / 20) for i in range(6)]
     site = tmp_path / "site"
     build_pages(sent, PRINTED, site)
     # The page's policy allows scripts from its own folder: the probe goes in by that way.
@@ -112,6 +140,11 @@ def test_a_table_works_in_a_browser(tmp_path, serve, width, dark):
     )
     assert seen["sort"] == "descending"
     assert seen["picture"]
+    # Of other scores: one alone is seen beside its model, no value lies on the next one, and a
+    # head breaks between words only.
+    assert 1 in seen["columns"]
+    assert max(seen["columns"]) >= 4
+    assert (seen["hidden"], seen["across"], seen["broken"]) == (0, 0, 0)
     assert seen["page"] == ("rgb(20, 23, 27)" if dark else "rgb(255, 255, 255)")
 
 

@@ -229,6 +229,6 @@ def _request(parsed: argparse.Namespace) -> int:
     if parsed.report is not None:
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         write_atomically(parsed.report, text.encode())
-    said = f"{len(report.changes)} changes, {len(report.problems)} problems"
+    said = f"changes: {len(report.changes)}, problems: {len(report.problems)}"
     messages.say(PROGRAM, said)
     return 1 if report.problems else 0
