@@ -247,7 +247,7 @@ def reports_of(pool: int) -> Arrays:
     rows = []
     for real, report in zip(test.reports(), made, strict=True):
         assert words._wordings is not None
-        rows.append(words._wordings.hits(real, report))
+        rows.append(words._wordings.gain(real, report))
     copied.update(range(pool), [test[0]] * pool, [{Modality.T: report} for report in made])
     return {"copied": copied._table(), "words": np.array(rows)}
 
