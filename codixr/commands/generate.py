@@ -112,7 +112,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=integer(1, 4096),
         default=1,
         metavar="N",
-        help="how many of each output, reports too (default 1)",
+        help="how many of each output, reports too; sample k has the seed + k (default 1)",
     )
     _add_sampling(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace files already in DIR")
@@ -134,7 +134,7 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
         "--joint",
         choices=("together", "in-turn"),
         help="several outputs: together, as in the paper, or in turn, each a prompt for those "
-        "after it (default: the checkpoint's)",
+        "after it (default: the checkpoint's; of the embedded one in-turn)",
     )
     parser.add_argument(
         "--batch-size",

@@ -63,7 +63,7 @@ def made_in_batches(
             for m, z in clean.items():
                 made[m] += z.cpu() if call.as_latents else decoded(pipe, m, z, some[m])
     pipe._guidance_scale = None
-    return made
+    return {m: x for m, x in made.items() if x or not pipe._interrupt}
 
 
 @contextmanager

@@ -100,6 +100,8 @@ def latents_of(
     clean: Latents = {}
     rounds, begun = rounds_of(pipe.preset, outputs, settings), 0
     for at, together in enumerate(rounds):
+        if at and control()[0]:  # a callback wants no more: nothing else is begun
+            break
         last = begun
 
         def told(index: int, timestep: Any, latents: Latents, first: int = begun) -> Latents | None:

@@ -240,7 +240,7 @@ def test_the_site_is_the_same_byte_for_byte(tmp_path):
 class Page(HTMLParser):
     """Tags, attributes and text; an unclosed or misplaced tag is an error."""
 
-    VOID = ("meta", "link", "br", "img")
+    VOID = ("meta", "link", "br", "wbr", "img")
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -103,8 +103,13 @@ def test_an_interrupted_call_makes_no_more_steps(pipe: CoDiXRPipeline) -> None:
         own._interrupt = True
         return tensors
 
-    pipe(TEXT, "F+L", callback_on_step_end=after, **TURN)
+    made = pipe(TEXT, "F+L", callback_on_step_end=after, **TURN)
     assert seen == [0]
+    assert list(made.images) == [F]
+    with pytest.raises(KeyError, match="there are images"):
+        made.images[L]
+    made = pipe({}, "F+T", callback_on_step_end=after, **TURN)
+    assert made.reports is None
 
 
 def test_nobody_is_warned_of_the_model_s_own_pictures() -> None:
