@@ -47,42 +47,92 @@ __all__ = [
 ]
 
 
+_TINY_HIDDEN = 128
+_TINY_SPECIAL = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+_TINY_ENVIRONMENT = EnvironmentConfig(
+    embed_dim=64,
+    channels=16,
+    channel_mult=(1, 2),
+    heads=4,
+    norm_groups=8,
+    feed_forward_mult=0.5,
+    norm_eps=1e-5,
+    own_time_channels=16,
+    after_upsampling=False,
+)
+
+
+def _tiny_prompt(vocab_size: int, embed: int) -> PromptConfig:
+    return PromptConfig(
+        embed_dim=embed,
+        stem_widths=(16, 32, 96, 128),
+        stem_norm="batch",
+        pooling="mean",
+        image_mean=(0.5,),
+        image_std=(0.5,),
+        text={
+            "vocab_size": vocab_size,
+            "hidden_size": _TINY_HIDDEN,
+            "intermediate_size": 4 * _TINY_HIDDEN,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "max_position_embeddings": 77,
+            "projection_dim": embed,
+            **_TINY_SPECIAL,
+        },
+        vision={
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "image_size": 64,
+            "patch_size": 16,
+            "num_channels": 1,
+            "projection_dim": embed,
+        },
+    )
+
+
+def _tiny_report_vae(vocab_size: int, latent: int) -> ReportVAEConfig:
+    return ReportVAEConfig(
+        latent_dim=latent,
+        sinusoidal_start=True,
+        bert={
+            "vocab_size": vocab_size,
+            "hidden_size": _TINY_HIDDEN,
+            "intermediate_size": 3 * _TINY_HIDDEN,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "max_position_embeddings": 80,
+            "initializer_range": 0.08,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+            "pad_token_id": 0,
+        },
+        gpt2={
+            "vocab_size": vocab_size,
+            "n_embd": _TINY_HIDDEN,
+            "n_layer": 2,
+            "n_head": 4,
+            "n_inner": 3 * _TINY_HIDDEN,
+            "n_positions": 80,
+            "initializer_range": 0.08,
+            "resid_pdrop": 0.0,
+            "embd_pdrop": 0.0,
+            "attn_pdrop": 0.0,
+            **_TINY_SPECIAL,
+        },
+    )
+
+
 def tiny(vocab_size: int) -> Preset:
     """The embedded default: 64x64 pictures, under 10 M parameters, trained on two CPU cores."""
-    hidden, embed, latent = 128, 256, 128
-    special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    embed, latent = 256, 128
     return Preset(
         name="tiny",
         image_size=64,
         latent_size=8,
-        prompt=PromptConfig(
-            embed_dim=embed,
-            stem_widths=(16, 32, 96, 128),
-            stem_norm="batch",
-            pooling="mean",
-            image_mean=(0.5,),
-            image_std=(0.5,),
-            text={
-                "vocab_size": vocab_size,
-                "hidden_size": hidden,
-                "intermediate_size": 4 * hidden,
-                "num_hidden_layers": 2,
-                "num_attention_heads": 4,
-                "max_position_embeddings": 77,
-                "projection_dim": embed,
-                **special,
-            },
-            vision={
-                "hidden_size": 128,
-                "intermediate_size": 256,
-                "num_hidden_layers": 3,
-                "num_attention_heads": 4,
-                "image_size": 64,
-                "patch_size": 16,
-                "num_channels": 1,
-                "projection_dim": embed,
-            },
-        ),
+        prompt=_tiny_prompt(vocab_size, embed),
         image_vae=ImageVAEConfig(
             pixel_unshuffle=2,
             channels=1,
@@ -112,46 +162,8 @@ def tiny(vocab_size: int) -> Preset:
             "attention_head_dim": 4,
             "norm_num_groups": 16,
         },
-        image_environment=EnvironmentConfig(
-            embed_dim=64,
-            channels=16,
-            channel_mult=(1, 2),
-            heads=4,
-            norm_groups=8,
-            feed_forward_mult=0.5,
-            norm_eps=1e-5,
-            own_time_channels=16,
-            after_upsampling=False,
-        ),
-        report_vae=ReportVAEConfig(
-            latent_dim=latent,
-            sinusoidal_start=True,
-            bert={
-                "vocab_size": vocab_size,
-                "hidden_size": hidden,
-                "intermediate_size": 3 * hidden,
-                "num_hidden_layers": 2,
-                "num_attention_heads": 4,
-                "max_position_embeddings": 80,
-                "initializer_range": 0.08,
-                "hidden_dropout_prob": 0.0,
-                "attention_probs_dropout_prob": 0.0,
-                "pad_token_id": 0,
-            },
-            gpt2={
-                "vocab_size": vocab_size,
-                "n_embd": hidden,
-                "n_layer": 2,
-                "n_head": 4,
-                "n_inner": 3 * hidden,
-                "n_positions": 80,
-                "initializer_range": 0.08,
-                "resid_pdrop": 0.0,
-                "embd_pdrop": 0.0,
-                "attn_pdrop": 0.0,
-                **special,
-            },
-        ),
+        image_environment=_TINY_ENVIRONMENT,
+        report_vae=_tiny_report_vae(vocab_size, latent),
         report_unet=ReportUNetConfig(
             latent_dim=latent,
             channels=56,
@@ -166,18 +178,7 @@ def tiny(vocab_size: int) -> Preset:
             norm_eps=1e-5,
             shared_out_norm=False,
         ),
-        report_environment=EnvironmentConfig(
-            embed_dim=64,
-            channels=16,
-            channel_mult=(1, 2),
-            heads=4,
-            norm_groups=8,
-            feed_forward_mult=0.5,
-            norm_eps=1e-5,
-            blocks_per_level=0,
-            own_time_channels=16,
-            after_upsampling=False,
-        ),
+        report_environment=replace(_TINY_ENVIRONMENT, blocks_per_level=0),
         diffusion=DiffusionConfig(
             prediction_type="v_prediction",
             scheduler="DPMSolverMultistepScheduler",
@@ -209,42 +210,47 @@ def with_prompt_tokens(preset: Preset, vocab_size: int) -> Preset:
     )
 
 
+def _paper_prompt() -> PromptConfig:
+    """CLIP ViT-L/14."""
+    text, vision = 768, 1024
+    return PromptConfig(
+        embed_dim=768,
+        text={
+            "vocab_size": 49408,
+            "hidden_size": text,
+            "intermediate_size": 4 * text,
+            "num_hidden_layers": 12,
+            "num_attention_heads": 12,
+            "max_position_embeddings": 77,
+            "projection_dim": 768,
+            "pad_token_id": 1,
+            "bos_token_id": 49406,
+            "eos_token_id": 49407,
+        },
+        vision={
+            "hidden_size": vision,
+            "intermediate_size": 4 * vision,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+            "image_size": 224,
+            "patch_size": 14,
+            "num_channels": 3,
+            "projection_dim": 768,
+        },
+    )
+
+
 def paper() -> Preset:
     """The paper's model: 256x256 pictures, 5.2 billion parameters without CoDi's video layers.
 
     CLIP ViT-L/14, Stable Diffusion 1.5's autoencoder and UNet, Optimus on BERT-base and GPT-2
     small, and CoDi's report UNet and environment parts.
     """
-    text, vision = 768, 1024
     return Preset(
         name="paper",
         image_size=256,
         latent_size=32,
-        prompt=PromptConfig(
-            embed_dim=768,
-            text={
-                "vocab_size": 49408,
-                "hidden_size": text,
-                "intermediate_size": 4 * text,
-                "num_hidden_layers": 12,
-                "num_attention_heads": 12,
-                "max_position_embeddings": 77,
-                "projection_dim": 768,
-                "pad_token_id": 1,
-                "bos_token_id": 49406,
-                "eos_token_id": 49407,
-            },
-            vision={
-                "hidden_size": vision,
-                "intermediate_size": 4 * vision,
-                "num_hidden_layers": 24,
-                "num_attention_heads": 16,
-                "image_size": 224,
-                "patch_size": 14,
-                "num_channels": 3,
-                "projection_dim": 768,
-            },
-        ),
+        prompt=_paper_prompt(),
         image_vae=ImageVAEConfig(
             autoencoder={
                 "in_channels": 3,
