@@ -98,6 +98,19 @@ class TrainingStudies:
                 self._reports = [self.dataset[i].report or "" for i in range(len(self))]
         return self._reports
 
+    def rewordings(self, rows: range, count: int) -> list[str]:
+        """``count`` other wordings of each report in ``rows``, study by study.
+
+        InputError for data that has none: the phantom knows what its reports say.
+        """
+        offer: Any = getattr(self.dataset, "rewordings", None)
+        if offer is None:
+            raise InputError(
+                "--data: only the phantom has other wordings of its reports; give "
+                "--set wordings=0, or --data phantom"
+            )
+        return [text for i in rows for text in offer(i, count)]
+
     def has(self, modality: Modality) -> NDArray[np.bool_]:
         """Which studies have ``modality``, bool [n]."""
         if modality is Modality.T:

@@ -1,6 +1,7 @@
 """What a folder's frozen encoders make of its studies: prompt vectors and latents, cached."""
 
 import hashlib
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,14 @@ def _chunk(folder: TrainingFolder) -> int:
 
 
 def prompts(
-    folder: TrainingFolder, modality: Modality, split: Split, stage: str
+    folder: TrainingFolder, modality: Modality, split: Split, stage: str, *, wordings: int = 0
 ) -> NDArray[np.float32]:
-    """Unit prompt vectors of every study, [n, D], computed once."""
+    """Unit prompt vectors of every study, [n, D], computed once.
+
+    With ``wordings``, those of its report and of so many other wordings, [n, 1 + wordings, D].
+    """
+    if wordings:
+        return _reworded(folder, split, stage, wordings)
     encoder = folder.component("prompt_encoder", stage)
     studies, device = folder.studies(split), folder.state.device
     depends = {"weights": encoder.sha256, "data": studies.fingerprint}
@@ -39,6 +45,30 @@ def prompts(
         return encoder.module.encode_image(studies.images(modality, rows).to(device))
 
     return _table(folder, f"prompt-{modality}-{split}", modality, studies, depends, compute)
+
+
+def _reworded(
+    folder: TrainingFolder, split: Split, stage: str, wordings: int
+) -> NDArray[np.float32]:
+    encoder = folder.component("prompt_encoder", stage)
+    studies, device = folder.studies(split), folder.state.device
+    depends = {
+        "weights": encoder.sha256,
+        "data": studies.fingerprint,
+        "tokens": _tensor_hash(folder.tokens("prompt", split)[0]),
+        "wordings": wordings,
+    }
+
+    @torch.no_grad()
+    def compute(rows: slice) -> Tensor:
+        own = range(rows.start, rows.stop)
+        others = iter(studies.rewordings(own, wordings))
+        texts = [t for i in own for t in (studies.reports[i], *islice(others, wordings))]
+        ids, mask = folder.encoded("prompt", texts)
+        vectors = encoder.module.encode_text(ids.to(device), mask.to(device))
+        return vectors.unflatten(0, (len(own), 1 + wordings))
+
+    return _table(folder, f"wordings-{split}", Modality.T, studies, depends, compute)
 
 
 def latents(

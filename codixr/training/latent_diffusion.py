@@ -58,7 +58,12 @@ class LatentStage(Stage):
         spreads: dict[Modality, float],
         *,
         cache: bool,
+        wordings: int = 0,
     ) -> None:
+        if wordings and not cache:
+            raise InputError(
+                f"{name}: wordings={wordings} are encoded once: give --set {name}.cache=true"
+            )
         needed = frozenset((*made, *conditions.given))
         views = frozenset() if cache else frozenset(m for m in needed if m.is_image)
         super().__init__(folder, name, needed, pictures=views)
@@ -77,7 +82,7 @@ class LatentStage(Stage):
                 (m, s): encoded.latents(folder, m, s, name) for m in made for s in splits
             }
             self.prompts = {
-                (m, s): encoded.prompts(folder, m, s, name)
+                (m, s): encoded.prompts(folder, m, s, name, wordings=wordings if m is T else 0)
                 for m in conditions.given
                 for s in splits
             }
@@ -92,7 +97,10 @@ class LatentStage(Stage):
             }
 
     def read(self, rows: Tensor, split: Split) -> Batch:
-        """``latent-M`` [B, 2, ...] and ``prompt-M`` [B, D]; without a cache, what they are of."""
+        """``latent-M`` [B, 2, ...] and ``prompt-M`` [B, D]; without a cache, what they are of.
+
+        With other wordings, ``prompt-T`` is [B, 1 + wordings, D].
+        """
         places = rows.numpy()
         if self.cache:
             batch = {
@@ -147,7 +155,11 @@ class LatentStage(Stage):
     def condition(self, batch: Batch, draw: Randomness) -> Tensor:
         """Condition tokens [B, K, D]."""
         c = self.conditions
-        prompts = torch.stack([batch[f"prompt-{m}"] for m in c.given], 1)
+        given = {m: batch[f"prompt-{m}"] for m in c.given}
+        if T in given and given[T].ndim == 3:
+            chosen = draw.integers(given[T].shape[1])
+            given[T] = given[T][torch.arange(len(chosen), device=chosen.device), chosen]
+        prompts = torch.stack(list(given.values()), 1)
         mixed = mix_conditions(prompts, self.nulls, c.subsets, c.drop, draw, tokens=c.tokens)
         return mixed * c.scale
 
@@ -175,6 +187,7 @@ class DenoiserStage(LatentStage):
             conditions(folder, others, config.drop),
             {made: config.spread},
             cache=config.cache,
+            wordings=config.wordings,
         )
         self.component_name = f"denoiser_{made.lower()}"
         self.denoiser = folder.start(self.component_name, config)

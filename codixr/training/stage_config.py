@@ -162,6 +162,9 @@ class DenoiserTraining(StageConfig):
     """How often the condition is dropped, for guidance without a classifier."""
     spread: float = 1.0
     """Factor on the posterior's std when a latent is drawn; 0 trains on its mean."""
+    wordings: int = 0
+    """So many other wordings of each report stand beside it as its prompt, one drawn at a step: the
+    phantom's data only, and with ``cache``."""
     lora_rank: int = 0
     """Above 0: only LoRA matrices of that rank are trained, beside the weights of ``--init``."""
 

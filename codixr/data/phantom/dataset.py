@@ -12,10 +12,18 @@ from numpy.typing import NDArray
 
 from codixr.data.groups import Groups, age_band
 from codixr.data.phantom.cache import cached_images, default_cache_dir
-from codixr.data.phantom.case import STREAM_WORDS, Case, labels_of, sample_case, study_rng
+from codixr.data.phantom.case import (
+    STREAM_REWORD,
+    STREAM_WORDS,
+    Case,
+    labels_of,
+    sample_case,
+    study_rng,
+)
 from codixr.data.phantom.grammar import write_report
 from codixr.data.phantom.person import sample_person
 from codixr.data.phantom.render import VERSION, render_views
+from codixr.data.phantom.wording import rewordings
 from codixr.data.study import SPLITS, Split, Study
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -138,6 +146,12 @@ class PhantomDataset:
     def reports(self) -> list[str]:
         """All reports, in order, without rendering anything."""
         return list(_reports(self.seed, self._start, self._len))
+
+    def rewordings(self, index: int, count: int) -> list[str]:
+        """``count`` other texts that say what the study's report says, as people may write it."""
+        number = self._index(index)
+        rng = study_rng(self.seed, number, STREAM_REWORD)
+        return rewordings(sample_case(self.seed, number), rng, count)
 
     def label_matrix(self, observations: Sequence[str]) -> NDArray[np.int8]:
         """Labels of truth, int8 [n, k]: 1 present, 0 absent, -1 uncertain.

@@ -15,20 +15,37 @@ from codixr.data.phantom import wording_findings as findings
 from codixr.data.phantom import wording_frames as frames
 from codixr.data.phantom import wording_normal as normal
 from codixr.data.phantom import wording_other as beside
+from codixr.data.phantom.case import Case
 from codixr.data.phantom.wording_findings import Noun
 from codixr.data.phantom.wording_meaning import (
     CENTRAL,
     FLUID_OR_AIR,
     Meaning,
     Mention,
+    briefly,
     case_of,
     chance,
+    meaning_of,
     sample_meaning,
 )
 from codixr.data.phantom.wording_places import one_of, place_of, side_alone
 from codixr.data.phantom.wording_style import ABBREVIATIONS, draw_look, lay_out
 
-__all__ = ["Meaning", "Mention", "Wording", "case_of", "sample_meaning", "word", "words_of"]
+__all__ = [
+    "Meaning",
+    "Mention",
+    "Wording",
+    "case_of",
+    "rewordings",
+    "sample_meaning",
+    "word",
+    "words_of",
+]
+
+UNSAID = 0.4
+"""How often a study's other wordings leave an extent unsaid that a bare name stands for."""
+ODD = 0.05
+"""The share of them with abbreviations or typos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +340,15 @@ def word(meaning: Meaning, rng: np.random.Generator, odd: float = 0.1) -> Wordin
     if not (found or w.blocked):
         w.labels["No Finding"] = 1
     return Wording(lay_out(sentences, look, rng), w.labels, look.odd)
+
+
+def rewordings(case: Case, rng: np.random.Generator, count: int) -> list[str]:
+    """``count`` texts that each say all of a simulated study's findings, extents left out at times.
+
+    Nothing is dropped: what a text does not mention is absent.
+    """
+    meaning = meaning_of(case)
+    return [word(briefly(meaning, rng, UNSAID), rng, ODD).text for _ in range(count)]
 
 
 def words_of(texts: int, seed: int) -> Iterator[str]:

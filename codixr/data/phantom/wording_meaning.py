@@ -22,7 +22,8 @@ from codixr.data.phantom.case import (
 GRADES = (0.15, 0.5, 0.85)
 """A severity of each third: small or mild, moderate, large or severe."""
 USUAL_GRADES: dict[str, tuple[int, ...]] = {"Atelectasis": (0,), "Lung Lesion": (1,)}
-"""The extent that a bare name stands for; moderate or severe where it is not listed."""
+"""The extent that a bare name stands for; ``USUAL`` where it is not listed."""
+USUAL = (1, 2)
 CENTRAL = ("Cardiomegaly", "Enlarged Cardiomediastinum", "Edema")
 FLUID_OR_AIR = ("Pleural Effusion", "Pneumothorax")
 SPREAD = 1 / 3
@@ -106,19 +107,35 @@ def sample_meaning(rng: np.random.Generator) -> Meaning:
         return _either(rng)
     if kind < 0.48:
         return Meaning((_blurred(_single(rng), rng, 0.4),))
-    case = sample_case(int(rng.integers(2**31)), 0)
-    mentions = [
-        Mention(f.observation, min(int(f.severity * 3), 2), f.side, f.zone, f.certain)
-        if f.observation != "Edema"
-        else Mention("Edema", min(int(f.severity * 3), 2))
-        for f in case.findings
-    ]
-    devices = case.devices
+    whole = meaning_of(sample_case(int(rng.integers(2**31)), 0))
+    mentions, devices = list(whole.mentions), whole.devices
     if chance(rng, 0.4):
         mentions = [m for m in mentions if chance(rng, 0.6)]
         devices = tuple(d for d in devices if chance(rng, 0.6))
     share = 0.4 if chance(rng, 0.5) else 0.0
     return Meaning(tuple(_blurred(m, rng, share) for m in mentions), devices)
+
+
+def meaning_of(case: Case) -> Meaning:
+    """All that there is to say of a simulated study."""
+    mentions = (
+        Mention(f.observation, min(int(f.severity * 3), 2), f.side, f.zone, f.certain)
+        if f.observation != "Edema"
+        else Mention("Edema", min(int(f.severity * 3), 2))
+        for f in case.findings
+    )
+    return Meaning(tuple(mentions), case.devices)
+
+
+def briefly(meaning: Meaning, rng: np.random.Generator, share: float) -> Meaning:
+    """The same with some extents left unsaid: those that a bare name stands for."""
+    mentions = (
+        replace(m, grade=None)
+        if m.grade in USUAL_GRADES.get(m.observation, USUAL) and chance(rng, share)
+        else m
+        for m in meaning.mentions
+    )
+    return replace(meaning, mentions=tuple(mentions))
 
 
 def case_of(meaning: Meaning, rng: np.random.Generator) -> Case:
@@ -137,7 +154,7 @@ def case_of(meaning: Meaning, rng: np.random.Generator) -> Case:
             if chance(rng, 0.5):
                 continue
             certain = True
-        grades = USUAL_GRADES.get(m.observation, (1, 2)) if m.grade is None else (m.grade,)
+        grades = USUAL_GRADES.get(m.observation, USUAL) if m.grade is None else (m.grade,)
         if m.observation == "Enlarged Cardiomediastinum" and m.grade == 2:
             grades = (1, 2)  # the widest of all crowd the lungs: drawn alone, they look collapsed
         severity = GRADES[grades[int(rng.integers(len(grades)))]]
