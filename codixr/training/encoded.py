@@ -16,6 +16,9 @@ from codixr.training.cache import frozen_table
 from codixr.training.data import TrainingStudies
 from codixr.training.folder import TrainingFolder
 
+PARTS = 8
+"""A chunk's wordings are encoded in so many parts, the short ones together: less padding."""
+
 
 def _chunk(folder: TrainingFolder) -> int:
     """Studies that a frozen encoder sees at once."""
@@ -65,7 +68,11 @@ def _reworded(
         others = iter(studies.rewordings(own, wordings))
         texts = [t for i in own for t in (studies.reports[i], *islice(others, wordings))]
         ids, mask = folder.encoded("prompt", texts)
-        vectors = encoder.module.encode_text(ids.to(device), mask.to(device))
+        vectors = torch.empty(len(ids), folder.preset.prompt.embed_dim)
+        for part in mask.sum(1).argsort().chunk(PARTS):
+            width = int(mask[part].sum(1).max())
+            some = ids[part, :width].to(device), mask[part, :width].to(device)
+            vectors[part] = encoder.module.encode_text(*some).cpu()
         return vectors.unflatten(0, (len(own), 1 + wordings))
 
     return _table(folder, f"wordings-{split}", Modality.T, studies, depends, compute)

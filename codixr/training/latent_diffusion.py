@@ -62,7 +62,7 @@ class LatentStage(Stage):
     ) -> None:
         if wordings and not cache:
             raise InputError(
-                f"{name}: wordings={wordings} are encoded once: give --set {name}.cache=true"
+                f"{name}: wordings={wordings} are encoded once: give cache=true, or wordings=0"
             )
         needed = frozenset((*made, *conditions.given))
         views = frozenset() if cache else frozenset(m for m in needed if m.is_image)

@@ -68,6 +68,7 @@ TINY: dict[str, StageConfig] = {
         learning_rate=1e-3,
         ema=0.999,
         condition_mix="all-subsets",
+        wordings=8,
         **_SHARED,
     ),
     "image-ldm-L": DenoiserTraining(
@@ -77,6 +78,7 @@ TINY: dict[str, StageConfig] = {
         ema=0.999,
         seed=1,
         condition_mix="all-subsets",
+        wordings=8,
         **_SHARED,
     ),
     "report-ldm": DenoiserTraining(
@@ -239,6 +241,11 @@ def recipe(preset: str) -> dict[str, StageConfig]:
     if preset not in RECIPES:
         raise InputError(f"--preset {preset}: unknown; use one of {', '.join(RECIPES)}")
     return RECIPES[preset]
+
+
+def without_wordings(config: StageConfig) -> StageConfig:
+    """The config for data whose reports have no other wordings."""
+    return replace(config, wordings=0) if isinstance(config, DenoiserTraining) else config
 
 
 def override(

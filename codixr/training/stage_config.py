@@ -164,7 +164,7 @@ class DenoiserTraining(StageConfig):
     """Factor on the posterior's std when a latent is drawn; 0 trains on its mean."""
     wordings: int = 0
     """So many other wordings of each report stand beside it as its prompt, one drawn at a step: the
-    phantom's data only, and with ``cache``."""
+    phantom's data only (0 for any other), and with ``cache``."""
     lora_rank: int = 0
     """Above 0: only LoRA matrices of that rank are trained, beside the weights of ``--init``."""
 

@@ -6,8 +6,9 @@ FILE has the columns prompt, asked (an observation, several with "+", empty for 
 side (left, right or empty). Each prompt makes --samples pairs, sample k with the seed k; the
 shipped judges read every picture at their own thresholds. Unasked is a finding that is neither
 asked nor implied by CheXpert's hierarchy (a pneumonia is a consolidation and an opacity). The side
-is where a picture differs most from the same seed's normal one. --reports has the model write a
-report of each frontal view too, and reads its side. --sheet draws the first pair of each prompt.
+is what the second judge answers for each asked finding: right, left or both (of real pictures it is
+right in .98). --reports has the model write a report of each frontal view too, and reads its side.
+--sheet draws the first pair of each prompt.
 """
 
 import argparse
@@ -15,7 +16,6 @@ import csv
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -23,8 +23,10 @@ from torch import Tensor
 
 from codixr import CoDiXRPipeline
 from codixr.data.labels import PATHOLOGIES
+from codixr.data.phantom.attributes import ATTRIBUTES
 from codixr.data.phantom.grammar import KEYWORDS
 from codixr.data.phantom.judge import CLASSES, load_judge
+from codixr.data.phantom.second_judge import ANSWERS, QUESTIONS, load_second_judge
 from codixr.modality import Modality
 
 VIEWS = (Modality.F, Modality.L)
@@ -37,7 +39,8 @@ PARENTS = {
     "Cardiomegaly": ("Enlarged Cardiomediastinum",),
 }
 """CheXpert's hierarchy: what a finding is one of."""
-PLAIN = "No acute cardiopulmonary abnormality."
+CENTRAL = ("Cardiomegaly", "Enlarged Cardiomediastinum", "Edema")
+"""They have no side."""
 FINDINGS = [CLASSES.index(name) for name in PATHOLOGIES]
 
 
@@ -94,9 +97,8 @@ def shown(pictures: Tensor, view: Modality) -> Tensor:
     return torch.sigmoid(judge.model(pictures.float())) >= limits
 
 
-def answer(pipe: CoDiXRPipeline, row: Asked, plain: Tensor, *, reports: bool) -> Answer:
-    """The pictures of one prompt, read; ``plain``: the normal frontal views of the same seeds."""
-    count = len(plain)
+def answer(pipe: CoDiXRPipeline, row: Asked, count: int, *, reports: bool) -> Answer:
+    """``count`` pairs of one prompt, read."""
     made = pipe(
         {"T": row.prompt}, "F+L", num_images=count, seed=0, output_type="pt", batch_size=count
     ).images
@@ -113,20 +115,21 @@ def answer(pipe: CoDiXRPipeline, row: Asked, plain: Tensor, *, reports: bool) ->
     return Answer(
         asked=float(seen[:, asked].all(1).float().mean()) if asked else nan,
         unasked=float(seen[:, rest].any(1).float().mean()),
-        side=_on_side(made[Modality.F] - plain, row.side) if row.side else nan,
+        side=_on_side(made[Modality.F], row) if row.side else nan,
         report_side=written,
         others={name: share for name, share in shares.items() if share},
         pair=torch.cat([made[view][0, 0] for view in VIEWS], dim=1),
     )
 
 
-def _on_side(change: Tensor, side: str) -> float:
-    """The share of frontal views [N, 1, S, S] that changed more on the patient's ``side``."""
-    half = change.shape[-1] // 2
-    left, right = (
-        part.square().sum((1, 2, 3)) for part in (change[..., half:], change[..., :half])
-    )
-    return float((left > right if side == "left" else right > left).float().mean())
+@torch.no_grad()
+def _on_side(pictures: Tensor, row: Asked) -> float:
+    """The share of frontal views [N, 1, S, S] with every asked finding on the asked side alone."""
+    answers = load_second_judge(Modality.F).model.outputs(pictures.float())[1]
+    sides = answers[..., ANSWERS["side"]].argmax(-1)
+    asked = [QUESTIONS.index(name) for name in row.findings if name not in CENTRAL]
+    wanted = ATTRIBUTES["side"].index(row.side)
+    return float((sides[:, asked] == wanted).all(1).float().mean())
 
 
 def _tells(report: str, row: Asked) -> bool:
@@ -178,13 +181,10 @@ def main() -> None:
     rows = read(options.file)
     pipe = CoDiXRPipeline.from_pretrained(options.checkpoint)
     pipe.set_progress_bar_config(disable=True)
-    normal: Any = pipe(
-        {"T": PLAIN}, "F+L", num_images=options.samples, seed=0, output_type="pt"
-    ).images
     answers = []
     print(f"{'prompt':68}{'asked':>6}{'other':>6}{'side':>6}{'report':>7}")
     for row in rows:
-        a = answer(pipe, row, normal[Modality.F], reports=options.reports)
+        a = answer(pipe, row, options.samples, reports=options.reports)
         answers.append(a)
         numbers = [
             f"{x:.2f}" if x == x else "-" for x in (a.asked, a.unasked, a.side, a.report_side)

@@ -130,7 +130,7 @@ def test_without_a_cache_the_loss_is_the_same(run: Path) -> None:
     folder = TrainingFolder(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
     losses = []
     for cache in ("true", "false"):
-        configs, _ = override(TINY, QUICK | {"cache": cache}, frozenset())
+        configs, _ = override(TINY, QUICK | {"cache": cache, "wordings": "0"}, frozenset())
         for name in ("image-ldm-F", "report-ldm"):
             stage = build(folder, name, configs[name])
             batch = stage.fetch(torch.arange(4), "train")
