@@ -15,8 +15,11 @@ from codixr.modality import Modality
 from codixr.model.report_vae import ReportVAE
 from codixr.training.draw import Randomness
 from codixr.training.folder import TrainingFolder
+from codixr.training.report_variants import variants
 from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import ReportVAETraining
+
+KINDS = ("report_encoder", "report_decoder")
 
 
 def report_vae_loss(
@@ -55,9 +58,9 @@ def report_vae_loss(
 
 
 def cut(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Ids and mask [B, N] up to the longest report's end."""
-    longest = max(1, int(mask.any(0).nonzero().max()) + 1)
-    return ids[:, :longest], mask[:, :longest]
+    """Ids and mask [..., N] up to the longest report's end."""
+    longest = int(mask.flatten(0, -2).any(0).nonzero().max()) + 1
+    return ids[..., :longest], mask[..., :longest]
 
 
 def beta_at(progress: float, zero: float, rise: float, top: float) -> float:
@@ -81,23 +84,47 @@ class ReportVAEStage(Stage):
         super().__init__(folder, name, frozenset({Modality.T}))
         self.vae: Any = folder.start("report_vae", config)
         self.tokens = {
-            split: [folder.tokens(kind, split) for kind in ("report_encoder", "report_decoder")]
+            split: [folder.tokens(kind, split) for kind in KINDS]
             for split, rows in self.rows.items()
             if len(rows)
         }
-        self.longest = max(decoder.shape[1] for _, (decoder, _) in self.tokens.values())
+        self.variants = self._variants(config.variants, config.seed)
+        decoders = [decoder for _, (decoder, _) in self.tokens.values()]
+        decoders += [ids for ids, _ in self.variants[1:]]
+        self.longest = max(ids.shape[-1] for ids in decoders)
         decoder = folder.tokenizers.report_decoder
         known = (decoder.unk_token_id, decoder.pad_token_id)
         self.unknown = next(int(i) for i in known if i is not None)
 
+    def _variants(self, count: int, seed: int) -> list[tuple[Tensor, Tensor]]:
+        """By either tokenizer, ids and masks [n, 1 + count, N] of the training reports' variants.
+
+        The first is the report itself; empty without variants.
+        """
+        if not count:
+            return []
+        reports = self.folder.studies("train").reports
+        texts = [reports, *variants(reports, count, seed)]
+        flat = [text for of_one in zip(*texts, strict=True) for text in of_one]
+        both = [self.folder.encoded(kind, flat) for kind in KINDS]
+        return [(i.unflatten(0, (-1, 1 + count)), m.unflatten(0, (-1, 1 + count))) for i, m in both]
+
     def read(self, rows: Tensor, split: Split) -> Batch:
         """Encoder's and decoder's ids and masks, without the padding that all rows share."""
-        (ids, mask), (wanted, real) = (cut(i[rows], m[rows]) for i, m in self.tokens[split])
+        told = self.variants if self.variants and split == "train" else self.tokens[split]
+        (ids, mask), (wanted, real) = (cut(i[rows], m[rows]) for i, m in told)
         return {"ids": ids, "mask": mask, "wanted": wanted, "real": real}
 
     def forward(self, batch: Batch, draw: Randomness, step: int) -> dict[str, Tensor]:
         """Cross-entropy and KL at the step's beta; at the final beta in validation."""
         c = self.config
+        if batch["ids"].ndim == 3:
+            count = batch["ids"].shape[1]
+            which = draw.integers(count)[:, None, None]
+            batch = {
+                name: x.gather(1, which.expand(-1, 1, x.shape[2]))[:, 0]
+                for name, x in batch.items()
+            }
         phase, at, steps = c.phase(step)
         progress = at / max(1, steps)
         beta = c.refine_beta

@@ -184,6 +184,9 @@ class ReportVAETraining(StageConfig):
     """The decoder's dropped words in the first half of the steps, and in the second."""
     refine_beta: float = 0.0
     refine_word_drop: float = 0.0
+    variants: int = 0
+    """Of each training report, that are learnt beside it: sentences in another order or left out,
+    sides exchanged (``report_variants.py``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
