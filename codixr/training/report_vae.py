@@ -63,6 +63,15 @@ def cut(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return ids[..., :longest], mask[..., :longest]
 
 
+def one_variant(batch: Batch, draw: Randomness) -> Batch:
+    """Of tensors [B, K, N], the rows [B, N] of one of K variants a study, up to their longest."""
+    which = draw.integers(batch["ids"].shape[1])[:, None, None]
+    own = {name: x.gather(1, which.expand(-1, 1, x.shape[2]))[:, 0] for name, x in batch.items()}
+    ids, mask = cut(own["ids"], own["mask"])
+    wanted, real = cut(own["wanted"], own["real"])
+    return {"ids": ids, "mask": mask, "wanted": wanted, "real": real}
+
+
 def beta_at(progress: float, zero: float, rise: float, top: float) -> float:
     """Beta at ``progress`` 0..1 of a cycle: 0 for a share, rising for a share, then ``top``."""
     if progress < zero:
@@ -119,12 +128,7 @@ class ReportVAEStage(Stage):
         """Cross-entropy and KL at the step's beta; at the final beta in validation."""
         c = self.config
         if batch["ids"].ndim == 3:
-            count = batch["ids"].shape[1]
-            which = draw.integers(count)[:, None, None]
-            batch = {
-                name: x.gather(1, which.expand(-1, 1, x.shape[2]))[:, 0]
-                for name, x in batch.items()
-            }
+            batch = one_variant(batch, draw)
         phase, at, steps = c.phase(step)
         progress = at / max(1, steps)
         beta = c.refine_beta

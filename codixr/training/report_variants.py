@@ -6,11 +6,11 @@ import re
 
 import numpy as np
 
+from codixr.data.exchanges import SIDES, exchanged
+
 SHUFFLED, SHORTENED, EXCHANGED = 0.5, 0.3, 0.5
 """Of the variants: sentences in another order; one of several left out; sides exchanged."""
 _SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s|$)|$)", re.DOTALL)
-_SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
-_OTHER = {"left": "right", "right": "left"}
 
 
 def variant(report: str, rng: np.random.Generator) -> str:
@@ -18,26 +18,13 @@ def variant(report: str, rng: np.random.Generator) -> str:
     sentences = _SENTENCE.findall(report)
     if not sentences:
         return report
-    shuffled, shortened, exchanged = rng.random(3) < (SHUFFLED, SHORTENED, EXCHANGED)
+    shuffled, shortened, turned = rng.random(3) < (SHUFFLED, SHORTENED, EXCHANGED)
     if shuffled:
         sentences = [sentences[i] for i in rng.permutation(len(sentences))]
     if shortened and len(sentences) > 1:
         del sentences[int(rng.integers(len(sentences)))]
     text = " ".join(sentences)
-    return exchange_sides(text) if exchanged else text
-
-
-def exchange_sides(text: str) -> str:
-    """Left for right and right for left, in the case that they have."""
-
-    def other(found: re.Match[str]) -> str:
-        word = found[0]
-        swapped = _OTHER[word.lower()]
-        if word.isupper():
-            return swapped.upper()
-        return swapped.capitalize() if word[0].isupper() else swapped
-
-    return _SIDES.sub(other, text)
+    return exchanged(text, SIDES) if turned else text
 
 
 def variants(reports: list[str], count: int, seed: int) -> list[list[str]]:
