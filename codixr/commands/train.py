@@ -43,6 +43,7 @@ STAGE_NAMES = (
     "image-vae",
     "prompt-encoders",
     "prompt-wording",
+    "prompt-details",
     "report-vae",
     "image-ldm",
     "report-ldm",

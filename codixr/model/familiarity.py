@@ -113,15 +113,17 @@ def unknown_words(
     return found
 
 
-def refuse_unknown(tokenizer: "PreTrainedTokenizerBase", reports: Sequence[str]) -> None:
+def refuse_unknown(
+    tokenizer: "PreTrainedTokenizerBase", reports: Sequence[str], *, name: str = "T"
+) -> None:
     """Raise InputError for a text without any known word: it would condition on nothing.
 
-    Texts are named by their position, never quoted.
+    Texts are named by ``name`` and their position, never quoted.
     """
     for i, (lost, words) in enumerate(unknown_words(tokenizer, reports) or []):
         if lost == words:
             raise InputError(
-                f"T: {_which(i, reports)} has no word that the checkpoint was trained on: write "
+                f"{name}: {_which(i, reports)} has no word that the checkpoint was trained on: write "
                 "it in radiology's English, or load a checkpoint that was trained on such text"
             )
 

@@ -110,8 +110,9 @@ def given_by(
         raise InputError(
             f"negative_prompt_embeds: {len(negative_embeds)} for {len(prompts)} prompts"
         )
-    texts = [str(p[Modality.T]) for p in (*prompts, *(negatives or ())) if Modality.T in p]
-    refuse_unknown(tokenizer, [text for text in texts if text])
+    for name, told in (("T", prompts), ("negative_prompt", negatives or ())):
+        texts = [str(p[Modality.T]) for p in told if Modality.T in p]
+        refuse_unknown(tokenizer, [text for text in texts if text], name=name)
     count = len(prompts)
 
     def rows(vectors: Tensor | None) -> Tensor | None:

@@ -183,8 +183,9 @@ def _built(
     def ids(count: int) -> Tensor:
         return torch.zeros(studies, count, dtype=torch.long, device=device)
 
-    if stage == "prompt-encoders":
+    if stage in ("prompt-encoders", "prompt-details"):
         encoder: Any = components.BUILDERS["prompt_encoder"](preset).train()
+        encoder.text.requires_grad_(stage == "prompt-encoders")
         words = ids(preset.prompt.max_tokens)
 
         def contrast() -> Tensor:

@@ -1,5 +1,10 @@
-"""Stage 1: CLIP's two towers, by the contrast of reports and X-rays (paper, section III-A)."""
+"""Stage 1: CLIP's two towers, by the contrast of reports and X-rays (paper, section III-A).
 
+Stage 1c, ours, is the same once more: the text tower stays, as stage 1b left it, and the vision
+tower learns what a batch of whole reports seldom asks for: the side, the zone, the severity.
+"""
+
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -25,9 +30,11 @@ SPLITS_MEASURED: tuple[Split, ...] = ("train", "val")
 
 
 class PromptStage(Stage):
-    """Contrast of pairs."""
+    """Contrast of pairs; ``again``: of the folder's own towers, as an earlier stage left them."""
 
-    def __init__(self, folder: TrainingFolder, name: str, config: PromptTraining) -> None:
+    def __init__(
+        self, folder: TrainingFolder, name: str, config: PromptTraining, *, again: bool = False
+    ) -> None:
         super().__init__(folder, name, frozenset(Modality), pictures=frozenset({F, L}))
         weights = {"TF": config.weight_tf, "TL": config.weight_tl, "FL": config.weight_fl}
         if not any(weights.values()):
@@ -39,7 +46,9 @@ class PromptStage(Stage):
                 f"weight_tf and weight_tl the same value, not {config.weight_tf} and "
                 f"{config.weight_tl}"
             )
-        encoder: Any = folder.start("prompt_encoder", config)
+        encoder: Any = (
+            _own(folder, name, config) if again else folder.start("prompt_encoder", config)
+        )
         if config.frozen_text:
             encoder.text.requires_grad_(False)
         elif config.near_misses:
@@ -150,6 +159,13 @@ class PromptStage(Stage):
             for split in SPLITS_MEASURED
         )
         Familiarity.measure(training, held_out).save(self.folder.out)
+
+
+def _own(folder: TrainingFolder, name: str, config: PromptTraining) -> Any:
+    """The folder's towers, to be trained on; InputError where there are none."""
+    encoder = deepcopy(folder.component("prompt_encoder", name).module)
+    torch.manual_seed(config.seed)
+    return encoder.requires_grad_(True).train()
 
 
 def near_misses(report: str, view: Modality, number: int, count: int) -> list[str]:

@@ -18,6 +18,15 @@ from codixr.training.stage_config import (
 )
 
 _SHARED: dict[str, Any] = {"beta2": 0.99, "warmup": 0.1, "final_rate": 0.02, "weight_decay": 1e-4}
+_CONTRAST: dict[str, Any] = {
+    "batch": 128,
+    "ema": 0.99,
+    "weight_tf": 0.5,
+    "weight_tl": 0.5,
+    "label_weight": 1.0,
+    "noise": 0.04,
+    "shift": 2,
+}
 
 TINY: dict[str, StageConfig] = {
     "image-vae": ImageVAETraining(
@@ -29,18 +38,7 @@ TINY: dict[str, StageConfig] = {
         whitening=0.5,
         **_SHARED,
     ),
-    "prompt-encoders": PromptTraining(
-        steps=1300,
-        batch=128,
-        learning_rate=1.2e-3,
-        ema=0.99,
-        weight_tf=0.5,
-        weight_tl=0.5,
-        label_weight=1.0,
-        noise=0.04,
-        shift=2,
-        **_SHARED,
-    ),
+    "prompt-encoders": PromptTraining(steps=1300, learning_rate=1.2e-3, **_CONTRAST, **_SHARED),
     "prompt-wording": WordingTraining(
         steps=3600,
         batch=125,
@@ -48,6 +46,14 @@ TINY: dict[str, StageConfig] = {
         refine_steps=900,
         refine_learning_rate=1e-3,
         ema=0.995,
+        **_SHARED,
+    ),
+    "prompt-details": PromptTraining(
+        steps=900,
+        learning_rate=6e-4,
+        frozen_text=True,
+        near_misses=6,
+        **_CONTRAST,
         **_SHARED,
     ),
     "report-vae": ReportVAETraining(
@@ -60,6 +66,11 @@ TINY: dict[str, StageConfig] = {
         beta_rise=0.5,
         word_drop=0.3,
         word_drop_late=0.2,
+        refine_steps=4500,
+        refine_learning_rate=1.2e-3,
+        refine_beta=0.004,
+        refine_word_drop=0.2,
+        variants=8,
         **_SHARED,
     ),
     "image-ldm-F": DenoiserTraining(

@@ -24,6 +24,7 @@ def build(folder: TrainingFolder, name: str, config: StageConfig) -> Stage:
         "image-vae": ImageVAEStage,
         "prompt-encoders": PromptStage,
         "prompt-wording": WordingStage,
+        "prompt-details": partial(PromptStage, again=True),
         "report-vae": ReportVAEStage,
         "image-ldm-F": partial(DenoiserStage, made=F),
         "image-ldm-L": partial(DenoiserStage, made=L),

@@ -62,6 +62,13 @@ def test_guidance_leads_away_from_a_negative_prompt(pipe: CoDiXRPipeline) -> Non
     torch.testing.assert_close(eps[3.0], lead, atol=1e-3, rtol=1e-3)
 
 
+def test_a_text_of_unknown_words_is_blamed_on_the_prompt_that_has_it(pipe: CoDiXRPipeline) -> None:
+    for name, given in (("T", {"T": "banana"}), ("negative_prompt", {"T": CLEAR})):
+        negative = None if name == "T" else "banana"
+        with pytest.raises(InputError, match=f"^{name}: the text has no word"):
+            pipe(given, "F", negative_prompt=negative)
+
+
 def test_an_empty_negative_prompt_is_the_unconditional_vector_of_a_text(
     pipe: CoDiXRPipeline,
 ) -> None:
