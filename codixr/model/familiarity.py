@@ -123,8 +123,9 @@ def refuse_unknown(
     for i, (lost, words) in enumerate(unknown_words(tokenizer, reports) or []):
         if lost == words:
             raise InputError(
-                f"{name}: {_which(i, reports)} has no word that the checkpoint was trained on: write "
-                "it in radiology's English, or load a checkpoint that was trained on such text"
+                f"{name}: {_which(i, reports)} has no word that the checkpoint was trained on: "
+                "write it in radiology's English, or load a checkpoint that was trained on such "
+                "text"
             )
 
 

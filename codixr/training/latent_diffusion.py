@@ -152,14 +152,18 @@ class LatentStage(Stage):
         mean, std = batch[f"latent-{modality}"].unbind(1)
         return mean + self.spreads[modality] * std * draw.normal(mean.shape[1:])
 
+    def prompt_vectors(self, batch: Batch, draw: Randomness | None = None) -> Tensor:
+        """The vectors of a batch's prompts [B, P, D]; of wordings, one or the report's."""
+        given = {m: batch[f"prompt-{m}"] for m in self.conditions.given}
+        if T in given and given[T].ndim == 3:
+            rows = torch.arange(len(given[T]), device=given[T].device)
+            chosen = torch.zeros_like(rows) if draw is None else draw.integers(given[T].shape[1])
+            given[T] = given[T][rows, chosen]
+        return torch.stack(list(given.values()), 1)
+
     def condition(self, batch: Batch, draw: Randomness) -> Tensor:
         """Condition tokens [B, K, D]."""
-        c = self.conditions
-        given = {m: batch[f"prompt-{m}"] for m in c.given}
-        if T in given and given[T].ndim == 3:
-            chosen = draw.integers(given[T].shape[1])
-            given[T] = given[T][torch.arange(len(chosen), device=chosen.device), chosen]
-        prompts = torch.stack(list(given.values()), 1)
+        c, prompts = self.conditions, self.prompt_vectors(batch, draw)
         mixed = mix_conditions(prompts, self.nulls, c.subsets, c.drop, draw, tokens=c.tokens)
         return mixed * c.scale
 

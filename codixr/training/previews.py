@@ -99,7 +99,7 @@ def _sample(
 ) -> dict[Modality, Tensor]:
     """DDIM with guidance, given all of a study's conditions."""
     given, diffusion = stage.conditions, stage.folder.preset.diffusion
-    prompts = torch.stack([batch[f"prompt-{m}"] for m in given.given], 1)
+    prompts = stage.prompt_vectors(batch)
     everything = [tuple(range(len(given.given)))]
     draw = Draw(0, 0, count, device=prompts.device, validation=True)
     mixed = [

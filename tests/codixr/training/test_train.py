@@ -146,7 +146,7 @@ def test_the_wording_stage_replaces_the_text_tower_and_its_tokenizer_alone(run: 
     new = state(run, "prompt_encoder")
     vision = [key for key in old if key.startswith("vision.")]
     assert vision
-    assert old.keys() == new.keys()
+    assert all(old[key].shape == new[key].shape for key in vision)
     assert preset.tokenizers.folders() == ("prompt_tokenizer", "tokenizer", "tokenizer")
     assert before.tokenizers.prompt == "tokenizer"
     assert preset.prompt.text["vocab_size"] > before.prompt.text["vocab_size"]
@@ -157,13 +157,10 @@ def test_the_wording_stage_replaces_the_text_tower_and_its_tokenizer_alone(run: 
 
 def test_the_details_are_learnt_by_the_vision_tower_alone(run: Path) -> None:
     newest = max((run / "stages" / "prompt-wording" / "checkpoints").glob("step-*.pt"))
-    text = {
-        name.removeprefix("encoder."): value
-        for name, value in torch.load(newest, weights_only=True)["averaged"].items()
-        if name.startswith("encoder.text.")
-    }
+    worded = torch.load(newest, weights_only=True)["averaged"]
+    text = {name.removeprefix("encoder."): value for name, value in worded.items()}
     now = state(run, "prompt_encoder")
-    assert text
+    assert {name.split(".")[0] for name in text} == {"text"}
     assert all(torch.equal(now[name], value) for name, value in text.items())
     teacher = run / "stages" / "prompt-wording" / "teacher"
     old = components.load_component(components.load_preset(teacher), "prompt_encoder", teacher)
