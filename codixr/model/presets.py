@@ -182,8 +182,8 @@ def tiny(vocab_size: int) -> Preset:
         diffusion=DiffusionConfig(
             prediction_type="v_prediction",
             scheduler="DPMSolverMultistepScheduler",
-            steps=10,
-            guidance=2.0,
+            steps=12,
+            guidance=2.5,
             report_clip=4.0,
             context_scale=embed**0.5,
             joint="in-turn",
