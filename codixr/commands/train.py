@@ -157,8 +157,8 @@ def _configs(request: Request) -> "tuple[dict[str, StageConfig], dict[str, str]]
     from codixr.training.folder import MODEL_FIELDS
 
     recipe = {name: configs.recipe(request.preset)[name] for name in chosen_stages(request)}
-    if request.data not in (None, "phantom"):  # only the phantom's findings have wordings of ours
-        recipe = {name: configs.without_wordings(config) for name, config in recipe.items()}
+    if request.data not in (None, "phantom"):
+        recipe = {name: configs.for_other_data(config) for name, config in recipe.items()}
     return configs.override(recipe, dict(request.settings), MODEL_FIELDS)
 
 

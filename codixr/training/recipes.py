@@ -254,9 +254,14 @@ def recipe(preset: str) -> dict[str, StageConfig]:
     return RECIPES[preset]
 
 
-def without_wordings(config: StageConfig) -> StageConfig:
-    """The config for data whose reports have no other wordings."""
-    return replace(config, wordings=0) if isinstance(config, DenoiserTraining) else config
+def for_other_data(config: StageConfig) -> StageConfig:
+    """The config for data that aren't the phantom's: the recipe says no other texts there.
+
+    Only the phantom's reports have other wordings, and variants of an archive's would fill memory.
+    """
+    if isinstance(config, DenoiserTraining):
+        return replace(config, wordings=0)
+    return replace(config, variants=0) if isinstance(config, ReportVAETraining) else config
 
 
 def override(

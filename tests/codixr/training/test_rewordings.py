@@ -99,6 +99,7 @@ def test_other_data_have_no_wordings(folder: TrainingFolder) -> None:
     for data, wanted in (("phantom", 8), ("prepared", 0)):
         configs, _ = _configs(Request(stage="all", preset="tiny", data=data))
         assert {configs[f"image-ldm-{v}"].wordings for v in "FL"} == {wanted}
+        assert configs["report-vae"].variants == wanted
     asked = Request(stage="image-ldm", preset="tiny", data="prepared", settings={"wordings": "2"})
     configs, _ = _configs(asked)
     assert configs["image-ldm-L"].wordings == 2
