@@ -22,7 +22,7 @@ from codixr.model.presets import Preset
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_SENTENCE_END = re.compile(r"(?<=[.;?!])\s+")
+SENTENCE_END = re.compile(r"(?<=[.;?!])\s+")
 _GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _EIGHT_BIT = ("1", "L", "LA", "P", "RGB", "RGBA")
 
@@ -209,7 +209,7 @@ def _count(tokenizer: "PreTrainedTokenizerBase", text: str) -> int:
 
 
 def _cut(tokenizer: "PreTrainedTokenizerBase", report: str, limit: int) -> str:
-    kept, *rest = _SENTENCE_END.split(report)
+    kept, *rest = SENTENCE_END.split(report)
     for sentence in rest:
         longer = f"{kept} {sentence}"
         if _count(tokenizer, longer) > limit:

@@ -1,6 +1,7 @@
 """What a folder's frozen encoders make of its studies: prompt vectors and latents, cached."""
 
 import hashlib
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -69,13 +70,21 @@ def _reworded(
         texts = [t for i in own for t in (studies.reports[i], *islice(others, wordings))]
         ids, mask = folder.encoded("prompt", texts)
         vectors = torch.empty(len(ids), folder.preset.prompt.embed_dim)
-        for part in mask.sum(1).argsort().chunk(PARTS):
-            width = int(mask[part].sum(1).max())
+        for part, width in by_length(mask, PARTS):
             some = ids[part, :width].to(device), mask[part, :width].to(device)
             vectors[part] = encoder.module.encode_text(*some).cpu()
         return vectors.unflatten(0, (len(own), 1 + wordings))
 
     return _table(folder, f"wordings-{split}", Modality.T, studies, depends, compute)
+
+
+def by_length(mask: Tensor, parts: int) -> Iterator[tuple[Tensor, int]]:
+    """The rows of texts with ``mask`` int64 [B, N] in so many parts, the short ones together.
+
+    Of each part its row numbers [b] and the tokens of its longest text: what is behind is padding.
+    """
+    for part in mask.sum(1).argsort().chunk(parts):
+        yield part, int(mask[part].sum(1).max())
 
 
 def latents(

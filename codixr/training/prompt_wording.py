@@ -21,6 +21,7 @@ from codixr.model import components, presets
 from codixr.model.tokenizer import Tokenizers, encode, load_tokenizers, piece_tokenizer
 from codixr.training.cache import frozen_table, hash_weights
 from codixr.training.draw import Randomness
+from codixr.training.encoded import by_length
 from codixr.training.folder import TrainingFolder
 from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import WordingTraining
@@ -141,8 +142,7 @@ class WordingStage(Stage):
         ids, mask = encode(self.tokenizer, [*texts, ""], self.preset.prompt.max_tokens)
         wanted = torch.cat([wanted.to(device), self.null[None]])
         losses = torch.zeros(len(wanted), device=device)
-        for part in mask.sum(1).argsort().chunk(PARTS):
-            width = int(mask[part].sum(1).max())
+        for part, width in by_length(mask, PARTS):
             found = self.encoder.encode_text(
                 ids[part, :width].to(device), mask[part, :width].to(device)
             )

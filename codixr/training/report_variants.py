@@ -2,22 +2,18 @@
 left and right exchanged. An autoencoder that has seen each report once learns it by heart.
 """
 
-import re
-
 import numpy as np
 
 from codixr.data.exchanges import SIDES, exchanged
+from codixr.model.prompts import SENTENCE_END
 
 SHUFFLED, SHORTENED, EXCHANGED = 0.5, 0.3, 0.5
 """Of the variants: sentences in another order; one of several left out; sides exchanged."""
-_SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s|$)|$)", re.DOTALL)
 
 
 def variant(report: str, rng: np.random.Generator) -> str:
     """One other report; a report of one sentence without a side stays as it is."""
-    sentences = _SENTENCE.findall(report)
-    if not sentences:
-        return report
+    sentences = SENTENCE_END.split(report.strip())
     shuffled, shortened, turned = rng.random(3) < (SHUFFLED, SHORTENED, EXCHANGED)
     if shuffled:
         sentences = [sentences[i] for i in rng.permutation(len(sentences))]

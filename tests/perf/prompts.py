@@ -27,6 +27,7 @@ from codixr.data.phantom.attributes import ATTRIBUTES
 from codixr.data.phantom.grammar import KEYWORDS
 from codixr.data.phantom.judge import CLASSES, load_judge
 from codixr.data.phantom.second_judge import ANSWERS, QUESTIONS, load_second_judge
+from codixr.data.phantom.wording_meaning import CENTRAL
 from codixr.modality import Modality
 
 VIEWS = (Modality.F, Modality.L)
@@ -39,8 +40,6 @@ PARENTS = {
     "Cardiomegaly": ("Enlarged Cardiomediastinum",),
 }
 """CheXpert's hierarchy: what a finding is one of."""
-CENTRAL = ("Cardiomegaly", "Enlarged Cardiomediastinum", "Edema")
-"""They have no side."""
 FINDINGS = [CLASSES.index(name) for name in PATHOLOGIES]
 
 

@@ -34,8 +34,8 @@ HEDGED_SHARE = 0.15
 """Of the studies with a finding that can be hedged: about 5 % of all studies."""
 STABLE_SHARE = 0.08
 DEVICE_SHARE = 0.16
-STREAM_CASE, STREAM_ANATOMY, STREAM_SHAPE, STREAM_NOISE, STREAM_WORDS, STREAM_PERSON = range(6)
-STREAM_REWORD = 6
+STREAM_CASE, STREAM_ANATOMY, STREAM_SHAPE, STREAM_NOISE = range(4)
+STREAM_WORDS, STREAM_PERSON, STREAM_REWORD = range(4, 7)
 
 
 @dataclass(frozen=True, slots=True)
