@@ -171,7 +171,7 @@ def _run_stages(
     from codixr.training.data import open_training_data
     from codixr.training.export import export
     from codixr.training.folder import TrainingFolder
-    from codixr.training.one_stage import run_stage
+    from codixr.training.one_stage import check_numbers, run_stage
 
     assert request.data is not None
     assert request.out is not None
@@ -185,6 +185,7 @@ def _run_stages(
         init=request.init,
         model_settings=model_settings,
     )
+    check_numbers(folder, stages)
     for name, config in stages.items():
         if name == "image-vae" and folder.keeps_official_vae:
             messages.say("codixr train", f"{name}: that of {folder.init} stays as it is, frozen")

@@ -99,17 +99,21 @@ def whole_stage(
     return stage.to(folder.state.device).eval()
 
 
+def check_numbers(folder: TrainingFolder, stages: Mapping[str, StageConfig]) -> None:
+    """InputError where any finished stage has other numbers than the command says.
+
+    Before the first stage runs: one that came new before a finished one would change the folder.
+    """
+    for name, config in stages.items():
+        if (done := folder.done(name)) is not None:
+            _check_numbers(folder, name, config, done)
+
+
 def _check_finished(
     folder: TrainingFolder, name: str, config: StageConfig, done: dict[str, Any]
 ) -> None:
     """InputError where a finished stage is not what the command asks for."""
-    saved = {k: v for k, v in done["config"].items() if k != "steps" or config.steps is not None}
-    if found := contradiction(saved, config):
-        key, before, now = found
-        raise InputError(
-            f"{name} is finished, with {key} {before}, and the command says {now}: leave it out, "
-            f"or remove {folder.stage_folder(name)} to train it again"
-        )
+    _check_numbers(folder, name, config, done)
     for part, before in done["inputs"].items():
         if part.startswith("denoiser"):
             continue
@@ -119,6 +123,18 @@ def _check_finished(
                 f"{name} was trained with another {part} than the present one: remove "
                 f"{folder.stage_folder(name)} to train it again"
             )
+
+
+def _check_numbers(
+    folder: TrainingFolder, name: str, config: StageConfig, done: dict[str, Any]
+) -> None:
+    saved = {k: v for k, v in done["config"].items() if k != "steps" or config.steps is not None}
+    if found := contradiction(saved, config):
+        key, before, now = found
+        raise InputError(
+            f"{name} is finished, with {key} {before}, and the command says {now}: leave it out, "
+            f"or remove {folder.stage_folder(name)} to train it again"
+        )
 
 
 def hardware(device: torch.device) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -310,6 +311,20 @@ def test_a_folder_of_other_data_is_refused(run: Path) -> None:
 def test_a_finished_stage_with_other_numbers_is_refused(run: Path) -> None:
     with pytest.raises(InputError, match="finished, with batch 4, and the command says 6"):
         train(request(run, "report-ldm", settings=QUICK | {"batch": "6"}))
+
+
+def test_all_refuses_other_numbers_before_an_unfinished_stage_changes_the_folder(
+    run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "older"
+    shutil.copytree(run, out)
+    shutil.rmtree(out / "stages" / "prompt-details")
+    before = state(out, "prompt_encoder")
+    with pytest.raises(InputError, match=r"report-vae is finished, with variants 8, and .* says 2"):
+        train(request(out, settings=QUICK | {"vocabulary_texts": "300", "variants": "2"}))
+    assert not (out / "stages" / "prompt-details").exists()
+    after = state(out, "prompt_encoder")
+    assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
 def test_settings_need_an_equals_sign() -> None:
