@@ -75,9 +75,15 @@ def denoising_loss(
     abars: Tensor,
     draw: Randomness,
     prediction_type: str = "epsilon",
+    low_noise: float = 0.0,
 ) -> Tensor:
-    """L_D = mean |eps - eps_theta(z_t, t, c)|^2 at random timesteps (paper, eq. 2); or of v."""
+    """L_D = mean |eps - eps_theta(z_t, t, c)|^2 at random timesteps (paper, eq. 2); or of v.
+
+    ``low_noise`` is the share of the draws that fall into the first quarter of the timesteps.
+    """
     timestep = draw.integers(len(abars))
+    if low_noise:
+        timestep = torch.where(draw.uniform() < low_noise, timestep // 4, timestep)
     noise = draw.normal(latents.shape[1:])
     noisy = add_noise(latents, noise, abars[timestep])
     wanted = target(latents, noise, abars[timestep], prediction_type)

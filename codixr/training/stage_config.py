@@ -162,6 +162,9 @@ class DenoiserTraining(StageConfig):
     """How often the condition is dropped, for guidance without a classifier."""
     spread: float = 1.0
     """Factor on the posterior's std when a latent is drawn; 0 trains on its mean."""
+    low_noise: float = 0.0
+    """Share of the steps' timesteps that are drawn from the first quarter alone, where fine texture
+    is decided; at 0, the paper's, all are as likely."""
     wordings: int = 0
     """So many other wordings of each report stand beside it as its prompt, one drawn at a step: the
     phantom's data only (0 for any other), and with ``cache``."""
