@@ -4,8 +4,11 @@ Notable: a number that is neutral in the paper's setting (a stem without layers,
 1) is how ``tiny`` buys quality on two CPU cores.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from codixr.errors import InputError
 
 StemNormKind = Literal["batch", "group"]
 Pooling = Literal["class", "mean"]
@@ -129,6 +132,9 @@ class DiffusionConfig:
     """Any of diffusers' schedulers, by class name."""
     steps: int = 50
     guidance: float = 7.5
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    """Between which noises guidance acts, as shares of the timesteps: 0 is clean, 1 pure noise. At
+    the others the condition is followed as it is (Kynkäänniemi et al., 2024). All, as in CoDi."""
     steps_offset: int = 1
     """Where DDIM's grid begins: 1, 21, ... as CoDi's, or 0, 20, ... as XGeM's."""
     report_temperature: float = 0.0
@@ -144,6 +150,19 @@ class DiffusionConfig:
     joint: JointOutputs = "together"
     """Several outputs: "together", each attending to the others' environment vectors (the paper's),
     or "in-turn", each a prompt for those after it."""
+
+    def __post_init__(self) -> None:
+        """InputError for an interval that is none."""
+        check_interval(self.guidance_interval)
+
+
+def check_interval(value: Any) -> None:
+    """InputError unless two numbers from 0 to 1, the lower one first."""
+    numbers = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+    if not numbers or any(isinstance(x, bool) or not isinstance(x, int | float) for x in value):
+        raise InputError(f"guidance_interval {value!r}: give two numbers, e.g. (0.2, 0.8)")
+    if not 0 <= value[0] <= value[1] <= 1:
+        raise InputError(f"guidance_interval {value!r}: give 0 to 1, the lower one first")
 
 
 @dataclass(frozen=True)

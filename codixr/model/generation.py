@@ -50,6 +50,7 @@ class Settings:
 
     steps: int | None = None
     guidance: float | None = None
+    guidance_interval: tuple[float, float] | None = None
     weights: Mapping[str, float] | None = None
     scheduler: Any = None
     """A name, or one of diffusers' scheduler objects; None is the pipeline's own."""
@@ -131,6 +132,7 @@ def _latents_together(
     diffusion = pipe.preset.diffusion
     shapes = latent_shapes(pipe.preset, outputs)
     scale = diffusion.guidance if settings.guidance is None else settings.guidance
+    interval = settings.guidance_interval or diffusion.guidance_interval
     pipe.bring("prompt_encoder")
     told = pipe.conditioning.conditions(
         given, outputs, scale, settings.weights, strict_length=settings.strict_length
@@ -154,6 +156,7 @@ def _latents_together(
         flows,
         chosen_scheduler(pipe, settings.scheduler),
         settings.grid(diffusion.steps),
+        guided=interval,
         eta=settings.eta,
         attend_to=settings.attend_to or "others",
         callback=callback,

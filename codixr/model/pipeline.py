@@ -146,6 +146,7 @@ class CoDiXRPipeline(StoredPipeline):
         timesteps: Sequence[int] | None = None,
         sigmas: Sequence[float] | None = None,
         guidance_scale: float | None = None,
+        guidance_interval: tuple[float, float] | None = None,
         negative_prompt: str | Sequence[str] | Mapping[str, Any] | None = None,
         prompt_embeds: Tensor | None = None,
         negative_prompt_embeds: Tensor | None = None,
@@ -173,7 +174,8 @@ class CoDiXRPipeline(StoredPipeline):
         such, one a prompt; ``{}``: from nothing. In their place ``prompt_embeds`` [B, D], or
         [B, K, D] by tokens, as ``encode_prompts`` gives them. ``weights``: of several inputs.
         ``num_images`` (``num_images_per_prompt``): samples a prompt, the first prompt's first.
-        ``num_inference_steps``, ``guidance_scale``: default: the preset's. ``timesteps`` or
+        ``num_inference_steps``, ``guidance_scale``: default: the preset's, as ``guidance_interval``:
+        between which noises it acts, shares of the timesteps, 0 clean. ``timesteps`` or
         ``sigmas``: the steps themselves. ``scheduler``: a name or an object; ``eta``: DDIM's.
         ``negative_prompt``: a text, or inputs, to lead away from, ``negative_prompt_embeds`` alike.
         ``image``: what an output begins as, by output if there are several; ``strength``, in (0, 1]
@@ -202,7 +204,8 @@ class CoDiXRPipeline(StoredPipeline):
         asked = Arguments(*told)
         given = given_by(asked, wanted, each, self.preset, self.tokenizer)
         share = call_arguments.share_of(strength, image)
-        how = (num_inference_steps, guidance_scale, weights, scheduler, eta, attend_to)
+        guidance = (guidance_scale, guidance_interval)
+        how = (num_inference_steps, *guidance, weights, scheduler, eta, attend_to)
         settings = Settings(*how, strict_length, timesteps, sigmas, share, joint)
         call_arguments.check_settings(settings)
         generators = sample_generators(generator, seed, len(given), wanted)

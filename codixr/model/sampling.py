@@ -86,6 +86,7 @@ def sample(
     scheduler: Any,
     steps: Grid | int,
     *,
+    guided: tuple[float, float] = (0.0, 1.0),
     eta: float | None = None,
     attend_to: AttendTo = "others",
     callback: StepCallback | None = None,
@@ -93,8 +94,8 @@ def sample(
 ) -> Latents:
     """Clean latents of every flow, float32.
 
-    ``scheduler`` is any of diffusers' that ``schedulers.py`` allows; ``eta`` is DDIM's. Each
-    sample's noise comes from its own generator, whatever else is in the batch. ``control`` is asked
+    ``scheduler`` is any of diffusers' that ``schedulers.py`` allows; ``eta`` is DDIM's. Guidance
+    acts at the timesteps of ``guided``, shares of them all, and is 1 at the others. Each sample's noise comes from its own generator, whatever else is in the batch. ``control`` is asked
     before each step whether to stop, and for another guidance.
     Raises InputError for steps or an eta that the scheduler does not take.
     """
@@ -111,8 +112,8 @@ def sample(
             stop, guidance = control()
             if stop:
                 break
-            if guidance is not None:
-                told.guide(guidance)
+            noise = float(t) / schedulers[next(iter(flows))].config.num_train_timesteps
+            told.go_on(guidance, acts=guided[0] <= noise <= guided[1])
             flows = told.flows
             inputs = {m: schedulers[m].scale_model_input(latents[m], at[m]) for m in flows}
             vectors = _environments(flows, inputs, likes, t, attend_to)
@@ -141,6 +142,7 @@ class _Told:
 
     def __init__(self, flows: Mapping[Modality, Flow], likes: Mapping[Modality, Tensor]) -> None:
         self.flows, self._likes, self._held = dict(flows), likes, ExitStack()
+        self._guidance = {m: f.condition.guidance for m, f in flows.items()}
         self.contexts: dict[Modality, Tensor] = {}
 
     def __enter__(self) -> Self:
@@ -152,13 +154,14 @@ class _Told:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    def guide(self, guidance: float) -> None:
-        """Another guidance from here on, for the flows that have a condition."""
+    def go_on(self, guidance: float | None, *, acts: bool) -> None:
+        """The next step: another guidance from here on, if any, and whether it acts at this one."""
         before = self.flows
+        for m, f in before.items():
+            if guidance is not None and f.condition.given is not f.condition.null:
+                self._guidance[m] = guidance
         self.flows = {
-            m: f
-            if f.condition.given is f.condition.null
-            else replace(f, condition=replace(f.condition, guidance=guidance))
+            m: replace(f, condition=replace(f.condition, guidance=self._guidance[m] if acts else 1))
             for m, f in before.items()
         }
         if any(f.condition.doubled != before[m].condition.doubled for m, f in self.flows.items()):

@@ -123,7 +123,9 @@ def _sample(
         )
         for flow, m, other in zip(flows, stage.made, reversed(vectors), strict=True):
             with_prompt, without = flow(double[m], stamp, context, other).float().chunk(2)
-            eps = without + diffusion.guidance * (with_prompt - without)
+            low, high = diffusion.guidance_interval
+            scale = diffusion.guidance if low <= now / len(stage.abars) <= high else 1.0
+            eps = without + scale * (with_prompt - without)
             abar, next_abar = stage.abars[now], stage.abars[then]
             clean = (z[m] - (1 - abar).sqrt() * eps) / abar.sqrt()
             if m is Modality.T and diffusion.report_clip is not None:

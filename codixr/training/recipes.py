@@ -309,6 +309,11 @@ def parse(key: str, text: str, kind: Any) -> Any:
         if text not in typing.get_args(kind):
             raise InputError(f"--set {key}={text}: use {' or '.join(typing.get_args(kind))}")
         return text
+    if typing.get_origin(kind) is tuple:
+        parts, kinds = text.split(","), typing.get_args(kind)
+        if len(parts) != len(kinds):
+            raise InputError(f"--set {key}={text}: give {len(kinds)} numbers, e.g. 0.2,0.8")
+        return tuple(parse(key, part, own) for part, own in zip(parts, kinds, strict=True))
     try:
         if kind is bool:
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]

@@ -81,6 +81,22 @@ def test_a_perfect_denoiser_has_no_loss() -> None:
     assert loss.item() < 1e-6
 
 
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0.25), (0.5, 0.625), (1.0, 1.0)])
+def test_low_noise_draws_a_share_of_the_first_quarter_alone(share: float, expected: float) -> None:
+    class Listening(torch.nn.Module):
+        def forward(self, noisy, timestep, condition):  # type: ignore[no-untyped-def]
+            drawn.append(timestep)
+            return noisy
+
+    drawn: list[torch.Tensor] = []
+    abars, latents = denoising.alphas_cumulative(DiffusionConfig()), torch.zeros(4000, 1)
+    draw = Draw(0, 0, 4000)
+    denoising.denoising_loss(Listening(), latents, latents, abars, draw, "epsilon", share)
+    first = (drawn[0] < len(abars) // 4).float().mean().item()
+    assert first == pytest.approx(expected, abs=0.03)
+    assert drawn[0].max() >= 990 if share < 1 else drawn[0].max() == 249
+
+
 def test_the_error_of_v_is_that_of_the_noise_over_abar() -> None:
     latents, noise, guess = torch.randn(3, 4, 5).unbind()
     abar = torch.tensor([0.9, 0.5, 0.1, 0.01])

@@ -1,0 +1,92 @@
+"""Guidance between two noises only: held to what a callback does step by step."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+import torch
+
+from codixr.errors import InputError
+from codixr.modality import Modality
+from codixr.model.components import preset_from
+from codixr.model.configs import DiffusionConfig
+from codixr.model.pipeline import CoDiXRPipeline
+from codixr.training.recipes import parse
+
+F = Modality.F
+CALL: dict[str, Any] = {"seed": 3, "num_inference_steps": 5, "output_type": "pt"}
+TEXT = {"T": "small left pleural effusion."}
+
+
+def made(pipe: CoDiXRPipeline, outputs: str = "F", **options: Any) -> torch.Tensor:
+    images = pipe(TEXT, outputs, **(CALL | options)).images
+    return torch.cat([images[m] for m in sorted(images)])
+
+
+@pytest.mark.parametrize("joint", ["together", "in-turn"])
+@pytest.mark.parametrize("interval", [(0.3, 0.7), (0.0, 0.5), (0.5, 1.0)])
+def test_it_is_what_a_callback_does_step_by_step(
+    pipe: CoDiXRPipeline, interval: tuple[float, float], joint: str
+) -> None:
+    times: list[float] = []
+
+    def listen(own: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        times.append(float(timestep) / 1000)
+        return {}
+
+    call = {"outputs": "F+L", "joint": joint}
+    everywhere = made(pipe, guidance_scale=4.0, callback_on_step_end=listen, **call)
+    scales = [4.0 if interval[0] <= t <= interval[1] else 1.0 for t in times]
+    assert len(set(scales)) == 2
+
+    def switch(own: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        own._guidance_scale = scales[(step + 1) % len(scales)]
+        return {}
+
+    by_hand = made(pipe, guidance_scale=scales[0], callback_on_step_end=switch, **call)
+    ours = made(pipe, guidance_scale=4.0, guidance_interval=interval, **call)
+    assert torch.equal(ours, by_hand)
+    assert (ours - everywhere).abs().max() > 1e-3
+
+
+def test_the_whole_interval_is_guidance_everywhere_and_an_empty_one_is_none(
+    pipe: CoDiXRPipeline,
+) -> None:
+    all_of_it = made(pipe, guidance_scale=4.0, guidance_interval=(0, 1))
+    own = replace(pipe.preset.diffusion, guidance_interval=(0.0, 1.0))
+    other = CoDiXRPipeline.__new__(CoDiXRPipeline)
+    other.__dict__ = pipe.__dict__ | {"preset": replace(pipe.preset, diffusion=own)}
+    assert torch.equal(made(other, guidance_scale=4.0), all_of_it)
+    none = made(pipe, guidance_scale=4.0, guidance_interval=(0, 0))
+    assert torch.equal(none, made(pipe, guidance_scale=1.0))
+
+
+WRONG = [(0.8, 0.2), (-0.1, 0.5), (0.2, 1.2), (0.5,), "0.2,0.8", 0.5, (True, 1), (0.2, None)]
+
+
+@pytest.mark.parametrize("value", [*WRONG, (0.2, float("nan"))], ids=str)
+def test_what_is_no_interval_is_refused(pipe: CoDiXRPipeline, value: Any) -> None:
+    with pytest.raises(InputError, match="guidance_interval .*: give"):
+        made(pipe, guidance_interval=value)
+    with pytest.raises(InputError, match="guidance_interval .*: give"):
+        DiffusionConfig(guidance_interval=value)
+
+
+def test_it_stands_in_the_index_and_an_index_from_before_has_all_of_it(
+    pipe: CoDiXRPipeline,
+) -> None:
+    own = replace(pipe.preset.diffusion, guidance_interval=(0.2, 0.8))
+    plain = asdict(replace(pipe.preset, diffusion=own))
+    plain["diffusion"]["guidance_interval"] = [0.2, 0.8]  # as JSON has it
+    assert preset_from(plain).diffusion.guidance_interval == (0.2, 0.8)
+    del plain["diffusion"]["guidance_interval"]
+    assert preset_from(plain).diffusion.guidance_interval == (0.0, 1.0)
+
+
+def test_training_takes_it_by_set() -> None:
+    kind = tuple[float, float]
+    assert parse("guidance_interval", "0.2,0.8", kind) == (0.2, 0.8)
+    with pytest.raises(InputError, match=r"guidance_interval=0.2: give 2 numbers"):
+        parse("guidance_interval", "0.2", kind)
+    with pytest.raises(InputError, match="give a number"):
+        parse("guidance_interval", "low,high", kind)
