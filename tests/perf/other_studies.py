@@ -1,6 +1,7 @@
 """How far are generated pictures from real ones of OTHER studies, beside how far real ones are?
 
     python tests/perf/other_studies.py [--checkpoint DIR] [--view F] [--steps 12] [--guidance 2.5]
+        [--interval 0.2,0.8]
 
 T->F or T->L of the first 1,000 reports of the phantom's test split against the real pictures of the
 other 1,000 studies: Frechet distances in the judge's features. A distance to the same studies'
@@ -37,7 +38,9 @@ def main() -> None:
     parser.add_argument("--view", choices=("F", "L"), default="F")
     parser.add_argument("--steps", type=int, help="default: the checkpoint's")
     parser.add_argument("--guidance", type=float, help="default: the checkpoint's")
+    parser.add_argument("--interval", help="where guidance acts (default: the checkpoint's)")
     options = parser.parse_args()
+    within = options.interval and tuple(float(x) for x in options.interval.split(","))
     pipe = CoDiXRPipeline.from_pretrained(options.checkpoint)
     pipe.set_progress_bar_config(disable=True)
     view, data = Modality(options.view), PhantomDataset("test")
@@ -54,6 +57,7 @@ def main() -> None:
         batch_size=BATCH,
         num_inference_steps=options.steps,
         guidance_scale=options.guidance,
+        guidance_interval=within,
     )
     print(f"{view} of {STUDIES:,} studies against those of {len(real) - STUDIES:,} others")
     print(f"{'real':24}{usual:8.2f}")
