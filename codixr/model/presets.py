@@ -182,8 +182,9 @@ def tiny(vocab_size: int) -> Preset:
         diffusion=DiffusionConfig(
             prediction_type="v_prediction",
             scheduler="DPMSolverMultistepScheduler",
-            steps=12,
-            guidance=2.5,
+            steps=16,
+            guidance=3.5,
+            guidance_interval=(0.1, 0.8),
             report_clip=4.0,
             context_scale=embed**0.5,
             joint="in-turn",

@@ -80,6 +80,7 @@ TINY: dict[str, StageConfig] = {
         ema=0.999,
         condition_mix="all-subsets",
         wordings=8,
+        low_noise=0.5,
         **_SHARED,
     ),
     "image-ldm-L": DenoiserTraining(
@@ -90,6 +91,7 @@ TINY: dict[str, StageConfig] = {
         seed=1,
         condition_mix="all-subsets",
         wordings=8,
+        low_noise=0.5,
         **_SHARED,
     ),
     "report-ldm": DenoiserTraining(
