@@ -174,8 +174,8 @@ class CoDiXRPipeline(StoredPipeline):
         such, one a prompt; ``{}``: from nothing. In their place ``prompt_embeds`` [B, D], or
         [B, K, D] by tokens, as ``encode_prompts`` gives them. ``weights``: of several inputs.
         ``num_images`` (``num_images_per_prompt``): samples a prompt, the first prompt's first.
-        ``num_inference_steps``, ``guidance_scale``: default: the preset's, as ``guidance_interval``:
-        between which noises it acts, shares of the timesteps, 0 clean. ``timesteps`` or
+        ``num_inference_steps``, ``guidance_scale``, ``guidance_interval`` (between which noises it
+        acts, shares of the timesteps, 0 clean): default: the preset's. ``timesteps`` or
         ``sigmas``: the steps themselves. ``scheduler``: a name or an object; ``eta``: DDIM's.
         ``negative_prompt``: a text, or inputs, to lead away from, ``negative_prompt_embeds`` alike.
         ``image``: what an output begins as, by output if there are several; ``strength``, in (0, 1]

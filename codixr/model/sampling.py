@@ -95,8 +95,9 @@ def sample(
     """Clean latents of every flow, float32.
 
     ``scheduler`` is any of diffusers' that ``schedulers.py`` allows; ``eta`` is DDIM's. Guidance
-    acts at the timesteps of ``guided``, shares of them all, and is 1 at the others. Each sample's noise comes from its own generator, whatever else is in the batch. ``control`` is asked
-    before each step whether to stop, and for another guidance.
+    acts at the timesteps of ``guided``, shares of them all, and is 1 at the others. Each sample's
+    noise comes from its own generator, whatever else is in the batch. ``control`` is asked before
+    each step whether to stop, and for another guidance.
     Raises InputError for steps or an eta that the scheduler does not take.
     """
     grid = steps if isinstance(steps, Grid) else Grid(steps)

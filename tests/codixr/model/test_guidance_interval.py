@@ -66,9 +66,9 @@ WRONG = [(0.8, 0.2), (-0.1, 0.5), (0.2, 1.2), (0.5,), "0.2,0.8", 0.5, (True, 1),
 
 @pytest.mark.parametrize("value", [*WRONG, (0.2, float("nan"))], ids=str)
 def test_what_is_no_interval_is_refused(pipe: CoDiXRPipeline, value: Any) -> None:
-    with pytest.raises(InputError, match="guidance_interval .*: give"):
+    with pytest.raises(InputError, match=r"guidance_interval .*: give"):
         made(pipe, guidance_interval=value)
-    with pytest.raises(InputError, match="guidance_interval .*: give"):
+    with pytest.raises(InputError, match=r"guidance_interval .*: give"):
         DiffusionConfig(guidance_interval=value)
 
 
