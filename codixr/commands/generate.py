@@ -103,7 +103,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--guidance",
         type=number(0, 100),
         metavar="S",
-        help="guidance scale (default: the checkpoint's)",
+        help="guidance scale (default: the checkpoint's; it acts between the checkpoint's noises)",
     )
     parser.add_argument(
         "--num-images",

@@ -232,11 +232,14 @@ def _model_settings(settings: Mapping[str, str]) -> dict[str, Any]:
     """The settings that belong to the model, as values."""
     import typing
 
-    from codixr.model.presets import DiffusionConfig
+    from codixr.model.configs import DiffusionConfig, interval
     from codixr.training.recipes import parse
 
     hints = typing.get_type_hints(DiffusionConfig) | {"lower_case": bool}
-    return {name: parse(name, text, hints[name]) for name, text in settings.items()}
+    values = {name: parse(name, text, hints[name]) for name, text in settings.items()}
+    if "guidance_interval" in values:
+        interval(values["guidance_interval"])
+    return values
 
 
 def _threads(request: Request) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr.model.configs import JointOutputs, check_interval
+from codixr.model.configs import JointOutputs, interval
 from codixr.model.generation import OutputType, Settings
 from codixr.model.prompts import modalities, modality
 from codixr.model.sampling import AttendTo
@@ -120,7 +120,7 @@ def check_settings(settings: Settings) -> Settings:
         descending(name, own[name])
     between("guidance_scale", settings.guidance, 0, MOST_GUIDANCE)
     if settings.guidance_interval is not None:
-        check_interval(settings.guidance_interval)
+        interval(settings.guidance_interval)
     between("eta", settings.eta, 0, 1)
     if settings.attend_to not in (None, *get_args(AttendTo)):
         raise InputError(f"attend_to {settings.attend_to!r}: 'others' or 'own'")

@@ -68,7 +68,7 @@ def _from_plain(kind: Any, value: Any) -> Any:
         raise InputError(
             f"{INDEX} says '{value}' where it must be one of {', '.join(typing.get_args(kind))}"
         )
-    return tuple(value) if origin is tuple else value
+    return tuple(value) if origin is tuple and isinstance(value, list) else value
 
 
 def save_preset(

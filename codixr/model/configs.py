@@ -4,8 +4,8 @@ Notable: a number that is neutral in the paper's setting (a stem without layers,
 1) is how ``tiny`` buys quality on two CPU cores.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Literal
 
 from codixr.errors import InputError
@@ -153,16 +153,21 @@ class DiffusionConfig:
 
     def __post_init__(self) -> None:
         """InputError for an interval that is none."""
-        check_interval(self.guidance_interval)
+        object.__setattr__(self, "guidance_interval", interval(self.guidance_interval))
 
 
-def check_interval(value: Any) -> None:
-    """InputError unless two numbers from 0 to 1, the lower one first."""
-    numbers = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
-    if not numbers or any(isinstance(x, bool) or not isinstance(x, int | float) for x in value):
+def interval(value: Any) -> tuple[float, float]:
+    """A guidance interval, of a pair or an array of two; InputError for any other.
+
+    Two numbers from 0 to 1, the lower one first.
+    """
+    pair = value.tolist() if hasattr(value, "tolist") else value
+    numbers = isinstance(pair, list | tuple) and len(pair) == 2
+    if not numbers or any(isinstance(x, bool) or not isinstance(x, Real) for x in pair):
         raise InputError(f"guidance_interval {value!r}: give two numbers, e.g. (0.2, 0.8)")
-    if not 0 <= value[0] <= value[1] <= 1:
+    if not 0 <= pair[0] <= pair[1] <= 1:
         raise InputError(f"guidance_interval {value!r}: give 0 to 1, the lower one first")
+    return float(pair[0]), float(pair[1])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from PIL import Image as PILImage
 from torch import Tensor
 
 from codixr.modality import Modality
-from codixr.model.configs import JointOutputs, Preset
+from codixr.model.configs import JointOutputs, Preset, interval
 from codixr.model.given import Given
 from codixr.model.grid import Grid
 from codixr.model.noise import draw
@@ -50,7 +50,6 @@ class Settings:
 
     steps: int | None = None
     guidance: float | None = None
-    guidance_interval: tuple[float, float] | None = None
     weights: Mapping[str, float] | None = None
     scheduler: Any = None
     """A name, or one of diffusers' scheduler objects; None is the pipeline's own."""
@@ -62,6 +61,7 @@ class Settings:
     sigmas: Sequence[float] | None = None
     strength: float = 1.0
     joint: JointOutputs | None = None
+    guidance_interval: tuple[float, float] | None = None
 
     def grid(self, default: int) -> Grid:
         """Where the steps are; ``default`` of them where nothing is said."""
@@ -132,7 +132,8 @@ def _latents_together(
     diffusion = pipe.preset.diffusion
     shapes = latent_shapes(pipe.preset, outputs)
     scale = diffusion.guidance if settings.guidance is None else settings.guidance
-    interval = settings.guidance_interval or diffusion.guidance_interval
+    own = settings.guidance_interval
+    guided = diffusion.guidance_interval if own is None else interval(own)
     pipe.bring("prompt_encoder")
     told = pipe.conditioning.conditions(
         given, outputs, scale, settings.weights, strict_length=settings.strict_length
@@ -156,7 +157,7 @@ def _latents_together(
         flows,
         chosen_scheduler(pipe, settings.scheduler),
         settings.grid(diffusion.steps),
-        guided=interval,
+        guided=guided,
         eta=settings.eta,
         attend_to=settings.attend_to or "others",
         callback=callback,

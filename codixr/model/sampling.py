@@ -95,9 +95,9 @@ def sample(
     """Clean latents of every flow, float32.
 
     ``scheduler`` is any of diffusers' that ``schedulers.py`` allows; ``eta`` is DDIM's. Guidance
-    acts at the timesteps of ``guided``, shares of them all, and is 1 at the others. Each sample's
-    noise comes from its own generator, whatever else is in the batch. ``control`` is asked before
-    each step whether to stop, and for another guidance.
+    acts at the timesteps of ``guided``, shares of them all; at the others it is at most 1. Each
+    sample's noise comes from its own generator, whatever else is in the batch. ``control`` is asked
+    before each step whether to stop, and for another guidance.
     Raises InputError for steps or an eta that the scheduler does not take.
     """
     grid = steps if isinstance(steps, Grid) else Grid(steps)
@@ -161,8 +161,9 @@ class _Told:
         for m, f in before.items():
             if guidance is not None and f.condition.given is not f.condition.null:
                 self._guidance[m] = guidance
+        scales = {m: g if acts else min(g, 1.0) for m, g in self._guidance.items()}
         self.flows = {
-            m: replace(f, condition=replace(f.condition, guidance=self._guidance[m] if acts else 1))
+            m: replace(f, condition=replace(f.condition, guidance=scales[m]))
             for m, f in before.items()
         }
         if any(f.condition.doubled != before[m].condition.doubled for m, f in self.flows.items()):

@@ -124,7 +124,11 @@ def _sample(
         for flow, m, other in zip(flows, stage.made, reversed(vectors), strict=True):
             with_prompt, without = flow(double[m], stamp, context, other).float().chunk(2)
             low, high = diffusion.guidance_interval
-            scale = diffusion.guidance if low <= now / len(stage.abars) <= high else 1.0
+            scale = (
+                diffusion.guidance
+                if low <= now / len(stage.abars) <= high
+                else min(diffusion.guidance, 1.0)
+            )
             eps = without + scale * (with_prompt - without)
             abar, next_abar = stage.abars[now], stage.abars[then]
             clean = (z[m] - (1 - abar).sqrt() * eps) / abar.sqrt()

@@ -312,10 +312,13 @@ def parse(key: str, text: str, kind: Any) -> Any:
             raise InputError(f"--set {key}={text}: use {' or '.join(typing.get_args(kind))}")
         return text
     if typing.get_origin(kind) is tuple:
-        parts, kinds = text.split(","), typing.get_args(kind)
-        if len(parts) != len(kinds):
-            raise InputError(f"--set {key}={text}: give {len(kinds)} numbers, e.g. 0.2,0.8")
-        return tuple(parse(key, part, own) for part, own in zip(parts, kinds, strict=True))
+        kinds = typing.get_args(kind)
+        try:
+            pairs = zip(text.split(","), kinds, strict=True)
+            return tuple(parse(key, part, own) for part, own in pairs)
+        except (ValueError, InputError):
+            wanted = f"{len(kinds)} numbers, e.g. 0.2,0.8"
+            raise InputError(f"--set {key}={text}: give {wanted}") from None
     try:
         if kind is bool:
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
@@ -340,6 +343,8 @@ def _check(stage: str, config: StageConfig) -> None:
         value = getattr(config, f.name)
         if isinstance(value, int | float) and value < 0:
             raise InputError(f"{stage}: {f.name} is {value}; it must be 0 or above")
+    if getattr(config, "low_noise", 0.0) > 1:
+        raise InputError(f"{stage}: low_noise is a share, from 0 to 1")
     if not config.ema < 1:
         raise InputError(f"{stage}: ema is {config.ema}; it must be below 1")
     if config.refine_steps and not config.refine_learning_rate:

@@ -181,7 +181,7 @@ def test_a_variant_has_files_of_its_own(pipe: CoDiXRPipeline, saved: Path, tmp_p
 
 
 def test_a_callback_can_stop_and_can_change_the_guidance(pipe: CoDiXRPipeline) -> None:
-    call = CALL | {"num_inference_steps": 4, "output_type": "latent"}
+    call = CALL | {"num_inference_steps": 4, "output_type": "latent", "guidance_interval": (0, 1)}
     seen: list[torch.Tensor] = []
 
     def stopping(own: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:

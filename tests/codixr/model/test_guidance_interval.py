@@ -3,15 +3,18 @@
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from codixr.commands.train import _model_settings
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model.components import preset_from
 from codixr.model.configs import DiffusionConfig
 from codixr.model.pipeline import CoDiXRPipeline
-from codixr.training.recipes import parse
+from codixr.training.folder import MODEL_FIELDS
+from codixr.training.recipes import TINY, override, parse
 
 F = Modality.F
 CALL: dict[str, Any] = {"seed": 3, "num_inference_steps": 5, "output_type": "pt"}
@@ -34,7 +37,7 @@ def test_it_is_what_a_callback_does_step_by_step(
         times.append(float(timestep) / 1000)
         return {}
 
-    call = {"outputs": "F+L", "joint": joint}
+    call = {"outputs": "F+L", "joint": joint, "guidance_interval": (0, 1)}
     everywhere = made(pipe, guidance_scale=4.0, callback_on_step_end=listen, **call)
     scales = [4.0 if interval[0] <= t <= interval[1] else 1.0 for t in times]
     assert len(set(scales)) == 2
@@ -44,7 +47,7 @@ def test_it_is_what_a_callback_does_step_by_step(
         return {}
 
     by_hand = made(pipe, guidance_scale=scales[0], callback_on_step_end=switch, **call)
-    ours = made(pipe, guidance_scale=4.0, guidance_interval=interval, **call)
+    ours = made(pipe, guidance_scale=4.0, **(call | {"guidance_interval": np.array(interval)}))
     assert torch.equal(ours, by_hand)
     assert (ours - everywhere).abs().max() > 1e-3
 
@@ -59,6 +62,14 @@ def test_the_whole_interval_is_guidance_everywhere_and_an_empty_one_is_none(
     assert torch.equal(made(other, guidance_scale=4.0), all_of_it)
     none = made(pipe, guidance_scale=4.0, guidance_interval=(0, 0))
     assert torch.equal(none, made(pipe, guidance_scale=1.0))
+
+
+def test_a_scale_of_0_hears_no_prompt_whatever_the_interval(pipe: CoDiXRPipeline) -> None:
+    unheard = [
+        pipe({"T": text}, "F", guidance_scale=0.0, guidance_interval=(0.3, 0.7), **CALL).images[F]
+        for text in ("small left pleural effusion.", "the lungs are clear.")
+    ]
+    assert torch.equal(*unheard)
 
 
 WRONG = [(0.8, 0.2), (-0.1, 0.5), (0.2, 1.2), (0.5,), "0.2,0.8", 0.5, (True, 1), (0.2, None)]
@@ -88,5 +99,18 @@ def test_training_takes_it_by_set() -> None:
     assert parse("guidance_interval", "0.2,0.8", kind) == (0.2, 0.8)
     with pytest.raises(InputError, match=r"guidance_interval=0.2: give 2 numbers"):
         parse("guidance_interval", "0.2", kind)
-    with pytest.raises(InputError, match="give a number"):
+    with pytest.raises(InputError, match="interval=low,high: give 2 numbers"):
         parse("guidance_interval", "low,high", kind)
+    with pytest.raises(InputError, match="low_noise is a share"):
+        override(dict(TINY), {"low_noise": "2"}, MODEL_FIELDS)
+    with pytest.raises(InputError, match=r"guidance_interval \(0.8, 0.2\): give 0 to 1"):
+        _model_settings({"guidance_interval": "0.8,0.2"})
+
+
+@pytest.mark.parametrize("damaged", [0.5, None, "0.2,0.8", [0.8, 0.2], {"low": 0.1, "high": 0.8}])
+def test_a_damaged_one_in_an_index_is_named(pipe: CoDiXRPipeline, damaged: Any) -> None:
+    plain = asdict(pipe.preset)
+    plain["diffusion"]["guidance_interval"] = damaged
+    with pytest.raises(InputError, match=r"guidance_interval .*: give") as caught:
+        preset_from(plain)
+    assert str(damaged) in str(caught.value) or "(0.8, 0.2)" in str(caught.value)
