@@ -134,7 +134,7 @@ class DiffusionConfig:
     guidance: float = 7.5
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Between which noises guidance acts, as shares of the timesteps: 0 is clean, 1 pure noise. At
-    the others the condition is followed as it is (Kynkäänniemi et al., 2024). All, as in CoDi."""
+    the others its scale is at most 1 (Kynkäänniemi et al., 2024). All of them, as in CoDi."""
     steps_offset: int = 1
     """Where DDIM's grid begins: 1, 21, ... as CoDi's, or 0, 20, ... as XGeM's."""
     report_temperature: float = 0.0
