@@ -170,6 +170,11 @@ def interval(value: Any) -> tuple[float, float]:
     return float(pair[0]), float(pair[1])
 
 
+def scale_at(noise: float, guidance: float, within: tuple[float, float]) -> float:
+    """Guidance's scale at a noise in [0, 1]: at most 1, the condition alone, outside ``within``."""
+    return guidance if within[0] <= noise <= within[1] else min(guidance, 1.0)
+
+
 @dataclass(frozen=True)
 class Preset:
     """Every number of the model."""

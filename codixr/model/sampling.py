@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from codixr.modality import Modality
+from codixr.model.configs import scale_at
 from codixr.model.environment import others_mean
 from codixr.model.grid import Grid, Steps
 from codixr.model.schedulers import abar_at, make_scheduler, step_options
@@ -114,7 +115,7 @@ def sample(
             if stop:
                 break
             noise = float(t) / schedulers[next(iter(flows))].config.num_train_timesteps
-            told.go_on(guidance, acts=guided[0] <= noise <= guided[1])
+            told.go_on(guidance, noise, guided)
             flows = told.flows
             inputs = {m: schedulers[m].scale_model_input(latents[m], at[m]) for m in flows}
             vectors = _environments(flows, inputs, likes, t, attend_to)
@@ -155,13 +156,13 @@ class _Told:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    def go_on(self, guidance: float | None, *, acts: bool) -> None:
-        """The next step: another guidance from here on, if any, and whether it acts at this one."""
+    def go_on(self, guidance: float | None, noise: float, guided: tuple[float, float]) -> None:
+        """The next step, at a noise in [0, 1]; another guidance from here on, if any."""
         before = self.flows
         for m, f in before.items():
             if guidance is not None and f.condition.given is not f.condition.null:
                 self._guidance[m] = guidance
-        scales = {m: g if acts else min(g, 1.0) for m, g in self._guidance.items()}
+        scales = {m: scale_at(noise, g, guided) for m, g in self._guidance.items()}
         self.flows = {
             m: replace(f, condition=replace(f.condition, guidance=scales[m]))
             for m, f in before.items()

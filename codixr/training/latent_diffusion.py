@@ -193,7 +193,6 @@ class DenoiserStage(LatentStage):
             cache=config.cache,
             wordings=config.wordings,
         )
-        self.low_noise = config.low_noise
         self.component_name = f"denoiser_{made.lower()}"
         self.denoiser = folder.start(self.component_name, config)
         self.denoiser.environment.requires_grad_(False)
@@ -214,7 +213,7 @@ class DenoiserStage(LatentStage):
         clean = self.clean(batch, self.made[0], draw)
         kind = self.folder.preset.diffusion.prediction_type
         loss = denoising_loss(
-            self.denoiser, clean, condition, self.abars, draw, kind, self.low_noise
+            self.denoiser, clean, condition, self.abars, draw, kind, self.config.low_noise
         )
         return {"loss": loss}
 

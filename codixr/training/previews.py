@@ -16,6 +16,7 @@ from torch import Tensor
 
 from codixr.atomic import make_folder, replacing, write_atomically
 from codixr.modality import Modality
+from codixr.model.configs import scale_at
 from codixr.model.tokenizer import decode, ends
 from codixr.training.alignment import AlignmentStage
 from codixr.training.denoising import mix_conditions
@@ -123,12 +124,8 @@ def _sample(
         )
         for flow, m, other in zip(flows, stage.made, reversed(vectors), strict=True):
             with_prompt, without = flow(double[m], stamp, context, other).float().chunk(2)
-            low, high = diffusion.guidance_interval
-            scale = (
-                diffusion.guidance
-                if low <= now / len(stage.abars) <= high
-                else min(diffusion.guidance, 1.0)
-            )
+            noise, within = now / len(stage.abars), diffusion.guidance_interval
+            scale = scale_at(noise, diffusion.guidance, within)
             eps = without + scale * (with_prompt - without)
             abar, next_abar = stage.abars[now], stage.abars[then]
             clean = (z[m] - (1 - abar).sqrt() * eps) / abar.sqrt()
