@@ -24,6 +24,7 @@ from codixr.training import memory, sharding
 from codixr.training.average import Average
 from codixr.training.checkpoint_shards import are_rows
 from codixr.training.checkpoints import CHECKPOINT_BYTES, CheckpointFolder, save_interval
+from codixr.training.cpu_attention import attention_kernel
 from codixr.training.draw import step_seed
 from codixr.training.feed import Feed, Part
 from codixr.training.processes import quiet, without_gradient
@@ -160,6 +161,7 @@ class Engine:
         with (
             Progress(stage.name, total, self.step, "steps") as bar,
             closing(self.feed.training(self.step)) as batches,
+            attention_kernel(stage.folder.preset, self.accelerator.device),
         ):
             while self.step < total:
                 if config.refine_steps and self.step == config.steps:

@@ -53,7 +53,10 @@ class LineStage(Stage):
         nn.Module.__init__(self)
         self.name, self.inputs, self.config = "line", {"image_vae": "aaaa"}, config
         studies = SimpleNamespace(fingerprint="of-the-data")
-        here: Any = SimpleNamespace(studies=lambda split: studies, disk=disk_of_all())
+        preset = SimpleNamespace(latent_size=8)
+        here: Any = SimpleNamespace(
+            studies=lambda split: studies, disk=disk_of_all(), preset=preset
+        )
         self.folder = here
         self.rows = {"train": torch.arange(STUDIES), "val": torch.arange(16)}
         self.data = torch.randn(STUDIES, 3, generator=torch.Generator().manual_seed(9))
