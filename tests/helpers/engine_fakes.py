@@ -103,6 +103,7 @@ def prompt_stage() -> PromptStage:
     assert encoder.stem_norms(), "tiny's stem has batch norms, which must agree over processes"
     folder: Any = SimpleNamespace(
         disk=disk_of_all(),
+        preset=SimpleNamespace(latent_size=8),
         studies=lambda split: studies,
         rows=lambda stage, split, needed: torch.arange(16 if split == "train" else 8),
         start=lambda name, config: encoder,
