@@ -58,6 +58,7 @@ class Request:
     seed: int = 0
     steps: int | None = None
     guidance: float | None = None
+    guidance_interval: tuple[float, float] | None = None
     num: int = 1
     checkpoint: Path | None = None
     overwrite: bool = False
@@ -103,7 +104,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--guidance",
         type=number(0, 100),
         metavar="S",
-        help="guidance scale (default: the checkpoint's; it acts between the checkpoint's noises)",
+        help="guidance scale (default: the checkpoint's)",
+    )
+    parser.add_argument(
+        "--guidance-interval",
+        metavar="LOW,HIGH",
+        help="guide between these noises only, 0 (clean) to 1 (default: the checkpoint's)",
     )
     parser.add_argument(
         "--num-images",
@@ -161,6 +167,7 @@ def run(options: argparse.Namespace) -> int:
         outputs=parse_modalities(options.to),
         folder=options.out,
         weights=parse_weights(options.weights),
+        guidance_interval=parse_interval(options.guidance_interval),
     )
     files = generate(request, note=lambda text: messages.note("codixr generate", text))
     if options.json:
@@ -194,6 +201,21 @@ def parse_modalities(text: str) -> tuple[Modality, ...]:
     if len(set(named)) != len(named):
         raise InputError(f"--to {text} names an output twice")
     return tuple(modality for modality in Modality if modality in named)
+
+
+def parse_interval(text: str | None) -> tuple[float, float] | None:
+    """``0.2,0.8`` → two noises, the lower one first; None stays None, InputError otherwise."""
+    if text is None:
+        return None
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        low, high = 1.0, 0.0
+    if not 0 <= low <= high <= 1:
+        raise InputError(
+            f"--guidance-interval '{text[:20]}' is not LOW,HIGH between 0 and 1, e.g. 0.2,0.8"
+        )
+    return low, high
 
 
 def parse_weights(text: str | None) -> dict[str, float] | None:
@@ -258,6 +280,7 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
             seed=request.seed,
             num_inference_steps=request.steps,
             guidance_scale=request.guidance,
+            guidance_interval=request.guidance_interval,
             num_images=request.num,
             weights=request.weights,
             scheduler=request.scheduler,

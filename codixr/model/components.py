@@ -106,6 +106,8 @@ def load_preset(folder: Path) -> Preset:
     try:
         # Before they had parts, indexes were a preset's fields and no more.
         return preset_from(plain.get("preset", plain))
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
     except (TypeError, AttributeError, KeyError) as error:
         raise InputError(f"{path} is not a CoDiXR checkpoint's index: {error}") from None
 

@@ -17,6 +17,20 @@ from codixr.training.stage_config import (
     WordingTraining,
 )
 
+_SHARES = (
+    "beta_rise",
+    "beta_zero",
+    "drop",
+    "final_rate",
+    "low_noise",
+    "refine_word_drop",
+    "warmup",
+    "whitening",
+    "word_drop",
+    "word_drop_late",
+)
+"""Fields that are a part of a whole, of any stage."""
+
 _SHARED: dict[str, Any] = {"beta2": 0.99, "warmup": 0.1, "final_rate": 0.02, "weight_decay": 1e-4}
 _CONTRAST: dict[str, Any] = {
     "batch": 128,
@@ -343,8 +357,9 @@ def _check(stage: str, config: StageConfig) -> None:
         value = getattr(config, f.name)
         if isinstance(value, int | float) and value < 0:
             raise InputError(f"{stage}: {f.name} is {value}; it must be 0 or above")
-    if getattr(config, "low_noise", 0.0) > 1:
-        raise InputError(f"{stage}: low_noise is a share, from 0 to 1")
+    for name in _SHARES:
+        if getattr(config, name, 0.0) > 1:
+            raise InputError(f"{stage}: {name} is {getattr(config, name)}; a share is from 0 to 1")
     if not config.ema < 1:
         raise InputError(f"{stage}: ema is {config.ema}; it must be below 1")
     if config.refine_steps and not config.refine_learning_rate:

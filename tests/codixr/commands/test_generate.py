@@ -51,3 +51,12 @@ def test_info_and_the_pipeline_agree_on_the_digest():
     told = info.describe(EMBEDDED)
     assert told.sha256 == CoDiXRPipeline.from_pretrained(EMBEDDED).sha256
     assert told.bytes <= 20e6  # the promise of the issue
+
+
+def test_guidance_between_no_noises_is_no_guidance(tmp_path):
+    text = ("--from", "T=small left pleural effusion.", "--to", "F")
+    settings = {"a": ("--guidance", "1"), "b": ("--guidance-interval", "0,0"), "c": ()}
+    for name, options in settings.items():
+        assert generate(tmp_path / name, *text, *options) == 0
+    made = {name: (tmp_path / name / "F.png").read_bytes() for name in settings}
+    assert made["a"] == made["b"] != made["c"]

@@ -1,16 +1,20 @@
 """Guidance between two noises only: held to what a callback does step by step."""
 
+import json
+import re
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from codixr.commands.generate import parse_interval
 from codixr.commands.train import _model_settings
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr.model.components import preset_from
+from codixr.model.components import load_preset, preset_from, save_preset
 from codixr.model.configs import DiffusionConfig
 from codixr.model.pipeline import CoDiXRPipeline
 from codixr.training.folder import MODEL_FIELDS
@@ -101,8 +105,9 @@ def test_training_takes_it_by_set() -> None:
         parse("guidance_interval", "0.2", kind)
     with pytest.raises(InputError, match="interval=low,high: give 2 numbers"):
         parse("guidance_interval", "low,high", kind)
-    with pytest.raises(InputError, match="low_noise is a share"):
-        override(dict(TINY), {"low_noise": "2"}, MODEL_FIELDS)
+    for share in ("low_noise", "drop", "warmup"):
+        with pytest.raises(InputError, match=f"{share} is 2.0; a share is from 0 to 1"):
+            override(dict(TINY), {share: "2"}, MODEL_FIELDS)
     with pytest.raises(InputError, match=r"guidance_interval \(0.8, 0.2\): give 0 to 1"):
         _model_settings({"guidance_interval": "0.8,0.2"})
 
@@ -114,3 +119,21 @@ def test_a_damaged_one_in_an_index_is_named(pipe: CoDiXRPipeline, damaged: Any) 
     with pytest.raises(InputError, match=r"guidance_interval .*: give") as caught:
         preset_from(plain)
     assert str(damaged) in str(caught.value) or "(0.8, 0.2)" in str(caught.value)
+
+
+def test_a_checkpoint_with_a_damaged_one_is_named(pipe: CoDiXRPipeline, tmp_path: Path) -> None:
+    save_preset(pipe.preset, tmp_path)
+    index = tmp_path / "model_index.json"
+    plain = json.loads(index.read_text())
+    plain["preset"]["diffusion"]["guidance_interval"] = [2, 3]
+    index.write_text(json.dumps(plain))
+    with pytest.raises(InputError, match=re.escape(f"{tmp_path}: guidance_interval")):
+        load_preset(tmp_path)
+
+
+def test_generates_option_is_two_noises() -> None:
+    assert parse_interval("0.2,0.8") == (0.2, 0.8)
+    assert parse_interval(None) is None
+    for wrong in ("0.2", "0.8,0.2", "0,nan", "low,high", "0.1,0.2,0.3", "-1,1"):
+        with pytest.raises(InputError, match=f"--guidance-interval '{wrong}' is not LOW,HIGH"):
+            parse_interval(wrong)
