@@ -44,7 +44,7 @@ _CONTRAST: dict[str, Any] = {
 
 TINY: dict[str, StageConfig] = {
     "image-vae": ImageVAETraining(
-        steps=3500,
+        steps=2500,
         batch=64,
         learning_rate=1.5e-3,
         ema=0.995,
@@ -88,8 +88,8 @@ TINY: dict[str, StageConfig] = {
         **_SHARED,
     ),
     "image-ldm-F": DenoiserTraining(
-        steps=8000,
-        batch=256,
+        steps=16000,
+        batch=128,
         learning_rate=1e-3,
         ema=0.999,
         condition_mix="all-subsets",
@@ -98,8 +98,8 @@ TINY: dict[str, StageConfig] = {
         **_SHARED,
     ),
     "image-ldm-L": DenoiserTraining(
-        steps=8000,
-        batch=256,
+        steps=16000,
+        batch=128,
         learning_rate=1e-3,
         ema=0.999,
         seed=1,
