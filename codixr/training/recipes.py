@@ -88,7 +88,7 @@ TINY: dict[str, StageConfig] = {
         **_SHARED,
     ),
     "image-ldm-F": DenoiserTraining(
-        steps=16000,
+        steps=24000,
         batch=128,
         learning_rate=1e-3,
         ema=0.999,
@@ -98,7 +98,7 @@ TINY: dict[str, StageConfig] = {
         **_SHARED,
     ),
     "image-ldm-L": DenoiserTraining(
-        steps=16000,
+        steps=24000,
         batch=128,
         learning_rate=1e-3,
         ema=0.999,
