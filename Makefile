@@ -43,6 +43,7 @@ perf: setup ## measure start-up, the main job, the phantom and the generator; pr
 	$(BIN)/python tests/perf/labeler.py
 	$(BIN)/python tests/perf/generation.py
 	$(BIN)/python tests/perf/training.py
+	$(BIN)/python tests/perf/cpu_attention.py
 	$(BIN)/python tests/perf/preparation.py
 	$(BIN)/python tests/perf/scores.py
 	$(BIN)/python tests/perf/frechet.py
