@@ -205,17 +205,16 @@ def parse_modalities(text: str) -> tuple[Modality, ...]:
 
 def parse_interval(text: str | None) -> tuple[float, float] | None:
     """``0.2,0.8`` → two noises, the lower one first; None stays None, InputError otherwise."""
+    from codixr.model.configs import interval
+
     if text is None:
         return None
     try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        low, high = 1.0, 0.0
-    if not 0 <= low <= high <= 1:
+        return interval([float(part) for part in text.split(",")])
+    except (ValueError, InputError):
         raise InputError(
             f"--guidance-interval '{text[:20]}' is not LOW,HIGH between 0 and 1, e.g. 0.2,0.8"
-        )
-    return low, high
+        ) from None
 
 
 def parse_weights(text: str | None) -> dict[str, float] | None:

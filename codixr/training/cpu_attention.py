@@ -1,7 +1,8 @@
 """Which of torch's attention kernels a stage trains with.
 
-Notable: for a few tokens torch's flash kernel for CPUs is a fifth of the step going backwards, and
-more in bfloat16. Plain matrix products do the same sum; their memory grows with the tokens squared.
+Notable: in bfloat16 torch's flash kernel for CPUs going backwards is a quarter of a denoiser's step
+at few tokens, and plain products next to nothing; in float32 both take the same time. The sum is
+the same; the products' memory grows with the tokens squared. ``tests/perf/cpu_attention.py``.
 """
 
 from contextlib import AbstractContextManager, nullcontext

@@ -7,20 +7,20 @@ import torch
 import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 
-from codixr.model.presets import named
+from codixr.model.presets import Preset, named
 from codixr.training.cpu_attention import attention_kernel
 
 TINY = named("tiny")
 LARGE = replace(TINY, latent_size=64)
 
 
-def attended(preset: object) -> tuple[torch.Tensor, set[str]]:
+def attended(preset: Preset) -> tuple[torch.Tensor, set[str]]:
     """The gradient of an attention within the kernel of ``preset``, and the operations that ran."""
     torch.manual_seed(0)
     query, key, value = (torch.randn(2, 4, 16, 20, requires_grad=True) for _ in range(3))
     with (
         profile(activities=[ProfilerActivity.CPU]) as seen,
-        attention_kernel(preset, torch.device("cpu")),  # type: ignore[arg-type]
+        attention_kernel(preset, torch.device("cpu")),
     ):
         F.scaled_dot_product_attention(query, key, value).square().sum().backward()
     assert query.grad is not None
@@ -36,7 +36,7 @@ def test_few_tokens_are_not_left_to_the_flash_kernel() -> None:
 
 
 @pytest.mark.parametrize("preset", [TINY, LARGE])
-def test_a_gpus_kernel_is_torchs_choice(preset: object) -> None:
+def test_a_gpus_kernel_is_torchs_choice(preset: Preset) -> None:
     before = torch.backends.cuda.flash_sdp_enabled()
-    with attention_kernel(preset, torch.device("cuda")):  # type: ignore[arg-type]
+    with attention_kernel(preset, torch.device("cuda")):
         assert torch.backends.cuda.flash_sdp_enabled() == before
