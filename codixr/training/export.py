@@ -1,7 +1,10 @@
 """The finished model as one folder: float16 weights, and a card that says how it was trained."""
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -10,7 +13,7 @@ from codixr.model.card import CARD
 from codixr.model.familiarity import Familiarity
 from codixr.model.tokenizer import load_tokenizers
 from codixr.training.folder import TrainingFolder
-from codixr.training.recipes import STAGES
+from codixr.training.recipes import STAGES, for_other_data, recipe, resolved
 
 
 def export(folder: TrainingFolder, to: Path) -> Path:
@@ -42,6 +45,12 @@ def card(folder: TrainingFolder, millions: float) -> str:
     ]
     hours = sum(n["wall_seconds"] for n in notes.values()) / 3600
     table, size = "\n".join(rows), folder.preset.image_size
+    studies = max((n["data"]["studies"]["train"] for n in notes.values()), default=0)
+    command = " \\\n        ".join(
+        [f"codixr train all --preset {folder.preset.name} --data {folder.data} --out DIR"]
+        + (["--init CHECKPOINT"] if folder.init is not None else [])
+        + [f"--set {setting}" for setting in settings(folder, notes)]
+    )
     return f"""\
 ---
 library_name: codixr
@@ -51,9 +60,9 @@ tags: [chest-x-ray, radiology-report, latent-diffusion, codi-xr]
 
 # CoDi_XR, preset `{folder.preset.name}`
 
-{millions:,.1f} M parameters, {size}x{size} pictures. Trained by
+{millions:,.1f} M parameters, {size}x{size} pictures. Trained on {studies:,} studies by
 
-    codixr train all --preset {folder.preset.name} --data {folder.data} --out DIR
+    {command}
 
 in {hours:.1f} hours:
 
@@ -63,3 +72,36 @@ in {hours:.1f} hours:
 
 Not a medical device.
 """
+
+
+def settings(folder: TrainingFolder, notes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """KEY=VALUE of what the stages had and the recipe does not say, as ``--set`` takes them.
+
+    A setting that all stages with such a field have alike stands once, without a stage's name.
+    """
+    had: dict[str, dict[str, str]] = {}
+    changed: set[tuple[str, str]] = set()
+    for stage, note in notes.items():
+        usual = recipe(folder.preset.name)[stage]
+        if folder.data != "phantom":
+            usual = for_other_data(usual)
+        usual = resolved(usual, note["data"]["studies"]["train"])
+        for f in fields(usual):
+            # A field that is younger than the folder had its default value then.
+            value = note["config"].get(f.name, getattr(usual, f.name))
+            had.setdefault(f.name, {})[stage] = _as_text(value)
+            if value != getattr(usual, f.name):
+                changed.add((f.name, stage))
+    told = []
+    for name, stages in had.items():
+        here = [stage for stage in stages if (name, stage) in changed]
+        if here and len(set(stages.values())) == 1:
+            told.append(f"{name}={stages[here[0]]}")
+        else:
+            told += [f"{stage}.{name}={stages[stage]}" for stage in here]
+    return told
+
+
+def _as_text(value: Any) -> str:
+    """A setting's value as the command line takes it."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,10 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model import components
 from codixr.model.pipeline import CoDiXRPipeline
+from codixr.training.data import open_training_data
+from codixr.training.export import settings
+from codixr.training.folder import MODEL_FIELDS, TrainingFolder
+from codixr.training.recipes import override, recipe
 
 QUICK = {
     "steps": "2",
@@ -61,6 +65,25 @@ def test_all_stages_make_a_checkpoint_that_generates(run: Path) -> None:
     assert np.asarray(result.images[Modality.F][0]).std() > 0
     card = (run / "model" / "README.md").read_text()
     assert f"| alignment-F+T | 2 x 4 | 1 x {os.cpu_count()} cores, {platform.machine()} |" in card
+    assert "Trained on 12 studies by\n" in card
+    for setting in QUICK.items():
+        assert "--set {}={}".format(*setting) in card
+
+
+def test_a_card_says_what_its_recipe_does_not(run: Path, tmp_path: Path) -> None:
+    asked = {"precision": "bf16", "image-ldm.low_noise": "0.25", "alignment-F+T.seed": "3"}
+    configs, _ = override(recipe("tiny"), asked, MODEL_FIELDS)
+    done = {
+        name: {"config": asdict(config), "data": {"studies": {"train": 8000}}}
+        for name, config in configs.items()
+    }
+    folder = TrainingFolder(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
+    assert sorted(settings(folder, done)) == [
+        "alignment-F+T.seed=3",
+        "image-ldm-F.low_noise=0.25",
+        "image-ldm-L.low_noise=0.25",
+        "precision=bf16",
+    ]
 
 
 def test_the_resolved_config_and_the_cost_stand_beside_the_weights(run: Path) -> None:
