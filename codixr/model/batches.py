@@ -38,8 +38,9 @@ def made_in_batches(
     """
     made: dict[Modality, list[Any]] = {m: [] for m in call.outputs}
     pipe._interrupt, pipe._guidance_scale = False, None
-    guidance = call.settings.guidance
-    pipe._asked_guidance = pipe.preset.diffusion.guidance if guidance is None else guidance
+    pipe._asked_guidance, _ = pipe.preset.diffusion.guidance_of(
+        report=not call.outputs[0].is_image, scale=call.settings.guidance
+    )
     with _steps(pipe, call, bar) as advance:
 
         def step(index: int, timestep: Any, latents: Latents) -> Latents | None:

@@ -81,17 +81,16 @@ class Conditioning:
     def conditions(
         self,
         given: Given,
-        outputs: Sequence[Modality],
-        guidance: float,
+        guidance: Mapping[Modality, float],
         weights: Mapping[str, float] | None = None,
         *,
         strict_length: bool = False,
     ) -> dict[Modality, Condition]:
-        """What each output's flow is told, and what guidance leads away from.
+        """What each output's flow is told, what guidance leads away from, and how far.
 
         Without inputs both are the unconditional vector, and there is nothing to guide.
         """
-        prompts, shares_in_attention = given.prompts, None
+        prompts, outputs, shares_in_attention = given.prompts, list(guidance), None
         if weights and not set(prompts[0]) - given.made:
             raise InputError("weights are for inputs, and there are none")
         nulls = told = self._untold(outputs, len(prompts))
@@ -119,7 +118,7 @@ class Conditioning:
         return {
             m: Condition(v, v)
             if nulls[m] is (v := told[m])
-            else Condition(v, _shaped(nulls[m], v), guidance, shares_in_attention)
+            else Condition(v, _shaped(nulls[m], v), guidance[m], shares_in_attention)
             for m in outputs
         }
 

@@ -135,6 +135,8 @@ class DiffusionConfig:
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Between which noises guidance acts, as shares of the timesteps: 0 is clean, 1 pure noise. At
     the others its scale is at most 1 (Kynkäänniemi et al., 2024). All of them, as in CoDi."""
+    report_guidance: float | None = None
+    """Of reports, at every noise; None is the pictures', in the pictures' interval."""
     steps_offset: int = 1
     """Where DDIM's grid begins: 1, 21, ... as CoDi's, or 0, 20, ... as XGeM's."""
     report_temperature: float = 0.0
@@ -154,6 +156,19 @@ class DiffusionConfig:
     def __post_init__(self) -> None:
         """InputError for an interval that is none."""
         object.__setattr__(self, "guidance_interval", interval(self.guidance_interval))
+
+    def guidance_of(
+        self,
+        *,
+        report: bool,
+        scale: float | None = None,
+        within: tuple[float, float] | None = None,
+    ) -> tuple[float, tuple[float, float]]:
+        """Scale and interval of a picture's guidance or of a report's; what was asked for wins."""
+        usual = self.guidance_interval
+        if scale is None and report and self.report_guidance is not None:
+            scale, usual = self.report_guidance, (0.0, 1.0)
+        return self.guidance if scale is None else scale, usual if within is None else within
 
 
 def interval(value: Any) -> tuple[float, float]:

@@ -131,12 +131,16 @@ def _latents_together(
     """Clean latents of the outputs of one round."""
     diffusion = pipe.preset.diffusion
     shapes = latent_shapes(pipe.preset, outputs)
-    scale = diffusion.guidance if settings.guidance is None else settings.guidance
     own = settings.guidance_interval
-    guided = diffusion.guidance_interval if own is None else interval(own)
+    asked = None if own is None else interval(own)
+    guidance = {
+        m: diffusion.guidance_of(report=not m.is_image, scale=settings.guidance, within=asked)
+        for m in outputs
+    }
+    scales = {m: scale for m, (scale, _) in guidance.items()}
     pipe.bring("prompt_encoder")
     told = pipe.conditioning.conditions(
-        given, outputs, scale, settings.weights, strict_length=settings.strict_length
+        given, scales, settings.weights, strict_length=settings.strict_length
     )
     begun = _begun(pipe, given, outputs)
     flows = {}
@@ -157,7 +161,7 @@ def _latents_together(
         flows,
         chosen_scheduler(pipe, settings.scheduler),
         settings.grid(diffusion.steps),
-        guided=guided,
+        guided={m: within for m, (_, within) in guidance.items()},
         eta=settings.eta,
         attend_to=settings.attend_to or "others",
         callback=callback,

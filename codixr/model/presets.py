@@ -182,9 +182,10 @@ def tiny(vocab_size: int) -> Preset:
         diffusion=DiffusionConfig(
             prediction_type="v_prediction",
             scheduler="DPMSolverMultistepScheduler",
-            steps=16,
-            guidance=3.5,
-            guidance_interval=(0.1, 0.8),
+            steps=24,
+            guidance=5.0,
+            guidance_interval=(0.05, 0.7),
+            report_guidance=2.5,
             report_clip=4.0,
             context_scale=embed**0.5,
             joint="in-turn",

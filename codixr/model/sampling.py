@@ -9,6 +9,7 @@ schedulers stay in float32 whatever the denoisers' precision.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal, Self
 
 import torch
@@ -87,7 +88,7 @@ def sample(
     scheduler: Any,
     steps: Grid | int,
     *,
-    guided: tuple[float, float] = (0.0, 1.0),
+    guided: Mapping[Modality, tuple[float, float]] = MappingProxyType({}),
     eta: float | None = None,
     attend_to: AttendTo = "others",
     callback: StepCallback | None = None,
@@ -96,9 +97,10 @@ def sample(
     """Clean latents of every flow, float32.
 
     ``scheduler`` is any of diffusers' that ``schedulers.py`` allows; ``eta`` is DDIM's. Guidance
-    acts at the timesteps of ``guided``, shares of them all; at the others it is at most 1. Each
-    sample's noise comes from its own generator, whatever else is in the batch. ``control`` is asked
-    before each step whether to stop, and for another guidance.
+    acts at the timesteps of a flow's ``guided``, shares of them all (all of them where nothing is
+    said); at the others it is at most 1. Each sample's noise comes from its own generator,
+    whatever else is in the batch. ``control`` is asked before each step whether to stop, and for
+    another guidance.
     Raises InputError for steps or an eta that the scheduler does not take.
     """
     grid = steps if isinstance(steps, Grid) else Grid(steps)
@@ -156,13 +158,20 @@ class _Told:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    def go_on(self, guidance: float | None, noise: float, guided: tuple[float, float]) -> None:
+    def go_on(
+        self,
+        guidance: float | None,
+        noise: float,
+        guided: Mapping[Modality, tuple[float, float]],
+    ) -> None:
         """The next step, at a noise in [0, 1]; another guidance from here on, if any."""
         before = self.flows
         for m, f in before.items():
             if guidance is not None and f.condition.given is not f.condition.null:
                 self._guidance[m] = guidance
-        scales = {m: scale_at(noise, g, guided) for m, g in self._guidance.items()}
+        scales = {
+            m: scale_at(noise, g, guided.get(m, (0.0, 1.0))) for m, g in self._guidance.items()
+        }
         self.flows = {
             m: replace(f, condition=replace(f.condition, guidance=scales[m]))
             for m, f in before.items()

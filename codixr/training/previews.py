@@ -124,8 +124,8 @@ def _sample(
         )
         for flow, m, other in zip(flows, stage.made, reversed(vectors), strict=True):
             with_prompt, without = flow(double[m], stamp, context, other).float().chunk(2)
-            noise, within = now / len(stage.abars), diffusion.guidance_interval
-            scale = scale_at(noise, diffusion.guidance, within)
+            usual = diffusion.guidance_of(report=not m.is_image)
+            scale = scale_at(now / len(stage.abars), *usual)
             eps = without + scale * (with_prompt - without)
             abar, next_abar = stage.abars[now], stage.abars[then]
             clean = (z[m] - (1 - abar).sqrt() * eps) / abar.sqrt()

@@ -109,7 +109,7 @@ TINY: dict[str, StageConfig] = {
         **_SHARED,
     ),
     "report-ldm": DenoiserTraining(
-        steps=3200,
+        steps=9600,
         batch=256,
         learning_rate=1e-3,
         ema=0.998,

@@ -54,6 +54,7 @@ class CoDiXRModel(PlacedModel):
             "scheduler": scheduler or type(self.pipeline.scheduler).__name__,
             "steps": diffusion.steps if steps is None else steps,
             "guidance": diffusion.guidance if guidance is None else guidance,
+            "report_guidance": diffusion.guidance_of(report=True, scale=guidance)[0],
             "guidance_interval": "{:g}-{:g}".format(*diffusion.guidance_interval),
             "joint": diffusion.joint,
         }
