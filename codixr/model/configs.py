@@ -4,6 +4,7 @@ Notable: a number that is neutral in the paper's setting (a stem without layers,
 1) is how ``tiny`` buys quality on two CPU cores.
 """
 
+import math
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, Literal
@@ -154,7 +155,11 @@ class DiffusionConfig:
     or "in-turn", each a prompt for those after it."""
 
     def __post_init__(self) -> None:
-        """InputError for an interval that is none."""
+        """InputError for an interval that is none, and for a guidance of reports that is none."""
+        own: Any = self.report_guidance
+        number = isinstance(own, Real) and not isinstance(own, bool)
+        if own is not None and not (number and 0 <= own < math.inf):
+            raise InputError(f"report_guidance {own!r}: give a number from 0 on, or none")
         object.__setattr__(self, "guidance_interval", interval(self.guidance_interval))
 
     def guidance_of(

@@ -30,6 +30,13 @@ def made(pipe: CoDiXRPipeline, outputs: str = "F", **options: Any) -> torch.Tens
     return torch.cat([images[m] for m in sorted(images)])
 
 
+def with_diffusion(pipe: CoDiXRPipeline, **changes: Any) -> CoDiXRPipeline:
+    own = replace(pipe.preset.diffusion, **changes)
+    other = CoDiXRPipeline.__new__(CoDiXRPipeline)
+    other.__dict__ = pipe.__dict__ | {"preset": replace(pipe.preset, diffusion=own)}
+    return other
+
+
 @pytest.mark.parametrize("joint", ["together", "in-turn"])
 @pytest.mark.parametrize("interval", [(0.3, 0.7), (0.0, 0.5), (0.5, 1.0)])
 def test_it_is_what_a_callback_does_step_by_step(
@@ -60,9 +67,7 @@ def test_the_whole_interval_is_guidance_everywhere_and_an_empty_one_is_none(
     pipe: CoDiXRPipeline,
 ) -> None:
     all_of_it = made(pipe, guidance_scale=4.0, guidance_interval=(0, 1))
-    own = replace(pipe.preset.diffusion, guidance_interval=(0.0, 1.0))
-    other = CoDiXRPipeline.__new__(CoDiXRPipeline)
-    other.__dict__ = pipe.__dict__ | {"preset": replace(pipe.preset, diffusion=own)}
+    other = with_diffusion(pipe, guidance_interval=(0.0, 1.0))
     assert torch.equal(made(other, guidance_scale=4.0), all_of_it)
     none = made(pipe, guidance_scale=4.0, guidance_interval=(0, 0))
     assert torch.equal(none, made(pipe, guidance_scale=1.0))
@@ -74,6 +79,61 @@ def test_a_scale_of_0_hears_no_prompt_whatever_the_interval(pipe: CoDiXRPipeline
         for text in ("small left pleural effusion.", "the lungs are clear.")
     ]
     assert torch.equal(*unheard)
+
+
+@pytest.mark.parametrize("joint", ["together", "in-turn"])
+def test_reports_may_have_a_guidance_of_their_own_at_every_noise(
+    pipe: CoDiXRPipeline, joint: str
+) -> None:
+    usual = {"guidance": 4.0, "guidance_interval": (0.3, 0.7)}
+    own = with_diffusion(pipe, **usual, report_guidance=2.0)
+    same = with_diffusion(pipe, **usual, report_guidance=None)
+    call = {"seed": 3, "num_inference_steps": 4, "output_type": "latent"}
+    picture = torch.rand(1, 64, 64, generator=torch.Generator().manual_seed(0))
+    given = {"L": picture}
+
+    def report(pipe: CoDiXRPipeline, **options: Any) -> torch.Tensor:
+        result = pipe(given, "T", **(call | options)).reports
+        assert isinstance(result, torch.Tensor)
+        return result
+
+    told = report(own)
+    assert own.guidance_scale == 2.0
+    assert torch.equal(told, report(same, guidance_scale=2.0, guidance_interval=(0, 1)))
+    assert not torch.equal(told, report(same))
+    assert same.guidance_scale == 4.0
+    # What is asked for holds for reports too.
+    assert torch.equal(report(own, guidance_scale=3.0), report(same, guidance_scale=3.0))
+    within = report(own, guidance_interval=(0.3, 0.7))
+    assert torch.equal(within, report(same, guidance_scale=2.0))
+    # Pictures hear nothing of it, alone or beside a report.
+    made = [p(given, "F", **call).images[F] for p in (own, same)]
+    assert torch.equal(*made)
+    if joint == "in-turn":
+        both = [p(given, "F+T", joint=joint, **call) for p in (own, same)]
+        assert torch.equal(both[0].images[F], both[1].images[F])
+        assert not torch.equal(both[0].reports, both[1].reports)
+    else:
+        alike = {"guidance": 4.0, "guidance_interval": (0.0, 1.0)}
+        each = [with_diffusion(pipe, **alike, report_guidance=g) for g in (4.0, None)]
+        both = [p(given, "F+T", joint=joint, **call) for p in each]
+        assert torch.equal(both[0].reports, both[1].reports)
+        assert not torch.equal(own(given, "F+T", joint=joint, **call).reports, both[0].reports)
+
+
+def test_an_index_from_before_gives_reports_the_pictures_guidance(pipe: CoDiXRPipeline) -> None:
+    plain = asdict(pipe.preset)
+    del plain["diffusion"]["report_guidance"]
+    diffusion = preset_from(plain).diffusion
+    assert diffusion.guidance_of(report=True) == diffusion.guidance_of(report=False)
+
+
+@pytest.mark.parametrize("damaged", ["much", -1.0, float("nan"), True, [2.5]])
+def test_a_damaged_report_guidance_is_named(pipe: CoDiXRPipeline, damaged: Any) -> None:
+    plain = asdict(pipe.preset)
+    plain["diffusion"]["report_guidance"] = damaged
+    with pytest.raises(InputError, match="report_guidance"):
+        preset_from(plain)
 
 
 WRONG = [(0.8, 0.2), (-0.1, 0.5), (0.2, 1.2), (0.5,), "0.2,0.8", 0.5, (True, 1), (0.2, None)]
