@@ -213,7 +213,8 @@ def parse_interval(text: str | None) -> tuple[float, float] | None:
         return interval([float(part) for part in text.split(",")])
     except (ValueError, InputError):
         raise InputError(
-            f"--guidance-interval '{text[:20]}' is not LOW,HIGH between 0 and 1, e.g. 0.2,0.8"
+            f"--guidance-interval '{text[:20]}' is not LOW,HIGH: give two numbers from 0 to 1, the "
+            "lower one first, e.g. 0.2,0.8"
         ) from None
 
 
