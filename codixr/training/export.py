@@ -13,7 +13,7 @@ from codixr.model.card import CARD
 from codixr.model.familiarity import Familiarity
 from codixr.model.tokenizer import load_tokenizers
 from codixr.training.folder import TrainingFolder
-from codixr.training.recipes import STAGES, for_other_data, recipe, resolved
+from codixr.training.recipes import STAGES, for_other_data, recipe, resolved, value_then
 
 
 def export(folder: TrainingFolder, to: Path) -> Path:
@@ -87,8 +87,7 @@ def settings(folder: TrainingFolder, notes: Mapping[str, Mapping[str, Any]]) -> 
             usual = for_other_data(usual)
         usual = resolved(usual, note["data"]["studies"]["train"])
         for f in fields(usual):
-            # A field that is younger than the folder had its default value then.
-            value = note["config"].get(f.name, getattr(usual, f.name))
+            value = value_then(note["config"], usual, f)
             had.setdefault(f.name, {})[stage] = _as_text(value)
             if value != getattr(usual, f.name):
                 changed.add((f.name, stage))

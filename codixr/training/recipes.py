@@ -3,7 +3,7 @@
 import math
 import types
 import typing
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, Field, fields, replace
 from typing import Any, Literal
 
 from codixr.errors import InputError
@@ -380,16 +380,17 @@ def resolved(config: StageConfig, studies: int) -> StageConfig:
     return replace(config, steps=max(1, math.ceil(config.epochs * studies / config.batch)))
 
 
-def contradiction(saved: dict[str, Any], config: StageConfig) -> tuple[str, Any, Any] | None:
-    """(field, saved value, value now) of the first field that must not have changed, or None.
+def value_then(saved: dict[str, Any], config: StageConfig, f: Field[Any]) -> Any:
+    """A saved config's value of a field; one that is younger had its default value then."""
+    return saved.get(f.name, getattr(config, f.name) if f.default is MISSING else f.default)
 
-    A field that is younger than the folder had its default value then.
-    """
+
+def contradiction(saved: dict[str, Any], config: StageConfig) -> tuple[str, Any, Any] | None:
+    """(field, saved value, value now) of the first field that must not have changed, or None."""
     for f in fields(config):
         if f.metadata.get("how"):
             continue
-        now = getattr(config, f.name)
-        before = saved.get(f.name, now if f.default is MISSING else f.default)
+        now, before = getattr(config, f.name), value_then(saved, config, f)
         if before != now:
             return f.name, before, now
     return None

@@ -84,6 +84,8 @@ def test_a_card_says_what_its_recipe_does_not(run: Path, tmp_path: Path) -> None
         "image-ldm-L.low_noise=0.25",
         "precision=bf16",
     ]
+    del done["image-ldm-F"]["config"]["low_noise"]  # from before there was one: its default
+    assert "image-ldm-F.low_noise=0.0" in settings(folder, done)
 
 
 def test_the_resolved_config_and_the_cost_stand_beside_the_weights(run: Path) -> None:
