@@ -48,8 +48,11 @@ STAGE_NAMES = (
     "image-ldm",
     "report-ldm",
     "alignment",
+    "prompt-lexicon",
     "all",
 )
+_WORDING = ("prompt-wording", "prompt-lexicon")
+"""Stages of the phantom alone: only its findings have wordings of ours."""
 
 
 STAGE_FAMILIES = ("image-ldm", "alignment")
@@ -99,8 +102,7 @@ def chosen_stages(request: Request) -> list[str]:
         if value is not None and request.stage != owner:
             raise InputError(f"{option} {value} belongs to {owner}; leave it out")
     if request.stage == "all":
-        # Only the phantom's findings have wordings of ours.
-        return [s for s in stages if s != "prompt-wording" or request.data in (None, "phantom")]
+        return [s for s in stages if s not in _WORDING or request.data in (None, "phantom")]
     if request.stage == "image-vae" and "image-vae" not in stages:
         raise InputError(
             f"--preset {request.preset} keeps Stable Diffusion's image VAE, frozen, as the paper "

@@ -169,6 +169,12 @@ class TrainingFolder:
         """Note that a stage is finished."""
         self.write(f"stages/{stage}/done.json", note)
 
+    def replaced(self, part: str) -> list[str]:
+        """Hashes of a component's former weights, whose place a finished stage has taken."""
+        places = (self.out / "stages").glob("*/done.json")
+        notes = (self.done(place.parent.name) or {} for place in sorted(places))
+        return [note["replaces"][part] for note in notes if part in note.get("replaces", {})]
+
     def reload(self) -> None:
         """Forget what was loaded: a stage has changed the folder."""
         self._frozen.clear()

@@ -75,6 +75,7 @@ def run_stage(
                 "stage": name,
                 "config": asdict(config),
                 "inputs": stage.inputs,
+                "replaces": stage.replaces,
                 "data": {"name": folder.data, "studies": usable},
                 "hardware": hardware(folder.state.device),
                 "versions": _versions(),
@@ -118,7 +119,7 @@ def _check_finished(
         if part.startswith("denoiser"):
             continue
         now = folder.component(part, name).sha256
-        if now != before:
+        if before not in (now, *folder.replaced(part)):
             raise InputError(
                 f"{name} was trained with another {part} than the present one: remove "
                 f"{folder.stage_folder(name)} to train it again"

@@ -198,7 +198,7 @@ def _built(
             return vision.sum() + text.sum()
 
         return encoder, contrast
-    if stage == "prompt-wording":
+    if stage in ("prompt-wording", "prompt-lexicon"):
         text: Any = components.BUILDERS["prompt_encoder"](preset).train()
         text.vision.requires_grad_(False)
         return text, lambda: text.text(input_ids=ids(preset.prompt.max_tokens)).text_embeds.sum()

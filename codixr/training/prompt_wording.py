@@ -4,6 +4,10 @@ The tower of stage 1 knows the phantom's own grammar. A new one, with a tokenize
 word, learns to give for any wording of some findings the vector that the old tower, the teacher,
 gives a whole report of them: what a text does not mention is absent. The vision tower stays, and so
 does what the denoisers know, whichever tower they were trained on.
+
+The last stage, ``prompt-lexicon``, is the same once more with a wider lexicon: the tower that it
+begins with, which every denoiser was trained on, is its teacher. So a text tower can learn new
+words when all the rest is trained.
 """
 
 from typing import Any
@@ -14,6 +18,7 @@ from torch import Tensor
 
 from codixr.data.phantom.grammar import write_report
 from codixr.data.phantom.wording import case_of, sample_meaning, word, words_of
+from codixr.data.phantom.wording_lexicon import LEXICONS
 from codixr.data.study import Split
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -23,6 +28,7 @@ from codixr.training.cache import frozen_table, hash_weights
 from codixr.training.draw import Randomness
 from codixr.training.encoded import by_length
 from codixr.training.folder import TrainingFolder
+from codixr.training.recipes import STAGES
 from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import WordingTraining
 
@@ -44,22 +50,30 @@ def check_data(name: str, data: str) -> None:
 
 
 class WordingStage(Stage):
-    """A new text tower after the old one's vectors."""
+    """A new text tower after the old one's vectors; ``again``: beginning as the old one."""
 
     null: Tensor
 
-    def __init__(self, folder: TrainingFolder, name: str, config: WordingTraining) -> None:
+    def __init__(
+        self, folder: TrainingFolder, name: str, config: WordingTraining, *, again: bool = False
+    ) -> None:
         check_data(name, folder.data)
         super().__init__(folder, name, frozenset({Modality.T}))
-        self.config = config
+        self.config, self.lexicon = config, LEXICONS[config.lexicon]
         self.teacher, self.reader = _teacher(folder, name)
+        if again:
+            self.replaces["prompt_encoder"] = hash_weights(self.teacher)
+            _check_denoisers(folder, name, self.replaces["prompt_encoder"])
         reports = folder.studies("train").reports
-        self.tokenizer = piece_tokenizer([*words_of(config.vocabulary_texts, 0), *reports])
+        texts = words_of(config.vocabulary_texts, 0, self.lexicon)
+        self.tokenizer = piece_tokenizer([*texts, *reports], pieces=config.pieces)
         self.preset = presets.with_prompt_tokens(folder.preset, len(self.tokenizer))
         torch.manual_seed(config.seed)
         encoder: Any = components.BUILDERS["prompt_encoder"](self.preset)
         encoder.vision.load_state_dict(self.teacher.vision.state_dict())
         encoder.vision.requires_grad_(False)
+        if again:
+            _start_as(encoder.text, self.teacher.text)
         _start_from(encoder.text, self.teacher.text, self.tokenizer, self.reader)
         self.encoder = encoder
         device = folder.state.device
@@ -129,7 +143,7 @@ class WordingStage(Stage):
                 continue
             number = int(rng.integers(count))
             meaning = sample_meaning(self._stream(number, split))
-            texts.append(word(meaning, rng, self.config.odd).text)
+            texts.append(word(meaning, rng, self.config.odd, self.lexicon).text)
             places.append(own + number)
         return texts, torch.from_numpy(np.asarray(self.targets[split][places]))
 
@@ -176,6 +190,28 @@ def _teacher(folder: TrainingFolder, name: str) -> tuple[Any, Any]:
     own = presets.TokenizerConfig(name, name, name)
     encoder = components.load_component(preset, "prompt_encoder", place).requires_grad_(False)
     return encoder, load_tokenizers(own, place).prompt
+
+
+def _check_denoisers(folder: TrainingFolder, name: str, tower: str) -> None:
+    """InputError where a finished stage was trained with another tower than the teacher."""
+    for stage in STAGES:
+        done = folder.done(stage)
+        if done is not None and done["inputs"].get("prompt_encoder", tower) != tower:
+            raise InputError(
+                f"{name}: {stage} was trained with another prompt_encoder than that in "
+                f"{folder.out}, which has had this lesson before: put back the one of "
+                f"{folder.stage_folder(name)}/teacher, or remove {folder.stage_folder(stage)} to "
+                "train it again"
+            )
+
+
+@torch.no_grad()
+def _start_as(new: Any, old: Any) -> None:
+    """Every weight of the same shape begins as the old tower's; the vocabularies differ."""
+    known = dict(old.named_parameters())
+    for key, tensor in new.named_parameters():
+        if key in known and known[key].shape == tensor.shape:
+            tensor.copy_(known[key])
 
 
 @torch.no_grad()

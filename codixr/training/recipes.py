@@ -129,6 +129,17 @@ TINY: dict[str, StageConfig] = {
         report_spread=0.5,
         **_SHARED,
     ),
+    "prompt-lexicon": WordingTraining(
+        steps=2400,
+        batch=125,
+        learning_rate=1e-3,
+        seed=1,
+        odd=0.2,
+        lexicon="wide",
+        pieces=20,
+        ema=0.995,
+        **_SHARED,
+    ),
 }
 """The embedded checkpoint's recipe: 64x64 pictures, two CPU cores, the phantom's 8,000 studies."""
 

@@ -24,6 +24,9 @@ class Stage(nn.Module, ABC):
     config: Any
     inputs: dict[str, str]
     """Frozen component -> hash of its weights: what the stage's result belongs to."""
+    replaces: dict[str, str]
+    """Component -> hash of the weights that the stage's own take the place of: what was trained
+    with those stays valid."""
 
     def __init__(
         self,
@@ -34,7 +37,8 @@ class Stage(nn.Module, ABC):
     ) -> None:
         """``needed`` are the modalities that a usable study has, ``pictures`` the views read."""
         super().__init__()
-        self.folder, self.name, self.inputs = folder, name, {}
+        self.folder, self.name = folder, name
+        self.inputs, self.replaces = {}, {}
         splits: tuple[Split, ...] = ("train", "val")
         self.rows = {split: folder.rows(name, split, needed) for split in splits}
         for split in splits:

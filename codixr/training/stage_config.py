@@ -140,7 +140,7 @@ class PromptTraining(StageConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class WordingTraining(StageConfig):
-    """Stage 1b, ``tiny`` with the phantom only."""
+    """Stage 1b and the last one, ``tiny`` with the phantom only."""
 
     meanings: int = 24_000
     """Different things that texts say; each is said in new words at every step."""
@@ -150,6 +150,10 @@ class WordingTraining(StageConfig):
     """Share of the other texts with abbreviations or typos."""
     vocabulary_texts: int = 16_000
     """Texts whose words make the tokenizer's vocabulary."""
+    lexicon: Literal["plain", "wide"] = "plain"
+    """The words of the texts: the phantom's own, or more."""
+    pieces: int = 200
+    """Pieces of words that the tokenizer learns, for words that it doesn't know."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ def build(folder: TrainingFolder, name: str, config: StageConfig) -> Stage:
         "report-ldm": partial(DenoiserStage, made=T),
         "alignment-F+L": partial(AlignmentStage, second=L),
         "alignment-F+T": partial(AlignmentStage, second=T),
+        "prompt-lexicon": partial(WordingStage, again=True),
     }
     stage = builders[name](folder, name, config)
     stage.config = resolved(config, len(stage.rows["train"]))

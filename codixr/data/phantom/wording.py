@@ -5,8 +5,9 @@ case that it stands for. The references of the phantom track stay those of ``gra
 known by construction; texts with abbreviations or typos are marked.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from codixr.data.phantom import wording_normal as normal
 from codixr.data.phantom import wording_other as beside
 from codixr.data.phantom.case import Case
 from codixr.data.phantom.wording_findings import Noun
+from codixr.data.phantom.wording_lexicon import PLAIN, Lexicon
 from codixr.data.phantom.wording_meaning import (
     CENTRAL,
     FLUID_OR_AIR,
@@ -28,8 +30,8 @@ from codixr.data.phantom.wording_meaning import (
     meaning_of,
     sample_meaning,
 )
-from codixr.data.phantom.wording_places import one_of, place_of, side_alone
-from codixr.data.phantom.wording_style import ABBREVIATIONS, draw_look, lay_out
+from codixr.data.phantom.wording_places import LOBES, one_of, place_of, side_alone
+from codixr.data.phantom.wording_style import draw_look, lay_out
 
 __all__ = [
     "Meaning",
@@ -46,6 +48,8 @@ UNSAID = 0.4
 """How often a study's other wordings leave an extent unsaid that a bare name stands for."""
 ODD = 0.05
 """The share of them with abbreviations or typos."""
+RAISED = 0.3
+"""How often a wide lexicon calls an atelectasis of the middle zone one of the upper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,17 @@ class Wording:
 class _Writer:
     """One text while it is written: its sentences, and what they say."""
 
-    def __init__(self, meaning: Meaning, rng: np.random.Generator) -> None:
-        self.meaning, self.rng = meaning, rng
+    def __init__(
+        self, meaning: Meaning, rng: np.random.Generator, lexicon: Lexicon, *, unlisted: bool
+    ) -> None:
+        self.meaning, self.rng, self.lexicon, self.unlisted = meaning, rng, lexicon, unlisted
         self.sentences: list[str] = []
         self.labels: dict[str, int] = {}
         self.blocked = False
         self.reports = False
         """Whether a sentence is about the picture, rather than about technique or advice."""
+        self.odd = False
+        """Whether it has a name that a labeler doesn't know."""
 
     def say(self, text: str, labels: dict[str, int], *, reports: bool = True) -> None:
         """Add a sentence. Present beats absent, as in CheXpert's reports."""
@@ -88,13 +96,17 @@ class _Writer:
     def noun(self, m: Mention) -> tuple[str, Noun]:
         """A finding's name with its extent and place, and its noun."""
         rng, name = self.rng, m.observation
-        nouns = findings.NOUNS[name]
+        nouns = self.lexicon.nouns[name]
         if name == "Pleural Effusion" and m.side == "bilateral" and chance(rng, 0.9):
             nouns = findings.EFFUSIONS
         if name == "Lung Lesion" and m.grade is not None:
-            nouns, extent = findings.NODULES[m.grade], ""
+            nouns, extent = self.lexicon.nodules[m.grade], ""
         else:
             extent = self.extent(m, "size" if name in FLUID_OR_AIR else "severity")
+        if self.unlisted and chance(rng, 0.7):
+            nouns, self.odd = self.lexicon.unlisted[name], True
+            if name == "Lung Lesion":
+                extent = self.extent(m, "size")
         noun = nouns[int(rng.integers(len(nouns)))]
         if name in CENTRAL:
             return f"{extent}{noun.words}", noun
@@ -113,7 +125,12 @@ class _Writer:
         rng, name = self.rng, m.observation
         if not m.certain and name == "Edema" and chance(rng, 0.4):
             return self.say(one_of(frames.CONGESTION, rng), {name: -1})
-        own = findings.SENTENCES.get(name, ())
+        own = self.lexicon.sentences.get(name, ())
+        if self.unlisted and m.certain and chance(rng, 0.3):
+            unlisted = self.lexicon.unlisted_sentences[name]
+            if self._own(m, unlisted):
+                self.odd = True
+                return None
         share = {"Cardiomegaly": 0.55, "Enlarged Cardiomediastinum": 0.5}.get(name, 0.15)
         if m.certain and own and chance(rng, share) and self._own(m, own):
             return None
@@ -122,15 +139,16 @@ class _Writer:
         still = name in ("Cardiomegaly", "Enlarged Cardiomediastinum")
         if name == "Cardiomegaly" and noun.words == "cardiomegaly":
             still = False
+        lexicon = self.lexicon
         choices: tuple[str, ...] = (
-            frames.HEDGE_FRAMES
+            lexicon.hedge_frames
             if not m.certain
-            else frames.PLAIN_FRAMES
+            else lexicon.plain_frames
             if still
-            else frames.FRAMES
+            else lexicon.frames
         )
         if m.certain and not still and chance(rng, 0.3):
-            choices = frames.ARTICLE_FRAMES
+            choices = lexicon.article_frames
         text = one_of(choices, rng).format(np=words, a=_article(words, noun), **_verb(noun))
         if text.startswith("there is") and noun.number == "many":
             text = text.replace("there is", "there are", 1)
@@ -142,12 +160,19 @@ class _Writer:
         text = one_of(own, rng)
         if "{side}" in text and m.side not in ("left", "right"):
             return False
+        if "{lobe}" in text and (m.side, m.zone) not in LOBES:
+            return False
+        if "{small}" in text and m.grade not in (None, 0):
+            return False
         place = place_of(m.side, m.zone, rng)
         while "{at}" in text and place.before:
             place = place_of(m.side, m.zone, rng)
-        also = findings.SENTENCES_ALSO.get(name, ())
+        opaque = any(stem in text for stem in ("opac", "airspace", "infiltrate"))
+        also = findings.SENTENCES_ALSO.get(name, ()) if opaque else ()
         text = text.format(
             side=m.side,
+            lobe=LOBES.get((m.side or "", m.zone or ""), ("",))[0],
+            small=self.extent(m, "size") if "{small}" in text else "",
             at=f" {place.behind}" if place.behind else "",
             adv=self.extent(m, "adverb"),
             sev=self.extent(m, "severity"),
@@ -229,7 +254,7 @@ class _Writer:
             frame = one_of(normal.RESOLVED, rng)
             words = [normal.DENIABLE[chosen[0]][0]]
         else:
-            frame = one_of(normal.DENIALS, rng)
+            frame = one_of(self.lexicon.denials, rng)
         last = one_of((" or ", ", or ") if count > 2 else (" or ", " or ", " and "), rng)
         listed = ", ".join(words[:-1]) + last + words[-1] if count > 1 else words[0]
         self.say(frame.format(list=listed), dict.fromkeys(chosen, 0))
@@ -301,7 +326,8 @@ def _aside(w: _Writer, rng: np.random.Generator, odd: float) -> None:
     """Things that the phantom does not draw, and remarks."""
     if chance(rng, 0.22):
         for _ in range(1 + int(rng.random() < 0.3)):
-            other = beside.OTHERS[int(rng.integers(len(beside.OTHERS)))]
+            others = w.lexicon.others
+            other = others[int(rng.integers(len(others)))]
             w.say(other.text, dict(other.says))
             w.blocked = w.blocked or other.blocks
     if chance(rng, 0.12):
@@ -310,13 +336,45 @@ def _aside(w: _Writer, rng: np.random.Generator, odd: float) -> None:
         w.say(beside.made_up(rng), {}, reports=False)
 
 
-def word(meaning: Meaning, rng: np.random.Generator, odd: float = 0.1) -> Wording:
+def _raised(meaning: Meaning, rng: np.random.Generator) -> Meaning:
+    """The same with some atelectasis of the middle zone said to be above: none is drawn there."""
+    mentions = (
+        replace(m, zone="upper")
+        if m.observation == "Atelectasis" and m.zone == "mid" and chance(rng, RAISED)
+        else m
+        for m in meaning.mentions
+    )
+    return replace(meaning, mentions=tuple(mentions))
+
+
+def _said_otherwise(w: _Writer, rng: np.random.Generator) -> list[str]:
+    """The sentences with some places and phrases in other words, or in British spelling."""
+    changed = []
+    for sentence in w.sentences:
+        for usual, other in w.lexicon.rephrased:
+            if usual in sentence and chance(rng, 0.15):
+                sentence = sentence.replace(usual, other)
+        changed.append(sentence)
+    if not w.unlisted or chance(rng, 0.5):
+        return changed
+    for usual, other in w.lexicon.spellings:
+        respelt = [sentence.replace(usual, other) for sentence in changed]
+        w.odd, changed = w.odd or respelt != changed, respelt
+    return changed
+
+
+def word(
+    meaning: Meaning, rng: np.random.Generator, odd: float = 0.1, lexicon: Lexicon = PLAIN
+) -> Wording:
     """A text that says ``meaning`` and no other finding.
 
     ``odd`` is the share of texts with abbreviations or typos; 0 for references. Some have a
-    sentence of made-up words then, too.
+    sentence of made-up words then, too. A wide lexicon's names that no labeler knows, and British
+    spelling, are half of that share.
     """
-    w = _Writer(meaning, rng)
+    unlisted = lexicon.is_wide and chance(rng, odd / 2)
+    meaning = _raised(meaning, rng) if lexicon.is_wide else meaning
+    w = _Writer(meaning, rng, lexicon, unlisted=unlisted)
     _together(w, rng)
     for device in meaning.devices:
         side = f"{device.side} " if device.side else ""
@@ -325,21 +383,22 @@ def word(meaning: Meaning, rng: np.random.Generator, odd: float = 0.1) -> Wordin
     if meaning.mentions and all(m.certain for m in meaning.mentions) and chance(rng, 0.12):
         w.without(absent)
     if not meaning.mentions and chance(rng, 0.55):
-        w.say(one_of(normal.NORMAL_CHEST, rng), {})
+        w.say(one_of(lexicon.normal_chest, rng), {})
     elif meaning.mentions and chance(rng, 0.14):
         w.say(one_of(normal.ACUTE_ONLY, rng), {})
     _beside(w, absent, rng)
     _aside(w, rng, odd)
     if not w.reports:
-        w.say(one_of(normal.NORMAL_CHEST, rng), {})
-    sentences = w.sentences
+        w.say(one_of(lexicon.normal_chest, rng), {})
+    sentences = _said_otherwise(w, rng) if lexicon.is_wide else w.sentences
     if chance(rng, 0.3):
         sentences = [sentences[i] for i in rng.permutation(len(sentences))]
-    look = draw_look(rng, odd)
+    look = draw_look(rng, odd / 2 if lexicon.is_wide else odd)
     found = any(v != 0 for k, v in w.labels.items() if k not in ("Support Devices", "No Finding"))
     if not (found or w.blocked):
         w.labels["No Finding"] = 1
-    return Wording(lay_out(sentences, look, rng), w.labels, look.odd)
+    text = lay_out(sentences, look, rng, lexicon.abbreviations)
+    return Wording(text, w.labels, look.odd or w.odd)
 
 
 def rewordings(case: Case, rng: np.random.Generator, count: int) -> list[str]:
@@ -351,10 +410,15 @@ def rewordings(case: Case, rng: np.random.Generator, count: int) -> list[str]:
     return [word(briefly(meaning, rng, UNSAID), rng, ODD).text for _ in range(count)]
 
 
-def words_of(texts: int, seed: int) -> Iterator[str]:
+def words_of(texts: int, seed: int, lexicon: Lexicon = PLAIN) -> Iterator[str]:
     """Texts that hold the words of this wording, its abbreviations too, for a vocabulary."""
     rng = np.random.default_rng(seed)
     for _ in range(texts):
-        yield word(sample_meaning(rng), rng, odd=0.0).text
+        yield word(sample_meaning(rng), rng, odd=0.0, lexicon=lexicon).text
+    more = [noun.words for nouns in lexicon.unlisted.values() for noun in nouns]
+    more += [
+        re.sub(r"{\w+}", " ", text) for own in lexicon.unlisted_sentences.values() for text in own
+    ]
+    more += [other for _, other in (*lexicon.abbreviations, *lexicon.spellings)]
     for _ in range(2):
-        yield " ".join(short for _, short in ABBREVIATIONS)
+        yield " ".join(more)

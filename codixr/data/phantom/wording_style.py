@@ -127,19 +127,26 @@ def _shorten(sentence: str) -> str:
     return padded.strip()
 
 
-def _abbreviate(sentence: str, rng: np.random.Generator) -> str:
-    for long, short in ABBREVIATIONS:
+def _abbreviate(
+    sentence: str, rng: np.random.Generator, abbreviations: tuple[tuple[str, str], ...]
+) -> str:
+    for long, short in abbreviations:
         if long in sentence and rng.random() < 0.6:
             sentence = sentence.replace(long, short)
     return sentence
 
 
-def lay_out(sentences: list[str], look: Look, rng: np.random.Generator) -> str:
+def lay_out(
+    sentences: list[str],
+    look: Look,
+    rng: np.random.Generator,
+    abbreviations: tuple[tuple[str, str], ...] = ABBREVIATIONS,
+) -> str:
     """The sentences, lower case and without full stops, as one text."""
     if look.telegraphic:
         sentences = [_shorten(s) for s in sentences]
     if look.abbreviated:
-        sentences = [_abbreviate(s, rng) for s in sentences]
+        sentences = [_abbreviate(s, rng, abbreviations) for s in sentences]
     if look.misspelt:
         for _ in range(1 + int(rng.random() < 0.3)):
             at = int(rng.integers(len(sentences)))

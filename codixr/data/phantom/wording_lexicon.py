@@ -1,0 +1,97 @@
+"""The words that a text can be written in: the phantom's own, and a wider choice.
+
+``PLAIN`` is what denoisers and judges were made with. ``WIDE`` is ``PLAIN`` and more; only the text
+tower's last lesson has it, and no reference is written in it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from codixr.data.phantom import wording_findings as findings
+from codixr.data.phantom import wording_frames as frames
+from codixr.data.phantom import wording_normal as normal
+from codixr.data.phantom import wording_other as beside
+from codixr.data.phantom import wording_wide as wide
+from codixr.data.phantom.wording_findings import Noun
+from codixr.data.phantom.wording_other import Other
+from codixr.data.phantom.wording_style import ABBREVIATIONS
+
+Nouns = Mapping[str, tuple[Noun, ...]]
+Sentences = Mapping[str, tuple[str, ...]]
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Names, sentences and frames to choose from, each as often as it stands here."""
+
+    nouns: Nouns
+    nodules: tuple[tuple[Noun, ...], ...]
+    sentences: Sentences
+    article_frames: tuple[str, ...]
+    frames: tuple[str, ...]
+    plain_frames: tuple[str, ...]
+    hedge_frames: tuple[str, ...]
+    others: tuple[Other, ...]
+    normal_chest: tuple[str, ...]
+    denials: tuple[str, ...]
+    abbreviations: Pairs
+    unlisted: Nouns = field(default_factory=dict)
+    """Names that a labeler of CheXpert's words doesn't know: texts with them are odd ones."""
+    unlisted_sentences: Sentences = field(default_factory=dict)
+    rephrased: Pairs = ()
+    """Other words for the same place or phrase."""
+    spellings: Pairs = ()
+    """American and British."""
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it has names that a labeler doesn't know."""
+        return bool(self.unlisted)
+
+
+PLAIN = Lexicon(
+    nouns=findings.NOUNS,
+    nodules=findings.NODULES,
+    sentences=findings.SENTENCES,
+    article_frames=frames.ARTICLE_FRAMES,
+    frames=frames.FRAMES,
+    plain_frames=frames.PLAIN_FRAMES,
+    hedge_frames=frames.HEDGE_FRAMES,
+    others=beside.OTHERS,
+    normal_chest=normal.NORMAL_CHEST,
+    denials=normal.DENIALS,
+    abbreviations=ABBREVIATIONS,
+)
+_DRAWN_NOW = ("mediastinal lymphadenopathy", "blunting of the costophrenic angles")
+"""What only the plain wording takes for nothing that is drawn."""
+
+
+def _both(plain: Mapping[str, tuple], more: Mapping[str, tuple]) -> dict[str, tuple]:  # type: ignore[type-arg]
+    names = dict.fromkeys((*plain, *more))
+    return {name: (*plain.get(name, ()), *more.get(name, ())) for name in names}
+
+
+WIDE = Lexicon(
+    nouns=_both(findings.NOUNS, wide.NOUNS),
+    nodules=tuple(
+        (*some, *more) for some, more in zip(findings.NODULES, wide.NODULES, strict=True)
+    ),
+    sentences=_both(findings.SENTENCES, wide.SENTENCES),
+    article_frames=(*frames.ARTICLE_FRAMES, *wide.ARTICLE_FRAMES),
+    frames=(*frames.FRAMES, *wide.FRAMES),
+    plain_frames=(*frames.PLAIN_FRAMES, *wide.PLAIN_FRAMES),
+    hedge_frames=(*frames.HEDGE_FRAMES, *wide.HEDGE_FRAMES),
+    others=(
+        *(other for other in beside.OTHERS if other.text not in _DRAWN_NOW),
+        *(Other(text, (), blocks) for text, blocks in wide.OTHERS),
+    ),
+    normal_chest=(*normal.NORMAL_CHEST, *wide.NORMAL_CHEST),
+    denials=(*normal.DENIALS, *wide.DENIALS),
+    abbreviations=(*ABBREVIATIONS, *wide.ABBREVIATIONS),
+    unlisted=wide.UNLISTED,
+    unlisted_sentences=wide.UNLISTED_SENTENCES,
+    rephrased=wide.REPHRASED,
+    spellings=wide.BRITISH,
+)
+LEXICONS: Mapping[str, Lexicon] = {"plain": PLAIN, "wide": WIDE}
