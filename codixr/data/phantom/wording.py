@@ -149,6 +149,8 @@ class _Writer:
         )
         if m.certain and not still and chance(rng, 0.3):
             choices = lexicon.article_frames
+        if m.certain and self.unlisted and chance(rng, 0.1):
+            choices, self.odd = lexicon.unlisted_frames, True
         text = one_of(choices, rng).format(np=words, a=_article(words, noun), **_verb(noun))
         if text.startswith("there is") and noun.number == "many":
             text = text.replace("there is", "there are", 1)

@@ -39,6 +39,7 @@ class Lexicon:
     unlisted: Nouns = field(default_factory=dict)
     """Names that a labeler of CheXpert's words doesn't know: texts with them are odd ones."""
     unlisted_sentences: Sentences = field(default_factory=dict)
+    unlisted_frames: tuple[str, ...] = ()
     rephrased: Pairs = ()
     """Other words for the same place or phrase."""
     spellings: Pairs = ()
@@ -91,6 +92,7 @@ WIDE = Lexicon(
     abbreviations=(*ABBREVIATIONS, *wide.ABBREVIATIONS),
     unlisted=wide.UNLISTED,
     unlisted_sentences=wide.UNLISTED_SENTENCES,
+    unlisted_frames=wide.UNLISTED_FRAMES,
     rephrased=wide.REPHRASED,
     spellings=wide.BRITISH,
 )

@@ -237,7 +237,6 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "the heart is {adv}enlarged for the patient's age",
         "there is {sev}cardiomegaly and the lungs are free",
         "isolated {sev}cardiomegaly",
-        "{sev}cardiomegaly, lungs clear",
         "cardiac silhouette {adv}enlarged",
     ),
     "Enlarged Cardiomediastinum": (
@@ -574,8 +573,6 @@ FRAMES = (
     "{np} in an elderly patient",
     "{np} in a patient with cough",
     "{np} in a febrile patient",
-    "{np}, otherwise unremarkable",
-    "{np}, otherwise clear",
 )
 PLAIN_FRAMES = (
     "{np}, ap view",
@@ -587,9 +584,16 @@ PLAIN_FRAMES = (
     "{np} visible",
     "isolated {np}",
     "patient with {np}",
-    "{np}, lungs clear",
     "{np} with clear lungs",
 )
+UNLISTED_FRAMES = (
+    "{np}, otherwise unremarkable",
+    "{np}, otherwise clear",
+    "{np}, otherwise normal",
+    "{np}, lungs clear",
+    "{np}, normal otherwise",
+)
+"""CheXpert's rules take these for denials."""
 HEDGE_FRAMES = (
     "{np} is possible",
     "{np} is suspected",
@@ -651,7 +655,7 @@ ABBREVIATIONS = (
 )
 
 OTHERS: tuple[tuple[str, bool], ...] = (
-    ("pneumoperitoneum", False),
+    ("pneumoperitoneum", True),
     ("calcified aorta", True),
     ("the diaphragm is normal", False),
     ("no rib lesion", False),

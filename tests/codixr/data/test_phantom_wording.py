@@ -9,18 +9,21 @@ from codixr.data.labels import OBSERVATIONS, PATHOLOGIES
 from codixr.data.phantom import labels_from_report
 from codixr.data.phantom.grammar import write_report
 from codixr.data.phantom.wording import Meaning, Mention, case_of, sample_meaning, word
+from codixr.data.phantom.wording_lexicon import LEXICONS, PLAIN, WIDE
+from codixr.data.phantom.wording_meaning import CENTRAL, FLUID_OR_AIR
 from codixr_bench.labeler import DEFAULT
 from codixr_bench.labeler.interface import load_labeler
 
 
-def _texts(count, odd, seed=0):
+def _texts(count, odd, seed=0, lexicon=PLAIN):
     rng = np.random.default_rng(seed)
     meanings = [sample_meaning(rng) for _ in range(count)]
-    return meanings, [word(meaning, rng, odd) for meaning in meanings]
+    return meanings, [word(meaning, rng, odd, lexicon) for meaning in meanings]
 
 
-def test_our_labeler_reads_99_percent_of_the_labels_that_a_text_was_written_for():
-    _, wordings = _texts(2500, odd=0.0)
+@pytest.mark.parametrize("lexicon", LEXICONS.values(), ids=LEXICONS)
+def test_our_labeler_reads_99_percent_of_the_labels_that_a_text_was_written_for(lexicon):
+    _, wordings = _texts(2500, odd=0.0, lexicon=lexicon)
     read = load_labeler(DEFAULT).label([w.text for w in wordings])
     cells = [
         (name, w.labels.get(name) == label)
@@ -34,7 +37,33 @@ def test_our_labeler_reads_99_percent_of_the_labels_that_a_text_was_written_for(
 
 def test_a_tenth_of_the_texts_has_abbreviations_or_typos_and_references_have_none():
     assert 0.07 <= np.mean([w.odd for w in _texts(2000, odd=0.1)[1]]) <= 0.13
-    assert not any(w.odd for w in _texts(200, odd=0.0)[1])
+    assert 0.05 <= np.mean([w.odd for w in _texts(2000, 0.1, lexicon=WIDE)[1]]) <= 0.1
+    for lexicon in LEXICONS.values():
+        assert not any(w.odd for w in _texts(200, odd=0.0, lexicon=lexicon)[1])
+
+
+def test_only_the_wide_lexicon_has_names_that_no_labeler_knows_and_marks_them():
+    names = re.compile("hydrothorax|oedema|kerley|haziness|coin lesion|blunted", re.IGNORECASE)
+    assert not any(names.search(w.text) for w in _texts(3000, 0.1)[1])
+    found = [w for w in _texts(3000, 0.5, lexicon=WIDE)[1] if names.search(w.text)]
+    assert len(found) > 50
+    assert all(w.odd for w in found)
+
+
+@pytest.mark.parametrize("name", PATHOLOGIES)
+def test_every_sentence_of_the_wide_lexicon_can_be_written(name):
+    rng = np.random.default_rng(7)
+    sides = ("left", "right") if name not in CENTRAL else (None,)
+    zones = ("mid", "lower") if name not in (*CENTRAL, *FLUID_OR_AIR) else (None,)
+    texts = [
+        word(Meaning((Mention(name, grade, side, zone),)), rng, 1.0, WIDE).text
+        for _ in range(60)
+        for grade in (None, 0, 1, 2)
+        for side in sides
+        for zone in zones
+    ]
+    assert not any(mark in text for text in texts for mark in "{}")
+    assert len(set(texts)) > 0.9 * len(texts)
 
 
 def test_the_same_stream_gives_the_same_text():

@@ -91,7 +91,7 @@ def test_every_stage_trains_on_prepared_studies(folder: Path, tmp_path: Path) ->
         json.loads(path.read_text())["loss"]["loss"]
         for path in (tmp_path / "run" / "stages").glob("*/done.json")
     ]
-    assert len(losses) == len(STAGES) - 1  # prompt-wording is the phantom's alone
+    assert len(losses) == len(STAGES) - len(WORDING)
     assert all(0 < loss < 1e4 for loss in losses)
 
 
@@ -136,6 +136,8 @@ def test_nodes_with_a_disk_each_write_the_same_folder_each(folder: Path, tmp_pat
     assert len(list((tmp_path / "node-1" / "cache").glob("pictures-*.npy"))) == 4
 
 
+WORDING = ("prompt-wording", "prompt-lexicon")
+"""Stages of the phantom alone."""
 KEY_BIASES = ("k_proj.bias", "key.bias", "c_attn.bias")
 """What a softmax does not see: their gradient is rounding alone, and AdamW takes its sign."""
 
@@ -198,7 +200,7 @@ def test_two_processes_that_were_killed_in_every_stage_end_with_the_bits_of_two_
     two_in_one(tmp_path / "whole", archive)
     out = tmp_path / "killed"
     for stage in STAGES:
-        if stage == "prompt-wording":  # the phantom's alone
+        if stage in WORDING:
             continue
         sign = out / "stages" / stage / "checkpoints" / "step-00000001.pt"
         killed(two_in_one, out, archive, sign=sign, delay=0.0)

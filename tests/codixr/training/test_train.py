@@ -18,6 +18,7 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model import components
 from codixr.model.pipeline import CoDiXRPipeline
+from codixr.model.tokenizer import load_tokenizers
 from codixr.training.data import open_training_data
 from codixr.training.export import settings
 from codixr.training.folder import MODEL_FIELDS, TrainingFolder
@@ -165,11 +166,12 @@ def test_without_a_cache_the_loss_is_the_same(run: Path) -> None:
 
 
 def test_the_wording_stage_replaces_the_text_tower_and_its_tokenizer_alone(run: Path) -> None:
-    preset = components.load_preset(run)
+    later = run / "stages" / "prompt-lexicon" / "teacher"
+    preset = components.load_preset(later)
     teacher = run / "stages" / "prompt-wording" / "teacher"
     before = components.load_preset(teacher)
     old = components.load_component(before, "prompt_encoder", teacher).state_dict()
-    new = state(run, "prompt_encoder")
+    new = state(later, "prompt_encoder")
     vision = [key for key in old if key.startswith("vision.")]
     assert vision
     assert all(old[key].shape == new[key].shape for key in vision)
@@ -185,7 +187,7 @@ def test_the_details_are_learnt_by_the_vision_tower_alone(run: Path) -> None:
     newest = max((run / "stages" / "prompt-wording" / "checkpoints").glob("step-*.pt"))
     worded = torch.load(newest, weights_only=True)["averaged"]
     text = {name.removeprefix("encoder."): value for name, value in worded.items()}
-    now = state(run, "prompt_encoder")
+    now = state(run / "stages" / "prompt-lexicon" / "teacher", "prompt_encoder")
     assert {name.split(".")[0] for name in text} == {"text"}
     assert all(torch.equal(now[name], value) for name, value in text.items())
     teacher = run / "stages" / "prompt-wording" / "teacher"
@@ -193,6 +195,44 @@ def test_the_details_are_learnt_by_the_vision_tower_alone(run: Path) -> None:
     assert not torch.equal(
         now["vision.visual_projection.weight"], old.state_dict()["vision.visual_projection.weight"]
     )
+
+
+def test_the_lexicon_s_lesson_begins_as_its_teacher_and_leaves_the_vision_tower(run: Path) -> None:
+    place = run / "stages" / "prompt-lexicon"
+    before, now = state(place / "teacher", "prompt_encoder"), state(run, "prompt_encoder")
+    known, learnt = (components.load_preset(p).tokenizers for p in (place / "teacher", run))
+    vocabularies = [
+        load_tokenizers(tokenizers, p).prompt.get_vocab()
+        for tokenizers, p in ((known, place / "teacher"), (learnt, run))
+    ]
+    assert "hydrothorax" not in vocabularies[0]
+    assert "hydrothorax" in vocabularies[1]
+    for name, weight in now.items():
+        if name.startswith("vision."):
+            assert torch.equal(weight, before[name]), name
+        elif "token_embedding" not in name:  # two steps away from the teacher's
+            torch.testing.assert_close(weight, before[name], rtol=0, atol=0.01)
+    words = "text.text_model.embeddings.token_embedding.weight"
+    heart = [vocabulary["effusion"] for vocabulary in vocabularies]
+    torch.testing.assert_close(now[words][heart[1]], before[words][heart[0]], rtol=0, atol=0.01)
+
+
+def test_what_was_trained_with_the_tower_before_the_lexicon_s_lesson_stays_finished(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = json.loads((run / "stages" / "prompt-lexicon" / "done.json").read_text())
+    before = json.loads((run / "stages" / "report-ldm" / "done.json").read_text())
+    assert done["replaces"]["prompt_encoder"] == before["inputs"]["prompt_encoder"]
+    train(request(run, "report-ldm"))
+    assert "report-ldm: finished already" in capsys.readouterr().err
+    out = tmp_path / "again"
+    shutil.copytree(run, out)
+    shutil.rmtree(out / "stages" / "prompt-lexicon")
+    with pytest.raises(InputError, match="report-ldm was trained with another prompt_encoder"):
+        train(request(out, "report-ldm"))
+    few = QUICK | {"vocabulary_texts": "300"}
+    with pytest.raises(InputError, match="image-ldm-F was .* which has had this lesson before"):
+        train(request(out, "prompt-lexicon", settings=few))
 
 
 def test_a_text_is_taught_the_teacher_s_vector_of_the_whole_report(run: Path) -> None:
@@ -227,7 +267,9 @@ def test_only_the_phantom_has_wordings_of_ours() -> None:
     from codixr.training.prompt_wording import check_data
 
     both = (Request(stage="all", preset="tiny", data=data) for data in ("phantom", "prepared"))
-    assert ["prompt-wording" in chosen_stages(one) for one in both] == [True, False]
+    stages = [chosen_stages(one) for one in both]
+    assert ["prompt-wording" in one for one in stages] == [True, False]
+    assert ["prompt-lexicon" in one for one in stages] == [True, False]
     with pytest.raises(InputError, match="give --data phantom"):
         check_data("prompt-wording", "prepared")
     with pytest.raises(InputError, match="--preset paper has no stage prompt-wording"):
