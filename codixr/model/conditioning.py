@@ -11,7 +11,13 @@ from torch import Tensor
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model.attention import log_weights
-from codixr.model.familiarity import Doubts, Familiarity, picture_doubts, text_doubts
+from codixr.model.familiarity import (
+    Doubts,
+    Familiarity,
+    autoencoder_errors,
+    picture_doubts,
+    text_doubts,
+)
 from codixr.model.given import Given
 from codixr.model.presets import Preset
 from codixr.model.prompt_encoder import PromptEncoder, interpolate
@@ -21,6 +27,8 @@ from codixr.model.tokenizer import encode
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from codixr.model.image_vae import ImageVAE
 
 OF_MADE = 0.5
 """Of an input's weight, that of an output which is a prompt for later ones, beside a report. Of
@@ -38,7 +46,9 @@ class Conditioning:
         tokenizer: "PreTrainedTokenizerBase",
         familiarity: Familiarity | None = None,
         doubts: Doubts | None = None,
+        image_vae: "ImageVAE | None" = None,
     ) -> None:
+        self.image_vae = image_vae
         self.preset, self.encoder, self.tokenizer = preset, encoder, tokenizer
         self.familiarity, self.doubts = familiarity, doubts or Doubts()
         weight = next(encoder.parameters())
@@ -151,8 +161,11 @@ class Conditioning:
         images = np.stack([as_image(image, m, size) for image in contents])
         pixels = torch.from_numpy(images).to(self.device, self.dtype)
         vectors = self.encoder.encode_image(pixels)
-        if told:
-            self.doubts.tell(m, picture_doubts(self.familiarity, m, vectors))
+        if told and self.familiarity is not None and not self.doubts.told(m):
+            errors = None
+            if self.image_vae is not None and self.familiarity.error_limit is not None:
+                errors = autoencoder_errors(self.image_vae, pixels)
+            self.doubts.tell(m, picture_doubts(self.familiarity, m, vectors, errors))
         return vectors
 
     @cached_property

@@ -2,14 +2,16 @@
 
 A text: words that the tokenizer has to cut up, as no training text had them. A picture: how far its
 prompt vector lies from the subspace in which the training pictures' vectors vary (the residual of
-a principal component analysis), against a limit that a stated share of held-out training pictures
-passes. The subspace stands in ``familiarity.safetensors`` beside the checkpoint's components.
+a principal component analysis), and how far the picture lies from what the image autoencoder makes
+of it, against limits that a stated share of held-out training pictures passes. A view: whether the
+vector is on the other view's side of Fisher's discriminant. The numbers stand in
+``familiarity.safetensors`` beside the checkpoint's components.
 """
 
 import json
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -24,6 +26,8 @@ from codixr.model.tensor_file import write_tensors
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from codixr.model.image_vae import ImageVAE
+
 FILE = "familiarity.safetensors"
 DIRECTIONS = 48
 """Of the subspace. Fewer leave training pictures outside, more take in what is not one."""
@@ -37,7 +41,7 @@ class OutsideTrainingWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Familiarity:
-    """The subspace of a checkpoint's training pictures, in its prompt encoder's space."""
+    """What a checkpoint's training pictures are like, to its prompt encoder and image VAE."""
 
     mean: Tensor
     """[D]"""
@@ -45,30 +49,80 @@ class Familiarity:
     """[D, k], orthonormal."""
     limit: float
     false_alarms: float
+    error_limit: float | None = None
+    """Of the autoencoder's error; None where it was not measured."""
+    lateral: Tensor | None = None
+    """[D], unit: from F's vectors towards L's; None where it was not measured."""
+    view_limits: tuple[float, float] | None = None
+    """Along ``lateral``: what F's vectors stay below, and L's above."""
 
-    def distances(self, vectors: Tensor) -> Tensor:
-        """Of prompt vectors [B, D] of pictures, as shares of the limit: above 1 is outside."""
+    def distances(self, vectors: Tensor, errors: Tensor | None = None) -> Tensor:
+        """Of pictures, as shares of the limit: above 1 is outside; [B].
+
+        Of their prompt vectors [B, D] and the autoencoder's errors [B] (``autoencoder_errors``),
+        whichever is farther.
+        """
         away = vectors.detach().cpu().double() - self.mean.double()
         inside = away @ self.directions.double()
         residual = away.square().sum(1) - inside.square().sum(1)
-        return residual.clamp(min=0).sqrt() / self.limit
+        found = residual.clamp(min=0).sqrt() / self.limit
+        if errors is None or self.error_limit is None:
+            return found
+        return torch.maximum(found, errors.detach().cpu().double() / self.error_limit)
+
+    def of_the_other_view(self, view: Modality, vectors: Tensor) -> Tensor:
+        """Whether vectors [B, D] of pictures given as ``view`` are the other view's; bool [B]."""
+        if self.lateral is None or self.view_limits is None:
+            return torch.zeros(len(vectors), dtype=torch.bool)
+        along = vectors.detach().cpu().double() @ self.lateral.double()
+        above, below = self.view_limits
+        return along > above if view is Modality.F else along < below
 
     @classmethod
-    def measure(cls, training: Tensor, held_out: Tensor, share: float = FALSE_ALARMS) -> Self:
-        """From vectors [n, D] of training pictures, and of others like them for the limit."""
-        mean = training.double().mean(0)
-        _, vectors = torch.linalg.eigh(torch.cov(training.double().T))
-        # Rounded as they will be stored, so that the limit is theirs.
+    def measure(
+        cls,
+        training: Mapping[Modality, Tensor],
+        held_out: Mapping[Modality, Tensor],
+        share: float = FALSE_ALARMS,
+        errors: Tensor | None = None,
+    ) -> Self:
+        """From each view's vectors [n, D] of training pictures, and of others for the limits.
+
+        ``errors`` are the autoencoder's of the others; then each limit is passed by half of the
+        ``share``.
+        """
+        seen = torch.cat(list(training.values())).double()
+        mean = seen.mean(0)
+        _, vectors = torch.linalg.eigh(torch.cov(seen.T))
+        # Rounded as they will be stored, so that the limits are theirs.
         kept = vectors.flip(1)[:, :DIRECTIONS].half().contiguous()
         made = cls(mean.half(), kept, 1.0, share)
-        limit = float(torch.quantile(made.distances(held_out), 1 - share))
-        return cls(made.mean, made.directions, limit, share)
+        others = torch.cat(list(held_out.values()))
+        each = share if errors is None else share / 2
+        limit = float(torch.quantile(made.distances(others), 1 - each))
+        made = replace(made, limit=limit)
+        if errors is not None:
+            made = replace(made, error_limit=float(torch.quantile(errors.double(), 1 - each)))
+        if {Modality.F, Modality.L} <= training.keys():
+            lateral = _fisher(training[Modality.F].double(), training[Modality.L].double()).half()
+            frontal, side = (
+                held_out[view].double() @ lateral.double() for view in (Modality.F, Modality.L)
+            )
+            limits = float(frontal.quantile(1 - share)), float(side.quantile(share))
+            made = replace(made, lateral=lateral, view_limits=limits)
+        return made
 
     def save(self, folder: Path) -> None:
         """Write ``folder/familiarity.safetensors``."""
         # One entry: safetensors writes several in an order of its own, and bits would differ.
-        numbers = {"numbers": json.dumps({"limit": self.limit, "false_alarms": self.false_alarms})}
-        write_tensors(folder / FILE, {"mean": self.mean, "directions": self.directions}, numbers)
+        numbers: dict[str, object] = {"limit": self.limit, "false_alarms": self.false_alarms}
+        tensors = {"mean": self.mean, "directions": self.directions}
+        if self.error_limit is not None:
+            numbers["error_limit"] = self.error_limit
+        if self.lateral is not None:
+            numbers["view_limits"] = self.view_limits
+            tensors["lateral"] = self.lateral
+        write_tensors(folder / FILE, tensors, {"numbers": json.dumps(numbers)})
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
@@ -79,12 +133,35 @@ class Familiarity:
         try:
             with safe_open(path, "pt") as file:
                 entries = file.metadata()
-                tensors = {name: file.get_tensor(name) for name in ("mean", "directions")}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             numbers = json.loads(entries["numbers"]) if "numbers" in entries else entries
             limit, share = (float(numbers[key]) for key in ("limit", "false_alarms"))
-            return cls(tensors["mean"], tensors["directions"], limit, share)
+            made = cls(tensors["mean"], tensors["directions"], limit, share)
+            if "error_limit" in numbers:
+                made = replace(made, error_limit=float(numbers["error_limit"]))
+            if "lateral" in tensors:
+                above, below = (float(x) for x in numbers["view_limits"])
+                made = replace(made, lateral=tensors["lateral"], view_limits=(above, below))
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is damaged or cut short ({error}); copy it again") from None
+        return made
+
+
+def _fisher(first: Tensor, second: Tensor) -> Tensor:
+    """Fisher's linear discriminant of two clouds [n, D]: a unit vector, from the first's side."""
+    within = torch.cov(torch.cat([first - first.mean(0), second - second.mean(0)]).T)
+    ridge = 1e-3 * within.diagonal().mean() * torch.eye(len(within), dtype=within.dtype)
+    direction = torch.linalg.solve(within + ridge, second.mean(0) - first.mean(0))
+    return direction / direction.norm()
+
+
+@torch.no_grad()
+def autoencoder_errors(vae: "ImageVAE", pictures: Tensor) -> Tensor:
+    """How far pictures [B, 1, H, W] are from what the image autoencoder makes of them: RMS, [B]."""
+    weight = next(vae.parameters())
+    here = pictures.to(weight.device, weight.dtype)
+    again = vae.reconstruct(vae.posterior(here)[0])
+    return (again - here).float().square().mean((1, 2, 3)).sqrt().cpu()
 
 
 def unknown_words(
@@ -147,21 +224,39 @@ def _which(i: int, reports: Sequence[str]) -> str:
     return "the text" if len(reports) == 1 else f"text {i} of {len(reports)}"
 
 
-def picture_doubts(familiarity: Familiarity | None, view: Modality, vectors: Tensor) -> list[str]:
-    """A line on pictures of one view, of prompt vectors [B, D], that are unlike the training's."""
+def picture_doubts(
+    familiarity: Familiarity | None, view: Modality, vectors: Tensor, errors: Tensor | None = None
+) -> list[str]:
+    """Lines on pictures given as one view that are unlike the training's, or of the other view.
+
+    ``vectors`` [B, D] are their prompt vectors, ``errors`` [B] the autoencoder's.
+    """
     if familiarity is None:
         return []
-    distances = familiarity.distances(vectors)
+    lines, distances = [], familiarity.distances(vectors, errors)
     far = int((distances > 1).sum())
-    if not far:
-        return []
-    which = "the picture" if len(vectors) == 1 else f"{far} of {len(vectors)} pictures"
-    verb = "does" if far == 1 else "do"
-    return [
-        f"{view}: {which} {verb} not look like this checkpoint's training pictures (distance "
-        f"{float(distances.max()):.1f} of the limit, which {familiarity.false_alarms:.1%} of those "
-        "pass too): the output says little about it"
-    ]
+    if far:
+        which, does, _ = _pictures(far, len(vectors))
+        lines.append(
+            f"{view}: {which} {does} not look like this checkpoint's training pictures (distance "
+            f"{float(distances.max()):.1f} of the limit, which {familiarity.false_alarms:.1%} of "
+            "those pass too): the output says little about it"
+        )
+    turned = int(familiarity.of_the_other_view(view, vectors).sum())
+    if turned:
+        which, _, looks = _pictures(turned, len(vectors))
+        name = "a lateral" if view is Modality.F else "a frontal"
+        other = Modality.L if view is Modality.F else Modality.F
+        lines.append(
+            f"{view}: {which} {looks} like {name} view ({familiarity.false_alarms:.1%} of this "
+            f"checkpoint's training pictures do too): give it as {other} if it is one"
+        )
+    return lines
+
+
+def _pictures(count: int, of: int) -> tuple[str, str, str]:
+    which = "the picture" if of == 1 else f"{count} of {of} pictures"
+    return which, *(("does", "looks") if count == 1 else ("do", "look"))
 
 
 class Doubts:
@@ -169,6 +264,10 @@ class Doubts:
 
     def __init__(self) -> None:
         self._told: set[str] = set()
+
+    def told(self, kind: str) -> bool:
+        """Whether something of this kind was told already."""
+        return kind in self._told
 
     def tell(self, kind: str, lines: Sequence[str]) -> None:
         """Warn of ``lines``, unless something of this kind was told already."""

@@ -104,7 +104,12 @@ class PipelineParts(DiffusionPipeline):  # type: ignore[misc]  # diffusers is re
     def conditioning(self) -> Conditioning:
         """Kept, with its unconditional vectors, until the encoder moves or is another."""
         now = Conditioning(
-            self.preset, self.prompt_encoder, self.tokenizer, self.familiarity, self._doubts
+            self.preset,
+            self.prompt_encoder,
+            self.tokenizer,
+            self.familiarity,
+            self._doubts,
+            self.image_vae,
         )
         if self._conditioning is None or not now.like(self._conditioning):
             self._conditioning = now

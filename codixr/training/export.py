@@ -10,8 +10,8 @@ import torch
 
 from codixr.model import components, pretrained
 from codixr.model.card import CARD
-from codixr.model.familiarity import Familiarity
 from codixr.model.tokenizer import load_tokenizers
+from codixr.training.familiar import measure_familiarity, studies_with_both
 from codixr.training.folder import TrainingFolder
 from codixr.training.recipes import STAGES, for_other_data, recipe, resolved, value_then
 
@@ -29,7 +29,8 @@ def export(folder: TrainingFolder, to: Path) -> Path:
     # Read anew: a tokenizer that was used saves other bits, as it keeps how it padded.
     tokenizers = load_tokenizers(folder.preset.tokenizers, folder.out)
     pretrained.save(folder.preset, modules, tokenizers, to, torch.float16)
-    if (familiarity := Familiarity.load(folder.out)) is not None:
+    # Anew: the towers may be older than the image VAE, or came with --init.
+    if (familiarity := measure_familiarity(folder, studies_with_both(folder))) is not None:
         familiarity.save(to)
     return to
 

@@ -228,6 +228,11 @@ class TrainingFolder:
             return components.load_component(self.preset, name, self.init).train()
         return components.BUILDERS[name](self.preset)
 
+    def has(self, name: str) -> bool:
+        """Whether a component is finished, or comes with ``--init``."""
+        there = self.init is not None and (self.init / name).is_dir()
+        return there or self.done(MAKERS[name]) is not None
+
     def component(self, name: str, needed_by: str) -> Frozen:
         """A finished component on the device; InputError when its stage has not been run."""
         if name not in self._frozen:

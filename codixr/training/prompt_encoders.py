@@ -16,17 +16,16 @@ from codixr.data.labels import PATHOLOGIES
 from codixr.data.study import Split
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr.model.familiarity import Familiarity
 from codixr.progress import Progress
 from codixr.training import contrastive
 from codixr.training.data import as_images
 from codixr.training.draw import Randomness
+from codixr.training.familiar import measure_familiarity
 from codixr.training.folder import TrainingFolder
 from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import PromptTraining
 
 F, L = Modality.F, Modality.L
-SPLITS_MEASURED: tuple[Split, ...] = ("train", "val")
 
 
 class PromptStage(Stage):
@@ -140,25 +139,7 @@ class PromptStage(Stage):
         both = (torch.cat([studies.images(v, part) for v in (F, L)]) for part in some)
         encoder.measure_statistics(pictures.to(device) for pictures in both)
         self.folder.save("prompt_encoder", encoder)
-        self._measure_familiarity()
-
-    @torch.no_grad()
-    def _measure_familiarity(self) -> None:
-        """Needs validation studies for the limit; without them no picture is ever doubted."""
-        if not len(self.rows["val"]):
-            return
-        encoder, device = self.contrast.encoder.eval(), self.folder.state.device
-        training, held_out = (
-            torch.cat(
-                [
-                    encoder.encode_image(self.folder.studies(split).images(v, part).to(device))
-                    for v in (F, L)
-                    for part in self.rows[split][:2000].split(128)
-                ]
-            ).cpu()
-            for split in SPLITS_MEASURED
-        )
-        Familiarity.measure(training, held_out).save(self.folder.out)
+        measure_familiarity(self.folder, self.rows, encoder.eval())
 
 
 def _own(folder: TrainingFolder, name: str, config: PromptTraining) -> Any:

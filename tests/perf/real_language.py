@@ -6,7 +6,10 @@ The 3,921 impressions of OpenI, read from the installed torchxrayvision, become 
 lateral view each; the shipped judges read them, and our labeler's labels of the real text are the
 truth (uncertain ones left out, not mentioned is absent). --rewritten gives the same labels as
 reports of the phantom's grammar first: the ceiling of pictures and judges. Prints AUROC by class
-with 15 positives or more, and how many normal impressions show a finding. No text is printed.
+with 15 positives or more, and how many normal impressions show a finding: once by CheXpert's rules,
+and once by the clinical reading of the same words. The rules call a contour of the diaphragm, or
+nodes in the mediastinum, an enlarged cardiomediastinum; "text" is the AUROC that the clinical
+reading itself has against the rules. No text is printed.
 """
 
 import argparse
@@ -24,7 +27,7 @@ from codixr.data.phantom.grammar import write_report
 from codixr.data.phantom.judge import CLASSES, load_judge
 from codixr.modality import Modality
 from codixr.progress import Progress
-from codixr_bench.labeler import DEFAULT
+from codixr_bench.labeler import CLINICAL, DEFAULT
 from codixr_bench.labeler.interface import load_labeler
 
 VIEWS = (Modality.F, Modality.L)
@@ -34,15 +37,19 @@ FOCAL = ("Lung Lesion", "Lung Opacity", "Consolidation", "Pneumonia", "Atelectas
 SEED = 0
 
 
-def texts_and_labels(limit: int | None) -> tuple[list[str], NDArray[np.int8]]:
-    """Impressions, and labels [n, 14]: 1, 0, -1, and 2 where an observation is not mentioned."""
+def real_texts(limit: int | None) -> list[str]:
+    """Impressions, in the data set's order."""
     data = OpenIDataset()
     rows = np.arange(len(data))
     if limit is not None:
         rows = np.sort(np.random.default_rng(SEED).permutation(len(data))[:limit])
-    texts = [str(data[int(i)].report) for i in rows]
-    labels = load_labeler(DEFAULT).label(texts)
-    return texts, np.array([[2 if x is None else x for x in row] for row in labels], dtype=np.int8)
+    return [str(data[int(i)].report) for i in rows]
+
+
+def read_labels(texts: list[str], labeler: str) -> NDArray[np.int8]:
+    """[n, 14]: 1, 0, -1, and 2 where an observation is not mentioned."""
+    labels = load_labeler(labeler).label(texts)
+    return np.array([[2 if x is None else x for x in row] for row in labels], dtype=np.int8)
 
 
 def rewritten(labels: NDArray[np.int8], rng: np.random.Generator) -> str:
@@ -95,34 +102,69 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="so many impressions, drawn once for all")
     parser.add_argument("--rewritten", action="store_true")
     options = parser.parse_args()
-    texts, labels = texts_and_labels(options.limit)
+    texts = real_texts(options.limit)
+    truths = {labeler: read_labels(texts, labeler) for labeler in (DEFAULT, CLINICAL)}
     shown_texts = texts
     if options.rewritten:
         rng = np.random.default_rng(SEED)
-        shown_texts = [rewritten(row, rng) for row in labels]
+        shown_texts = [rewritten(row, rng) for row in truths[DEFAULT]]
     pipe = CoDiXRPipeline.from_pretrained(options.checkpoint)
     seen = probabilities(pipe, shown_texts)
     print(f"{len(texts)} impressions of OpenI{', rewritten' if options.rewritten else ''}")
-    print(f"{'class':28}{'positive':>9}{'F':>8}{'L':>8}")
-    scores: dict[Modality, list[float]] = {view: [] for view in VIEWS}
-    for name in PATHOLOGIES:
-        truth = labels[:, OBSERVATIONS.index(name)]
-        known = truth != -1
-        positive = int((truth == 1).sum())
+    print(f"{'':28}{DEFAULT:>28}{CLINICAL:>24}")
+    heads = ("positive", "F", "L", "text", "positive", "F", "L")
+    print(
+        "class".ljust(28) + "".join(f"{head:>{w}}" for head, w in zip(heads, WIDTHS, strict=True))
+    )
+    table = [row_of(name, truths, seen) for name in PATHOLOGIES]
+    for name, row in zip(PATHOLOGIES, table, strict=True):
+        if any(cell is not None for cell in row):
+            print(line(name, row))
+    macro = [
+        None if i in COUNTS else float(np.mean([row[i] for row in table if row[i] is not None]))
+        for i in range(len(WIDTHS))
+    ]
+    print(line("macro", macro))
+    shares: list[float | None] = []
+    for truth in truths.values():
+        normal = truth[:, OBSERVATIONS.index("No Finding")] == 1
+        shares += [int(normal.sum()), *(any_finding(seen[view][normal], view) for view in VIEWS)]
+    print(line("normal with any finding", [*shares[:3], None, *shares[3:]]))
+
+
+WIDTHS = (9, 7, 7, 7, 10, 7, 7)
+COUNTS = (0, 4)
+"""The columns that hold numbers of positives."""
+
+
+def row_of(
+    name: str, truths: dict[str, NDArray[np.int8]], seen: dict[Modality, NDArray[np.float32]]
+) -> list[float | None]:
+    """A class by each truth: positives, F, L, and by the first what the second makes of the text.
+
+    None where it has too few positives.
+    """
+    column, row = OBSERVATIONS.index(name), list[float | None]()
+    clinical = truths[CLINICAL][:, column]
+    for labeler, labels in truths.items():
+        truth = labels[:, column]
+        known, positive = truth != -1, int((truth == 1).sum())
+        scores = [seen[view][:, CLASSES.index(name)] for view in VIEWS]
+        if labeler == DEFAULT:
+            scores.append(np.select([clinical == 1, clinical == -1], [1.0, 0.5], 0.0))
         if positive < LEAST:
+            row += [None] * (1 + len(scores))
             continue
-        row = [
-            float(roc_auc_score(truth[known] == 1, seen[v][known, CLASSES.index(name)]))
-            for v in VIEWS
-        ]
-        for view, value in zip(VIEWS, row, strict=True):
-            scores[view].append(value)
-        print(f"{name:28}{positive:>9}{row[0]:>8.3f}{row[1]:>8.3f}")
-    macro = [float(np.mean(scores[view])) for view in VIEWS]
-    print(f"{'macro':28}{'':9}{macro[0]:>8.3f}{macro[1]:>8.3f}")
-    normal = labels[:, OBSERVATIONS.index("No Finding")] == 1
-    shares = [any_finding(seen[view][normal], view) for view in VIEWS]
-    print(f"{'normal with any finding':28}{int(normal.sum()):>9}{shares[0]:>8.3f}{shares[1]:>8.3f}")
+        row += [positive, *(float(roc_auc_score(truth[known] == 1, s[known])) for s in scores)]
+    return row
+
+
+def line(name: str, row: list[float | None]) -> str:
+    """A row of the table."""
+    cells = [
+        "-" if x is None else f"{x:.0f}" if i in COUNTS else f"{x:.3f}" for i, x in enumerate(row)
+    ]
+    return name.ljust(28) + "".join(f"{cell:>{w}}" for cell, w in zip(cells, WIDTHS, strict=True))
 
 
 def any_finding(seen: NDArray[np.float32], view: Modality) -> float:

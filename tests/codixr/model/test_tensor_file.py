@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from codixr.modality import Modality
 from codixr.model import tensor_file
 from codixr.model.familiarity import FILE, Familiarity
 from codixr.model.tensor_file import write_tensors
@@ -21,7 +22,9 @@ def test_a_file_is_readable_to_others(tmp_path: Path) -> None:
 def test_so_are_a_checkpoints_rows_and_what_it_is_used_to(tmp_path: Path) -> None:
     checkpoint_shards.write(tmp_path / "rows.safetensors", {"x": torch.ones(2)}, 0)
     vectors = torch.randn(300, 32, generator=torch.Generator().manual_seed(0))
-    Familiarity.measure(vectors[:200], vectors[200:], 0.05).save(tmp_path)
+    Familiarity.measure({Modality.F: vectors[:200]}, {Modality.F: vectors[200:]}, 0.05).save(
+        tmp_path
+    )
     for name in ("rows.safetensors", FILE):
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o644, name
 

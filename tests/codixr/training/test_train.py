@@ -17,6 +17,7 @@ from codixr.commands.train import Request, parse_settings, train
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model import components
+from codixr.model.familiarity import Familiarity
 from codixr.model.pipeline import CoDiXRPipeline
 from codixr.model.presets import TokenizerConfig
 from codixr.model.tokenizer import load_tokenizers
@@ -70,6 +71,16 @@ def test_all_stages_make_a_checkpoint_that_generates(run: Path) -> None:
     assert "Trained on 12 studies by\n" in card
     for setting in QUICK.items():
         assert "--set {}={}".format(*setting) in card
+
+
+def test_a_checkpoint_knows_its_pictures_by_both_encoders(run: Path) -> None:
+    inside, out = (Familiarity.load(folder) for folder in (run / "model", run))
+    assert inside is not None
+    assert out is not None
+    assert inside.error_limit == out.error_limit
+    assert 0 < (inside.error_limit or 0) < 1
+    assert inside.view_limits == out.view_limits
+    assert inside.lateral is not None
 
 
 def test_a_card_says_what_its_recipe_does_not(run: Path, tmp_path: Path) -> None:
