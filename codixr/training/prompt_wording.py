@@ -17,7 +17,14 @@ import torch
 from torch import Tensor
 
 from codixr.data.phantom.grammar import write_report
-from codixr.data.phantom.wording import case_of, sample_meaning, word, words_of
+from codixr.data.phantom.wording import (
+    Meaning,
+    case_of,
+    sample_meaning,
+    sample_pair,
+    word,
+    words_of,
+)
 from codixr.data.phantom.wording_lexicon import LEXICONS
 from codixr.data.study import Split
 from codixr.errors import InputError
@@ -36,6 +43,8 @@ CHUNK = 128
 """Reports that the teacher sees at once."""
 PARTS = 4
 """A batch's texts are encoded in so many parts, the short ones together: less padding."""
+PAIRS = 0.08
+"""Share of a wide lexicon's meanings that are two findings on one side."""
 MEANINGS, WORDS = 7, 11
 """Streams of randomness: what texts are to say, and how they say it."""
 
@@ -122,7 +131,13 @@ class WordingStage(Stage):
     def _whole(self, number: int, split: Split) -> str:
         """The whole report of a meaning, in the phantom's grammar."""
         rng = self._stream(number, split)
-        return write_report(case_of(sample_meaning(rng), rng), rng)
+        return write_report(case_of(self._meaning(rng), rng), rng)
+
+    def _meaning(self, rng: np.random.Generator) -> Meaning:
+        """What a text is to say; of a wide lexicon, at times two findings on one side."""
+        if self.lexicon.is_wide and rng.random() < PAIRS:
+            return sample_pair(rng)
+        return sample_meaning(rng)
 
     def read(self, rows: Tensor, split: Split) -> Batch:
         """The rows themselves: texts are written anew at every step."""
@@ -142,7 +157,7 @@ class WordingStage(Stage):
                 places.append(row)
                 continue
             number = int(rng.integers(count))
-            meaning = sample_meaning(self._stream(number, split))
+            meaning = self._meaning(self._stream(number, split))
             texts.append(word(meaning, rng, self.config.odd, self.lexicon).text)
             places.append(own + number)
         return texts, torch.from_numpy(np.asarray(self.targets[split][places]))

@@ -6,7 +6,7 @@ known by construction; texts with abbreviations or typos are marked.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,7 @@ from codixr.data.phantom.wording_meaning import (
     chance,
     meaning_of,
     sample_meaning,
+    sample_pair,
 )
 from codixr.data.phantom.wording_places import LOBES, one_of, place_of, side_alone
 from codixr.data.phantom.wording_style import draw_look, lay_out
@@ -40,6 +41,7 @@ __all__ = [
     "case_of",
     "rewordings",
     "sample_meaning",
+    "sample_pair",
     "word",
     "words_of",
 ]
@@ -48,6 +50,8 @@ UNSAID = 0.4
 """How often a study's other wordings leave an extent unsaid that a bare name stands for."""
 ODD = 0.05
 """The share of them with abbreviations or typos."""
+BESIDE = (" with adjacent ", " with underlying ", " with associated ", " and adjacent ", " with ")
+"""What joins a finding to one at the same place."""
 RAISED = 0.3
 """How often a wide lexicon calls an atelectasis of the middle zone one of the upper."""
 
@@ -185,13 +189,22 @@ class _Writer:
 
     def pair(self, first: Mention, second: Mention) -> None:
         """Two findings in one sentence."""
+        beside = self.lexicon.is_wide and first.side == second.side and first.side is not None
+        if beside and second.observation not in CENTRAL and chance(self.rng, 0.5):
+            second = replace(second, side=None, zone=None)  # it is where the first one is
+        else:
+            beside = False
         (words, noun), (other, also) = self.noun(first), self.noun(second)
+        if beside:
+            joiner = one_of(BESIDE, self.rng)
+            labels = dict.fromkeys((first.observation, second.observation, *noun.also), 1)
+            return self.say(words + joiner + other, labels | dict.fromkeys(also.also, 1))
         joiner = one_of(
             (" and ", " and ", " with ", ", ", " with associated ", " and a "), self.rng
         )
         if joiner == " and a ":
             joiner = f" and {_article('', also)}".rstrip() + " "
-        self.say(
+        return self.say(
             words + joiner + other,
             {first.observation: 1, second.observation: 1}
             | dict.fromkeys((*noun.also, *also.also), 1),
@@ -249,12 +262,15 @@ class _Writer:
         count = min(len(names), 1 + int(rng.integers(4)))
         order = np.argsort(rng.exponential(size=len(names)) / weights)[:count]
         chosen = [names[i] for i in order]
-        words = [one_of(normal.DENIABLE[name], rng) for name in chosen]
+        deniable: Mapping[str, tuple[str, ...]] = normal.DENIABLE
+        if self.unlisted and chance(rng, 0.4):
+            deniable, self.odd = self.lexicon.unlisted_deniable, True
+        words = [one_of(deniable[name], rng) for name in chosen]
         if count == 1 and chance(rng, 0.3):
             frame = one_of(normal.DENIALS_OF_ONE, rng)
         elif count == 1 and chosen[0] in (*FLUID_OR_AIR, "Pneumonia", "Edema") and chance(rng, 0.1):
             frame = one_of(normal.RESOLVED, rng)
-            words = [normal.DENIABLE[chosen[0]][0]]
+            words = [deniable[chosen[0]][0]]
         else:
             frame = one_of(self.lexicon.denials, rng)
         last = one_of((" or ", ", or ") if count > 2 else (" or ", " or ", " and "), rng)

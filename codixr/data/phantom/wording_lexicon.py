@@ -40,6 +40,7 @@ class Lexicon:
     """Names that a labeler of CheXpert's words doesn't know: texts with them are odd ones."""
     unlisted_sentences: Sentences = field(default_factory=dict)
     unlisted_frames: tuple[str, ...] = ()
+    unlisted_deniable: Sentences = field(default_factory=dict)
     rephrased: Pairs = ()
     """Other words for the same place or phrase."""
     spellings: Pairs = ()
@@ -64,7 +65,11 @@ PLAIN = Lexicon(
     denials=normal.DENIALS,
     abbreviations=ABBREVIATIONS,
 )
-_DRAWN_NOW = ("mediastinal lymphadenopathy", "blunting of the costophrenic angles")
+_DRAWN_NOW = (
+    "mediastinal lymphadenopathy",
+    "blunting of the costophrenic angles",
+    "volume loss in the right lung",
+)
 """What only the plain wording takes for nothing that is drawn."""
 
 
@@ -93,6 +98,7 @@ WIDE = Lexicon(
     unlisted=wide.UNLISTED,
     unlisted_sentences=wide.UNLISTED_SENTENCES,
     unlisted_frames=wide.UNLISTED_FRAMES,
+    unlisted_deniable=wide.UNLISTED_DENIABLE,
     rephrased=wide.REPHRASED,
     spellings=wide.BRITISH,
 )

@@ -116,6 +116,19 @@ def sample_meaning(rng: np.random.Generator) -> Meaning:
     return Meaning(tuple(_blurred(m, rng, share) for m in mentions), devices)
 
 
+def sample_pair(rng: np.random.Generator) -> Meaning:
+    """Two findings on one side: fluid or air, and a focal one."""
+    first = Mention(
+        FLUID_OR_AIR[int(rng.integers(2))],
+        int(rng.integers(3)) if chance(rng, 0.6) else None,
+        "right" if chance(rng, 0.5) else "left",
+    )
+    focal = _single(rng)
+    while focal.observation in (*CENTRAL, *FLUID_OR_AIR) or not focal.certain:
+        focal = _single(rng)
+    return Meaning((first, _blurred(replace(focal, side=first.side), rng, 0.2)))
+
+
 def meaning_of(case: Case) -> Meaning:
     """All that there is to say of a simulated study."""
     mentions = (

@@ -78,10 +78,7 @@ NOUNS: dict[str, tuple[Noun, ...]] = {
         Noun("nonspecific opacity", ONE),
         Noun("linear opacity", ONE),
         Noun("streaky opacity", ONE),
-        Noun("fluffy opacities", MANY),
-        Noun("confluent opacities", MANY),
         Noun("patchy opacities", MANY),
-        Noun("cloudy opacity", ONE),
         Noun("focal infiltrate", ONE),
         Noun("patchy infiltrate", ONE),
         Noun("pulmonary infiltrate", ONE),
@@ -123,7 +120,6 @@ NOUNS: dict[str, tuple[Noun, ...]] = {
     ),
     "Consolidation": (
         Noun("patchy consolidation"),
-        Noun("confluent consolidation"),
         Noun("consolidation with air bronchograms"),
         Noun("consolidative airspace change"),
         Noun("segmental consolidation"),
@@ -338,6 +334,9 @@ UNLISTED: dict[str, tuple[Noun, ...]] = {
         Noun("left ventricular enlargement"),
         Noun("increased cardiothoracic ratio", ONE),
         Noun("enlarged cardiothoracic ratio", ONE),
+        Noun("increased ctr", ONE),
+        Noun("ctr above 50%"),
+        Noun("ctr > 0.5"),
         Noun("cm"),
         Noun("cm"),
     ),
@@ -394,6 +393,8 @@ UNLISTED: dict[str, tuple[Noun, ...]] = {
     "Edema": (
         Noun("fluid overload"),
         Noun("volume overload"),
+        Noun("fluid in the lungs"),
+        Noun("water in the lungs"),
         Noun("kerley b lines", MANY),
         Noun("kerley lines", MANY),
         Noun("septal lines", MANY),
@@ -423,6 +424,8 @@ UNLISTED: dict[str, tuple[Noun, ...]] = {
     ),
     "Atelectasis": (
         Noun("loss of volume"),
+        Noun("volume loss"),
+        Noun("volume loss"),
         Noun("linear bands", MANY),
         Noun("subsegmental bands", MANY),
         Noun("atx"),
@@ -433,6 +436,8 @@ UNLISTED: dict[str, tuple[Noun, ...]] = {
         Noun("pleural air"),
         Noun("free pleural air"),
         Noun("pnx", ONE),
+        Noun("deep sulcus sign", ONE),
+        Noun("punctured lung", ONE),
         Noun("ptx", ONE),
         Noun("visible visceral pleural line", ONE),
         Noun("pleural line of a pneumothorax", ONE),
@@ -462,6 +467,7 @@ UNLISTED_SENTENCES: dict[str, tuple[str, ...]] = {
         "heart is {adv}enlarged",
         "cm, lungs clear",
         "heart is big",
+        "ctr is {adv}increased",
     ),
     "Enlarged Cardiomediastinum": (
         "mediastinal width is {adv}increased",
@@ -472,13 +478,21 @@ UNLISTED_SENTENCES: dict[str, tuple[str, ...]] = {
     "Pleural Effusion": (
         "{small}blunting of the {side} costophrenic angle",
         "{small}blunted {side} costophrenic angle",
+        "{small}loss of the {side} costophrenic angle",
         "the {side} costophrenic angle is {small}blunted",
         "{side} costophrenic angle {small}obscured by fluid",
+        "fluid around the {side} lung",
+        "{size}amount of fluid around the {side} lung",
+        "water around the {side} lung",
+        "fluid on the {side} lung",
         "{size}fluid level at the {side} base with a meniscus",
     ),
     "Pneumothorax": (
         "visceral pleural line at the {side} apex, {size}pneumothorax",
         "visible pleural line on the {side} in keeping with a {size}ptx",
+        "air around the {side} lung",
+        "punctured {side} lung with air around it",
+        "deep sulcus on the {side}",
     ),
     "Edema": (
         "kerley b lines, {sev}interstitial oedema",
@@ -637,7 +651,6 @@ BRITISH = (
     ("tumor", "tumour"),
     ("hemothorax", "haemothorax"),
     ("x-ray", "film"),
-    ("atelectasis", "atelectases"),
 )
 
 ABBREVIATIONS = (
@@ -689,6 +702,18 @@ NORMAL_CHEST = (
     "no significant findings",
     "no acute thoracic disease",
 )
+UNLISTED_DENIABLE: dict[str, tuple[str, ...]] = {
+    "Cardiomegaly": ("enlarged heart", "big heart", "cardiac dilatation"),
+    "Lung Lesion": ("lesion", "tumour", "cancer", "metastases", "coin lesion"),
+    "Lung Opacity": ("shadowing", "haziness", "lung shadow"),
+    "Edema": ("heart failure", "failure", "congestion", "fluid overload", "pulmonary oedema"),
+    "Consolidation": ("air bronchograms", "consolidated lung"),
+    "Pneumonia": ("chest infection", "infective change"),
+    "Atelectasis": ("volume loss", "lung collapse", "plate-like atelectasis"),
+    "Pneumothorax": ("ptx", "pleural air"),
+    "Pleural Effusion": ("hydrothorax", "fluid", "pleural collection", "haemothorax"),
+}
+"""What a list of negations names beside a labeler's words."""
 DENIALS = (
     "no sign of {list}",
     "no signs of {list}",
