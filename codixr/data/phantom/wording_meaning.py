@@ -126,7 +126,7 @@ def sample_pair(rng: np.random.Generator) -> Meaning:
     focal = _single(rng)
     while focal.observation in (*CENTRAL, *FLUID_OR_AIR) or not focal.certain:
         focal = _single(rng)
-    return Meaning((first, _blurred(replace(focal, side=first.side), rng, 0.2)))
+    return Meaning((first, replace(_blurred(focal, rng, 0.2), side=first.side)))
 
 
 def meaning_of(case: Case) -> Meaning:

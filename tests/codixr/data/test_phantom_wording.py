@@ -8,7 +8,14 @@ import pytest
 from codixr.data.labels import OBSERVATIONS, PATHOLOGIES
 from codixr.data.phantom import labels_from_report
 from codixr.data.phantom.grammar import write_report
-from codixr.data.phantom.wording import Meaning, Mention, case_of, sample_meaning, word
+from codixr.data.phantom.wording import (
+    Meaning,
+    Mention,
+    case_of,
+    sample_meaning,
+    sample_pair,
+    word,
+)
 from codixr.data.phantom.wording_lexicon import LEXICONS, PLAIN, WIDE
 from codixr.data.phantom.wording_meaning import CENTRAL, FLUID_OR_AIR
 from codixr_bench.labeler import DEFAULT
@@ -114,6 +121,27 @@ _WORDS = {
     "Lung Lesion": ("nodul", "mass", "tumor", "lesion"),
     "Atelectasis": ("atelecta", "collapse"),
 }
+
+
+def test_two_findings_of_a_pair_are_on_one_side_and_the_second_may_leave_it_out():
+    rng = np.random.default_rng(8)
+    beside = re.compile("with (adjacent|underlying|associated)|and adjacent", re.IGNORECASE)
+    joined = 0
+    for _ in range(400):
+        meaning = sample_pair(rng)
+        first, second = meaning.mentions
+        assert first.side in ("left", "right")
+        assert second.side == first.side
+        wording = word(meaning, rng, 0.0, WIDE)
+        assert wording.labels[first.observation] == wording.labels[second.observation] == 1
+        found = case_of(meaning, rng).findings
+        assert {f.side for f in found} == {first.side}
+        other = "left" if first.side == "right" else "right"
+        sentences = re.split(r"[.;\n]", wording.text.lower())
+        pair = [s for s in sentences if beside.search(s)]
+        joined += bool(pair)
+        assert not any(re.search(rf"\b{other}\b", s) for s in pair), wording.text
+    assert joined > 20
 
 
 def test_what_is_left_open_is_filled_in_by_one_usual_value():
