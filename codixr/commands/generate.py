@@ -253,7 +253,13 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
     if both := " and ".join(m for m in request.outputs if m in request.sources):
         raise InputError(f"--to asks for {both}, which --from gives already; ask for another")
     names_of = {modality: _file_names(modality, request.num) for modality in request.outputs}
-    _check_folder(request, [name for names in names_of.values() for name in names])
+    written = [name for names in names_of.values() for name in names]
+    _check_folder(request, written)
+    if others := _of_other_runs(request.folder, written):
+        note(
+            f"--out {request.folder} also holds {', '.join(others[:3])} of another call: not of "
+            "the patient who is made now"
+        )
     pictures, report = _read_inputs(request.sources, note)
 
     from codixr.data.picture import fit_square
@@ -357,6 +363,9 @@ def _read_report(value: str) -> str:
     return text
 
 
+_OURS = re.compile(r"[FL](-\d+)?\.png|report(-\d+)?\.txt")
+
+
 def _names_a_file(value: str) -> bool:
     # Path.is_file raises for a text that is too long for a name.
     return os.path.isfile(value) or _TEXT_FILE.fullmatch(value) is not None  # noqa: PTH113
@@ -365,6 +374,12 @@ def _names_a_file(value: str) -> bool:
 def _file_names(modality: Modality, num: int) -> list[str]:
     stem, suffix = (modality.value, ".png") if modality.is_image else ("report", ".txt")
     return [f"{stem}{suffix}"] if num == 1 else [f"{stem}-{i}{suffix}" for i in range(num)]
+
+
+def _of_other_runs(folder: Path, written: list[str]) -> list[str]:
+    """Files there with a name of ours that this call doesn't write."""
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return sorted(name for name in there - set(written) if _OURS.fullmatch(name))
 
 
 def _check_folder(request: Request, names: list[str]) -> None:

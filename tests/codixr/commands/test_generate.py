@@ -32,6 +32,15 @@ def test_a_dicom_file_becomes_the_other_view_and_a_report(tmp_path, capsys):
     assert (tmp_path / "a" / "report.txt").read_text().strip()
 
 
+def test_files_of_another_call_are_named(tmp_path, capsys):
+    source = ("--from", "T=Large left pleural effusion.", "--to")
+    (tmp_path / "L-side.png").write_bytes(b"")  # not a name of ours
+    assert generate(tmp_path, *source, "F") == 0
+    assert "of another call" not in capsys.readouterr().err
+    assert generate(tmp_path, *source, "L") == 0
+    assert "also holds F.png of another call" in capsys.readouterr().err
+
+
 def test_the_seed_decides_the_sample(tmp_path):
     source = ("--from", "T=Large left pleural effusion.", "--to", "F")
     for name, seed, num in (("a", "5", "1"), ("b", "5", "2"), ("c", "6", "1")):
