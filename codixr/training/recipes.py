@@ -109,7 +109,7 @@ TINY: dict[str, StageConfig] = {
         **_SHARED,
     ),
     "report-ldm": DenoiserTraining(
-        steps=9600,
+        steps=24000,
         batch=256,
         learning_rate=1e-3,
         ema=0.998,
@@ -130,7 +130,7 @@ TINY: dict[str, StageConfig] = {
         **_SHARED,
     ),
     "prompt-lexicon": WordingTraining(
-        steps=2400,
+        steps=4800,
         batch=125,
         learning_rate=1e-3,
         seed=1,

@@ -277,6 +277,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "{lobe} consolidation",
         "{sev}consolidation of the {lobe}",
         "the {lobe} is consolidated",
+        "{sev}consolidation projects over the {lobe}",
         "consolidated {lobe}",
         "the {lobe} shows {sev}consolidation",
         "{lobe} is {adv}consolidated",
@@ -313,6 +314,9 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "opacity of the {lobe}",
         "opacification of the {lobe}",
         "the {lobe} is opacified",
+        "an opacity projects over the {lobe}",
+        "opacity projected over the {lobe}",
+        "opacity overlying the {lobe}",
         "the {lobe} shows an infiltrate",
     ),
     "Edema": (
@@ -369,6 +373,8 @@ UNLISTED: dict[str, tuple[Noun, ...]] = {
         Noun("metastases", MANY),
         Noun("pulmonary metastases", MANY),
         Noun("lung metastases", MANY),
+        Noun("multiple metastases", MANY),
+        Noun("metastatic lesions", MANY),
     ),
     "Lung Opacity": (
         Noun("haziness"),
