@@ -103,11 +103,18 @@ class TrainingStudies:
 
         InputError for data that has none: the phantom knows what its reports say.
         """
-        offer: Any = getattr(self.dataset, "rewordings", None)
+        return self._offered("rewordings", "wordings", rows, count)
+
+    def rewritings(self, rows: range, count: int) -> list[str]:
+        """``count`` other reports, such as the data's own, of each study in ``rows``, likewise."""
+        return self._offered("rewritings", "rewritings", rows, count)
+
+    def _offered(self, name: str, setting: str, rows: range, count: int) -> list[str]:
+        offer: Any = getattr(self.dataset, name, None)
         if offer is None:
             raise InputError(
-                "--data: only the phantom has other wordings of its reports; give "
-                "--set wordings=0, or --data phantom"
+                f"--data: only the phantom has other wordings of its reports; give "
+                f"--set {setting}=0, or --data phantom"
             )
         return [text for i in rows for text in offer(i, count)]
 

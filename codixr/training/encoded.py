@@ -14,9 +14,13 @@ from codixr.data.study import Split
 from codixr.modality import Modality
 from codixr.model.tokenizer import encode
 from codixr.training.cache import frozen_table
+from codixr.training.contrastive import augment
 from codixr.training.data import TrainingStudies
+from codixr.training.draw import Draw
 from codixr.training.folder import TrainingFolder
 
+LOOK_NOISE, LOOK_SHIFT = 0.04, 32
+"""Of a picture's other looks: up to so much noise, and a shift of up to one part in so many."""
 PARTS = 8
 """A chunk's wordings are encoded in so many parts, the short ones together: less padding."""
 
@@ -27,14 +31,23 @@ def _chunk(folder: TrainingFolder) -> int:
 
 
 def prompts(
-    folder: TrainingFolder, modality: Modality, split: Split, stage: str, *, wordings: int = 0
+    folder: TrainingFolder,
+    modality: Modality,
+    split: Split,
+    stage: str,
+    *,
+    wordings: int = 0,
+    looks: int = 0,
 ) -> NDArray[np.float32]:
     """Unit prompt vectors of every study, [n, D], computed once.
 
-    With ``wordings``, those of its report and of so many other wordings, [n, 1 + wordings, D].
+    With ``wordings`` of T, those of its report and of so many other wordings, [n, 1 + wordings, D];
+    with ``looks`` of a view, those of its picture and of so many noisy, shifted ones.
     """
-    if wordings:
+    if modality is Modality.T and wordings:
         return _reworded(folder, split, stage, wordings)
+    if modality.is_image and looks:
+        return _looked_at(folder, modality, split, stage, looks)
     encoder = folder.component("prompt_encoder", stage)
     studies, device = folder.studies(split), folder.state.device
     depends = {"weights": encoder.sha256, "data": studies.fingerprint}
@@ -78,6 +91,26 @@ def _reworded(
     return _table(folder, f"wordings-{split}", Modality.T, studies, depends, compute)
 
 
+def _looked_at(
+    folder: TrainingFolder, view: Modality, split: Split, stage: str, looks: int
+) -> NDArray[np.float32]:
+    encoder = folder.component("prompt_encoder", stage)
+    studies, device = folder.studies(split), folder.state.device
+    shift = max(1, folder.preset.image_size // LOOK_SHIFT)
+    depends = {"weights": encoder.sha256, "data": studies.fingerprint, "looks": looks}
+
+    @torch.no_grad()
+    def compute(rows: slice) -> Tensor:
+        own = studies.images(view, rows).to(device)
+        seen = [own]
+        for k in range(looks):
+            draw = Draw(rows.start, k, len(own), device=device)
+            seen.append(augment(own, draw, LOOK_NOISE, shift))
+        return torch.stack([encoder.module.encode_image(some).cpu() for some in seen], 1)
+
+    return _table(folder, f"looks-{view}-{split}", view, studies, depends, compute)
+
+
 def by_length(mask: Tensor, parts: int) -> Iterator[tuple[Tensor, int]]:
     """The rows of texts with ``mask`` int64 [B, N] in so many parts, the short ones together.
 
@@ -88,9 +121,14 @@ def by_length(mask: Tensor, parts: int) -> Iterator[tuple[Tensor, int]]:
 
 
 def latents(
-    folder: TrainingFolder, modality: Modality, split: Split, stage: str
+    folder: TrainingFolder, modality: Modality, split: Split, stage: str, *, rewritings: int = 0
 ) -> NDArray[np.float32]:
-    """Normalised posterior mean and std of every study's latent, [n, 2, ...]."""
+    """Normalised posterior mean and std of every study's latent, [n, 2, ...].
+
+    With ``rewritings`` of T, those of its report and of so many more, [n, 1 + rewritings, 2, D].
+    """
+    if modality is Modality.T and rewritings:
+        return _rewritten(folder, split, stage, rewritings)
     studies, device = folder.studies(split), folder.state.device
     name = "image_vae" if modality.is_image else "report_vae"
     vae = folder.component(name, stage)
@@ -112,6 +150,31 @@ def latents(
         return torch.stack([(mean - shift) / scale, (0.5 * logvar).exp() / scale], 1)
 
     return _table(folder, f"latent-{modality}-{split}", modality, studies, depends, compute)
+
+
+def _rewritten(
+    folder: TrainingFolder, split: Split, stage: str, rewritings: int
+) -> NDArray[np.float32]:
+    studies, device = folder.studies(split), folder.state.device
+    vae = folder.component("report_vae", stage)
+    depends = {
+        "weights": vae.sha256,
+        "data": studies.fingerprint,
+        "tokens": _tensor_hash(folder.tokens("report_encoder", split)[0]),
+        "rewritings": rewritings,
+    }
+
+    @torch.no_grad()
+    def compute(rows: slice) -> Tensor:
+        own = range(rows.start, rows.stop)
+        others = iter(studies.rewritings(own, rewritings))
+        texts = [t for i in own for t in (studies.reports[i], *islice(others, rewritings))]
+        ids, mask = folder.encoded("report_encoder", texts)
+        mean, logvar = vae.module.posterior(ids.to(device), mask.to(device))
+        moments = torch.stack([mean, (0.5 * logvar).exp()], 1) * vae.module.latent_scale
+        return moments.unflatten(0, (len(own), 1 + rewritings))
+
+    return _table(folder, f"rewritings-{split}", Modality.T, studies, depends, compute)
 
 
 def _table(

@@ -59,11 +59,14 @@ class LatentStage(Stage):
         *,
         cache: bool,
         wordings: int = 0,
+        looks: int = 0,
+        rewritings: int = 0,
     ) -> None:
-        if wordings and not cache:
-            raise InputError(
-                f"{name}: wordings={wordings} are encoded once: give cache=true, or wordings=0"
-            )
+        for key, count in (("wordings", wordings), ("looks", looks), ("rewritings", rewritings)):
+            if count and not cache:
+                raise InputError(
+                    f"{name}: {key}={count} are encoded once: give cache=true, or {key}=0"
+                )
         needed = frozenset((*made, *conditions.given))
         views = frozenset() if cache else frozenset(m for m in needed if m.is_image)
         super().__init__(folder, name, needed, pictures=views)
@@ -79,10 +82,12 @@ class LatentStage(Stage):
         splits = [split for split, rows in self.rows.items() if len(rows)]
         if cache:
             self.latents = {
-                (m, s): encoded.latents(folder, m, s, name) for m in made for s in splits
+                (m, s): encoded.latents(folder, m, s, name, rewritings=rewritings)
+                for m in made
+                for s in splits
             }
             self.prompts = {
-                (m, s): encoded.prompts(folder, m, s, name, wordings=wordings if m is T else 0)
+                (m, s): encoded.prompts(folder, m, s, name, wordings=wordings, looks=looks)
                 for m in conditions.given
                 for s in splits
             }
@@ -99,7 +104,8 @@ class LatentStage(Stage):
     def read(self, rows: Tensor, split: Split) -> Batch:
         """``latent-M`` [B, 2, ...] and ``prompt-M`` [B, D]; without a cache, what they are of.
 
-        With other wordings, ``prompt-T`` is [B, 1 + wordings, D].
+        With other wordings, ``prompt-T`` is [B, 1 + wordings, D]; so are a view's with other looks,
+        and ``latent-T`` is [B, 1 + rewritings, 2, ...].
         """
         places = rows.numpy()
         if self.cache:
@@ -148,18 +154,25 @@ class LatentStage(Stage):
         return encoded
 
     def clean(self, batch: Batch, modality: Modality, draw: Randomness) -> Tensor:
-        """A draw from the posterior of the latent of ``modality``."""
-        mean, std = batch[f"latent-{modality}"].unbind(1)
+        """A draw from the posterior of the latent of ``modality``; of one of its reports."""
+        moments = batch[f"latent-{modality}"]
+        if modality is T and moments.ndim == 4:
+            moments = self._one_of(moments, draw)
+        mean, std = moments.unbind(1)
         return mean + self.spreads[modality] * std * draw.normal(mean.shape[1:])
 
     def prompt_vectors(self, batch: Batch, draw: Randomness | None = None) -> Tensor:
-        """The vectors of a batch's prompts [B, P, D]; of wordings, one or the report's."""
+        """The vectors of a batch's prompts [B, P, D]; of wordings and looks, one or the study's."""
         given = {m: batch[f"prompt-{m}"] for m in self.conditions.given}
-        if T in given and given[T].ndim == 3:
-            rows = torch.arange(len(given[T]), device=given[T].device)
-            chosen = torch.zeros_like(rows) if draw is None else draw.integers(given[T].shape[1])
-            given[T] = given[T][rows, chosen]
-        return torch.stack(list(given.values()), 1)
+        several = {m: self._one_of(v, draw) for m, v in given.items() if v.ndim == 3}
+        return torch.stack(list((given | several).values()), 1)
+
+    @staticmethod
+    def _one_of(versions: Tensor, draw: Randomness | None) -> Tensor:
+        """Of each row's versions [B, V, ...] one, or the first, which is the study's own."""
+        rows = torch.arange(len(versions), device=versions.device)
+        chosen = torch.zeros_like(rows) if draw is None else draw.integers(versions.shape[1])
+        return versions[rows, chosen]
 
     def condition(self, batch: Batch, draw: Randomness) -> Tensor:
         """Condition tokens [B, K, D]."""
@@ -192,6 +205,8 @@ class DenoiserStage(LatentStage):
             {made: config.spread},
             cache=config.cache,
             wordings=config.wordings,
+            looks=config.looks,
+            rewritings=config.rewritings,
         )
         self.component_name = f"denoiser_{made.lower()}"
         self.denoiser = folder.start(self.component_name, config)

@@ -109,12 +109,14 @@ TINY: dict[str, StageConfig] = {
         **_SHARED,
     ),
     "report-ldm": DenoiserTraining(
-        steps=24000,
+        steps=9600,
         batch=256,
         learning_rate=1e-3,
         ema=0.998,
         condition_mix="all-subsets",
         spread=0.5,
+        looks=8,
+        rewritings=8,
         **_SHARED,
     ),
     "alignment-F+L": AlignmentTraining(
@@ -287,7 +289,7 @@ def for_other_data(config: StageConfig) -> StageConfig:
     Only the phantom's reports have other wordings, and variants of an archive's would fill memory.
     """
     if isinstance(config, DenoiserTraining):
-        return replace(config, wordings=0)
+        return replace(config, wordings=0, rewritings=0)
     return replace(config, variants=0) if isinstance(config, ReportVAETraining) else config
 
 

@@ -172,6 +172,12 @@ class DenoiserTraining(StageConfig):
     wordings: int = 0
     """So many other wordings of each report stand beside it as its prompt, one drawn at a step: the
     phantom's data only (0 for any other), and with ``cache``."""
+    looks: int = 0
+    """So many other looks of each picture, noisy and shifted, stand beside it as its prompt, one
+    drawn at a step; with ``cache``."""
+    rewritings: int = 0
+    """So many other reports of each study stand beside its own to be learnt: the phantom's data
+    only (0 for any other), and with ``cache``."""
     lora_rank: int = 0
     """Above 0: only LoRA matrices of that rank are trained, beside the weights of ``--init``."""
 

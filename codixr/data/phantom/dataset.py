@@ -14,6 +14,7 @@ from codixr.data.groups import Groups, age_band
 from codixr.data.phantom.cache import cached_images, default_cache_dir
 from codixr.data.phantom.case import (
     STREAM_REWORD,
+    STREAM_REWRITE,
     STREAM_WORDS,
     Case,
     labels_of,
@@ -152,6 +153,13 @@ class PhantomDataset:
         number = self._index(index)
         rng = study_rng(self.seed, number, STREAM_REWORD)
         return rewordings(sample_case(self.seed, number), rng, count)
+
+    def rewritings(self, index: int, count: int) -> list[str]:
+        """``count`` other reports of the study, in the words and order of the track's own."""
+        number = self._index(index)
+        rng = study_rng(self.seed, number, STREAM_REWRITE)
+        case = sample_case(self.seed, number)
+        return [write_report(case, rng) for _ in range(count)]
 
     def label_matrix(self, observations: Sequence[str]) -> NDArray[np.int8]:
         """Labels of truth, int8 [n, k]: 1 present, 0 absent, -1 uncertain.

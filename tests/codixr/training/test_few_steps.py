@@ -9,13 +9,13 @@ ENDS = ["train", "report-ldm", "--preset", "tiny"]  # there is no --data: it end
 def test_a_few_steps_are_said_to_make_noise(capsys):
     assert main([*ENDS, "--set", "steps=10"]) == 2
     said = capsys.readouterr().err
-    assert "note: report-ldm: 10 of the recipe's 24,000 steps" in said
+    assert "note: report-ldm: 10 of the recipe's 9,600 steps" in said
     assert "is noise" in said
 
 
 def test_the_recipe_s_own_steps_and_most_of_them_are_not_remarked_on(capsys):
     assert main(ENDS) == 2
-    assert main([*ENDS, "--set", "steps=2400"]) == 2
+    assert main([*ENDS, "--set", "steps=960"]) == 2
     assert "noise" not in capsys.readouterr().err
 
 
