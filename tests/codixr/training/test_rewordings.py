@@ -9,7 +9,7 @@ import torch
 
 from codixr.commands.train import Request, _configs
 from codixr.data.labels import OBSERVATIONS, PATHOLOGIES
-from codixr.data.phantom import PhantomDataset
+from codixr.data.phantom import PhantomDataset, labels_from_report
 from codixr.data.phantom.case import sample_case
 from codixr.data.phantom.wording_meaning import USUAL, USUAL_GRADES, briefly, meaning_of
 from codixr.errors import InputError
@@ -23,7 +23,7 @@ from codixr.training.stages import build
 from codixr_bench.labeler import DEFAULT
 from codixr_bench.labeler.interface import load_labeler
 
-T = Modality.T
+F, T = Modality.F, Modality.T
 STUDIES, WORDINGS = 12, 3
 EMBEDDED = Path(encoded.__file__).parents[1] / "assets" / "tiny"
 
@@ -94,12 +94,60 @@ def test_a_step_draws_one_wording_of_each_study(folder: TrainingFolder) -> None:
     assert torch.equal(found, again)
 
 
+def test_a_report_has_others_like_it_that_say_the_same() -> None:
+    data = PhantomDataset("val", limit=150)
+    texts = [data.rewritings(i, 4) for i in range(len(data))]
+    assert texts[7] == data.rewritings(7, 4)
+    for i, some in enumerate(texts):
+        own = labels_from_report(data.reports()[i])
+        assert all(labels_from_report(text) == own for text in some)
+    same = np.mean([text == data.reports()[i] for i, some in enumerate(texts) for text in some])
+    assert same < 0.2
+
+
+def test_a_report_s_latent_stands_first_and_a_step_draws_one_of_them(
+    folder: TrainingFolder,
+) -> None:
+    plain = encoded.latents(folder, T, "train", "report-ldm")
+    table = encoded.latents(folder, T, "train", "report-ldm", rewritings=3)
+    assert table.shape == (STUDIES, 4, *plain.shape[1:])
+    np.testing.assert_allclose(table[:, 0], plain, atol=1e-5)
+    stage: Any = _report_ldm(folder, rewritings="3", looks="0", spread="0")
+    batch = stage.fetch(torch.zeros(64, dtype=torch.long), "train")
+    clean = stage.clean(batch, T, Draw(0, 0, 64))
+    each = batch["latent-T"][0, :, 0]
+    same = (clean[:, None] == each).all(2)
+    assert same.any(1).all()
+    assert same.any(0).all()  # each of them is drawn
+
+
+def test_a_picture_s_other_looks_are_near_it_and_a_step_draws_one(folder: TrainingFolder) -> None:
+    plain = encoded.prompts(folder, F, "train", "report-ldm")
+    table = encoded.prompts(folder, F, "train", "report-ldm", looks=3)
+    assert table.shape == (STUDIES, 4, plain.shape[1])
+    np.testing.assert_allclose(table[:, 0], plain, atol=1e-5)
+    away = np.linalg.norm(table[:, 1:] - table[:, :1], axis=2)
+    others = np.linalg.norm(plain[:, None] - plain[None], axis=2)
+    assert away.min() > 0
+    assert np.median(away) < 0.5 * np.median(others[others > 0])
+    stage: Any = _report_ldm(folder, rewritings="0", looks="3")
+    batch = stage.fetch(torch.zeros(64, dtype=torch.long), "train")
+    chosen = stage.prompt_vectors(batch, Draw(0, 0, 64))
+    assert len({tuple(row.tolist()) for row in chosen[:, 0]}) == 4
+
+
+def _report_ldm(folder: TrainingFolder, **settings: str) -> Any:
+    configs, _ = override({"report-ldm": TINY["report-ldm"]}, settings, frozenset())
+    return build(folder, "report-ldm", configs["report-ldm"])
+
+
 def test_other_data_have_no_wordings(folder: TrainingFolder) -> None:
     configs: Any
     for data, wanted in (("phantom", 8), ("prepared", 0)):
         configs, _ = _configs(Request(stage="all", preset="tiny", data=data))
         assert {configs[f"image-ldm-{v}"].wordings for v in "FL"} == {wanted}
-        assert configs["report-vae"].variants == wanted
+        assert configs["report-vae"].variants == configs["report-ldm"].rewritings == wanted
+        assert configs["report-ldm"].looks == 8
     asked = Request(stage="image-ldm", preset="tiny", data="prepared", settings={"wordings": "2"})
     configs, _ = _configs(asked)
     assert configs["image-ldm-L"].wordings == 2
@@ -107,6 +155,8 @@ def test_other_data_have_no_wordings(folder: TrainingFolder) -> None:
     kept, studies.dataset = studies.dataset, object()  # type: ignore[assignment]
     with pytest.raises(InputError, match="only the phantom has other wordings"):
         studies.rewordings(range(1), 2)
+    with pytest.raises(InputError, match="--set rewritings=0"):
+        studies.rewritings(range(1), 2)
     studies.dataset = kept
     few = {"wordings": "2", "cache": "false"}
     configs, _ = override({"image-ldm-F": TINY["image-ldm-F"]}, few, frozenset())
