@@ -155,11 +155,13 @@ class LatentStage(Stage):
 
     def clean(self, batch: Batch, modality: Modality, draw: Randomness) -> Tensor:
         """A draw from the posterior of the latent of ``modality``; of one of its reports."""
-        moments = batch[f"latent-{modality}"]
-        if modality is T and moments.ndim == 4:
-            moments = self._one_of(moments, draw)
-        mean, std = moments.unbind(1)
+        mean, std = self.moments(batch, modality, draw).unbind(1)
         return mean + self.spreads[modality] * std * draw.normal(mean.shape[1:])
+
+    def moments(self, batch: Batch, modality: Modality, draw: Randomness | None = None) -> Tensor:
+        """Mean and std of the latent [B, 2, ...]; of rewritings, one's or the report's own."""
+        found = batch[f"latent-{modality}"]
+        return self._one_of(found, draw) if modality is T and found.ndim == 4 else found
 
     def prompt_vectors(self, batch: Batch, draw: Randomness | None = None) -> Tensor:
         """The vectors of a batch's prompts [B, P, D]; of wordings and looks, one or the study's."""

@@ -109,7 +109,7 @@ def _sample(
     ]
     context = torch.cat(mixed) * given.scale
     flows: list[Any] = list(stage.flows) if isinstance(stage, AlignmentStage) else [stage.denoiser]
-    z = {m: draw.normal(batch[f"latent-{m}"].shape[2:]) for m in stage.made}
+    z = {m: draw.normal(stage.moments(batch, m).shape[2:]) for m in stage.made}
     steps = torch.linspace(len(stage.abars) - 1, 0, STEPS + 1).long().tolist()
     for now, then in pairwise(steps):
         stamp = torch.full((2 * count,), now, device=prompts.device)
