@@ -185,7 +185,7 @@ def tiny(vocab_size: int) -> Preset:
             steps=24,
             guidance=5.0,
             guidance_interval=(0.05, 0.7),
-            report_guidance=2.5,
+            report_guidance=3.0,
             report_clip=4.0,
             context_scale=embed**0.5,
             joint="in-turn",
