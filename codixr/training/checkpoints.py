@@ -17,8 +17,7 @@ from codixr.errors import InputError
 from codixr.messages import note
 from codixr.training import checkpoint_shards
 from codixr.training.processes import refused_together
-from codixr.training.recipes import contradiction
-from codixr.training.stage_config import StageConfig
+from codixr.training.stage_config import StageConfig, contradiction
 
 VERSION = 1
 CHECKPOINT_BYTES = 16

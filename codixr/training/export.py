@@ -13,7 +13,8 @@ from codixr.model.card import CARD
 from codixr.model.tokenizer import load_tokenizers
 from codixr.training.familiar import measure_familiarity, studies_with_both
 from codixr.training.folder import TrainingFolder
-from codixr.training.recipes import STAGES, for_other_data, recipe, resolved, value_then
+from codixr.training.recipes import STAGES, for_other_data, recipe, resolved
+from codixr.training.stage_config import value_then
 
 
 def export(folder: TrainingFolder, to: Path) -> Path:

@@ -18,9 +18,8 @@ from codixr.training.engine import Engine
 from codixr.training.folder import TrainingFolder
 from codixr.training.previews import write_preview
 from codixr.training.processes import make_accelerator
-from codixr.training.recipes import contradiction
 from codixr.training.stage import Stage
-from codixr.training.stage_config import StageConfig
+from codixr.training.stage_config import StageConfig, contradiction
 from codixr.training.stages import build
 from codixr.training.stopping import Stop
 

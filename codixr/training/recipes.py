@@ -3,7 +3,7 @@
 import math
 import types
 import typing
-from dataclasses import MISSING, Field, fields, replace
+from dataclasses import fields, replace
 from typing import Any, Literal
 
 from codixr.errors import InputError
@@ -391,19 +391,3 @@ def resolved(config: StageConfig, studies: int) -> StageConfig:
         return config
     assert config.epochs is not None
     return replace(config, steps=max(1, math.ceil(config.epochs * studies / config.batch)))
-
-
-def value_then(saved: dict[str, Any], config: StageConfig, f: Field[Any]) -> Any:
-    """A saved config's value of a field; one that is younger had its default value then."""
-    return saved.get(f.name, getattr(config, f.name) if f.default is MISSING else f.default)
-
-
-def contradiction(saved: dict[str, Any], config: StageConfig) -> tuple[str, Any, Any] | None:
-    """(field, saved value, value now) of the first field that must not have changed, or None."""
-    for f in fields(config):
-        if f.metadata.get("how"):
-            continue
-        now, before = getattr(config, f.name), value_then(saved, config, f)
-        if before != now:
-            return f.name, before, now
-    return None

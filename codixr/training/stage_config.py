@@ -5,7 +5,7 @@ field marked ``HOW`` (precision, accumulation, when to save) may change when a r
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 HOW: dict[str, Any] = {"how": True}
@@ -214,3 +214,19 @@ class AlignmentTraining(StageConfig):
     """Factor on the std of the report's latent, as the report LDM's ``spread``."""
 
     accumulates: ClassVar[bool] = False
+
+
+def value_then(saved: dict[str, Any], config: StageConfig, f: Field[Any]) -> Any:
+    """A saved config's value of a field; one that is younger had its default value then."""
+    return saved.get(f.name, getattr(config, f.name) if f.default is MISSING else f.default)
+
+
+def contradiction(saved: dict[str, Any], config: StageConfig) -> tuple[str, Any, Any] | None:
+    """(field, saved value, value now) of the first field that must not have changed, or None."""
+    for f in fields(config):
+        if f.metadata.get("how"):
+            continue
+        now, before = getattr(config, f.name), value_then(saved, config, f)
+        if before != now:
+            return f.name, before, now
+    return None

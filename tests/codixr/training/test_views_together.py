@@ -9,7 +9,7 @@ import pytest
 from codixr.commands.train import Request, train
 from codixr.errors import InputError
 from codixr.training import recipes
-from codixr.training.stage_config import PromptTraining
+from codixr.training.stage_config import PromptTraining, contradiction
 
 QUICK = {"steps": "2", "batch": "4", "validate_every": "0", "tracker": "none"}
 
@@ -46,9 +46,9 @@ def test_the_papers_preset_has_it_and_a_folder_from_before_did_not() -> None:
     assert isinstance(config, PromptTraining)
     assert config.views == "together"
     before = asdict(config)
-    assert recipes.contradiction(before, config) is None
+    assert contradiction(before, config) is None
     del before["views"]
-    assert recipes.contradiction(before, config) == ("views", "apart", "together")
+    assert contradiction(before, config) == ("views", "apart", "together")
     tiny = recipes.recipe("tiny")["prompt-encoders"]
     assert isinstance(tiny, PromptTraining)
     assert tiny.views == "apart"
