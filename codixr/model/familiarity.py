@@ -9,6 +9,7 @@ vector is on the other view's side of Fisher's discriminant. The numbers stand i
 """
 
 import json
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,10 @@ DIRECTIONS = 48
 """Of the subspace. Fewer leave training pictures outside, more take in what is not one."""
 FALSE_ALARMS = 0.005
 """Share of held-out training pictures beyond the limit."""
+CLEARLY = 1.5
+"""Times the limit that no chance explains."""
+SELDOM = 0.01
+"""A chance below which it isn't one."""
 
 
 class OutsideTrainingWarning(UserWarning):
@@ -229,21 +234,23 @@ def picture_doubts(
 ) -> list[str]:
     """Lines on pictures given as one view that are unlike the training's, or of the other view.
 
-    ``vectors`` [B, D] are their prompt vectors, ``errors`` [B] the autoencoder's.
+    ``vectors`` [B, D] are their prompt vectors, ``errors`` [B] the autoencoder's. Of many pictures
+    a few are beyond the limit by chance: they are told of where they are more than that, or one is
+    ``CLEARLY`` beyond it.
     """
     if familiarity is None:
         return []
     lines, distances = [], familiarity.distances(vectors, errors)
-    far = int((distances > 1).sum())
-    if far:
+    far, farthest = int((distances > 1).sum()), float(distances.max())
+    if far and (farthest > CLEARLY or _beyond_chance(far, len(vectors), familiarity.false_alarms)):
         which, does, _ = _pictures(far, len(vectors))
         lines.append(
             f"{view}: {which} {does} not look like this checkpoint's training pictures (distance "
-            f"{float(distances.max()):.1f} of the limit, which {familiarity.false_alarms:.1%} of "
+            f"{farthest:.1f} of the limit, which {familiarity.false_alarms:.1%} of "
             "those pass too): the output says little about it"
         )
     turned = int(familiarity.of_the_other_view(view, vectors).sum())
-    if turned:
+    if _beyond_chance(turned, len(vectors), familiarity.false_alarms):
         which, _, looks = _pictures(turned, len(vectors))
         name = "a lateral" if view is Modality.F else "a frontal"
         other = Modality.L if view is Modality.F else Modality.F
@@ -252,6 +259,12 @@ def picture_doubts(
             f"checkpoint's training pictures do too): give it as {other} if it is one"
         )
     return lines
+
+
+def _beyond_chance(count: int, of: int, share: float) -> bool:
+    """Whether so many of ``of`` pictures would seldom be beyond a limit that ``share`` pass."""
+    fewer = sum(math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(count))
+    return 1 - fewer < SELDOM
 
 
 def _pictures(count: int, of: int) -> tuple[str, str, str]:

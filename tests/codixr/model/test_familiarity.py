@@ -115,6 +115,22 @@ def test_a_view_given_as_the_other_is_told(tmp_path):
     assert "pictures look like a frontal view" in line
 
 
+def test_of_many_pictures_those_that_chance_explains_are_not_told():
+    familiarity = Familiarity.measure({F: _cloud(3000, 1)}, {F: _cloud(2000, 2)}, 0.005)
+    seen = _cloud(4000, 3)
+    distances = familiarity.distances(seen)
+    inside = seen[distances < 1][:63]
+    beyond = seen[(distances > 1) & (distances < 1.4)]
+    assert len(beyond) >= 4
+    assert picture_doubts(familiarity, F, beyond[:1]) != []
+    assert picture_doubts(familiarity, F, torch.cat([inside, beyond[:1]])) == []
+    (line,) = picture_doubts(familiarity, F, torch.cat([inside, beyond[:4]]))
+    assert line.startswith("F: 4 of 67 pictures do not look like")
+    strange = torch.randn(1, 256, generator=torch.Generator().manual_seed(4))
+    (line,) = picture_doubts(familiarity, F, torch.cat([inside, strange]))
+    assert line.startswith("F: 1 of 64 pictures does not look like")
+
+
 def test_a_file_of_before_says_nothing_of_errors_and_views(tmp_path):
     from codixr.model.tensor_file import write_tensors
 
