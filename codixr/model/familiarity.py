@@ -249,7 +249,7 @@ def picture_doubts(
             f"{farthest:.1f} of the limit, which {familiarity.false_alarms:.1%} of "
             "those pass too): the output says little about it"
         )
-    turned = int(familiarity.of_the_other_view(view, vectors).sum())
+    turned = int((familiarity.of_the_other_view(view, vectors) & (distances <= 1)).sum())
     if _beyond_chance(turned, len(vectors), familiarity.false_alarms):
         which, _, looks = _pictures(turned, len(vectors))
         name = "a lateral" if view is Modality.F else "a frontal"

@@ -162,18 +162,26 @@ class TrainingFolder:
         path = self.stage_folder(stage) / "done.json"
         if not path.exists():
             return None
-        note: dict[str, Any] = json.loads(path.read_text())
+        try:
+            note: dict[str, Any] = json.loads(path.read_text())
+        except ValueError:
+            raise InputError(
+                f"{path} is damaged or cut short; remove {path.parent} to train {stage} again"
+            ) from None
         return note
 
     def finish(self, stage: str, note: dict[str, Any]) -> None:
         """Note that a stage is finished."""
         self.write(f"stages/{stage}/done.json", note)
 
-    def replaced(self, part: str) -> list[str]:
-        """Hashes of a component's former weights, whose place a finished stage has taken."""
+    def replaced(self, part: str, by: str) -> list[str]:
+        """Hashes of a component's former weights, whose place a finished stage's have taken.
+
+        Only where the present ones, of hash ``by``, are those that this stage made.
+        """
         places = (self.out / "stages").glob("*/done.json")
         notes = (self.done(place.parent.name) or {} for place in sorted(places))
-        return [note["replaces"][part] for note in notes if part in note.get("replaces", {})]
+        return [note["replaces"][part] for note in notes if note.get("makes", {}).get(part) == by]
 
     def reload(self) -> None:
         """Forget what was loaded: a stage has changed the folder."""

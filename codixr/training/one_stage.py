@@ -13,7 +13,9 @@ from torch import Tensor
 
 from codixr.errors import InputError
 from codixr.messages import say
+from codixr.model import components
 from codixr.progress import duration
+from codixr.training.cache import hash_weights
 from codixr.training.engine import Engine
 from codixr.training.folder import TrainingFolder
 from codixr.training.previews import write_preview
@@ -75,6 +77,10 @@ def run_stage(
                 "config": asdict(config),
                 "inputs": stage.inputs,
                 "replaces": stage.replaces,
+                "makes": {
+                    part: hash_weights(components.load_component(folder.preset, part, folder.out))
+                    for part in stage.replaces
+                },
                 "data": {"name": folder.data, "studies": usable},
                 "hardware": hardware(folder.state.device),
                 "versions": _versions(),
@@ -118,7 +124,7 @@ def _check_finished(
         if part.startswith("denoiser"):
             continue
         now = folder.component(part, name).sha256
-        if before not in (now, *folder.replaced(part)):
+        if before not in (now, *folder.replaced(part, by=now)):
             raise InputError(
                 f"{name} was trained with another {part} than the present one: remove "
                 f"{folder.stage_folder(name)} to train it again"

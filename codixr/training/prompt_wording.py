@@ -10,6 +10,8 @@ begins with, which every denoiser was trained on, is its teacher. So a text towe
 words when all the rest is trained.
 """
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,10 +71,11 @@ class WordingStage(Stage):
         check_data(name, folder.data)
         super().__init__(folder, name, frozenset({Modality.T}))
         self.config, self.lexicon = config, LEXICONS[config.lexicon]
+        if again:
+            _settle_teacher(folder, name)
         self.teacher, self.reader = _teacher(folder, name)
         if again:
             self.replaces["prompt_encoder"] = hash_weights(self.teacher)
-            _check_denoisers(folder, name, self.replaces["prompt_encoder"])
         reports = folder.studies("train").reports
         texts = words_of(config.vocabulary_texts, 0, self.lexicon)
         self.tokenizer = piece_tokenizer([*texts, *reports], pieces=config.pieces)
@@ -114,6 +117,7 @@ class WordingStage(Stage):
             "weights": hash_weights(self.teacher),
             "data": self.folder.studies(split).fingerprint,
             "seed": self.config.seed,
+            "lexicon": self.config.lexicon,
         }
         cache, disk = self.folder.out / "cache", self.folder.disk
         return frozen_table(cache, f"wording-{split}", depends, count, CHUNK, compute, disk)
@@ -193,7 +197,7 @@ class WordingStage(Stage):
 
 def _teacher(folder: TrainingFolder, name: str) -> tuple[Any, Any]:
     """Stage 1's prompt encoder and its tokenizer, kept aside: the stage replaces both."""
-    place = folder.stage_folder(name) / "teacher"
+    place = _place(folder, name)
     if folder.disk.writes and not (place / components.INDEX).exists():
         encoder = folder.component("prompt_encoder", name).module
         components.save_component(encoder, place / "prompt_encoder")
@@ -207,17 +211,39 @@ def _teacher(folder: TrainingFolder, name: str) -> tuple[Any, Any]:
     return encoder, load_tokenizers(own, place).prompt
 
 
-def _check_denoisers(folder: TrainingFolder, name: str, tower: str) -> None:
-    """InputError where a finished stage was trained with another tower than the teacher."""
-    for stage in STAGES:
-        done = folder.done(stage)
-        if done is not None and done["inputs"].get("prompt_encoder", tower) != tower:
-            raise InputError(
-                f"{name}: {stage} was trained with another prompt_encoder than that in "
-                f"{folder.out}, which has had this lesson before: put back the one of "
-                f"{folder.stage_folder(name)}/teacher, or remove {folder.stage_folder(stage)} to "
-                "train it again"
-            )
+def _settle_teacher(folder: TrainingFolder, name: str) -> None:
+    """Keep aside the tower that the finished stages were trained with, if it is there.
+
+    It is the one kept before, or else the folder's own. InputError where it is neither.
+    """
+    notes = {stage: folder.done(stage) for stage in STAGES}
+    towers = {
+        stage: done["inputs"]["prompt_encoder"]
+        for stage, done in notes.items()
+        if done is not None and "prompt_encoder" in done["inputs"]
+    }
+    place = _place(folder, name)
+    if (place / components.INDEX).exists():
+        kept = components.load_component(components.load_preset(place), "prompt_encoder", place)
+        if set(towers.values()) <= {hash_weights(kept)}:
+            return
+    present = folder.component("prompt_encoder", name).sha256
+    if others := [stage for stage, tower in towers.items() if tower != present]:
+        raise InputError(
+            f"{name}: {', '.join(others)} were trained with another prompt_encoder than that in "
+            f"{folder.out}: put that back, with its tokenizer and model_index.json, or remove "
+            f"these stages' folders in {folder.out / 'stages'} to train them again"
+        )
+    if folder.disk.writes:
+        shutil.rmtree(place, ignore_errors=True)
+    folder.state.wait_for_everyone()
+
+
+def _place(folder: TrainingFolder, name: str) -> Path:
+    """Where a stage's teacher is kept: that of the last lesson outlives the stage's own folder."""
+    if name == "prompt-lexicon":
+        return folder.out / "teachers" / name
+    return folder.stage_folder(name) / "teacher"
 
 
 @torch.no_grad()

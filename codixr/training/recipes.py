@@ -28,6 +28,8 @@ _SHARES = (
     "whitening",
     "word_drop",
     "word_drop_late",
+    "own_share",
+    "odd",
 )
 """Fields that are a part of a whole, of any stage."""
 
@@ -360,9 +362,9 @@ def parse(key: str, text: str, kind: Any) -> Any:
 
 def _check(stage: str, config: StageConfig) -> None:
     """InputError for numbers that no run can have."""
-    above_zero = ("batch", "learning_rate", "accumulate", "clip")
+    above_zero = ("batch", "learning_rate", "accumulate", "clip", "meanings", "vocabulary_texts")
     for name in above_zero:
-        if not getattr(config, name) > 0:
+        if not getattr(config, name, 1) > 0:
             raise InputError(f"{stage}: {name} is {getattr(config, name)}; it must be above 0")
     if (config.steps is None or config.steps < 1) and not (config.epochs and config.epochs > 0):
         raise InputError(f"{stage}: give steps or epochs, above 0")
@@ -373,6 +375,10 @@ def _check(stage: str, config: StageConfig) -> None:
     for name in _SHARES:
         if getattr(config, name, 0.0) > 1:
             raise InputError(f"{stage}: {name} is {getattr(config, name)}; a share is from 0 to 1")
+    versions = [n for n in ("wordings", "looks", "rewritings") if getattr(config, n, 0)]
+    if versions and not config.cache:
+        none = ", ".join(f"{name}=0" for name in versions)
+        raise InputError(f"{stage}: versions are encoded once: give cache=true, or {none}")
     if not config.ema < 1:
         raise InputError(f"{stage}: ema is {config.ema}; it must be below 1")
     if config.refine_steps and not config.refine_learning_rate:

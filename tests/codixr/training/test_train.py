@@ -167,8 +167,9 @@ def test_without_a_cache_the_loss_is_the_same(run: Path) -> None:
 
     folder = TrainingFolder(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
     losses = []
+    none = dict.fromkeys(("wordings", "looks", "rewritings"), "0")
     for cache in ("true", "false"):
-        configs, _ = override(TINY, QUICK | {"cache": cache, "wordings": "0"}, frozenset())
+        configs, _ = override(TINY, QUICK | {"cache": cache} | none, frozenset())
         for name in ("image-ldm-F", "report-ldm"):
             stage = build(folder, name, configs[name])
             batch = stage.fetch(torch.arange(4), "train")
@@ -177,7 +178,7 @@ def test_without_a_cache_the_loss_is_the_same(run: Path) -> None:
 
 
 def test_the_wording_stage_replaces_the_text_tower_and_its_tokenizer_alone(run: Path) -> None:
-    later = run / "stages" / "prompt-lexicon" / "teacher"
+    later = run / "teachers" / "prompt-lexicon"
     preset = components.load_preset(later)
     teacher = run / "stages" / "prompt-wording" / "teacher"
     before = components.load_preset(teacher)
@@ -198,7 +199,7 @@ def test_the_details_are_learnt_by_the_vision_tower_alone(run: Path) -> None:
     newest = max((run / "stages" / "prompt-wording" / "checkpoints").glob("step-*.pt"))
     worded = torch.load(newest, weights_only=True)["averaged"]
     text = {name.removeprefix("encoder."): value for name, value in worded.items()}
-    now = state(run / "stages" / "prompt-lexicon" / "teacher", "prompt_encoder")
+    now = state(run / "teachers" / "prompt-lexicon", "prompt_encoder")
     assert {name.split(".")[0] for name in text} == {"text"}
     assert all(torch.equal(now[name], value) for name, value in text.items())
     teacher = run / "stages" / "prompt-wording" / "teacher"
@@ -209,12 +210,10 @@ def test_the_details_are_learnt_by_the_vision_tower_alone(run: Path) -> None:
 
 
 def test_the_lexicon_s_lesson_begins_as_its_teacher_and_leaves_the_vision_tower(run: Path) -> None:
-    place = run / "stages" / "prompt-lexicon"
-    before, now = state(place / "teacher", "prompt_encoder"), state(run, "prompt_encoder")
+    teacher = run / "teachers" / "prompt-lexicon"
+    before, now = state(teacher, "prompt_encoder"), state(run, "prompt_encoder")
     own = TokenizerConfig(*["prompt_tokenizer"] * 3)
-    vocabularies = [
-        load_tokenizers(own, folder).prompt.get_vocab() for folder in (place / "teacher", run)
-    ]
+    vocabularies = [load_tokenizers(own, folder).prompt.get_vocab() for folder in (teacher, run)]
     assert "hydrothorax" not in vocabularies[0]
     assert "hydrothorax" in vocabularies[1]
     for name, weight in now.items():
@@ -241,8 +240,36 @@ def test_what_was_trained_with_the_tower_before_the_lexicon_s_lesson_stays_finis
     with pytest.raises(InputError, match="report-ldm was trained with another prompt_encoder"):
         train(request(out, "report-ldm"))
     few = QUICK | {"vocabulary_texts": "300"}
-    with pytest.raises(InputError, match=r"image-ldm-F was .* which has had this lesson before"):
-        train(request(out, "prompt-lexicon", settings=few))
+    train(request(out, "prompt-lexicon", settings=few))  # of the teacher that was kept
+    again = json.loads((out / "stages" / "prompt-lexicon" / "done.json").read_text())
+    assert again["makes"] == done["makes"]
+    shutil.rmtree(out / "stages" / "prompt-lexicon")
+    shutil.rmtree(out / "teachers")
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"image-ldm-F, .* were trained with another"):
+            train(request(out, "prompt-lexicon", settings=few))
+    assert not (out / "teachers").exists()
+
+
+@pytest.mark.parametrize("stage", ["prompt-wording", "prompt-details"])
+def test_a_tower_that_is_trained_anew_is_not_the_one_that_the_denoisers_knew(
+    run: Path, tmp_path: Path, stage: str
+) -> None:
+    out = tmp_path / "anew"
+    shutil.copytree(run, out)
+    shutil.rmtree(out / "stages" / stage)
+    few = QUICK | {"vocabulary_texts": "300"}
+    with pytest.raises(InputError, match="image-ldm-F was trained with another prompt_encoder"):
+        train(request(out, settings=few))
+
+
+def test_a_damaged_note_of_a_stage_is_named(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "damaged"
+    shutil.copytree(run, out)
+    note = out / "stages" / "prompt-lexicon" / "done.json"
+    note.write_text(note.read_text()[:40])
+    with pytest.raises(InputError, match=r"prompt-lexicon.done\.json is damaged or cut short"):
+        train(request(out, "prompt-lexicon"))
 
 
 def test_a_text_is_taught_the_teacher_s_vector_of_the_whole_report(run: Path) -> None:

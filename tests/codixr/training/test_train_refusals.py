@@ -43,6 +43,9 @@ def test_only_the_phantom_has_wordings_of_ours() -> None:
         ({"settings": {"steps": "two"}}, "--set steps=two: give a whole number"),
         ({"settings": {"steps": "0"}}, "give steps or epochs, above 0"),
         ({"settings": {"clip": "-1"}}, "clip is -1.0; it must be above 0"),
+        ({"settings": {"meanings": "0"}}, "meanings is 0; it must be above 0"),
+        ({"settings": {"own_share": "2"}}, "own_share is 2.0; a share is from 0 to 1"),
+        ({"settings": {"cache": "false"}}, "image-ldm-F: .*give cache=true, or wordings=0"),
         ({"settings": {"condition_mix": "some"}}, "use text-only or all-subsets"),
         (
             {"stage": "prompt-encoders", "settings": {"accumulate": "2"}},
