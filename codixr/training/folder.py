@@ -160,15 +160,7 @@ class TrainingFolder:
     def done(self, stage: str) -> dict[str, Any] | None:
         """What a finished stage noted, or None."""
         path = self.stage_folder(stage) / "done.json"
-        if not path.exists():
-            return None
-        try:
-            note: dict[str, Any] = json.loads(path.read_text())
-        except ValueError:
-            raise InputError(
-                f"{path} is damaged or cut short; remove {path.parent} to train {stage} again"
-            ) from None
-        return note
+        return _read_note(path) if path.exists() else None
 
     def finish(self, stage: str, note: dict[str, Any]) -> None:
         """Note that a stage is finished."""
@@ -304,6 +296,17 @@ class TrainingFolder:
         if self.preset.tokenizers.lower_case:
             reports = [report.lower() for report in reports]
         return encode(getattr(self.tokenizers, kind), reports, limit)
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    """A stage's note of completion; InputError for a damaged one."""
+    try:
+        note: dict[str, Any] = json.loads(path.read_text())
+    except ValueError:
+        raise InputError(
+            f"{path} is damaged or cut short; remove {path.parent} to train the stage again"
+        ) from None
+    return note
 
 
 def stage_command(stage: str, preset: str, data: str, out: Path) -> str:

@@ -1,5 +1,6 @@
 """Other wordings of a study's report, as prompts of the denoisers."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,8 @@ def test_other_data_have_no_wordings(folder: TrainingFolder) -> None:
         studies.rewritings(range(1), 2)
     studies.dataset = kept
     few = {"wordings": "2", "cache": "false"}
-    configs, _ = override({"image-ldm-F": TINY["image-ldm-F"]}, few, frozenset())
     with pytest.raises(InputError, match="give cache=true, or wordings=0"):
-        build(folder, "image-ldm-F", configs["image-ldm-F"])
+        override({"image-ldm-F": TINY["image-ldm-F"]}, few, frozenset())
+    asked_of_it = replace(TINY["image-ldm-F"], cache=False, wordings=2)
+    with pytest.raises(InputError, match="give cache=true, or wordings=0"):
+        build(folder, "image-ldm-F", asked_of_it)
