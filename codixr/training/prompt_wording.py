@@ -234,6 +234,7 @@ def _settle_teacher(folder: TrainingFolder, name: str) -> None:
             f"{folder.out}: put that back, with its tokenizer and model_index.json, or remove "
             f"these stages' folders in {folder.out / 'stages'} to train them again"
         )
+    folder.state.wait_for_everyone()  # each has looked at what is kept before it goes
     if folder.disk.writes:
         shutil.rmtree(place, ignore_errors=True)
     folder.state.wait_for_everyone()
