@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from codixr import __version__, messages
+from codixr import __version__, collector, messages
 from codixr.arguments import Parser
 from codixr.closed_pipe import end_quietly
 from codixr.commands import convert, generate, info, init, prepare, train
@@ -33,7 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 fine, 2 bad input, 130 interrupted, 141 when the reader of its output went away.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        with collector.of_a_command():
+            return _closing(sys.argv[1:])
+    return _closing(arguments)
+
+
+def _closing(given: Sequence[str]) -> int:
     try:
         try:
             return _main(given)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from codixr import messages
+from codixr import collector, messages
 from codixr.arguments import Parser
 from codixr.atomic import is_disk_full, no_space
 from codixr.closed_pipe import end_quietly
@@ -161,9 +161,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is not None:
         return _main(list(argv))
     arguments = sys.argv[1:]
-    if arguments and arguments[0] in CALLS_PLUG_INS:
-        return supervised(PROGRAM, lambda: _main(arguments))
-    return _main(arguments)
+    with collector.of_a_command():
+        if arguments and arguments[0] in CALLS_PLUG_INS:
+            return supervised(PROGRAM, lambda: _main(arguments))
+        return _main(arguments)
 
 
 def _main(arguments: list[str]) -> int:
