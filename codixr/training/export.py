@@ -18,21 +18,28 @@ from codixr.training.stage_config import value_then
 
 
 def export(folder: TrainingFolder, to: Path) -> Path:
-    """Write the finished model as float16, with a card that says how it was trained."""
+    """Write the finished model as float16, with a card that says how it was trained.
+
+    An older one stays whole until the new one is.
+    """
     modules = {
         name: components.load_component(folder.preset, name, folder.out)
         for name in components.BUILDERS
     }
-    shutil.rmtree(to, ignore_errors=True)
-    to.mkdir(parents=True)
+    place = to.resolve()
+    new = place.with_name(f"{place.name}.unfinished")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
     size = sum(p.numel() for m in modules.values() for p in m.parameters()) / 1e6
-    (to / CARD).write_text(card(folder, size), encoding="utf-8")
+    (new / CARD).write_text(card(folder, size), encoding="utf-8")
     # Read anew: a tokenizer that was used saves other bits, as it keeps how it padded.
     tokenizers = load_tokenizers(folder.preset.tokenizers, folder.out)
-    pretrained.save(folder.preset, modules, tokenizers, to, torch.float16)
+    pretrained.save(folder.preset, modules, tokenizers, new, torch.float16)
     # Anew: the towers may be older than the image VAE, or came with --init.
     if (familiarity := measure_familiarity(folder, studies_with_both(folder))) is not None:
-        familiarity.save(to)
+        familiarity.save(new)
+    shutil.rmtree(place, ignore_errors=True)
+    new.rename(place)
     return to
 
 

@@ -21,7 +21,7 @@ from codixr.model.pipeline import CoDiXRPipeline
 from codixr.model.presets import TokenizerConfig
 from codixr.model.tokenizer import load_tokenizers
 from codixr.training.data import open_training_data
-from codixr.training.export import settings
+from codixr.training.export import export, settings
 from codixr.training.folder import MODEL_FIELDS, TrainingFolder
 from codixr.training.recipes import override, recipe
 
@@ -70,6 +70,23 @@ def test_all_stages_make_a_checkpoint_that_generates(run: Path) -> None:
     assert "Trained on 12 studies by\n" in card
     for setting in QUICK.items():
         assert "--set {}={}".format(*setting) in card
+
+
+def test_an_export_that_is_interrupted_leaves_the_older_model_whole(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {path: path.read_bytes() for path in (run / "model").rglob("*") if path.is_file()}
+    folder = TrainingFolder(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
+    monkeypatch.setattr("codixr.training.export.measure_familiarity", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        export(folder, run / "model")
+    assert before == {p: p.read_bytes() for p in (run / "model").rglob("*") if p.is_file()}
+    monkeypatch.undo()
+    export(folder, run / "model")
+    assert not list(run.glob("*.unfinished"))
 
 
 def test_a_checkpoint_knows_its_pictures_by_both_encoders(run: Path) -> None:
