@@ -7,8 +7,9 @@ side (left, right or empty). Each prompt makes --samples pairs, sample k with th
 shipped judges read every picture at their own thresholds. Unasked is a finding that is neither
 asked nor implied by CheXpert's hierarchy (a pneumonia is a consolidation and an opacity). The side
 is what the second judge answers for each asked finding: right, left or both (of real pictures it is
-right in .98). --reports has the model write a report of each frontal view too, and reads its side.
---sheet draws the first pair of each prompt.
+right in .98). A prompt that the model refuses shows nothing of what it asks. --reports has the
+model write a report of each frontal view too, and reads its side. --sheet draws the first pair of
+each prompt.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from codixr.data.phantom.grammar import KEYWORDS
 from codixr.data.phantom.judge import CLASSES, load_judge
 from codixr.data.phantom.second_judge import ANSWERS, QUESTIONS, load_second_judge
 from codixr.data.phantom.wording_meaning import CENTRAL
+from codixr.errors import InputError
 from codixr.modality import Modality
 
 VIEWS = (Modality.F, Modality.L)
@@ -63,7 +65,9 @@ class Answer:
     side: float
     """Of the frontal views, on the asked side; NaN without a side."""
     report_side: float
-    """Of the reports of these, that name the asked side alone; NaN where none is made."""
+    """Of the reports of these, that name the finding, and the asked side alone; NaN of none."""
+    report_names: float
+    """Of the reports, that name the finding, on whichever side."""
     others: dict[str, float]
     """Each unasked finding that any picture shows."""
     pair: Tensor
@@ -107,18 +111,28 @@ def answer(pipe: CoDiXRPipeline, row: Asked, count: int, *, reports: bool) -> An
     rest = [i for i in FINDINGS if i not in {*asked, *implied}]
     shares = {CLASSES[i]: float(seen[:, i].float().mean()) for i in rest}
     nan = float("nan")
-    written = nan
+    written, named = nan, nan
     if reports and row.side:
-        texts = pipe({"F": list(made[Modality.F])}, "T", seed=0).reports
-        written = sum(_tells(text, row) for text in texts) / count
+        places = [_places(t, row) for t in pipe({"F": list(made[Modality.F])}, "T", seed=0).reports]
+        other = "right" if row.side == "left" else "left"
+        written = sum(row.side in words and other not in words for words in places) / count
+        named = sum(bool(words) for words in places) / count
     return Answer(
         asked=float(seen[:, asked].all(1).float().mean()) if asked else nan,
         unasked=float(seen[:, rest].any(1).float().mean()),
         side=_on_side(made[Modality.F], row) if row.side else nan,
         report_side=written,
+        report_names=named,
         others={name: share for name, share in shares.items() if share},
         pair=torch.cat([made[view][0, 0] for view in VIEWS], dim=1),
     )
+
+
+def refused(pipe: CoDiXRPipeline, row: Asked) -> Answer:
+    """The answer to a prompt of which the model knows no word: it shows nothing, and isn't good."""
+    nan = float("nan")
+    pair = torch.zeros(pipe.size, 2 * pipe.size)
+    return Answer(0.0 if row.findings else nan, nan, nan, nan, nan, {"refused": 1.0}, pair)
 
 
 @torch.no_grad()
@@ -131,17 +145,15 @@ def _on_side(pictures: Tensor, row: Asked) -> float:
     return float((sides[:, asked] == wanted).all(1).float().mean())
 
 
-def _tells(report: str, row: Asked) -> bool:
-    """Whether the report's sentences on the asked findings name their side and not the other."""
-    other = "right" if row.side == "left" else "left"
+def _places(report: str, row: Asked) -> str:
+    """The report's sentences that find what was asked for; "" where there is none."""
     words = [word for word, name in KEYWORDS if name in row.findings]
     told = [
         s
         for s in report.split(".")
         if any(w in s for w in words) and not s.strip().startswith("no ")
     ]
-    places = " ".join(told).replace("lingula", "left")
-    return row.side in places and other not in places
+    return " ".join(told).replace("lingula", "left")
 
 
 def draw(rows: list[Asked], answers: list[Answer], to: Path) -> None:
@@ -183,7 +195,10 @@ def main() -> None:
     answers = []
     print(f"{'prompt':68}{'asked':>6}{'other':>6}{'side':>6}{'report':>7}")
     for row in rows:
-        a = answer(pipe, row, options.samples, reports=options.reports)
+        try:
+            a = answer(pipe, row, options.samples, reports=options.reports)
+        except InputError:
+            a = refused(pipe, row)
         answers.append(a)
         numbers = [
             f"{x:.2f}" if x == x else "-" for x in (a.asked, a.unasked, a.side, a.report_side)
@@ -200,7 +215,8 @@ def main() -> None:
         f"unasked {mean([a.unasked for a in answers]):.3f}, "
         f"good {mean([float(a.good) for a in answers]):.3f}, "
         f"side {mean([a.side for a in answers]):.3f}, "
-        f"side of the report {mean([a.report_side for a in answers]):.3f}"
+        f"side of the report {mean([a.report_side for a in answers]):.3f} "
+        f"({mean([a.report_names for a in answers]):.3f} name the finding)"
     )
     if options.sheet:
         draw(rows, answers, options.sheet)
