@@ -11,13 +11,27 @@ from contextlib import contextmanager
 
 RARELY = (100_000, 50, 50)
 """New objects before a search of the youngest, and how many of these before one of the older."""
+_usual: list[tuple[int, int, int]] = []
+"""What held before a command that is still loading."""
 
 
 @contextmanager
 def of_a_command() -> Iterator[None]:
-    """Within, cycles are searched for rarely; behind, the process is about to end: not at all."""
+    """Within, cycles are searched for rarely, until all is ``loaded``; at the end not at all."""
+    _usual.append(gc.get_threshold())
     gc.set_threshold(*RARELY)
     try:
         yield
     finally:
         gc.freeze()
+
+
+def loaded() -> None:
+    """Search as often as usual again, but not in what is there by now.
+
+    The work that begins may make cycles that hold memory, a GPU's too. Outside of a command nothing
+    changes: what is there is the caller's.
+    """
+    if _usual:
+        gc.freeze()
+        gc.set_threshold(*_usual.pop())

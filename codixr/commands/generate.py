@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codixr import messages
+from codixr import collector, messages
 from codixr.arguments import add_device, add_dtype, add_json, filled, integer, number, output_folder
 from codixr.commands.checkpoint import add_checkpoint
 from codixr.commands.written_together import write_all
@@ -274,6 +274,7 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
     device = device_named(request.device)
     pipeline.to(device, type_named(request.dtype, device, pipeline.dtype))
     pipeline.set_progress_bar_config(disable=None, desc="denoising", leave=False)
+    collector.loaded()
     inputs: dict[str, NDArray[np.float32] | str] = {
         modality: fit_square(pixels, pipeline.size) for modality, pixels in pictures.items()
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codixr import messages
+from codixr import collector, messages
 from codixr.arguments import add_json, filled, output_folder, positive
 from codixr.atomic import is_disk_full, no_space
 from codixr.commands import train_plan
@@ -188,6 +188,7 @@ def _run_stages(
         model_settings=model_settings,
     )
     check_numbers(folder, stages)
+    collector.loaded()
     for name, config in stages.items():
         if name == "image-vae" and folder.keeps_official_vae:
             messages.say("codixr train", f"{name}: that of {folder.init} stays as it is, frozen")

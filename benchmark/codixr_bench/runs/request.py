@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from codixr import messages
+from codixr import collector, messages
 from codixr.errors import InputError
 from codixr_bench.backbones import placement
 from codixr_bench.hooks import UsesDevice
@@ -72,6 +72,7 @@ def open_request(
     if isinstance(model, str):
         model = load_model(model, dict(options.model_arguments), options.model_name)
     _place(model, options)
+    collector.loaded()
     possible = [task for task in possible if runs(task, model)]
     if not possible:
         raise faults[-1]
