@@ -131,8 +131,9 @@ def answer(pipe: CoDiXRPipeline, row: Asked, count: int, *, reports: bool) -> An
 def refused(pipe: CoDiXRPipeline, row: Asked) -> Answer:
     """The answer to a prompt of which the model knows no word: it shows nothing, and isn't good."""
     nan = float("nan")
+    asked, side = (0.0 if wanted else nan for wanted in (row.findings, row.side))
     pair = torch.zeros(pipe.size, 2 * pipe.size)
-    return Answer(0.0 if row.findings else nan, nan, nan, nan, nan, {"refused": 1.0}, pair)
+    return Answer(asked, nan, side, nan, nan, {"refused": 1.0}, pair)
 
 
 @torch.no_grad()
