@@ -22,6 +22,7 @@ from codixr.data.phantom.grammar import write_report
 from codixr.data.phantom.wording import (
     Meaning,
     case_of,
+    sample_bare,
     sample_meaning,
     sample_pair,
     word,
@@ -47,6 +48,8 @@ PARTS = 4
 """A batch's texts are encoded in so many parts, the short ones together: less padding."""
 PAIRS = 0.08
 """Share of a wide lexicon's meanings that are two findings on one side."""
+BARE = 0.12
+"""Share of them that are one to three findings of no stated extent."""
 MEANINGS, WORDS = 7, 11
 """Streams of randomness: what texts are to say, and how they say it."""
 
@@ -138,9 +141,11 @@ class WordingStage(Stage):
         return write_report(case_of(self._meaning(rng), rng), rng)
 
     def _meaning(self, rng: np.random.Generator) -> Meaning:
-        """What a text is to say; of a wide lexicon, at times two findings on one side."""
-        if self.lexicon.is_wide and rng.random() < PAIRS:
-            return sample_pair(rng)
+        """What a text is to say; of a wide lexicon, at times several findings and no more."""
+        if self.lexicon.is_wide:
+            kind = rng.random()
+            if kind < PAIRS + BARE:
+                return sample_pair(rng) if kind < PAIRS else sample_bare(rng)
         return sample_meaning(rng)
 
     def read(self, rows: Tensor, split: Split) -> Batch:

@@ -134,7 +134,7 @@ TINY: dict[str, StageConfig] = {
         **_SHARED,
     ),
     "prompt-lexicon": WordingTraining(
-        steps=4800,
+        steps=9600,
         batch=125,
         learning_rate=1e-3,
         seed=1,

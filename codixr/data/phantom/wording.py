@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from codixr.data.labels import PATHOLOGIES
+from codixr.data.phantom import wording_denied as denied
 from codixr.data.phantom import wording_findings as findings
 from codixr.data.phantom import wording_normal as normal
 from codixr.data.phantom import wording_other as beside
@@ -24,7 +25,9 @@ from codixr.data.phantom.wording_meaning import (
     briefly,
     case_of,
     chance,
+    is_bare,
     meaning_of,
+    sample_bare,
     sample_meaning,
     sample_pair,
 )
@@ -38,6 +41,7 @@ __all__ = [
     "Wording",
     "case_of",
     "rewordings",
+    "sample_bare",
     "sample_meaning",
     "sample_pair",
     "word",
@@ -48,6 +52,8 @@ UNSAID = 0.4
 """How often a study's other wordings leave an extent unsaid that a bare name stands for."""
 ODD = 0.05
 """The share of them with abbreviations or typos."""
+COMMAS = 0.1
+"""How often a wide lexicon's sentences are one, with commas between them."""
 RAISED = 0.3
 """How often a wide lexicon calls an atelectasis of the middle zone one of the upper."""
 
@@ -116,6 +122,19 @@ def _beside(w: Writer, absent: set[str], rng: np.random.Generator) -> None:
             w.line(normal.NORMAL_MEDIASTINUM if which == 6 else normal.NORMAL_BOTH, absent)
 
 
+def _more(w: Writer, absent: set[str], rng: np.random.Generator, odd: float) -> None:
+    """What is absent or normal, and other things, behind the findings."""
+    mentions = w.meaning.mentions
+    if mentions and all(m.certain for m in mentions) and chance(rng, 0.12):
+        w.without(absent)
+    if not mentions and chance(rng, 0.55):
+        w.say(one_of(w.lexicon.normal_chest, rng), {})
+    elif mentions and chance(rng, 0.14):
+        w.say(one_of(normal.ACUTE_ONLY, rng), {})
+    _beside(w, absent, rng)
+    _aside(w, rng, odd)
+
+
 def _aside(w: Writer, rng: np.random.Generator, odd: float) -> None:
     """Things that the phantom does not draw, and remarks."""
     if chance(rng, 0.22):
@@ -168,25 +187,30 @@ def word(
     """
     unlisted = lexicon.is_wide and chance(rng, odd / 2)
     meaning = _raised(meaning, rng) if lexicon.is_wide else meaning
+    denies = lexicon.is_wide and chance(rng, odd * (1.0 if meaning.mentions else 2.5))
     w = Writer(meaning, rng, lexicon, unlisted=unlisted)
-    _together(w, rng)
+    alone = False
+    if lexicon.is_wide and is_bare(meaning) and chance(rng, 0.6):
+        w.state()
+        alone = chance(rng, 0.6)
+    else:
+        _together(w, rng)
     for device in meaning.devices:
         side = f"{device.side} " if device.side else ""
         w.say(one_of(beside.DEVICES[device.kind], rng).format(side=side), {"Support Devices": 1})
     absent = set(PATHOLOGIES) - {m.observation for m in meaning.mentions} - set(w.labels)
-    if meaning.mentions and all(m.certain for m in meaning.mentions) and chance(rng, 0.12):
-        w.without(absent)
-    if not meaning.mentions and chance(rng, 0.55):
-        w.say(one_of(lexicon.normal_chest, rng), {})
-    elif meaning.mentions and chance(rng, 0.14):
-        w.say(one_of(normal.ACUTE_ONLY, rng), {})
-    _beside(w, absent, rng)
-    _aside(w, rng, odd)
+    if denies:
+        w.behind(absent)
+        alone = chance(rng, 0.5)
+    if not alone:
+        _more(w, absent, rng, odd)
     if not w.reports:
         w.say(one_of(lexicon.normal_chest, rng), {})
     sentences = _said_otherwise(w, rng) if lexicon.is_wide else w.sentences
     if chance(rng, 0.3):
         sentences = [sentences[i] for i in rng.permutation(len(sentences))]
+    if lexicon.is_wide and not denies and chance(rng, COMMAS):
+        sentences = [", ".join(sentences)]
     look = draw_look(rng, odd / 2 if lexicon.is_wide else odd)
     found = any(v != 0 for k, v in w.labels.items() if k not in ("Support Devices", "No Finding"))
     if not (found or w.blocked):
@@ -214,5 +238,7 @@ def words_of(texts: int, seed: int, lexicon: Lexicon = PLAIN) -> Iterator[str]:
         re.sub(r"{\w+}", " ", text) for own in lexicon.unlisted_sentences.values() for text in own
     ]
     more += [other for _, other in (*lexicon.abbreviations, *lexicon.spellings)]
+    if lexicon.is_wide:
+        more += denied.words()
     for _ in range(2):
         yield " ".join(more)

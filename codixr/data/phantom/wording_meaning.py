@@ -129,6 +129,24 @@ def sample_pair(rng: np.random.Generator) -> Meaning:
     return Meaning((first, replace(_blurred(focal, rng, 0.2), side=first.side)))
 
 
+def sample_bare(rng: np.random.Generator) -> Meaning:
+    """One to three findings, of which nothing is said but, at times, where they are."""
+    count = int((1, 2, 2, 3)[int(rng.integers(4))])
+    mentions: dict[str, Mention] = {}
+    while len(mentions) < count:
+        m = replace(_single(rng), grade=None, certain=True)
+        if chance(rng, 0.5):
+            m = replace(m, side=None, zone=None)
+        mentions.setdefault(m.observation, m)
+    return Meaning(tuple(mentions.values()))
+
+
+def is_bare(meaning: Meaning) -> bool:
+    """Whether names and places say all of it."""
+    bare = all(m.certain and m.grade is None for m in meaning.mentions)
+    return bare and not meaning.devices and 0 < len(meaning.mentions) <= 3
+
+
 def meaning_of(case: Case) -> Meaning:
     """All that there is to say of a simulated study."""
     mentions = (

@@ -386,6 +386,8 @@ UNLISTED: dict[str, tuple[Noun, ...]] = {
         Noun("airspace shadowing"),
         Noun("patchy shadowing"),
         Noun("ground-glass change"),
+        Noun("ggo"),
+        Noun("ggos", MANY),
         Noun("ground glass"),
         Noun("interstitial thickening"),
         Noun("interstitial changes", MANY),
@@ -426,6 +428,7 @@ UNLISTED: dict[str, tuple[Noun, ...]] = {
         Noun("infective changes", MANY),
         Noun("infective process", ONE),
         Noun("bronchopneumonic changes", MANY),
+        Noun("cap"),
         Noun("pneumonic process", ONE),
     ),
     "Atelectasis": (

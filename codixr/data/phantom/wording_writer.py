@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from codixr.data.phantom import wording_denied as denied
 from codixr.data.phantom import wording_findings as findings
 from codixr.data.phantom import wording_frames as frames
 from codixr.data.phantom import wording_normal as normal
@@ -194,9 +195,36 @@ class Writer:
         weights = np.array([normal.DENIED_OFTEN[name] for name in names])
         order = np.argsort(self.rng.exponential(size=len(names)) / weights)
         chosen = [names[i] for i in order[: 1 + int(self.rng.random() < 0.3)]]
-        denied = " or ".join(one_of(normal.DENIABLE[name], self.rng) for name in chosen)
-        text = one_of(frames.WITHOUT, self.rng).format(text=self.sentences.pop(), denied=denied)
+        names = " or ".join(one_of(normal.DENIABLE[name], self.rng) for name in chosen)
+        text = one_of(frames.WITHOUT, self.rng).format(text=self.sentences.pop(), denied=names)
         self.say(text, dict.fromkeys(chosen, 0))
+
+    def state(self) -> None:
+        """All findings in one sentence that only lists their names."""
+        names: denied.Names = normal.DENIABLE
+        if self.unlisted and chance(self.rng, 0.7):
+            names, self.odd = self.lexicon.unlisted_deniable, True
+        mentions = [
+            self.meaning.mentions[i] for i in self.rng.permutation(len(self.meaning.mentions))
+        ]
+        labels = {m.observation: 1 for m in mentions}
+        self.say(denied.statement(mentions, names, self.rng), labels)
+
+    def behind(self, absent: set[str]) -> None:
+        """A denial behind what it denies; at times in one sentence with what is there."""
+        rng = self.rng
+        names: denied.Names = normal.DENIABLE
+        if chance(rng, 0.25):
+            names = self.lexicon.unlisted_deniable
+        text, chosen = denied.denial_behind(absent, names, rng)
+        if not chosen:
+            return
+        self.odd = True
+        labels = dict.fromkeys(chosen, 0)
+        if self.sentences and chance(rng, 0.3):
+            said, but = self.sentences.pop(), one_of(denied.BUT, rng)
+            text = said + but + text if chance(rng, 0.6) else text + but + said
+        self.say(text, labels)
 
     def line(self, lines: tuple[normal.Line, ...], absent: set[str]) -> None:
         """One of the lines that agrees with what is absent, if there is one."""
