@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from codixr.data.phantom import wording_normal as normal
+from codixr.data.phantom import wording_wide as wide
 from codixr.data.phantom.wording_meaning import CENTRAL, FLUID_OR_AIR, Mention, chance
 from codixr.data.phantom.wording_places import LOBES, one_of, place_of, side_alone
 
@@ -93,7 +94,6 @@ STATED = (
     "{list} {has} developed",
     "{list} {has} returned",
     "{list} {has} not resolved",
-    "{list} {has} not cleared",
     "{list} not resolved",
     "presence of {list}",
     "signs of {list}",
@@ -148,27 +148,26 @@ LARGE: dict[str, tuple[str, ...]] = {
         "the mediastinum is still widened",
         "mediastinum widened",
         "the mediastinum is wide",
-        "mediastinal widening",
-        "mediastinal widening confirmed",
+        "widened mediastinum confirmed",
         "widened mediastinum",
     ),
 }
 """What is enlarged, and what is not."""
-NAMES: dict[str, tuple[str, ...]] = {
-    "Enlarged Cardiomediastinum": ("mediastinal widening", "widened mediastinum")
-}
-"""Names for lists of what ``normal.DENIABLE`` has none for."""
 Names = Mapping[str, tuple[str, ...]]
+ECM = "Enlarged Cardiomediastinum"
+KNOWN: Names = normal.DENIABLE | {ECM: ("widened mediastinum", "widening of the mediastinum")}
+UNKNOWN: Names = wide.UNLISTED_DENIABLE | {ECM: ("mediastinal widening", "wide mediastinum")}
+"""Bare names that CheXpert's labeler knows, and that it doesn't."""
 OFTEN = {name: often**0.5 for name, often in normal.DENIED_OFTEN.items()} | {
     "Cardiomegaly": 1.7,
-    "Enlarged Cardiomediastinum": 1.2,
+    ECM: 1.2,
 }
 """What is denied more often than other findings is so here too, but less so."""
+UNFIT = ("large", "airspace consolidation", "suspicious", " or ")
+"""Names with these deny well, but say more than their finding, or less, where it is there."""
 BUT = (" but ", " but ", ", but ", " although ", " and ", ", ", "; ")
 WITH_PLACE = 0.3
 """How often a denied name has a side and a zone."""
-UNFIT = ("large", "airspace consolidation", " or ")
-"""Names with these deny well, but say more than their finding where it is there."""
 
 
 def listed(words: list[str], rng: np.random.Generator, *, denied: bool) -> str:
@@ -187,7 +186,7 @@ def listed(words: list[str], rng: np.random.Generator, *, denied: bool) -> str:
 def framed(frame: str, words: list[str], rng: np.random.Generator, *, denied: bool) -> str:
     """The frame with the names in it, and the verb that fits them."""
     text = listed(words, rng, denied=denied)
-    plural = words[-1].endswith("s") and not words[-1].endswith("sis")
+    plural = words[-1].endswith("s") and not words[-1].endswith(("sis", "ss"))
     many = plural or (len(words) > 1 and " or " not in text)
     verbs = {
         "is": "are" if many else "is",
@@ -200,7 +199,7 @@ def framed(frame: str, words: list[str], rng: np.random.Generator, *, denied: bo
 def name_of(m: Mention, names: Names, rng: np.random.Generator) -> str:
     """A bare name of a finding, with its side and zone where it has them."""
     name = m.observation
-    words = one_of(NAMES.get(name) or names[name], rng)
+    words = one_of(names[name], rng)
     if name in CENTRAL or m.side is None:
         return words
     place = side_alone(m.side, rng) if name in FLUID_OR_AIR else place_of(m.side, m.zone, rng)
@@ -249,7 +248,10 @@ def statement(mentions: list[Mention], names: Names, rng: np.random.Generator) -
 def words() -> list[str]:
     """Texts that hold every word of these sentences."""
     own = [
-        text for table in (NOT_LARGE, LARGE, NAMES) for texts in table.values() for text in texts
+        text
+        for table in (NOT_LARGE, LARGE, KNOWN, UNKNOWN)
+        for texts in table.values()
+        for text in texts
     ]
     frames = [
         framed(f, [name], np.random.default_rng(0), denied=True)

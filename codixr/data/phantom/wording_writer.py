@@ -201,9 +201,9 @@ class Writer:
 
     def state(self) -> None:
         """All findings in one sentence that only lists their names."""
-        names: denied.Names = normal.DENIABLE
+        names = denied.KNOWN
         if self.unlisted and chance(self.rng, 0.7):
-            names, self.odd = self.lexicon.unlisted_deniable, True
+            names, self.odd = denied.UNKNOWN, True
         mentions = [
             self.meaning.mentions[i] for i in self.rng.permutation(len(self.meaning.mentions))
         ]
@@ -213,9 +213,7 @@ class Writer:
     def behind(self, absent: set[str]) -> None:
         """A denial behind what it denies; at times in one sentence with what is there."""
         rng = self.rng
-        names: denied.Names = normal.DENIABLE
-        if chance(rng, 0.25):
-            names = self.lexicon.unlisted_deniable
+        names = denied.UNKNOWN if chance(rng, 0.25) else denied.KNOWN
         text, chosen = denied.denial_behind(absent, names, rng)
         if not chosen:
             return

@@ -1,0 +1,115 @@
+"""Denials behind what they deny, and their twins that say the same names to be there."""
+
+import re
+
+import numpy as np
+import pytest
+
+from codixr.data.labels import OBSERVATIONS, PATHOLOGIES
+from codixr.data.phantom import wording_denied as denied
+from codixr.data.phantom.wording import Meaning, Mention, sample_bare, word, words_of
+from codixr.data.phantom.wording_lexicon import PLAIN, WIDE
+from codixr.data.phantom.wording_meaning import is_bare
+from codixr.model.tokenizer import piece_tokenizer
+from codixr_bench.labeler import DEFAULT
+from codixr_bench.labeler.interface import load_labeler
+
+BEHIND = re.compile(r"absent|absence|n't (seen|present)|ruled out|neither|disappeared|nothing to")
+
+
+def _rng():
+    return np.random.default_rng(3)
+
+
+def test_a_frame_denies_or_states_and_never_both():
+    assert not set(denied.DENIED) & set(denied.STATED)
+    denies = re.compile(
+        r"absen|not |isnt|n't|ruled|exclud|: no|: neg|- none|\? no|no |gone|resolved"
+        r"|cleared|disappeared|rules out|nothing"
+    )
+    assert all(denies.search(frame) for frame in denied.DENIED)
+    assert not any(denies.search(f) for f in denied.STATED if "not resolved" not in f)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["atelectasis"], "atelectasis is absent"),
+        (["infiltrates"], "infiltrates are absent"),
+        (["big heart"], "big heart is absent"),
+    ],
+)
+def test_a_verb_fits_its_names(words, text):
+    assert denied.framed("{list} {is} absent", words, _rng(), denied=True) == text
+
+
+def test_of_two_names_both_are_or_either_is():
+    rng = _rng()
+    made = {
+        denied.framed("{list} {is} absent", ["edema", "mass"], rng, denied=True) for _ in range(40)
+    }
+    assert made == {"edema and mass are absent", "edema or mass is absent"}
+
+
+def test_a_denial_names_only_what_is_absent():
+    rng = _rng()
+    absent = {"Cardiomegaly", "Pleural Effusion", "Atelectasis"}
+    for _ in range(300):
+        text, names = denied.denial_behind(absent, denied.KNOWN, rng)
+        assert text
+        assert set(names) <= absent
+    assert denied.denial_behind(set(), denied.KNOWN, rng) == ("", [])
+
+
+def test_texts_with_denials_behind_are_odd_ones_of_the_wide_lexicon():
+    rng = _rng()
+    meaning = Meaning((Mention("Pneumothorax", None, "left"),))
+    plain = [word(meaning, rng, 0.2, PLAIN) for _ in range(800)]
+    wide = [word(meaning, rng, 0.2, WIDE) for _ in range(800)]
+    assert not any(BEHIND.search(w.text.lower()) for w in plain)
+    found = [w for w in wide if BEHIND.search(w.text.lower())]
+    assert len(found) > 80
+    assert all(w.odd for w in found)
+    assert all(w.labels["Pneumothorax"] == 1 for w in wide)
+
+
+def test_a_text_that_only_denies_has_no_finding():
+    rng = _rng()
+    for _ in range(300):
+        labels = word(Meaning(), rng, 0.4, WIDE).labels
+        assert not [n for n in PATHOLOGIES if labels.get(n) == 1], labels
+
+
+def test_bare_findings_are_stated_as_a_denial_would_name_them():
+    rng = _rng()
+    meanings = [sample_bare(rng) for _ in range(600)]
+    assert all(is_bare(m) for m in meanings)
+    assert {len(m.mentions) for m in meanings} == {1, 2, 3}
+    wordings = [word(m, rng, 0.0, WIDE) for m in meanings]
+    for meaning, wording in zip(meanings, wordings, strict=True):
+        assert all(wording.labels[m.observation] == 1 for m in meaning.mentions)
+    both = Meaning((Mention("Cardiomegaly"), Mention("Edema")))
+    texts = {word(both, rng, 0.0, WIDE).text.lower().rstrip(".") for _ in range(3000)}
+    assert {"cardiomegaly and pulmonary edema", "pulmonary edema and cardiomegaly"} & texts
+
+
+def test_a_labeler_agrees_with_what_is_stated():
+    rng = _rng()
+    labeler = load_labeler(DEFAULT)
+    meanings = [sample_bare(rng) for _ in range(500)]
+    texts = [denied.statement(list(m.mentions), denied.KNOWN, rng) + "." for m in meanings]
+    read = labeler.label(texts)
+    cells = [
+        row[OBSERVATIONS.index(m.observation)] == 1
+        for meaning, row in zip(meanings, read, strict=True)
+        for m in meaning.mentions
+    ]
+    assert np.mean(cells) >= 0.97
+
+
+def test_every_word_of_these_sentences_is_a_token():
+    tokenizer = piece_tokenizer(words_of(50, 0, WIDE), pieces=20)
+    known = tokenizer.get_vocab()
+    for text in (*denied.DENIED, *denied.STATED, "isn't aren't doesn't neither nor have"):
+        words = re.findall(r"[a-z]+", re.sub(r"{\w+}", " ", text))
+        assert not [w for w in words if w not in known], text
