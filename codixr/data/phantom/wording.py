@@ -183,7 +183,8 @@ def word(
 
     ``odd`` is the share of texts with abbreviations or typos; 0 for references. Some have a
     sentence of made-up words then, too. A wide lexicon's names that no labeler knows, and British
-    spelling, are half of that share.
+    spelling, are half of that share; as many texts again deny something behind its name, and more
+    of those without a finding.
     """
     unlisted = lexicon.is_wide and chance(rng, odd / 2)
     meaning = _raised(meaning, rng) if lexicon.is_wide else meaning

@@ -14,7 +14,9 @@ from codixr.model.tokenizer import piece_tokenizer
 from codixr_bench.labeler import DEFAULT
 from codixr_bench.labeler.interface import load_labeler
 
-BEHIND = re.compile(r"absent|absence|n't (seen|present)|ruled out|neither|disappeared|nothing to")
+BEHIND = re.compile(
+    r"absent(?! lung)|absence|n't (seen|present)|ruled out|neither|disappeared|nothing to"
+)
 
 
 def _rng():
@@ -68,7 +70,7 @@ def test_texts_with_denials_behind_are_odd_ones_of_the_wide_lexicon():
     wide = [word(meaning, rng, 0.2, WIDE) for _ in range(800)]
     assert not any(BEHIND.search(w.text.lower()) for w in plain)
     found = [w for w in wide if BEHIND.search(w.text.lower())]
-    assert len(found) > 80
+    assert len(found) > 40
     assert all(w.odd for w in found)
     assert all(w.labels["Pneumothorax"] == 1 for w in wide)
 
