@@ -195,8 +195,8 @@ class Writer:
         weights = np.array([normal.DENIED_OFTEN[name] for name in names])
         order = np.argsort(self.rng.exponential(size=len(names)) / weights)
         chosen = [names[i] for i in order[: 1 + int(self.rng.random() < 0.3)]]
-        names = " or ".join(one_of(normal.DENIABLE[name], self.rng) for name in chosen)
-        text = one_of(frames.WITHOUT, self.rng).format(text=self.sentences.pop(), denied=names)
+        listed = " or ".join(one_of(normal.DENIABLE[name], self.rng) for name in chosen)
+        text = one_of(frames.WITHOUT, self.rng).format(text=self.sentences.pop(), denied=listed)
         self.say(text, dict.fromkeys(chosen, 0))
 
     def state(self) -> None:
