@@ -197,7 +197,8 @@ def _run_stages(
         shown = request.preview or request.data == "phantom"
         run_stage(folder, name, config, preview=shown, stop=stop)
     made = [request.out]
-    if request.stage == "all" and folder.disk.writes:
+    whole = request.stage == "all" or (folder.init is not None and folder.is_whole)
+    if whole and folder.disk.writes:
         made = [export(folder, request.out / "model")]
     folder.state.wait_for_everyone()
     return made

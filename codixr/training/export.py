@@ -12,7 +12,7 @@ from codixr.model import components, pretrained
 from codixr.model.card import CARD
 from codixr.model.tokenizer import load_tokenizers
 from codixr.training.familiar import measure_familiarity, studies_with_both
-from codixr.training.folder import TrainingFolder
+from codixr.training.folder import TrainingFolder, stage_words
 from codixr.training.recipes import STAGES, for_other_data, recipe, resolved
 from codixr.training.stage_config import value_then
 
@@ -22,10 +22,7 @@ def export(folder: TrainingFolder, to: Path) -> Path:
 
     An older one stays whole until the new one is.
     """
-    modules = {
-        name: components.load_component(folder.preset, name, folder.out)
-        for name in components.BUILDERS
-    }
+    modules = {name: folder.load(name, "the model") for name in components.BUILDERS}
     place = to.resolve()
     new = place.with_name(f"{place.name}.unfinished")
     shutil.rmtree(new, ignore_errors=True)
@@ -55,8 +52,10 @@ def card(folder: TrainingFolder, millions: float) -> str:
     hours = sum(n["wall_seconds"] for n in notes.values()) / 3600
     table, size = "\n".join(rows), folder.preset.image_size
     studies = max((n["data"]["studies"]["train"] for n in notes.values()), default=0)
+    alone = folder.init is not None and len(notes) == 1
+    done = stage_words(next(iter(notes))) if alone else "all"
     command = " \\\n        ".join(
-        [f"codixr train all --preset {folder.preset.name} --data {folder.data} --out DIR"]
+        [f"codixr train {done} --preset {folder.preset.name} --data {folder.data} --out DIR"]
         + (["--init CHECKPOINT"] if folder.init is not None else [])
         + [f"--set {setting}" for setting in settings(folder, notes)]
     )

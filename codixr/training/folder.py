@@ -233,10 +233,15 @@ class TrainingFolder:
         there = self.init is not None and (self.init / name).is_dir()
         return there or self.done(MAKERS[name]) is not None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every component is finished, or comes with ``--init``."""
+        return all(self.has(name) for name in MAKERS)
+
     def component(self, name: str, needed_by: str) -> Frozen:
         """A finished component on the device; InputError when its stage has not been run."""
         if name not in self._frozen:
-            module = self._load(name, needed_by).requires_grad_(False)
+            module = self.load(name, needed_by).requires_grad_(False)
             self._frozen[name] = Frozen(module, hash_weights(module))
         self._frozen[name].module.to(self.state.device)
         return self._frozen[name]
@@ -247,13 +252,15 @@ class TrainingFolder:
             if name in ENCODERS:
                 frozen.module.to("cpu")
 
-    def _load(self, name: str, needed_by: str) -> nn.Module:
+    def load(self, name: str, needed_by: str) -> nn.Module:
+        """A finished component, on the CPU; InputError when its stage has not been run."""
         maker = MAKERS[name]
-        if self.done(maker) is not None:
+        # Beside --init, OUT has a copy of that component, or what a later stage made of it.
+        if self.done(maker) is not None or (self.init is not None and (self.out / name).is_dir()):
             return components.load_component(self.preset, name, self.out)
         if self.init is not None and (self.init / name).is_dir():
             module = components.load_component(self.preset, name, self.init)
-            if self.disk.writes and not (self.out / name).is_dir():
+            if self.disk.writes:
                 components.save_component(module, self.out / name)
             return module
         command = stage_command(maker, self.preset.name, self.data, self.out)
@@ -309,15 +316,20 @@ def _read_note(path: Path) -> dict[str, Any]:
     return note
 
 
-def stage_command(stage: str, preset: str, data: str, out: Path) -> str:
-    """The command line that runs a stage."""
+def stage_words(stage: str) -> str:
+    """A stage as ``codixr train`` takes it."""
     words = {
         "image-ldm-F": "image-ldm --view F",
         "image-ldm-L": "image-ldm --view L",
         "alignment-F+L": "alignment --pair F+L",
         "alignment-F+T": "alignment --pair F+T",
     }
-    return f"`codixr train {words.get(stage, stage)} --preset {preset} --data {data} --out {out}`"
+    return words.get(stage, stage)
+
+
+def stage_command(stage: str, preset: str, data: str, out: Path) -> str:
+    """The command line that runs a stage."""
+    return f"`codixr train {stage_words(stage)} --preset {preset} --data {data} --out {out}`"
 
 
 MODEL_FIELDS = frozenset(f.name for f in fields(DiffusionConfig)) | {"lower_case"}
