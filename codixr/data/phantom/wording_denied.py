@@ -109,6 +109,9 @@ NOT_LARGE: dict[str, tuple[str, ...]] = {
         "the heart isn't enlarged",
         "heart not enlarged",
         "heart isn't enlarged",
+        "heart size not increased",
+        "heart size is not increased",
+        "heart size isn't increased",
         "the heart is not big",
         "the heart isn't big",
         "the heart is no longer enlarged",
@@ -165,7 +168,7 @@ OFTEN = {name: often**0.5 for name, often in normal.DENIED_OFTEN.items()} | {
 """What is denied more often than other findings is so here too, but less so."""
 UNFIT = ("large", "airspace consolidation", "suspicious", " or ")
 """Names with these deny well, but say more than their finding, or less, where it is there."""
-BUT = (" but ", " but ", ", but ", " although ", " and ", ", ", "; ")
+BUT = (", ", ", ", ", ", " but ", ", but ", "; ", " although ")
 WITH_PLACE = 0.3
 """How often a denied name has a side and a zone."""
 

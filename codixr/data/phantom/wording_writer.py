@@ -20,6 +20,9 @@ from codixr.data.phantom.wording_places import LOBES, one_of, place_of, side_alo
 BESIDE = (" with adjacent ", " with underlying ", " with associated ", " and adjacent ", " with ")
 """What joins a finding to one at the same place."""
 
+AGAIN = 0.15
+"""How often a wide lexicon denies each of several findings by words of its own."""
+
 
 class Writer:
     """One text while it is written: its sentences, and what they say."""
@@ -219,7 +222,7 @@ class Writer:
             return
         self.odd = True
         labels = dict.fromkeys(chosen, 0)
-        if self.sentences and chance(rng, 0.3):
+        if self.sentences and chance(rng, 0.5):
             said, but = self.sentences.pop(), one_of(denied.BUT, rng)
             text = said + but + text if chance(rng, 0.6) else text + but + said
         self.say(text, labels)
@@ -251,6 +254,9 @@ class Writer:
             words = [deniable[chosen[0]][0]]
         else:
             frame = one_of(self.lexicon.denials, rng)
+        if count > 1 and self.lexicon.is_wide and chance(rng, AGAIN):
+            text = ", ".join(frame.format(list=name) for name in words)
+            return self.say(text, dict.fromkeys(chosen, 0))
         last = one_of((" or ", ", or ") if count > 2 else (" or ", " or ", " and "), rng)
         listed = ", ".join(words[:-1]) + last + words[-1] if count > 1 else words[0]
         self.say(frame.format(list=listed), dict.fromkeys(chosen, 0))
