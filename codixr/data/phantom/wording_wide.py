@@ -646,7 +646,6 @@ REPHRASED = (
     ("perihilar region", "peri-hilar region"),
     ("in the lingula", "in the lingular segment"),
     ("right middle lobe", "right middle lobe obscuring the right heart border"),
-    ("in the lingula", "in the lingula obscuring the left heart border"),
     ("perihilar", "hilar"),
     ("compatible with", "in keeping with"),
     ("consistent with", "suggesting"),
