@@ -274,6 +274,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
     "Consolidation": (
         "{sev}consolidation{at} with air bronchograms",
         "air bronchograms within {sev}consolidation{at}",
+        "{lobe} consolidation obscuring the {side} heart border",
         "{lobe} consolidation",
         "{sev}consolidation of the {lobe}",
         "the {lobe} is consolidated",
@@ -311,6 +312,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
     ),
     "Lung Opacity": (
         "the {lobe} is hazy with opacity",
+        "{lobe} opacity obscuring the {side} heart border",
         "opacity of the {lobe}",
         "opacification of the {lobe}",
         "the {lobe} is opacified",
@@ -645,7 +647,6 @@ REPHRASED = (
     ("in the right lung", "within the right lung"),
     ("perihilar region", "peri-hilar region"),
     ("in the lingula", "in the lingular segment"),
-    ("right middle lobe", "right middle lobe obscuring the right heart border"),
     ("perihilar", "hilar"),
     ("compatible with", "in keeping with"),
     ("consistent with", "suggesting"),

@@ -68,6 +68,8 @@ class Writer:
             if name == "Lung Lesion":
                 extent = self.extent(m, "size")
         noun = nouns[int(rng.integers(len(nouns)))]
+        if noun.words == "cap" and m.zone == "upper":
+            noun = nouns[0]  # an apical cap is of the pleura
         if name in CENTRAL:
             return f"{extent}{noun.words}", noun
         if name in FLUID_OR_AIR:
@@ -223,8 +225,7 @@ class Writer:
         self.odd = True
         labels = dict.fromkeys(chosen, 0)
         if self.sentences and chance(rng, 0.5):
-            said, but = self.sentences.pop(), one_of(denied.BUT, rng)
-            text = said + but + text if chance(rng, 0.6) else text + but + said
+            text = denied.joined(self.sentences.pop(), text, chosen, rng)
         self.say(text, labels)
 
     def line(self, lines: tuple[normal.Line, ...], absent: set[str]) -> None:
