@@ -51,8 +51,6 @@ STAGE_NAMES = (
     "prompt-lexicon",
     "all",
 )
-_WORDING = ("prompt-wording", "prompt-lexicon")
-"""Stages of the phantom alone: only its findings have wordings of ours."""
 
 
 STAGE_FAMILIES = ("image-ldm", "alignment")
@@ -92,7 +90,7 @@ def parse_settings(texts: list[str]) -> dict[str, str]:
 
 def chosen_stages(request: Request) -> list[str]:
     """The recipe's stages that a request names, in order; InputError for one it has not."""
-    from codixr.training.recipes import recipe
+    from codixr.training.recipes import WORDING, recipe
 
     stages = list(recipe(request.preset))
     for option, value, owner in (
@@ -102,7 +100,7 @@ def chosen_stages(request: Request) -> list[str]:
         if value is not None and request.stage != owner:
             raise InputError(f"{option} {value} belongs to {owner}; leave it out")
     if request.stage == "all":
-        return [s for s in stages if s not in _WORDING or request.data in (None, "phantom")]
+        return [s for s in stages if s not in WORDING or request.data in (None, "phantom")]
     if request.stage == "image-vae" and "image-vae" not in stages:
         raise InputError(
             f"--preset {request.preset} keeps Stable Diffusion's image VAE, frozen, as the paper "
@@ -197,9 +195,13 @@ def _run_stages(
         shown = request.preview or request.data == "phantom"
         run_stage(folder, name, config, preview=shown, stop=stop)
     made = [request.out]
-    whole = request.stage == "all" or (folder.init is not None and folder.is_whole)
+    whole = request.stage == "all" or (folder.init is not None and not folder.lacks)
     if whole and folder.disk.writes:
         made = [export(folder, request.out / "model")]
+    elif (request.out / "model").is_dir() and folder.disk.writes:
+        messages.say(
+            "codixr train", f"{request.out / 'model'} is older than this stage: {folder.lacks}"
+        )
     folder.state.wait_for_everyone()
     return made
 

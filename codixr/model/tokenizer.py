@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr.model.presets import TokenizerConfig
 
@@ -65,7 +66,7 @@ def _without_indents(file: Path) -> None:
         text = json.dumps(
             json.loads(file.read_text("utf-8")), ensure_ascii=False, separators=(",", ":")
         )
-        file.write_text(text, "utf-8")
+        write_atomically(file, text.encode())
 
 
 def _load(folder: Path) -> "PreTrainedTokenizerBase":

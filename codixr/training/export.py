@@ -10,10 +10,11 @@ import torch
 
 from codixr.model import components, pretrained
 from codixr.model.card import CARD
+from codixr.model.familiarity import FILE
 from codixr.model.tokenizer import load_tokenizers
 from codixr.training.familiar import measure_familiarity, studies_with_both
 from codixr.training.folder import TrainingFolder, stage_words
-from codixr.training.recipes import STAGES, for_other_data, recipe, resolved
+from codixr.training.recipes import STAGES, WORDING, for_other_data, recipe, resolved
 from codixr.training.stage_config import value_then
 
 
@@ -32,12 +33,27 @@ def export(folder: TrainingFolder, to: Path) -> Path:
     # Read anew: a tokenizer that was used saves other bits, as it keeps how it padded.
     tokenizers = load_tokenizers(folder.preset.tokenizers, folder.out)
     pretrained.save(folder.preset, modules, tokenizers, new, torch.float16)
-    # Anew: the towers may be older than the image VAE, or came with --init.
-    if (familiarity := measure_familiarity(folder, studies_with_both(folder))) is not None:
-        familiarity.save(new)
+    _familiarity(folder, new)
     shutil.rmtree(place, ignore_errors=True)
     new.rename(place)
     return to
+
+
+def _familiarity(folder: TrainingFolder, new: Path) -> None:
+    """What the model doubts: that of ``--init`` where no stage changed what sees pictures.
+
+    Otherwise measured anew: the towers may be older than the image VAE, or came with ``--init``.
+    These stages have decoded the pictures, which all processes do together.
+    """
+    if folder.init is not None and not any(folder.done(stage) for stage in _SEE_PICTURES):
+        if (folder.init / FILE).is_file():
+            shutil.copyfile(folder.init / FILE, new / FILE)
+        return
+    if (familiarity := measure_familiarity(folder, studies_with_both(folder))) is not None:
+        familiarity.save(new)
+
+
+_SEE_PICTURES = ("image-vae", "prompt-encoders", "prompt-details")
 
 
 def card(folder: TrainingFolder, millions: float) -> str:
@@ -52,12 +68,14 @@ def card(folder: TrainingFolder, millions: float) -> str:
     hours = sum(n["wall_seconds"] for n in notes.values()) / 3600
     table, size = "\n".join(rows), folder.preset.image_size
     studies = max((n["data"]["studies"]["train"] for n in notes.values()), default=0)
-    alone = folder.init is not None and len(notes) == 1
-    done = stage_words(next(iter(notes))) if alone else "all"
-    command = " \\\n        ".join(
-        [f"codixr train {done} --preset {folder.preset.name} --data {folder.data} --out DIR"]
-        + (["--init CHECKPOINT"] if folder.init is not None else [])
-        + [f"--set {setting}" for setting in settings(folder, notes)]
+    told = settings(folder, notes)
+    command = "\n    ".join(
+        " \\\n        ".join(
+            [f"codixr train {stage} --preset {folder.preset.name} --data {folder.data} --out DIR"]
+            + (["--init CHECKPOINT"] if folder.init is not None else [])
+            + [f"--set {setting}" for setting in told]
+        )
+        for stage in _commands(folder, list(notes))
     )
     return f"""\
 ---
@@ -80,6 +98,16 @@ in {hours:.1f} hours:
 
 Not a medical device.
 """
+
+
+def _commands(folder: TrainingFolder, done: list[str]) -> list[str]:
+    """What was run: ``all``, or from ``--init`` the stages by themselves where some were left."""
+    left = set(recipe(folder.preset.name)) - set(done)
+    if folder.data != "phantom":
+        left -= set(WORDING)
+    if folder.keeps_official_vae:
+        left.discard("image-vae")
+    return [stage_words(stage) for stage in done] if folder.init is not None and left else ["all"]
 
 
 def settings(folder: TrainingFolder, notes: Mapping[str, Mapping[str, Any]]) -> list[str]:

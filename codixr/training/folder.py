@@ -6,6 +6,7 @@ finished component. ``stages/STAGE`` holds a stage's config, checkpoints and ``d
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -39,6 +40,8 @@ MAKERS = {
     "denoiser_t": "report-ldm",
 }
 """Component -> the stage that makes it."""
+FOUNDING = ("image-vae", "prompt-encoders", "prompt-details", "report-vae")
+"""The stages that change what the denoisers work on."""
 ENCODERS = ("image_vae", "prompt_encoder", "report_vae")
 """What the denoisers' stages run, or have cached."""
 
@@ -230,13 +233,28 @@ class TrainingFolder:
 
     def has(self, name: str) -> bool:
         """Whether a component is finished, or comes with ``--init``."""
-        there = self.init is not None and (self.init / name).is_dir()
-        return there or self.done(MAKERS[name]) is not None
+        return self.made(name) or (self.init is not None and (self.init / name).is_dir())
+
+    def made(self, name: str) -> bool:
+        """Whether a finished stage of this folder made a component, or changed it."""
+        stages = [place.parent.name for place in (self.out / "stages").glob("*/done.json")]
+        notes = {stage: self.done(stage) or {} for stage in stages}
+        return MAKERS[name] in notes or any(name in n.get("makes", {}) for n in notes.values())
 
     @property
-    def is_whole(self) -> bool:
-        """Whether every component is finished, or comes with ``--init``."""
-        return all(self.has(name) for name in MAKERS)
+    def lacks(self) -> str:
+        """Why the folder and ``--init`` make no finished model together; "" where they do.
+
+        An encoder made anew makes other latents or vectors than those that the denoisers of
+        ``--init`` know: they have to be trained on them first.
+        """
+        if missing := [name for name in MAKERS if not self.has(name)]:
+            return f"neither it nor --init {self.init} has {', '.join(missing)}"
+        anew = [stage for stage in FOUNDING if self.done(stage) is not None]
+        old = [name for name in MAKERS if name not in ENCODERS and not self.made(name)]
+        if anew and old:
+            return f"{', '.join(old)} of --init {self.init} don't know what {anew[-1]} made"
+        return ""
 
     def component(self, name: str, needed_by: str) -> Frozen:
         """A finished component on the device; InputError when its stage has not been run."""
@@ -255,13 +273,15 @@ class TrainingFolder:
     def load(self, name: str, needed_by: str) -> nn.Module:
         """A finished component, on the CPU; InputError when its stage has not been run."""
         maker = MAKERS[name]
-        # Beside --init, OUT has a copy of that component, or what a later stage made of it.
-        if self.done(maker) is not None or (self.init is not None and (self.out / name).is_dir()):
+        if self.made(name):
             return components.load_component(self.preset, name, self.out)
         if self.init is not None and (self.init / name).is_dir():
             module = components.load_component(self.preset, name, self.init)
-            if self.disk.writes:
-                components.save_component(module, self.out / name)
+            if self.disk.writes and not (self.out / name).is_dir():
+                part = self.out / f".{name}.part"  # whole or not at all, whatever kills the run
+                shutil.rmtree(part, ignore_errors=True)
+                components.save_component(module, part)
+                part.rename(self.out / name)
             return module
         command = stage_command(maker, self.preset.name, self.data, self.out)
         if name == "image_vae" and self.preset.name == "paper":

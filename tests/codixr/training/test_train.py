@@ -20,7 +20,6 @@ from codixr.model.familiarity import Familiarity
 from codixr.model.pipeline import CoDiXRPipeline
 from codixr.model.presets import TokenizerConfig
 from codixr.model.tokenizer import load_tokenizers
-from codixr.training.cache import hash_weights
 from codixr.training.data import open_training_data
 from codixr.training.export import export, settings
 from codixr.training.folder import MODEL_FIELDS, TrainingFolder
@@ -397,26 +396,3 @@ def test_all_refuses_other_numbers_before_an_unfinished_stage_changes_the_folder
     assert not (out / "stages" / "prompt-details").exists()
     after = state(out, "prompt_encoder")
     assert all(torch.equal(after[name], value) for name, value in before.items())
-
-
-def test_one_stage_from_a_finished_model_gives_a_finished_model(run: Path, tmp_path: Path) -> None:
-    start, out = run / "model", tmp_path / "more-words"
-    few = QUICK | {"vocabulary_texts": "300"}
-    made = train(request(out, "prompt-lexicon", init=start, settings=few))
-    assert made == [out / "model"]
-    pipe = CoDiXRPipeline.from_pretrained(out / "model")
-    assert pipe({"T": "No pneumothorax."}, "F", num_inference_steps=1).images["F"]
-    for name in ("image_vae", "denoiser_f", "denoiser_t", "report_vae"):
-        now, before = state(out / "model", name), state(start, name)
-        assert all(torch.equal(now[key], value) for key, value in before.items())
-    towers = state(out / "model", "prompt_encoder"), state(start, "prompt_encoder")
-    weights = [tower["text.text_model.encoder.layers.0.mlp.fc1.weight"] for tower in towers]
-    assert not torch.equal(*weights)
-    card = (out / "model" / "README.md").read_text(encoding="utf-8")
-    assert "codixr train prompt-lexicon --preset tiny" in card
-    assert "--init CHECKPOINT" in card
-    # A stage behind it in the same folder has the new tower, not that of --init.
-    train(request(out, "report-ldm", init=start, settings=QUICK))
-    note = json.loads((out / "stages" / "report-ldm" / "done.json").read_text())
-    tower = components.load_component(components.load_preset(out), "prompt_encoder", out)
-    assert note["inputs"]["prompt_encoder"] == hash_weights(tower)

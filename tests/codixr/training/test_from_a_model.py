@@ -1,0 +1,129 @@
+"""`codixr train STAGE --init MODEL`: one stage more gives a finished model, if it fits together."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from codixr.commands.train import Request, train
+from codixr.model import components
+from codixr.model.familiarity import FILE
+from codixr.model.pipeline import CoDiXRPipeline
+from codixr.training.cache import hash_weights
+
+START = Path(components.__file__).parents[1] / "assets" / "tiny"
+QUICK = {
+    "steps": "2",
+    "batch": "4",
+    "validate_every": "0",
+    "refine_steps": "0",
+    "tracker": "none",
+}
+WORDS = QUICK | {"vocabulary_texts": "300"}
+
+
+def request(out: Path, stage: str, init: Path = START, **changes: object) -> Request:
+    values: dict[str, object] = {"settings": QUICK, "limit": 12, "threads": 1, "init": init}
+    return Request(stage=stage, preset="tiny", data="phantom", out=out, **(values | changes))  # type: ignore[arg-type]
+
+
+def state(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    preset = components.load_preset(folder)
+    return components.load_component(preset, name, folder).state_dict()
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the embedded model learnt two steps of words, then of reports."""
+    base = tmp_path_factory.mktemp("from-a-model")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CODIXR_CACHE", str(base / "cache"))
+        assert train(request(base / "out", "prompt-lexicon", settings=WORDS)) == [
+            base / "out" / "model"
+        ]
+        shutil.copytree(base / "out" / "model", base / "words")
+        train(request(base / "out", "report-ldm"))
+    return base / "out"
+
+
+@pytest.fixture(autouse=True)
+def _own_pictures(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODIXR_CACHE", str(out.parent / "cache"))
+
+
+def test_what_a_stage_does_not_train_is_that_of_the_model_it_begins_with(out: Path) -> None:
+    words = out.parent / "words"
+    for name in ("image_vae", "denoiser_f", "denoiser_l", "denoiser_t", "report_vae"):
+        assert same(state(words, name), state(START, name)), name
+    tower = "text.text_model.encoder.layers.0.mlp.fc1.weight"
+    towers = [state(folder, "prompt_encoder")[tower] for folder in (words, START)]
+    assert not torch.equal(*towers)
+    assert (words / FILE).read_bytes() == (START / FILE).read_bytes()
+    pipe = CoDiXRPipeline.from_pretrained(words)
+    assert pipe({"T": "No pneumothorax."}, "F", num_inference_steps=1).images["F"]
+
+
+def test_a_second_stage_has_what_the_first_one_made_and_the_card_names_both(out: Path) -> None:
+    note = json.loads((out / "stages" / "report-ldm" / "done.json").read_text())
+    tower = components.load_component(components.load_preset(out), "prompt_encoder", out)
+    assert note["inputs"]["prompt_encoder"] == hash_weights(tower)
+    model, words = out / "model", out.parent / "words"
+    assert same(state(model, "prompt_encoder"), state(words, "prompt_encoder"))
+    assert not same(state(model, "denoiser_t"), state(START, "denoiser_t"))
+    card = (model / "README.md").read_text(encoding="utf-8")
+    assert "codixr train prompt-lexicon --preset tiny" in card
+    assert "codixr train report-ldm --preset tiny" in card
+    assert card.count("--init CHECKPOINT") == 2
+    assert "train all" not in card
+
+
+def test_a_stage_whose_note_was_removed_begins_with_the_model_s_weights_again(
+    out: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again"
+    shutil.copytree(out, again)
+    shutil.rmtree(again / "stages" / "report-ldm")
+    train(request(again, "report-ldm"))
+    assert same(state(again, "denoiser_t"), state(out, "denoiser_t"))
+
+
+def test_a_component_that_was_copied_in_part_is_read_from_the_model(
+    out: Path, tmp_path: Path
+) -> None:
+    killed = tmp_path / "killed"
+    shutil.copytree(out, killed)
+    shutil.rmtree(killed / "model")
+    shutil.rmtree(killed / "report_vae" / "latent")
+    assert train(request(killed, "report-ldm")) == [killed / "model"]
+    assert same(state(killed / "model", "report_vae"), state(START, "report_vae"))
+
+
+def test_a_new_autoencoder_makes_no_finished_model_with_the_denoisers_of_another(
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "latents"
+    assert train(request(other, "image-vae")) == [other]
+    assert not (other / "model").exists()
+    older = tmp_path / "older"
+    shutil.copytree(out, older)
+    assert train(request(older, "image-vae")) == [older]
+    told = capsys.readouterr().err
+    assert "older than this stage: denoiser_f, denoiser_l of --init" in told
+    assert "don't know what image-vae made" in told
+
+
+def test_a_model_whose_start_is_gone_is_named_as_older(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start, made = tmp_path / "start", tmp_path / "made"
+    shutil.copytree(START, start)
+    assert train(request(made, "prompt-lexicon", start, settings=WORDS)) == [made / "model"]
+    shutil.rmtree(start)
+    train(request(made, "prompt-lexicon", start, settings=WORDS))
+    assert "older than this stage: neither it nor --init" in capsys.readouterr().err
