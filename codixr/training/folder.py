@@ -233,7 +233,12 @@ class TrainingFolder:
 
     def has(self, name: str) -> bool:
         """Whether a component is finished, or comes with ``--init``."""
-        return self.made(name) or (self.init is not None and (self.init / name).is_dir())
+        return self.made(name) or self.comes(name)
+
+    def comes(self, name: str) -> bool:
+        """Whether a component is that of ``--init``."""
+        there = self.init is not None and (self.init / name).is_dir()
+        return there and not self.made(name)
 
     def made(self, name: str) -> bool:
         """Whether a finished stage of this folder made a component, or changed it."""
@@ -275,7 +280,7 @@ class TrainingFolder:
         maker = MAKERS[name]
         if self.made(name):
             return components.load_component(self.preset, name, self.out)
-        if self.init is not None and (self.init / name).is_dir():
+        if self.init is not None and self.comes(name):
             module = components.load_component(self.preset, name, self.init)
             if self.disk.writes and not (self.out / name).is_dir():
                 part = self.out / f".{name}.part"  # whole or not at all, whatever kills the run

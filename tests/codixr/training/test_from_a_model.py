@@ -40,7 +40,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the embedded model learnt two steps of words, then of reports."""
+    """A folder in which the embedded model learnt a little: words, reports, and to join them."""
     base = tmp_path_factory.mktemp("from-a-model")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CODIXR_CACHE", str(base / "cache"))
@@ -49,6 +49,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ]
         shutil.copytree(base / "out" / "model", base / "words")
         train(request(base / "out", "report-ldm"))
+        train(request(base / "out", "alignment", pair="F+T"))  # F+L's came with the model
     return base / "out"
 
 
@@ -79,7 +80,8 @@ def test_a_second_stage_has_what_the_first_one_made_and_the_card_names_both(out:
     card = (model / "README.md").read_text(encoding="utf-8")
     assert "codixr train prompt-lexicon --preset tiny" in card
     assert "codixr train report-ldm --preset tiny" in card
-    assert card.count("--init CHECKPOINT") == 2
+    assert "codixr train alignment --pair F+T --preset tiny" in card
+    assert card.count("--init CHECKPOINT") == 3
     assert "train all" not in card
 
 
@@ -88,9 +90,12 @@ def test_a_stage_whose_note_was_removed_begins_with_the_model_s_weights_again(
 ) -> None:
     again = tmp_path / "again"
     shutil.copytree(out, again)
-    shutil.rmtree(again / "stages" / "report-ldm")
+    for stage in ("report-ldm", "alignment-F+T"):
+        shutil.rmtree(again / "stages" / stage)
     train(request(again, "report-ldm"))
+    train(request(again, "alignment", pair="F+T"))
     assert same(state(again, "denoiser_t"), state(out, "denoiser_t"))
+    assert same(state(again, "denoiser_f"), state(out, "denoiser_f"))
 
 
 def test_a_component_that_was_copied_in_part_is_read_from_the_model(
