@@ -40,6 +40,15 @@ MAKERS = {
     "denoiser_t": "report-ldm",
 }
 """Component -> the stage that makes it."""
+CHANGERS: dict[str, tuple[str, ...]] = {
+    "image_vae": (),
+    "prompt_encoder": ("prompt-wording", "prompt-details", "prompt-lexicon"),
+    "report_vae": (),
+    "denoiser_f": ("alignment-F+L",),
+    "denoiser_l": ("alignment-F+L",),
+    "denoiser_t": ("alignment-F+T",),
+}
+"""Component -> the stages that train it, or a part of it, further."""
 FOUNDING = ("image-vae", "prompt-encoders", "prompt-details", "report-vae")
 """The stages that change what the denoisers work on."""
 ENCODERS = ("image_vae", "prompt_encoder", "report_vae")
@@ -242,9 +251,7 @@ class TrainingFolder:
 
     def made(self, name: str) -> bool:
         """Whether a finished stage of this folder made a component, or changed it."""
-        stages = [place.parent.name for place in (self.out / "stages").glob("*/done.json")]
-        notes = {stage: self.done(stage) or {} for stage in stages}
-        return MAKERS[name] in notes or any(name in n.get("makes", {}) for n in notes.values())
+        return any(self.done(stage) is not None for stage in (MAKERS[name], *CHANGERS[name]))
 
     @property
     def lacks(self) -> str:
@@ -256,7 +263,11 @@ class TrainingFolder:
         if missing := [name for name in MAKERS if not self.has(name)]:
             return f"neither it nor --init {self.init} has {', '.join(missing)}"
         anew = [stage for stage in FOUNDING if self.done(stage) is not None]
-        old = [name for name in MAKERS if name not in ENCODERS and not self.made(name)]
+        old = [
+            name
+            for name, stage in MAKERS.items()
+            if name not in ENCODERS and self.done(stage) is None
+        ]
         if anew and old:
             return f"{', '.join(old)} of --init {self.init} don't know what {anew[-1]} made"
         return ""

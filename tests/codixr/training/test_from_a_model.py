@@ -85,6 +85,16 @@ def test_a_second_stage_has_what_the_first_one_made_and_the_card_names_both(out:
     assert "train all" not in card
 
 
+def test_alignment_alone_is_in_the_model_that_it_gives(tmp_path: Path) -> None:
+    out = tmp_path / "aligned"
+    assert train(request(out, "alignment", pair="F+L")) == [out / "model"]
+    for name in ("denoiser_f", "denoiser_l"):
+        now, before = state(out / "model", name), state(START, name)
+        changed = [key for key in now if not torch.equal(now[key], before[key])]
+        assert changed, name
+        assert all(key.startswith("environment") for key in changed), changed
+
+
 def test_a_stage_whose_note_was_removed_begins_with_the_model_s_weights_again(
     out: Path, tmp_path: Path
 ) -> None:
