@@ -176,11 +176,6 @@ def _said_otherwise(w: Writer, rng: np.random.Generator) -> list[str]:
     return changed
 
 
-def _denies(sentence: str) -> bool:
-    """Whether a finding behind it and a comma would be taken for one more that is denied."""
-    return bool(re.search(r"\b(no|not|without|free of|clear of|negative|absent)\b", sentence))
-
-
 def word(
     meaning: Meaning, rng: np.random.Generator, odd: float = 0.1, lexicon: Lexicon = PLAIN
 ) -> Wording:
@@ -216,7 +211,7 @@ def word(
     if chance(rng, 0.3):
         sentences = [sentences[i] for i in rng.permutation(len(sentences))]
     if lexicon.is_wide and not denies and chance(rng, COMMAS):
-        sentences = [", ".join(sorted(sentences, key=_denies))]
+        sentences = [", ".join(sentences)]
     look = draw_look(rng, odd / 2 if lexicon.is_wide else odd)
     found = any(v != 0 for k, v in w.labels.items() if k not in ("Support Devices", "No Finding"))
     if not (found or w.blocked):

@@ -109,9 +109,6 @@ NOT_LARGE: dict[str, tuple[str, ...]] = {
         "the heart isn't enlarged",
         "heart not enlarged",
         "heart isn't enlarged",
-        "heart size not increased",
-        "heart size is not increased",
-        "heart size isn't increased",
         "the heart is not big",
         "the heart isn't big",
         "the heart is no longer enlarged",
@@ -168,8 +165,7 @@ OFTEN = {name: often**0.5 for name, often in normal.DENIED_OFTEN.items()} | {
 """What is denied more often than other findings is so here too, but less so."""
 UNFIT = ("large", "airspace consolidation", "suspicious", " or ")
 """Names with these deny well, but say more than their finding, or less, where it is there."""
-BUT = (" but ", ", but ", "; ", " although ")
-"""What joins what is there and a denial, so that neither is taken for a part of the other."""
+BUT = (" but ", " but ", ", but ", " although ", " and ", ", ", "; ")
 WITH_PLACE = 0.3
 """How often a denied name has a side and a zone."""
 
@@ -240,21 +236,6 @@ def denial_behind(
     return framed(one_of(DENIED, rng), words, rng, denied=True), chosen
 
 
-def joined(said: str, text: str, names: list[str], rng: np.random.Generator) -> str:
-    """What is there and a denial of ``names`` in one sentence, whichever comes first.
-
-    A bare comma stands only where it can't make a list of both: between one name that is denied and
-    something without commas.
-    """
-    ends = text.endswith(("no", "none", "negative"))
-    begins = text.startswith(_BEFORE)
-    plain = len(names) == 1 and "," not in said
-    if chance(rng, 0.6) or ends:
-        return said + (", " if plain and chance(rng, 0.6) else one_of(BUT, rng)) + text
-    comma = plain and not begins and chance(rng, 0.6)
-    return text + (", " if comma else one_of(BUT, rng)) + said
-
-
 def statement(mentions: list[Mention], names: Names, rng: np.random.Generator) -> str:
     """A sentence that names these findings as a denial would, and says that they are there."""
     if len(mentions) == 1 and mentions[0].observation in LARGE and chance(rng, 0.35):
@@ -262,9 +243,6 @@ def statement(mentions: list[Mention], names: Names, rng: np.random.Generator) -
     fit = {k: tuple(n for n in v if not any(u in n for u in UNFIT)) for k, v in names.items()}
     words = [name_of(m, fit, rng) for m in mentions]
     return framed(one_of(STATED, rng), words, rng, denied=False)
-
-
-_BEFORE = tuple(frame.split("{")[0] for frame in DENIED if not frame.startswith("{"))
 
 
 def words() -> list[str]:

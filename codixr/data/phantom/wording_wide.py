@@ -274,7 +274,6 @@ SENTENCES: dict[str, tuple[str, ...]] = {
     "Consolidation": (
         "{sev}consolidation{at} with air bronchograms",
         "air bronchograms within {sev}consolidation{at}",
-        "{lobe} consolidation obscuring the {side} heart border",
         "{lobe} consolidation",
         "{sev}consolidation of the {lobe}",
         "the {lobe} is consolidated",
@@ -312,7 +311,6 @@ SENTENCES: dict[str, tuple[str, ...]] = {
     ),
     "Lung Opacity": (
         "the {lobe} is hazy with opacity",
-        "{lobe} opacity obscuring the {side} heart border",
         "opacity of the {lobe}",
         "opacification of the {lobe}",
         "the {lobe} is opacified",
@@ -647,7 +645,6 @@ REPHRASED = (
     ("in the right lung", "within the right lung"),
     ("perihilar region", "peri-hilar region"),
     ("in the lingula", "in the lingular segment"),
-    ("perihilar", "hilar"),
     ("compatible with", "in keeping with"),
     ("consistent with", "suggesting"),
     ("there is", "we see"),

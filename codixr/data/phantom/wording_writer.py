@@ -20,9 +20,6 @@ from codixr.data.phantom.wording_places import LOBES, one_of, place_of, side_alo
 BESIDE = (" with adjacent ", " with underlying ", " with associated ", " and adjacent ", " with ")
 """What joins a finding to one at the same place."""
 
-AGAIN = 0.15
-"""How often a wide lexicon denies each of several findings by words of its own."""
-
 
 class Writer:
     """One text while it is written: its sentences, and what they say."""
@@ -68,8 +65,6 @@ class Writer:
             if name == "Lung Lesion":
                 extent = self.extent(m, "size")
         noun = nouns[int(rng.integers(len(nouns)))]
-        if noun.words == "cap" and m.zone == "upper":
-            noun = nouns[0]  # an apical cap is of the pleura
         if name in CENTRAL:
             return f"{extent}{noun.words}", noun
         if name in FLUID_OR_AIR:
@@ -224,8 +219,9 @@ class Writer:
             return
         self.odd = True
         labels = dict.fromkeys(chosen, 0)
-        if self.sentences and chance(rng, 0.5):
-            text = denied.joined(self.sentences.pop(), text, chosen, rng)
+        if self.sentences and chance(rng, 0.3):
+            said, but = self.sentences.pop(), one_of(denied.BUT, rng)
+            text = said + but + text if chance(rng, 0.6) else text + but + said
         self.say(text, labels)
 
     def line(self, lines: tuple[normal.Line, ...], absent: set[str]) -> None:
@@ -255,9 +251,6 @@ class Writer:
             words = [deniable[chosen[0]][0]]
         else:
             frame = one_of(self.lexicon.denials, rng)
-        if count > 1 and self.lexicon.is_wide and chance(rng, AGAIN):
-            text = ", ".join(frame.format(list=name) for name in words)
-            return self.say(text, dict.fromkeys(chosen, 0))
         last = one_of((" or ", ", or ") if count > 2 else (" or ", " or ", " and "), rng)
         listed = ", ".join(words[:-1]) + last + words[-1] if count > 1 else words[0]
         self.say(frame.format(list=listed), dict.fromkeys(chosen, 0))

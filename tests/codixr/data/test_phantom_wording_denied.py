@@ -79,8 +79,7 @@ def test_a_text_that_only_denies_has_no_finding():
     rng = _rng()
     for _ in range(300):
         labels = word(Meaning(), rng, 0.4, WIDE).labels
-        found = [n for n in PATHOLOGIES if labels.get(n) == 1]
-        assert set(found) <= {"Pneumonia"}, labels  # an aside may name one that is over
+        assert not [n for n in PATHOLOGIES if labels.get(n) == 1], labels
 
 
 def test_bare_findings_are_stated_as_a_denial_would_name_them():
@@ -116,32 +115,3 @@ def test_every_word_of_these_sentences_is_a_token():
     for text in (*denied.DENIED, *denied.STATED, "isn't aren't doesn't neither nor have"):
         words = re.findall(r"[a-z]+", re.sub(r"{\w+}", " ", text))
         assert not [w for w in words if w not in known], text
-
-
-def test_a_comma_never_makes_one_list_of_what_is_there_and_what_is_denied():
-    rng = _rng()
-    behind = "cardiomegaly, edema and mass are absent", ["Cardiomegaly", "Edema", "Lung Lesion"]
-    one = "cardiomegaly is absent", ["Cardiomegaly"]
-    before = "this rules out edema", ["Edema"]
-    made = {
-        key: {denied.joined("left effusion", *which, rng) for _ in range(200)}
-        for key, which in {"behind": behind, "one": one, "before": before}.items()
-    }
-    assert not any("effusion, card" in text or "absent, left" in text for text in made["behind"])
-    assert {"left effusion, cardiomegaly is absent", "cardiomegaly is absent, left effusion"} <= (
-        made["one"]
-    )
-    assert not any("edema, left" in text for text in made["before"])
-    lists = {denied.joined("left effusion, edema", *one, rng) for _ in range(200)}
-    assert not any("edema, cardiomegaly" in text for text in lists)
-
-
-def test_sentences_with_commas_between_them_have_their_denials_last():
-    rng = _rng()
-    meaning = Meaning((Mention("Lung Lesion", None, "left", "upper"),))
-    for _ in range(2000):
-        text = word(meaning, rng, 0.0, WIDE).text.lower()
-        if "." in text.rstrip(".") or ", no " not in text:
-            continue
-        after = text.split(", no ", 1)[1]
-        assert not re.search(r"(nodul|mass|lesion)\w*( in| at|, | of)? the left", after), text
