@@ -90,7 +90,8 @@ def parse_settings(texts: list[str]) -> dict[str, str]:
 
 def chosen_stages(request: Request) -> list[str]:
     """The recipe's stages that a request names, in order; InputError for one it has not."""
-    from codixr.training.recipes import WORDING, recipe
+    from codixr.training.parts import WORDING
+    from codixr.training.recipes import recipe
 
     stages = list(recipe(request.preset))
     for option, value, owner in (
@@ -172,6 +173,7 @@ def _run_stages(
     from codixr.training.export import export
     from codixr.training.folder import TrainingFolder
     from codixr.training.one_stage import check_numbers, run_stage
+    from codixr.training.parts import lacks
 
     assert request.data is not None
     assert request.out is not None
@@ -195,12 +197,12 @@ def _run_stages(
         shown = request.preview or request.data == "phantom"
         run_stage(folder, name, config, preview=shown, stop=stop)
     made = [request.out]
-    whole = request.stage == "all" or (folder.init is not None and not folder.lacks)
+    whole = request.stage == "all" or (folder.init is not None and not lacks(folder))
     if whole and folder.disk.writes:
         made = [export(folder, request.out / "model")]
     elif (request.out / "model").is_dir() and folder.disk.writes:
         messages.say(
-            "codixr train", f"{request.out / 'model'} is older than this stage: {folder.lacks}"
+            "codixr train", f"{request.out / 'model'} is older than this stage: {lacks(folder)}"
         )
     folder.state.wait_for_everyone()
     return made

@@ -14,8 +14,9 @@ from codixr.training.cache import hash_weights
 from codixr.training.contrastive import info_nce
 from codixr.training.denoising import add_noise, target
 from codixr.training.draw import Randomness
-from codixr.training.folder import TrainingFolder, stage_command
+from codixr.training.folder import TrainingFolder
 from codixr.training.latent_diffusion import LatentStage, conditions
+from codixr.training.parts import stage_command
 from codixr.training.stage import Batch
 from codixr.training.stage_config import AlignmentTraining
 

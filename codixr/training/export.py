@@ -13,8 +13,9 @@ from codixr.model.card import CARD
 from codixr.model.familiarity import FILE
 from codixr.model.tokenizer import load_tokenizers
 from codixr.training.familiar import measure_familiarity, studies_with_both
-from codixr.training.folder import TrainingFolder, stage_words
-from codixr.training.recipes import STAGES, WORDING, for_other_data, recipe, resolved
+from codixr.training.folder import TrainingFolder
+from codixr.training.parts import WORDING, stage_words
+from codixr.training.recipes import STAGES, for_other_data, recipe, resolved
 from codixr.training.stage_config import value_then
 
 

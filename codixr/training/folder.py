@@ -28,31 +28,9 @@ from codixr.training.cache import hash_weights
 from codixr.training.data import OpenData, TrainingStudies
 from codixr.training.disk import disk_of
 from codixr.training.founding import founded
+from codixr.training.parts import CHANGERS, ENCODERS, MAKERS, not_finished
 from codixr.training.processes import join_processes, refused_together
 from codixr.training.stage_config import StageConfig
-
-MAKERS = {
-    "image_vae": "image-vae",
-    "prompt_encoder": "prompt-encoders",
-    "report_vae": "report-vae",
-    "denoiser_f": "image-ldm-F",
-    "denoiser_l": "image-ldm-L",
-    "denoiser_t": "report-ldm",
-}
-"""Component -> the stage that makes it."""
-CHANGERS: dict[str, tuple[str, ...]] = {
-    "image_vae": (),
-    "prompt_encoder": ("prompt-wording", "prompt-details", "prompt-lexicon"),
-    "report_vae": (),
-    "denoiser_f": ("alignment-F+L",),
-    "denoiser_l": ("alignment-F+L",),
-    "denoiser_t": ("alignment-F+T",),
-}
-"""Component -> the stages that train it, or a part of it, further."""
-FOUNDING = ("image-vae", "prompt-encoders", "prompt-details", "report-vae")
-"""The stages that change what the denoisers work on."""
-ENCODERS = ("image_vae", "prompt_encoder", "report_vae")
-"""What the denoisers' stages run, or have cached."""
 
 
 @dataclass(frozen=True)
@@ -246,31 +224,11 @@ class TrainingFolder:
 
     def comes(self, name: str) -> bool:
         """Whether a component is that of ``--init``."""
-        there = self.init is not None and (self.init / name).is_dir()
-        return there and not self.made(name)
+        return not self.made(name) and self.init is not None and (self.init / name).is_dir()
 
     def made(self, name: str) -> bool:
         """Whether a finished stage of this folder made a component, or changed it."""
         return any(self.done(stage) is not None for stage in (MAKERS[name], *CHANGERS[name]))
-
-    @property
-    def lacks(self) -> str:
-        """Why the folder and ``--init`` make no finished model together; "" where they do.
-
-        An encoder made anew makes other latents or vectors than those that the denoisers of
-        ``--init`` know: they have to be trained on them first.
-        """
-        if missing := [name for name in MAKERS if not self.has(name)]:
-            return f"neither it nor --init {self.init} has {', '.join(missing)}"
-        anew = [stage for stage in FOUNDING if self.done(stage) is not None]
-        old = [
-            name
-            for name, stage in MAKERS.items()
-            if name not in ENCODERS and self.done(stage) is None
-        ]
-        if anew and old:
-            return f"{', '.join(old)} of --init {self.init} don't know what {anew[-1]} made"
-        return ""
 
     def component(self, name: str, needed_by: str) -> Frozen:
         """A finished component on the device; InputError when its stage has not been run."""
@@ -288,21 +246,14 @@ class TrainingFolder:
 
     def load(self, name: str, needed_by: str) -> nn.Module:
         """A finished component, on the CPU; InputError when its stage has not been run."""
-        maker = MAKERS[name]
         if self.made(name):
             return components.load_component(self.preset, name, self.out)
         if self.init is not None and self.comes(name):
             module = components.load_component(self.preset, name, self.init)
             if self.disk.writes and not (self.out / name).is_dir():
-                part = self.out / f".{name}.part"  # whole or not at all, whatever kills the run
-                shutil.rmtree(part, ignore_errors=True)
-                components.save_component(module, part)
-                part.rename(self.out / name)
+                _copy(module, self.out / name)
             return module
-        command = stage_command(maker, self.preset.name, self.data, self.out)
-        if name == "image_vae" and self.preset.name == "paper":
-            command = "--init FOLDER, a converted checkpoint with Stable Diffusion's"
-        raise InputError(f"{needed_by} needs {maker}, which is not finished: first {command}")
+        raise not_finished(self, name, needed_by)
 
     @property
     def keeps_official_vae(self) -> bool:
@@ -341,6 +292,14 @@ class TrainingFolder:
         return encode(getattr(self.tokenizers, kind), reports, limit)
 
 
+def _copy(module: nn.Module, place: Path) -> None:
+    """Write a component whole or not at all, whatever kills the run."""
+    part = place.with_name(f".{place.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    components.save_component(module, part)
+    part.rename(place)
+
+
 def _read_note(path: Path) -> dict[str, Any]:
     """A stage's note of completion; InputError for a damaged one."""
     try:
@@ -350,22 +309,6 @@ def _read_note(path: Path) -> dict[str, Any]:
             f"{path} is damaged or cut short; remove {path.parent} to train the stage again"
         ) from None
     return note
-
-
-def stage_words(stage: str) -> str:
-    """A stage as ``codixr train`` takes it."""
-    words = {
-        "image-ldm-F": "image-ldm --view F",
-        "image-ldm-L": "image-ldm --view L",
-        "alignment-F+L": "alignment --pair F+L",
-        "alignment-F+T": "alignment --pair F+T",
-    }
-    return words.get(stage, stage)
-
-
-def stage_command(stage: str, preset: str, data: str, out: Path) -> str:
-    """The command line that runs a stage."""
-    return f"`codixr train {stage_words(stage)} --preset {preset} --data {data} --out {out}`"
 
 
 MODEL_FIELDS = frozenset(f.name for f in fields(DiffusionConfig)) | {"lower_case"}

@@ -276,8 +276,6 @@ of the LDMs' weights (0.9999, Stable Diffusion's), the condition dropped at 10 %
 RECIPES: dict[str, dict[str, StageConfig]] = {"tiny": TINY, "small": SMALL, "paper": PAPER}
 STAGES: tuple[str, ...] = tuple(TINY)
 """Every stage, in the order that ``train all`` runs them."""
-WORDING = ("prompt-wording", "prompt-lexicon")
-"""Stages of the phantom alone: only its findings have wordings of ours."""
 
 
 def recipe(preset: str) -> dict[str, StageConfig]:

@@ -1,0 +1,78 @@
+"""Which stages make and change which component, and what a folder lacks to be a finished model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codixr.errors import InputError
+
+if TYPE_CHECKING:
+    from codixr.training.folder import TrainingFolder
+
+MAKERS = {
+    "image_vae": "image-vae",
+    "prompt_encoder": "prompt-encoders",
+    "report_vae": "report-vae",
+    "denoiser_f": "image-ldm-F",
+    "denoiser_l": "image-ldm-L",
+    "denoiser_t": "report-ldm",
+}
+"""Component -> the stage that makes it."""
+CHANGERS: dict[str, tuple[str, ...]] = {
+    "image_vae": (),
+    "prompt_encoder": ("prompt-wording", "prompt-details", "prompt-lexicon"),
+    "report_vae": (),
+    "denoiser_f": ("alignment-F+L",),
+    "denoiser_l": ("alignment-F+L",),
+    "denoiser_t": ("alignment-F+T",),
+}
+"""Component -> the stages that train it, or a part of it, further."""
+FOUNDING = ("image-vae", "prompt-encoders", "prompt-details", "report-vae")
+"""The stages that change what the denoisers work on."""
+WORDING = ("prompt-wording", "prompt-lexicon")
+"""Stages of the phantom alone: only its findings have wordings of ours."""
+ENCODERS = ("image_vae", "prompt_encoder", "report_vae")
+"""What the denoisers' stages run, or have cached."""
+
+
+def stage_words(stage: str) -> str:
+    """A stage as ``codixr train`` takes it."""
+    words = {
+        "image-ldm-F": "image-ldm --view F",
+        "image-ldm-L": "image-ldm --view L",
+        "alignment-F+L": "alignment --pair F+L",
+        "alignment-F+T": "alignment --pair F+T",
+    }
+    return words.get(stage, stage)
+
+
+def stage_command(stage: str, preset: str, data: str, out: Path) -> str:
+    """The command line that runs a stage."""
+    return f"`codixr train {stage_words(stage)} --preset {preset} --data {data} --out {out}`"
+
+
+def not_finished(folder: "TrainingFolder", name: str, needed_by: str) -> InputError:
+    """The error for a component that no stage has made: which command makes it."""
+    maker = MAKERS[name]
+    command = stage_command(maker, folder.preset.name, folder.data, folder.out)
+    if name == "image_vae" and folder.preset.name == "paper":
+        command = "--init FOLDER, a converted checkpoint with Stable Diffusion's"
+    return InputError(f"{needed_by} needs {maker}, which is not finished: first {command}")
+
+
+def lacks(folder: "TrainingFolder") -> str:
+    """Why a folder and its ``--init`` make no finished model together; "" where they do.
+
+    An encoder made anew makes other latents or vectors than those that the denoisers of ``--init``
+    know: they have to be trained on them first.
+    """
+    if missing := [name for name in MAKERS if not folder.has(name)]:
+        return f"neither it nor --init {folder.init} has {', '.join(missing)}"
+    anew = [stage for stage in FOUNDING if folder.done(stage) is not None]
+    old = [
+        name
+        for name, stage in MAKERS.items()
+        if name not in ENCODERS and folder.done(stage) is None
+    ]
+    if anew and old:
+        return f"{', '.join(old)} of --init {folder.init} don't know what {anew[-1]} made"
+    return ""
