@@ -200,10 +200,8 @@ def _run_stages(
     whole = request.stage == "all" or (folder.init is not None and not lacks(folder))
     if whole and folder.disk.writes:
         made = [export(folder, request.out / "model")]
-    elif (request.out / "model").is_dir() and folder.disk.writes:
-        messages.say(
-            "codixr train", f"{request.out / 'model'} is older than this stage: {lacks(folder)}"
-        )
+    elif folder.init is not None and (request.out / "model").is_dir() and folder.disk.writes:
+        messages.say("codixr train", f"{request.out / 'model'} stays as it was: {lacks(folder)}")
     folder.state.wait_for_everyone()
     return made
 

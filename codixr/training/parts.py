@@ -26,7 +26,7 @@ CHANGERS: dict[str, tuple[str, ...]] = {
     "denoiser_t": ("alignment-F+T",),
 }
 """Component -> the stages that train it, or a part of it, further."""
-FOUNDING = ("image-vae", "prompt-encoders", "prompt-details", "report-vae")
+ENCODER_STAGES = ("image-vae", "prompt-encoders", "prompt-details", "report-vae")
 """The stages that change what the denoisers work on."""
 WORDING = ("prompt-wording", "prompt-lexicon")
 """Stages of the phantom alone: only its findings have wordings of ours."""
@@ -67,7 +67,7 @@ def lacks(folder: "TrainingFolder") -> str:
     """
     if missing := [name for name in MAKERS if not folder.has(name)]:
         return f"neither it nor --init {folder.init} has {', '.join(missing)}"
-    anew = [stage for stage in FOUNDING if folder.done(stage) is not None]
+    anew = [stage for stage in ENCODER_STAGES if folder.done(stage) is not None]
     old = [
         name
         for name, stage in MAKERS.items()

@@ -24,7 +24,7 @@ QUICK = {
 WORDS = QUICK | {"vocabulary_texts": "300"}
 
 
-def request(out: Path, stage: str, init: Path = START, **changes: object) -> Request:
+def request(out: Path, stage: str, init: Path | None = START, **changes: object) -> Request:
     values: dict[str, object] = {"settings": QUICK, "limit": 12, "threads": 1, "init": init}
     return Request(stage=stage, preset="tiny", data="phantom", out=out, **(values | changes))  # type: ignore[arg-type]
 
@@ -129,11 +129,11 @@ def test_a_new_autoencoder_makes_no_finished_model_with_the_denoisers_of_another
     shutil.copytree(out, older)
     assert train(request(older, "image-vae")) == [older]
     told = capsys.readouterr().err
-    assert "older than this stage: denoiser_f, denoiser_l of --init" in told
+    assert "stays as it was: denoiser_f, denoiser_l of --init" in told
     assert "don't know what image-vae made" in told
 
 
-def test_a_model_whose_start_is_gone_is_named_as_older(
+def test_a_model_whose_start_is_gone_stays_as_it_was_and_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start, made = tmp_path / "start", tmp_path / "made"
@@ -141,4 +141,13 @@ def test_a_model_whose_start_is_gone_is_named_as_older(
     assert train(request(made, "prompt-lexicon", start, settings=WORDS)) == [made / "model"]
     shutil.rmtree(start)
     train(request(made, "prompt-lexicon", start, settings=WORDS))
-    assert "older than this stage: neither it nor --init" in capsys.readouterr().err
+    assert "stays as it was: neither it nor --init" in capsys.readouterr().err
+
+
+def test_of_a_folder_from_nothing_no_stage_speaks_of_its_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "nothing"
+    (folder / "model").mkdir(parents=True)
+    assert train(request(folder, "image-vae", None)) == [folder]
+    assert "stays as it was" not in capsys.readouterr().err
