@@ -24,6 +24,7 @@ from codixr.model.prompt_encoder import PromptEncoder, interpolate
 from codixr.model.prompts import Prompt, as_image, fit_reports, shares
 from codixr.model.sampling import Condition
 from codixr.model.tokenizer import encode
+from codixr.model.unpictured import unpictured_doubts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -154,6 +155,7 @@ class Conditioning:
                 contents = [report.lower() for report in contents]
             if told:
                 self.doubts.tell(m, text_doubts(self.tokenizer, contents))
+                self.doubts.tell("not pictured", unpictured_doubts(self.tokenizer, contents))
             reports = fit_reports(self.tokenizer, contents, limit, strict=strict_length)
             ids, mask = encode(self.tokenizer, reports, limit)
             return self.encoder.encode_text(ids.to(self.device), mask.to(self.device))

@@ -29,11 +29,13 @@ from codixr.data.phantom.wording import (
     words_of,
 )
 from codixr.data.phantom.wording_lexicon import LEXICONS
+from codixr.data.phantom.wording_unpictured import NOT_PICTURED
 from codixr.data.study import Split
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model import components, presets
 from codixr.model.tokenizer import Tokenizers, encode, load_tokenizers, piece_tokenizer
+from codixr.model.unpictured import KEPT_AS
 from codixr.training.cache import frozen_table, hash_weights
 from codixr.training.draw import Randomness
 from codixr.training.encoded import by_length
@@ -82,6 +84,7 @@ class WordingStage(Stage):
         reports = folder.studies("train").reports
         texts = words_of(config.vocabulary_texts, 0, self.lexicon)
         self.tokenizer = piece_tokenizer([*texts, *reports], pieces=config.pieces)
+        self.tokenizer.init_kwargs[KEPT_AS] = list(NOT_PICTURED)
         self.preset = presets.with_prompt_tokens(folder.preset, len(self.tokenizer))
         torch.manual_seed(config.seed)
         encoder: Any = components.BUILDERS["prompt_encoder"](self.preset)
