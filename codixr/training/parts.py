@@ -59,6 +59,19 @@ def not_finished(folder: "TrainingFolder", name: str, needed_by: str) -> InputEr
     return InputError(f"{needed_by} needs {maker}, which is not finished: first {command}")
 
 
+def check_order(folder: "TrainingFolder", stage: str) -> None:
+    """InputError where a stage would make anew what a finished one has changed since."""
+    for name, maker in MAKERS.items():
+        later = [other for other in CHANGERS[name] if folder.done(other) is not None]
+        if maker == stage and later and folder.done(stage) is None:
+            places = " and ".join(str(folder.stage_folder(other)) for other in later)
+            raise InputError(
+                f"{stage} makes {name} anew, and {', '.join(later)} has changed it in "
+                f"{folder.out}: give another --out, or remove {places} to train that again behind "
+                "it"
+            )
+
+
 def lacks(folder: "TrainingFolder") -> str:
     """Why a folder and its ``--init`` make no finished model together; "" where they do.
 

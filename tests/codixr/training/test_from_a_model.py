@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from codixr.commands.train import Request, train
+from codixr.errors import InputError
 from codixr.model import components
 from codixr.model.familiarity import FILE
 from codixr.model.pipeline import CoDiXRPipeline
@@ -131,6 +132,25 @@ def test_a_new_autoencoder_makes_no_finished_model_with_the_denoisers_of_another
     told = capsys.readouterr().err
     assert "stays as it was: denoiser_f, denoiser_l of --init" in told
     assert "don't know what image-vae made" in told
+
+
+@pytest.mark.parametrize(
+    ("stage", "view", "part", "later"),
+    [
+        ("prompt-encoders", None, "prompt_encoder", "prompt-lexicon"),
+        ("report-ldm", None, "denoiser_t", "alignment-F+T"),
+    ],
+)
+def test_a_stage_does_not_make_anew_what_a_finished_one_has_changed(
+    out: Path, tmp_path: Path, stage: str, view: str | None, part: str, later: str
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(out, other)
+    shutil.rmtree(other / "stages" / stage, ignore_errors=True)
+    before = state(other, part)
+    with pytest.raises(InputError, match=f"makes {part} anew, and {later.replace('+', '.')} has"):
+        train(request(other, stage, view=view))
+    assert same(state(other, part), before)
 
 
 def test_a_model_whose_start_is_gone_stays_as_it_was_and_is_named(
