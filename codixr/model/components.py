@@ -16,7 +16,7 @@ from torch import nn
 
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
-from codixr.model import layout
+from codixr.model import layout, mean_latent
 from codixr.model.image_ldm import XrayDenoiser
 from codixr.model.image_vae import ImageVAE
 from codixr.model.presets import Preset
@@ -129,6 +129,8 @@ def save_component(
     for part, state in layout.split_state(module):
         text = layout.config_text(part, module, dtype)
         layout.write_part(part, text, state, folder / part.folder, dtype, shard_bytes, variant)
+    if isinstance(module, XrayDenoiser):
+        mean_latent.save(module, folder)
 
 
 @torch.no_grad()
@@ -148,4 +150,6 @@ def load_component(
             layout.part_files(part, where, variant),
             f"{where} does not fit the preset in {INDEX}",
         )
+    if isinstance(module, XrayDenoiser):
+        mean_latent.load(module, folder / name, preset.latent_shape)
     return module.eval()

@@ -211,3 +211,8 @@ class Preset:
     report_environment: EnvironmentConfig
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     tokenizers: TokenizerConfig = field(default_factory=TokenizerConfig)
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Of a picture's latent: channels, height, width."""
+        return self.image_unet["in_channels"], self.latent_size, self.latent_size

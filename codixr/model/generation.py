@@ -155,6 +155,7 @@ def _latents_together(
             clip,
             diffusion.prediction_type,
             begun.get(m),
+            getattr(pipe.denoisers[m], "mean_latent", None),
         )
     pipe.bring(*(f"denoiser_{m.lower()}" for m in outputs))
     return sample(

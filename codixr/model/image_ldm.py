@@ -57,6 +57,8 @@ class XrayDenoiser(nn.Module):
         time_dim = self.unet.time_embedding.linear_2.out_features
         self.environment = ImageEnvironment(unet["in_channels"], time_dim, channels, environment)
         self.vector: Tensor | None = None
+        self.mean_latent: Tensor | None = None
+        """What it was trained on, on average [c, h, w]: sampling begins there (``mean_latent``)."""
         for place, cross in zip(places, self.environment.cross, strict=True):
             place.register_forward_hook(_CrossModalHook(self, cross))
 

@@ -164,8 +164,7 @@ def _grey(picture: PILImage.Image, view: Modality) -> np.ndarray:
 
 def latent_shapes(preset: Preset, outputs: Sequence[Modality]) -> dict[Modality, tuple[int, ...]]:
     """The shape of one sample's latent, by output: [c, h, w] of a view, [d] of a report."""
-    side, channels = preset.latent_size, preset.image_unet["in_channels"]
-    image, report = (channels, side, side), (preset.report_vae.latent_dim,)
+    image, report = preset.latent_shape, (preset.report_vae.latent_dim,)
     return {m: image if m.is_image else report for m in outputs}
 
 

@@ -80,6 +80,8 @@ class Flow:
     """What the denoiser gives: "epsilon" or "v_prediction"."""
     clean: Tensor | None = None
     """The latent [B, ...] that is noised to begin with (SDEdit); None begins from noise."""
+    mean: Tensor | None = None
+    """The mean [...] of what was trained on, which the noise of the first step has in it."""
 
 
 @torch.inference_mode()
@@ -135,9 +137,10 @@ def sample(
 def _first(flow: Flow, steps: Steps, device: torch.device) -> Tensor:
     """What a flow begins with, in its scheduler's own space."""
     noise = flow.noise.to(device, torch.float32)
-    if flow.clean is None:
+    begun = flow.mean if flow.clean is None else flow.clean
+    if begun is None:
         return noise * steps.scheduler.init_noise_sigma
-    clean = flow.clean.to(device, torch.float32)
+    clean = begun.to(device, torch.float32).expand_as(noise)
     return steps.scheduler.add_noise(clean, noise, steps.timesteps[:1].expand(len(noise)))
 
 

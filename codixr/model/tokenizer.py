@@ -57,7 +57,8 @@ def save_tokenizers(tokenizers: Tokenizers, config: TokenizerConfig, folder: Pat
     each = (tokenizers.prompt, tokenizers.report_encoder, tokenizers.report_decoder)
     for name, tokenizer in dict(zip(config.folders(), each, strict=True)).items():
         tokenizer.save_pretrained(folder / name)
-        _without_indents(folder / name / "tokenizer.json")
+        for file in ("tokenizer.json", "tokenizer_config.json"):
+            _without_indents(folder / name / file)
 
 
 def _without_indents(file: Path) -> None:

@@ -28,6 +28,7 @@ from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import DenoiserTraining
 
 T = Modality.T
+MEAN_OF = 2000
 LORA = "default"
 """The adapter's name while it is trained."""
 
@@ -234,6 +235,18 @@ class DenoiserStage(LatentStage):
         )
         return {"loss": loss}
 
+    @torch.no_grad()
+    def mean_latent(self) -> Tensor:
+        """Of the training studies, ``MEAN_OF`` of them at the most: the posterior means'."""
+        rows, (view,) = self.rows["train"], self.made
+        chosen = rows[torch.linspace(0, len(rows) - 1, min(MEAN_OF, len(rows))).round().long()]
+        device, total = self.abars.device, torch.zeros((), dtype=torch.float64)
+        for part in chosen.split(128):
+            batch = {name: x.to(device) for name, x in self.read(part, "train").items()}
+            total = total + self.encoded(batch)[f"latent-{view}"][:, 0].double().cpu().sum(0)
+        # As its file keeps it, so that a model is the same before and behind it.
+        return (total / len(chosen)).half().float()
+
     def finish(self) -> None:
         """Write the denoiser; LoRA's matrices in a file of their own, and fused into it."""
         if self.config.lora_rank:
@@ -244,6 +257,8 @@ class DenoiserStage(LatentStage):
                 {self.component_name: lora.adapters(unet)[LORA]},
             )
             lora.merge(unet, [LORA])
+        elif self.made[0].is_image:
+            self.denoiser.mean_latent = self.mean_latent()
         self.folder.save(self.component_name, self.denoiser)
 
 
