@@ -173,7 +173,7 @@ def _run_stages(
     from codixr.training.export import export
     from codixr.training.folder import TrainingFolder
     from codixr.training.one_stage import check_numbers, run_stage
-    from codixr.training.parts import lacks
+    from codixr.training.parts import check_order, lacks
 
     assert request.data is not None
     assert request.out is not None
@@ -187,6 +187,7 @@ def _run_stages(
         init=request.init,
         model_settings=model_settings,
     )
+    check_order(folder, stages)
     check_numbers(folder, stages)
     collector.loaded()
     for name, config in stages.items():

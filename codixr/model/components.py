@@ -130,7 +130,7 @@ def save_component(
         text = layout.config_text(part, module, dtype)
         layout.write_part(part, text, state, folder / part.folder, dtype, shard_bytes, variant)
     if isinstance(module, XrayDenoiser):
-        mean_latent.save(module, folder)
+        mean_latent.save(module, folder, keep=variant is not None)
 
 
 @torch.no_grad()

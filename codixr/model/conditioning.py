@@ -69,17 +69,19 @@ class Conditioning:
         *,
         strict_length: bool = False,
         made: frozenset[Modality] = frozenset(),
+        away: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Conditions and unconditional ones, as ``CoDiXRPipeline.encode_prompts``.
 
-        Nobody is told whether what the call ``made`` itself looks familiar.
+        Nobody is told whether what the call ``made`` itself looks familiar, nor that it can't draw
+        what the prompts lead ``away`` from.
         """
         given = [m for m in Modality if m in prompts[0]]
         distinct = {id(p): p for p in prompts}
         rows = torch.tensor([list(distinct).index(id(p)) for p in prompts], device=self.device)
         each = list(distinct.values())
         vectors = [
-            self._vectors(m, [p[m] for p in each], strict_length, told=m not in made)[rows]
+            self._vectors(m, [p[m] for p in each], strict_length, m not in made, away)[rows]
             for m in given
         ]
         nulls = [self.nulls[m.is_image].expand(len(prompts), -1) for m in given]
@@ -124,7 +126,7 @@ class Conditioning:
         if given.negative_embeds is not None:
             nulls = dict.fromkeys(outputs, self._here(given.negative_embeds))
         elif given.negatives is not None:
-            away, _ = self.encode(given.negatives, strict_length=strict_length)
+            away, _ = self.encode(given.negatives, strict_length=strict_length, away=True)
             nulls = dict.fromkeys(outputs, away)
         return {
             m: Condition(v, v)
@@ -146,7 +148,7 @@ class Conditioning:
         return vectors.to(self.device, self.dtype)
 
     def _vectors(
-        self, m: Modality, contents: Sequence[Any], strict_length: bool, *, told: bool
+        self, m: Modality, contents: Sequence[Any], strict_length: bool, told: bool, away: bool
     ) -> Tensor:
         """Unit vectors [B, D] of contents of one modality; ``told``: doubts are."""
         if m is Modality.T:
@@ -155,7 +157,8 @@ class Conditioning:
                 contents = [report.lower() for report in contents]
             if told:
                 self.doubts.tell(m, text_doubts(self.tokenizer, contents))
-                self.doubts.tell("not pictured", unpictured_doubts(self.tokenizer, contents))
+                if not away:
+                    self.doubts.tell("not pictured", unpictured_doubts(self.tokenizer, contents))
             reports = fit_reports(self.tokenizer, contents, limit, strict=strict_length)
             ids, mask = encode(self.tokenizer, reports, limit)
             return self.encoder.encode_text(ids.to(self.device), mask.to(self.device))

@@ -6,7 +6,8 @@ picture comes out too dark and too flat (Lin et al. 2023, "Common diffusion nois
 sample steps are flawed"; they train anew on a schedule that ends in noise). Begun with the noised
 mean instead, the same weights make pictures as bright as real ones.
 
-A denoiser without the file begins with pure noise, as in diffusers.
+It is the denoiser's own, whichever image VAE stands beside it: a denoiser knows one space of
+latents. Without the file it begins with pure noise, as in diffusers.
 """
 
 from pathlib import Path
@@ -29,13 +30,19 @@ class BeginsWithMean(Protocol):
     """[c, h, w], float32 of float16's values."""
 
 
-def save(denoiser: BeginsWithMean, folder: Path) -> None:
-    """Write ``folder/mean_latent.safetensors`` in float16; an older one goes."""
+def save(denoiser: BeginsWithMean, folder: Path, *, keep: bool = False) -> None:
+    """Write ``folder/mean_latent.safetensors`` in float16.
+
+    Of a denoiser without one an older file goes, unless ``keep``.
+    """
     path = folder / FILE
     if denoiser.mean_latent is None:
-        path.unlink(missing_ok=True)
+        if not keep:
+            path.unlink(missing_ok=True)
         return
-    write_tensors(path, {_NAME: denoiser.mean_latent.detach().cpu().half().contiguous()})
+    mean = denoiser.mean_latent.detach().cpu()
+    half = mean.half()
+    write_tensors(path, {_NAME: (half if half.isfinite().all() else mean.float()).contiguous()})
 
 
 def load(denoiser: BeginsWithMean, folder: Path, shape: tuple[int, ...]) -> None:
@@ -54,7 +61,7 @@ def load(denoiser: BeginsWithMean, folder: Path, shape: tuple[int, ...]) -> None
         raise InputError(f"{path} is damaged or cut short ({error}); copy it again") from None
     if tuple(mean.shape) != shape or not mean.isfinite().all():
         raise InputError(
-            f"{path} has {list(mean.shape)} numbers, the model's latents {list(shape)}, all of "
-            "them finite: it is of another model; copy the whole folder"
+            f"{path} has to hold {list(shape)} finite numbers, as the model's latents, and has "
+            f"{list(mean.shape)}: it is damaged or of another model; copy the whole folder"
         )
     denoiser.mean_latent = mean

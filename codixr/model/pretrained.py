@@ -16,7 +16,6 @@ from codixr.errors import InputError
 from codixr.model import components, dtypes
 from codixr.model.card import write_card
 from codixr.model.dtypes import Dtype
-from codixr.model.image_ldm import XrayDenoiser
 from codixr.model.index import SCHEDULER, save_index
 from codixr.model.layout import SHARD_BYTES
 from codixr.model.official import components as official
@@ -67,10 +66,6 @@ def load(
         for name in components.BUILDERS
         if name not in leave_out
     }
-    if "image_vae" in {*others, *leave_out}:  # other latents have another mean
-        for part in modules.values():
-            if isinstance(part, XrayDenoiser):
-                part.mean_latent = None
     return preset, modules, tokenizers, folder
 
 

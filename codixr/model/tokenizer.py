@@ -16,6 +16,7 @@ from torch import Tensor
 from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr.model.presets import TokenizerConfig
+from codixr.model.unpictured import listed
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -74,6 +75,7 @@ def _load(folder: Path) -> "PreTrainedTokenizerBase":
     if not folder.is_dir():
         raise InputError(f"the checkpoint lacks {folder}: copy the whole folder")
     tokenizer = _load_any(folder)
+    listed(tokenizer)
     begin, end = ends(tokenizer)
     if tokenizer.pad_token_id is None or begin is None or end is None:
         raise InputError(f"{folder}: the tokenizer lacks a pad, begin or end token")

@@ -1,58 +1,113 @@
 """What a text names and no training picture of a checkpoint shows: a fracture, a hernia, a stent.
 
 A tokenizer may keep a list of such words and phrases (``not_pictured`` in its folder). They are
-known words, so nothing else would warn. What a sentence denies isn't counted: what stands behind
-its "no" or "without", and the whole of one with "is not" or "removed". So "no effusion, old
-fracture" is not told of.
+known words, so nothing else would warn. What a text denies isn't counted: in a clause, what stands
+behind its "no" or "without", and what stands before its "is not seen" or "removed". So "no
+effusion, old fracture" is not told of. A reader of clauses, no labeler: it may err either way.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from codixr.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 KEPT_AS = "not_pictured"
 """The entry of ``tokenizer_config.json``."""
-_SENTENCE = re.compile(r"[.;:!?\n]+(?=\s|$)")
-_DENIES_NEXT = re.compile(
-    r"\b(?:no|not|without|w/o|negative for|free of|absence of|absent|denies|nor|neither|never)\b"
+
+_SEEN = (
+    "seen|identified|present|visible|visualized|demonstrated|evident|appreciated|detected|noted"
+    "|found|shown"
+)
+_LINE = re.compile(r"[\r\n]+(?=\s*(?:[-•*–]|\d+[.)]|[A-Z]))|[\r\n]\s*[\r\n]")
+_CLAUSE = re.compile(
+    r"[.;!?](?=\s|$)|\s[-•–](?=\s)|\s(?=\d+[.)]\s)"
+    r"|\b(?:but|however|although|though|yet|except|apart from|aside from|other than|otherwise)\b"
+    r"|, (?:with|and) (?=an?\b|the\b)"
+)
+_NOTHING_DENIED = re.compile(
+    r"\bno (?:(?:interval|significant|further|definite|appreciable) )*(?:change|changes)\b"
+    r"|\bnot (?:significantly |appreciably )?changed\b|\bnot only\b|\bnot displaced\b"
+    rf"|\b(?:not|n't) (?:{_SEEN}) on (?:the |an? )?(?:prior|previous|earlier|old)\b"
+    r"|\b(?:cannot|can't|can not|not) (?:be )?(?:\w+ly )?(?:excluded?|ruled out)\b"
+    r"|\bshould be (?:excluded|ruled out)\b"
 )
 _DENIES_BEFORE = re.compile(
-    r"\b(?:absent|excluded|ruled out|removed|resolved|(?:is|are|was|were)(?: not|n't)"
-    r"|not (?:seen|identified|present|visible|demonstrated))\b"
+    rf"(?:\bnot|n't|\bno longer) (?:be )?(?:\w+ly )?(?:{_SEEN}|in place)\b"
+    r"|\b(?:is|are|was|were) absent\b|\bexcluded\b|\bruled out\b|\bresolved\b"
+    r"|\b(?:removed|withdrawn|taken out|is out)\b|: ?(?:none|no|nil|absent|negative)\b|-free\b"
 )
+_DENIES_NEXT = re.compile(
+    r"\b(?:no|not|without|w/o|negative for|free of|absence of|absent|denies|nor|neither|never|none"
+    r"|nothing|cannot|unable to|removal of|rather than|exclude|rule out|r/o)\b|n't\b"
+)
+
+
+def listed(tokenizer: "PreTrainedTokenizerBase") -> tuple[str, ...]:
+    """The words and phrases that a tokenizer keeps; none for most.
+
+    Raises InputError for anything but a list of words.
+    """
+    kept = tokenizer.init_kwargs.get(KEPT_AS)
+    if kept is None:
+        return ()
+    if not isinstance(kept, list) or not all(isinstance(x, str) and x.strip() for x in kept):
+        raise InputError(
+            f"{tokenizer.name_or_path}/tokenizer_config.json: {KEPT_AS} has to be a list of words "
+            "and phrases; copy it again"
+        )
+    return tuple(" ".join(entry.lower().split()) for entry in kept)
 
 
 @lru_cache(maxsize=8)
-def _pattern(listed: tuple[str, ...]) -> re.Pattern[str]:
-    ordered = sorted(listed, key=len, reverse=True)
+def _pattern(entries: tuple[str, ...]) -> re.Pattern[str]:
+    ordered = sorted(entries, key=len, reverse=True)
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, ordered))})\b")
 
 
-def _names(sentence: str, things: re.Pattern[str]) -> bool:
-    """Whether a sentence in lower case names one of them and doesn't deny it."""
-    if _DENIES_BEFORE.search(sentence):
-        return False
-    denied = _DENIES_NEXT.search(sentence)
-    return things.search(sentence[: denied.start()] if denied else sentence) is not None
+def _names(clause: str, things: re.Pattern[str]) -> bool:
+    """Whether a clause in lower case names one of them and doesn't deny it."""
+    clause = _NOTHING_DENIED.sub(" ", " ".join(clause.split()))
+    rest = clause
+    for denied in _DENIES_BEFORE.finditer(clause):
+        rest = clause[denied.end() :]
+    if (denied := _DENIES_NEXT.search(rest)) is not None:
+        rest = rest[: denied.start()]
+    return things.search(" ".join(rest.replace("-", " ").split())) is not None
 
 
 def unpictured(tokenizer: "PreTrainedTokenizerBase", reports: Sequence[str]) -> list[int]:
-    """How many sentences of each report name what no training picture shows.
+    """How many clauses of each report name what no training picture shows.
 
-    Zeros for a tokenizer without a list.
+    Zeros for a tokenizer without a list. Raises InputError for a list that is none.
     """
-    listed = tuple(tokenizer.init_kwargs.get(KEPT_AS) or ())
-    if not listed:
+    entries = listed(tokenizer)
+    if not entries:
         return [0] * len(reports)
-    things = _pattern(listed)
+    things, plain = _pattern(entries), _plain(tokenizer)
     return [
-        sum(_names(" ".join(sentence.split()), things) for sentence in _SENTENCE.split(r.lower()))
-        for r in reports
+        sum(
+            _names(clause, things)
+            for line in _LINE.split(report)
+            for clause in _CLAUSE.split(plain(line))
+        )
+        for report in reports
     ]
+
+
+def _plain(tokenizer: "PreTrainedTokenizerBase") -> Callable[[str], str]:
+    """As the tokenizer itself reads a text, in lower case."""
+    normalizer = getattr(getattr(tokenizer, "backend_tokenizer", None), "normalizer", None)
+
+    def plain(text: str) -> str:
+        text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+        return (text if normalizer is None else normalizer.normalize_str(text)).lower()
+
+    return plain
 
 
 def unpictured_doubts(tokenizer: "PreTrainedTokenizerBase", reports: Sequence[str]) -> list[str]:

@@ -18,7 +18,6 @@ from codixr.progress import duration
 from codixr.training.cache import hash_weights
 from codixr.training.engine import Engine
 from codixr.training.folder import TrainingFolder
-from codixr.training.parts import check_order
 from codixr.training.previews import write_preview
 from codixr.training.processes import make_accelerator
 from codixr.training.stage import Stage
@@ -47,7 +46,6 @@ def run_stage(
             f"{name}: finished already ({done['steps']} steps); remove {place} to train it again",
         )
         return
-    check_order(folder, name)
     accelerator = make_accelerator(config, folder.out / "logs")
     stage = build(folder, name, config)
     config = stage.config

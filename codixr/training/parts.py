@@ -1,5 +1,6 @@
 """Which stages make and change which component, and what a folder lacks to be a finished model."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,16 +60,24 @@ def not_finished(folder: "TrainingFolder", name: str, needed_by: str) -> InputEr
     return InputError(f"{needed_by} needs {maker}, which is not finished: first {command}")
 
 
-def check_order(folder: "TrainingFolder", stage: str) -> None:
-    """InputError where a stage would make anew what a finished one has changed since."""
+def check_order(folder: "TrainingFolder", stages: Iterable[str]) -> None:
+    """InputError where one of ``stages`` would train what a later, finished one has trained since.
+
+    Before the first of them runs: what it makes would not fit what is there.
+    """
     for name, maker in MAKERS.items():
-        later = [other for other in CHANGERS[name] if folder.done(other) is not None]
-        if maker == stage and later and folder.done(stage) is None:
-            places = " and ".join(str(folder.stage_folder(other)) for other in later)
+        chain = (maker, *CHANGERS[name])
+        for place, stage in enumerate(chain):
+            later = [other for other in chain[place + 1 :] if folder.done(other) is not None]
+            if stage not in stages or not later or folder.done(stage) is not None:
+                continue
+            cure = "give another --out"
+            if folder.init is None:
+                places = " and ".join(str(folder.stage_folder(other)) for other in later)
+                cure += f", or remove {places} to train that again behind it"
             raise InputError(
-                f"{stage} makes {name} anew, and {', '.join(later)} has changed it in "
-                f"{folder.out}: give another --out, or remove {places} to train that again behind "
-                "it"
+                f"{stage} would train {name} before {', '.join(later)}, which has trained it in "
+                f"{folder.out} already: {cure}"
             )
 
 

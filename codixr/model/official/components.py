@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from codixr.errors import InputError
-from codixr.model import components, layout
+from codixr.model import components, layout, mean_latent
 from codixr.model.official.reports import is_gpt2, load_report_vae, report_vae_config
 from codixr.model.presets import ImageVAEConfig, Preset, PromptConfig, TokenizerConfig
 from codixr.model.prompt_encoder import PromptEncoder
@@ -85,6 +85,7 @@ def load(preset: Preset, name: str, place: str | Path, checkpoint: Path | None) 
         return module.eval()
     loaded = _read(UNet2DConditionModel, place)
     module.get_submodule("unet").load_state_dict(loaded.state_dict())
+    mean_latent.load(module, Path(place), preset.latent_shape)
     if checkpoint is None:
         return module.eval()
     parts = {part.folder: (part, own) for part, own in layout.split_state(module)}

@@ -95,12 +95,23 @@ def test_it_lies_in_the_denoiser_s_folder_and_goes_with_it(checkpoint, pipe, tmp
     assert not torch.equal(made[0], made[1])
 
 
-def test_it_is_not_that_of_another_autoencoder(checkpoint, tmp_path) -> None:
-    _with_mean(checkpoint, tmp_path / "one")
+def test_it_is_the_denoiser_s_whatever_autoencoder_stands_beside_it(checkpoint, tmp_path) -> None:
+    mean = _with_mean(checkpoint, tmp_path / "one")
     own = CoDiXRPipeline.from_pretrained(tmp_path / "one")
-    other = CoDiXRPipeline.from_pretrained(tmp_path / "one", image_vae=own.image_vae)
-    assert own.denoiser_f.mean_latent is not None
-    assert other.denoiser_f.mean_latent is None
+    for other in (own.image_vae, None):
+        pipe = CoDiXRPipeline.from_pretrained(tmp_path / "one", image_vae=other)
+        assert torch.equal(pipe.denoiser_f.mean_latent, mean)
+    parts = {"denoiser_f": tmp_path / "one" / "denoiser_f"}
+    taken = CoDiXRPipeline.from_pretrained(checkpoint, components=parts)
+    assert torch.equal(taken.denoiser_f.mean_latent, mean)
+
+
+def test_a_variant_leaves_that_of_the_others_there(checkpoint, pipe, tmp_path) -> None:
+    mean = _with_mean(checkpoint, tmp_path / "one")
+    pipe.save_pretrained(tmp_path / "one", variant="ema")
+    assert torch.equal(
+        CoDiXRPipeline.from_pretrained(tmp_path / "one").denoiser_f.mean_latent, mean
+    )
 
 
 def test_a_saved_denoiser_without_one_takes_the_older_file_away(checkpoint, tmp_path) -> None:
@@ -121,7 +132,7 @@ def test_a_damaged_or_foreign_one_is_refused(checkpoint, tmp_path) -> None:
 
     for wrong in (torch.zeros(4, 4), torch.full((12, 8, 8), float("nan"))):
         save_file({"mean": wrong}, path)
-        with pytest.raises(InputError, match="of another model"):
+        with pytest.raises(InputError, match=r"finite numbers.*of another model"):
             CoDiXRPipeline.from_pretrained(tmp_path / "one")
     save_file({"other": torch.zeros(12, 8, 8)}, path)
     with pytest.raises(InputError, match="damaged"):

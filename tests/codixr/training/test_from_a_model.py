@@ -138,6 +138,8 @@ def test_a_new_autoencoder_makes_no_finished_model_with_the_denoisers_of_another
     ("stage", "view", "part", "later"),
     [
         ("prompt-encoders", None, "prompt_encoder", "prompt-lexicon"),
+        ("prompt-details", None, "prompt_encoder", "prompt-lexicon"),
+        ("all", None, "image_vae", "prompt-lexicon"),
         ("report-ldm", None, "denoiser_t", "alignment-F+T"),
     ],
 )
@@ -148,9 +150,11 @@ def test_a_stage_does_not_make_anew_what_a_finished_one_has_changed(
     shutil.copytree(out, other)
     shutil.rmtree(other / "stages" / stage, ignore_errors=True)
     before = state(other, part)
-    with pytest.raises(InputError, match=f"makes {part} anew, and {later.replace('+', '.')} has"):
+    kept = sorted(other.glob("stages/*/done.json"))
+    with pytest.raises(InputError, match=f"before {later.replace('+', '.')}, which has"):
         train(request(other, stage, view=view))
     assert same(state(other, part), before)
+    assert sorted(other.glob("stages/*/done.json")) == kept
 
 
 def test_a_model_whose_start_is_gone_stays_as_it_was_and_is_named(
