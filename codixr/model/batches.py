@@ -39,7 +39,7 @@ def made_in_batches(
     made: dict[Modality, list[Any]] = {m: [] for m in call.outputs}
     pipe._interrupt, pipe._guidance_scale = False, None
     pipe._asked_guidance, _ = pipe.preset.diffusion.guidance_of(
-        report=not call.outputs[0].is_image, scale=call.settings.guidance
+        call.outputs[0], scale=call.settings.guidance
     )
     with _steps(pipe, call, bar) as advance:
 

@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any, Literal
 
 from codixr.errors import InputError
+from codixr.modality import Modality
 
 StemNormKind = Literal["batch", "group"]
 Pooling = Literal["class", "mean"]
@@ -136,6 +137,8 @@ class DiffusionConfig:
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Between which noises guidance acts, as shares of the timesteps: 0 is clean, 1 pure noise. At
     the others its scale is at most 1 (Kynkäänniemi et al., 2024). All of them, as in CoDi."""
+    lateral_guidance: float | None = None
+    """Of laterals, in the same interval; None is ``guidance``, as of frontals."""
     report_guidance: float | None = None
     """Of reports, at every noise; None is the pictures', in the pictures' interval."""
     steps_offset: int = 1
@@ -155,23 +158,26 @@ class DiffusionConfig:
     or "in-turn", each a prompt for those after it."""
 
     def __post_init__(self) -> None:
-        """InputError for an interval that is none, and for a guidance of reports that is none."""
-        own: Any = self.report_guidance
-        number = isinstance(own, Real) and not isinstance(own, bool)
-        if own is not None and not (number and 0 <= own < math.inf):
-            raise InputError(f"report_guidance {own!r}: give a number from 0 on, or none")
+        """InputError for an interval that is none, and for a guidance that is none."""
+        for name in ("lateral_guidance", "report_guidance"):
+            own: Any = getattr(self, name)
+            number = isinstance(own, Real) and not isinstance(own, bool)
+            if own is not None and not (number and 0 <= own < math.inf):
+                raise InputError(f"{name} {own!r}: give a number from 0 on, or none")
         object.__setattr__(self, "guidance_interval", interval(self.guidance_interval))
 
     def guidance_of(
         self,
+        output: Modality,
         *,
-        report: bool,
         scale: float | None = None,
         within: tuple[float, float] | None = None,
     ) -> tuple[float, tuple[float, float]]:
-        """Scale and interval of a picture's guidance or of a report's; what was asked for wins."""
+        """Scale and interval of an output's guidance; what was asked for wins."""
         usual = self.guidance_interval
-        if scale is None and report and self.report_guidance is not None:
+        if scale is None and output is Modality.L:
+            scale = self.lateral_guidance
+        if scale is None and output is Modality.T and self.report_guidance is not None:
             scale, usual = self.report_guidance, (0.0, 1.0)
         return self.guidance if scale is None else scale, usual if within is None else within
 

@@ -133,10 +133,7 @@ def _latents_together(
     shapes = latent_shapes(pipe.preset, outputs)
     own = settings.guidance_interval
     asked = None if own is None else interval(own)
-    guidance = {
-        m: diffusion.guidance_of(report=not m.is_image, scale=settings.guidance, within=asked)
-        for m in outputs
-    }
+    guidance = {m: diffusion.guidance_of(m, scale=settings.guidance, within=asked) for m in outputs}
     scales = {m: scale for m, (scale, _) in guidance.items()}
     pipe.bring("prompt_encoder")
     told = pipe.conditioning.conditions(

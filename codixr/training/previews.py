@@ -124,7 +124,7 @@ def _sample(
         )
         for flow, m, other in zip(flows, stage.made, reversed(vectors), strict=True):
             with_prompt, without = flow(double[m], stamp, context, other).float().chunk(2)
-            usual = diffusion.guidance_of(report=not m.is_image)
+            usual = diffusion.guidance_of(m)
             scale = scale_at(now / len(stage.abars), *usual)
             eps = without + scale * (with_prompt - without)
             abar, next_abar = stage.abars[now], stage.abars[then]

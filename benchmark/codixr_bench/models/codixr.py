@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codixr.errors import InputError
+from codixr.modality import Modality
 from codixr_bench.model import Conditions, Sample
 from codixr_bench.models.placing import PlacedModel, Steps
 from codixr_bench.task import Task
@@ -54,7 +55,8 @@ class CoDiXRModel(PlacedModel):
             "scheduler": scheduler or type(self.pipeline.scheduler).__name__,
             "steps": diffusion.steps if steps is None else steps,
             "guidance": diffusion.guidance if guidance is None else guidance,
-            "report_guidance": diffusion.guidance_of(report=True, scale=guidance)[0],
+            "lateral_guidance": diffusion.guidance_of(Modality.L, scale=guidance)[0],
+            "report_guidance": diffusion.guidance_of(Modality.T, scale=guidance)[0],
             "guidance_interval": "{:g}-{:g}".format(*diffusion.guidance_interval),
             "joint": diffusion.joint,
         }

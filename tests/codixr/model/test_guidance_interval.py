@@ -121,18 +121,42 @@ def test_reports_may_have_a_guidance_of_their_own_at_every_noise(
         assert not torch.equal(own(given, "F+T", joint=joint, **call).reports, both[0].reports)
 
 
+def test_laterals_may_have_a_guidance_of_their_own_in_the_same_interval(
+    pipe: CoDiXRPipeline,
+) -> None:
+    usual = {"guidance": 4.0, "guidance_interval": (0.3, 0.7)}
+    own = with_diffusion(pipe, **usual, lateral_guidance=2.0)
+    same = with_diffusion(pipe, **usual, lateral_guidance=None)
+    call = {"seed": 3, "num_inference_steps": 4, "output_type": "latent"}
+    given = {"T": "large left pleural effusion."}
+
+    def made(pipe: CoDiXRPipeline, view: Modality, **options: Any) -> torch.Tensor:
+        return pipe(given, str(view), **(call | options)).images[view]
+
+    assert torch.equal(made(own, L), made(same, L, guidance_scale=2.0))
+    assert not torch.equal(made(own, L), made(same, L))
+    assert torch.equal(made(own, F), made(same, F))
+    # What is asked for holds for laterals too.
+    assert torch.equal(made(own, L, guidance_scale=3.0), made(same, L, guidance_scale=3.0))
+    plain = asdict(pipe.preset)
+    del plain["diffusion"]["lateral_guidance"]
+    diffusion = preset_from(plain).diffusion
+    assert diffusion.guidance_of(L) == diffusion.guidance_of(F)
+
+
 def test_an_index_from_before_gives_reports_the_pictures_guidance(pipe: CoDiXRPipeline) -> None:
     plain = asdict(pipe.preset)
     del plain["diffusion"]["report_guidance"]
     diffusion = preset_from(plain).diffusion
-    assert diffusion.guidance_of(report=True) == diffusion.guidance_of(report=False)
+    assert diffusion.guidance_of(T) == diffusion.guidance_of(F)
 
 
 @pytest.mark.parametrize("damaged", ["much", -1.0, float("nan"), True, [2.5]])
-def test_a_damaged_report_guidance_is_named(pipe: CoDiXRPipeline, damaged: Any) -> None:
+@pytest.mark.parametrize("name", ["report_guidance", "lateral_guidance"])
+def test_a_damaged_guidance_is_named(pipe: CoDiXRPipeline, name: str, damaged: Any) -> None:
     plain = asdict(pipe.preset)
-    plain["diffusion"]["report_guidance"] = damaged
-    with pytest.raises(InputError, match="report_guidance"):
+    plain["diffusion"][name] = damaged
+    with pytest.raises(InputError, match=name):
         preset_from(plain)
 
 
