@@ -20,7 +20,7 @@ from codixr.model.pipeline import CoDiXRPipeline
 from codixr.training.folder import MODEL_FIELDS
 from codixr.training.recipes import TINY, override, parse
 
-F = Modality.F
+F, L, T = Modality.F, Modality.L, Modality.T
 CALL: dict[str, Any] = {"seed": 3, "num_inference_steps": 5, "output_type": "pt"}
 TEXT = {"T": "small left pleural effusion."}
 
