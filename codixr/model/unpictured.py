@@ -73,10 +73,10 @@ def _names(clause: str, things: re.Pattern[str]) -> bool:
     """Whether a clause in lower case names one of them and doesn't deny it."""
     clause = _NOTHING_DENIED.sub(" ", " ".join(clause.split()))
     rest = clause
-    for denied in _DENIES_BEFORE.finditer(clause):
-        rest = clause[denied.end() :]
-    if (denied := _DENIES_NEXT.search(rest)) is not None:
-        rest = rest[: denied.start()]
+    for before in _DENIES_BEFORE.finditer(clause):
+        rest = clause[before.end() :]
+    if (behind := _DENIES_NEXT.search(rest)) is not None:
+        rest = rest[: behind.start()]
     return things.search(" ".join(rest.replace("-", " ").split())) is not None
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from codixr.errors import InputError
 from codixr.model import components, layout, mean_latent
+from codixr.model.image_ldm import XrayDenoiser
 from codixr.model.official.reports import is_gpt2, load_report_vae, report_vae_config
 from codixr.model.presets import ImageVAEConfig, Preset, PromptConfig, TokenizerConfig
 from codixr.model.prompt_encoder import PromptEncoder
@@ -85,6 +86,7 @@ def load(preset: Preset, name: str, place: str | Path, checkpoint: Path | None) 
         return module.eval()
     loaded = _read(UNet2DConditionModel, place)
     module.get_submodule("unet").load_state_dict(loaded.state_dict())
+    assert isinstance(module, XrayDenoiser)
     mean_latent.load(module, Path(place), preset.latent_shape)
     if checkpoint is None:
         return module.eval()
