@@ -268,13 +268,14 @@ def test_what_was_trained_with_the_tower_before_the_lexicon_s_lesson_stays_finis
     assert not (out / "teachers").exists()
 
 
-@pytest.mark.parametrize("stage", ["prompt-wording", "prompt-details"])
+@pytest.mark.parametrize("first", [0, 1])
 def test_a_tower_that_is_trained_anew_is_not_the_one_that_the_denoisers_knew(
-    run: Path, tmp_path: Path, stage: str
+    run: Path, tmp_path: Path, first: int
 ) -> None:
     out = tmp_path / "anew"
     shutil.copytree(run, out)
-    shutil.rmtree(out / "stages" / stage)
+    for stage in ("prompt-wording", "prompt-details", "prompt-lexicon")[first:]:
+        shutil.rmtree(out / "stages" / stage)
     few = QUICK | {"vocabulary_texts": "300"}
     with pytest.raises(InputError, match="image-ldm-F was trained with another prompt_encoder"):
         train(request(out, settings=few))
@@ -389,7 +390,8 @@ def test_all_refuses_other_numbers_before_an_unfinished_stage_changes_the_folder
 ) -> None:
     out = tmp_path / "older"
     shutil.copytree(run, out)
-    shutil.rmtree(out / "stages" / "prompt-details")
+    for stage in ("prompt-details", "prompt-lexicon"):
+        shutil.rmtree(out / "stages" / stage)
     before = state(out, "prompt_encoder")
     with pytest.raises(InputError, match=r"report-vae is finished, with variants 8, and .* says 2"):
         train(request(out, settings=QUICK | {"vocabulary_texts": "300", "variants": "2"}))
