@@ -205,7 +205,7 @@ def refuse_unknown(
     for i, (lost, words) in enumerate(unknown_words(tokenizer, reports) or []):
         if lost == words:
             raise InputError(
-                f"{name}: {_which(i, reports)} has no word that the checkpoint was trained on: "
+                f"{name}: {texts_at([i], reports)} has no word that the checkpoint was trained on: "
                 "write it in radiology's English, or load a checkpoint that was trained on such "
                 "text"
             )
@@ -217,16 +217,18 @@ def text_doubts(tokenizer: "PreTrainedTokenizerBase", reports: Sequence[str]) ->
     partly = [(i, lost, words) for i, (lost, words) in enumerate(counts) if lost]
     if not partly:
         return []
-    i, lost, words = partly[0]
-    more = f" (and {len(partly) - 1} more)" if len(partly) > 1 else ""
+    which = texts_at([i for i, _, _ in partly], reports)
+    _, lost, words = partly[0]
     return [
-        f"T: {_which(i, reports)}{more} has words that this checkpoint was not trained on, {lost} "
-        f"of {words}: what they say may be missed"
+        f"T: {which} has words that this checkpoint was not trained on, {lost} of {words}: what "
+        "they say may be missed"
     ]
 
 
-def _which(i: int, reports: Sequence[str]) -> str:
-    return "the text" if len(reports) == 1 else f"text {i} of {len(reports)}"
+def texts_at(places: Sequence[int], reports: Sequence[str]) -> str:
+    """The first of some texts by its number, and how many more there are; never their words."""
+    which = "the text" if len(reports) == 1 else f"text {places[0]} of {len(reports)}"
+    return f"{which} (and {len(places) - 1} more)" if len(places) > 1 else which
 
 
 def picture_doubts(

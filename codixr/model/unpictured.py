@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from codixr.errors import InputError
+from codixr.model.familiarity import texts_at
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -115,9 +116,7 @@ def unpictured_doubts(tokenizer: "PreTrainedTokenizerBase", reports: Sequence[st
     naming = [i for i, count in enumerate(unpictured(tokenizer, reports)) if count]
     if not naming:
         return []
-    which = "the text" if len(reports) == 1 else f"text {naming[0]} of {len(reports)}"
-    more = f" (and {len(naming) - 1} more)" if len(naming) > 1 else ""
     return [
-        f"T: {which}{more} names something that no training picture of this checkpoint shows: "
-        "it is not drawn"
+        f"T: {texts_at(naming, reports)} names something that no training picture of this "
+        "checkpoint shows: it is not drawn"
     ]

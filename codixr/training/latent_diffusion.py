@@ -29,6 +29,7 @@ from codixr.training.stage_config import DenoiserTraining
 
 T = Modality.T
 MEAN_OF = 2000
+"""Training studies whose latents are averaged, at the most."""
 LORA = "default"
 """The adapter's name while it is trained."""
 
@@ -237,7 +238,7 @@ class DenoiserStage(LatentStage):
 
     @torch.no_grad()
     def mean_latent(self) -> Tensor:
-        """Of the training studies, ``MEAN_OF`` of them at the most: the posterior means'."""
+        """Of the training studies' posterior means, normalised: [c, h, w], float32 on the CPU."""
         rows, (view,) = self.rows["train"], self.made
         chosen = rows[torch.linspace(0, len(rows) - 1, min(MEAN_OF, len(rows))).round().long()]
         device, total = self.abars.device, torch.zeros((), dtype=torch.float64)

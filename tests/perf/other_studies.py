@@ -6,6 +6,7 @@
 T->F or T->L of the first 1,000 reports of the phantom's test split against the real pictures of the
 other 1,000 studies: Frechet distances in the judge's features. A distance to the same studies'
 pictures falls by what both share. Real, and real through the image autoencoder: what is to be had.
+The mean is that of all pixels: brightness, 0 to 1.
 """
 
 import argparse
@@ -60,13 +61,14 @@ def main() -> None:
         guidance_interval=within,
     )
     print(f"{view} of {STUDIES:,} studies against those of {len(real) - STUDIES:,} others")
-    print(f"{'real':24}{usual:8.2f}")
+    print(f"{'real':24}{usual:8.2f}         mean {float(first.mean()):.3f}")
     for name, pictures in (
         ("through the autoencoder", torch.cat(parts).clamp(0, 1)),
         (f"T->{view}", made.images[view]),
     ):
         distance = distance_between(features(pictures, view), others)
-        print(f"{name:24}{distance:8.2f}  x {distance / usual:.2f}", flush=True)
+        mean = f"mean {float(pictures.mean()):.3f}"
+        print(f"{name:24}{distance:8.2f}  x {distance / usual:.2f} {mean}", flush=True)
 
 
 if __name__ == "__main__":
