@@ -1,6 +1,7 @@
 """From prompts to what the denoisers are told: condition vectors, and unconditional ones."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -62,28 +63,57 @@ class Conditioning:
         )
         return own == theirs
 
+    def read(self, given: Given, *, strict_length: bool) -> Given:
+        """What one call is given, its texts and those it leads away from read once."""
+        away = given.negatives
+        if away is not None:
+            away = self.read_texts(away, strict_length=strict_length, away=True)
+        prompts = self.read_texts(given.prompts, strict_length=strict_length)
+        return replace(given, prompts=prompts, negatives=away)
+
+    def read_texts(
+        self, prompts: Sequence[Prompt], *, strict_length: bool, away: bool = False
+    ) -> list[Prompt]:
+        """A call's prompts, once: texts outside the training are told of, too long ones cut.
+
+        Texts are numbered as in the call, not in a batch. Nobody is told that the model can't draw
+        what the prompts lead ``away`` from. What was one object stays one. InputError, with
+        ``strict_length``, for a text that is too long.
+        """
+        if Modality.T not in prompts[0]:
+            return list(prompts)
+        distinct = {id(p): p for p in prompts}
+        texts = [str(p[Modality.T]) for p in distinct.values()]
+        if self.preset.tokenizers.lower_case:
+            texts = [text.lower() for text in texts]
+        self.doubts.tell(Modality.T, text_doubts(self.tokenizer, texts))
+        if not away:
+            self.doubts.tell("not pictured", unpictured_doubts(self.tokenizer, texts))
+        limit = self.preset.prompt.max_tokens
+        fitted = fit_reports(self.tokenizer, texts, limit, strict=strict_length)
+        own = {
+            place: {**p, Modality.T: text}
+            for (place, p), text in zip(distinct.items(), fitted, strict=True)
+        }
+        return [own[id(p)] for p in prompts]
+
     def encode(
         self,
         prompts: Sequence[Prompt],
         weights: Mapping[str, float] | None = None,
         *,
-        strict_length: bool = False,
         made: frozenset[Modality] = frozenset(),
-        away: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Conditions and unconditional ones, as ``CoDiXRPipeline.encode_prompts``.
 
-        Nobody is told whether what the call ``made`` itself looks familiar, nor that it can't draw
-        what the prompts lead ``away`` from.
+        Texts are as ``read_texts`` gives them. Nobody is told whether what the call ``made`` itself
+        looks familiar.
         """
         given = [m for m in Modality if m in prompts[0]]
         distinct = {id(p): p for p in prompts}
         rows = torch.tensor([list(distinct).index(id(p)) for p in prompts], device=self.device)
         each = list(distinct.values())
-        vectors = [
-            self._vectors(m, [p[m] for p in each], strict_length, m not in made, away)[rows]
-            for m in given
-        ]
+        vectors = [self._vectors(m, [p[m] for p in each], told=m not in made)[rows] for m in given]
         nulls = [self.nulls[m.is_image].expand(len(prompts), -1) for m in given]
         parts, scale = shares(weights, given), self.preset.diffusion.context_scale
         if self.preset.diffusion.condition_fusion == "tokens":
@@ -96,8 +126,6 @@ class Conditioning:
         given: Given,
         guidance: Mapping[Modality, float],
         weights: Mapping[str, float] | None = None,
-        *,
-        strict_length: bool = False,
     ) -> dict[Modality, Condition]:
         """What each output's flow is told, what guidance leads away from, and how far.
 
@@ -109,9 +137,7 @@ class Conditioning:
         nulls = told = self._untold(outputs, len(prompts))
         if prompts[0]:
             weights = with_made(weights, list(prompts[0]), given.made)
-            vectors, null = self.encode(
-                prompts, weights, strict_length=strict_length, made=given.made
-            )
+            vectors, null = self.encode(prompts, weights, made=given.made)
             told, nulls = dict.fromkeys(outputs, vectors), dict.fromkeys(outputs, null)
             parts = shares(weights, [m for m in Modality if m in prompts[0]])
             shares_in_attention = log_weights(parts) if vectors.ndim == 3 else None
@@ -126,7 +152,7 @@ class Conditioning:
         if given.negative_embeds is not None:
             nulls = dict.fromkeys(outputs, self._here(given.negative_embeds))
         elif given.negatives is not None:
-            away, _ = self.encode(given.negatives, strict_length=strict_length, away=True)
+            away, _ = self.encode(given.negatives)
             nulls = dict.fromkeys(outputs, away)
         return {
             m: Condition(v, v)
@@ -147,20 +173,12 @@ class Conditioning:
     def _here(self, vectors: Tensor) -> Tensor:
         return vectors.to(self.device, self.dtype)
 
-    def _vectors(
-        self, m: Modality, contents: Sequence[Any], strict_length: bool, told: bool, away: bool
-    ) -> Tensor:
-        """Unit vectors [B, D] of contents of one modality; ``told``: doubts are."""
+    def _vectors(self, m: Modality, contents: Sequence[Any], *, told: bool) -> Tensor:
+        """Unit vectors [B, D] of contents of one modality; ``told``: doubts of pictures are."""
         if m is Modality.T:
-            limit = self.preset.prompt.max_tokens
             if self.preset.tokenizers.lower_case:
                 contents = [report.lower() for report in contents]
-            if told:
-                self.doubts.tell(m, text_doubts(self.tokenizer, contents))
-                if not away:
-                    self.doubts.tell("not pictured", unpictured_doubts(self.tokenizer, contents))
-            reports = fit_reports(self.tokenizer, contents, limit, strict=strict_length)
-            ids, mask = encode(self.tokenizer, reports, limit)
+            ids, mask = encode(self.tokenizer, contents, self.preset.prompt.max_tokens)
             return self.encoder.encode_text(ids.to(self.device), mask.to(self.device))
         size = self.preset.image_size
         images = np.stack([as_image(image, m, size) for image in contents])

@@ -226,8 +226,8 @@ def text_doubts(tokenizer: "PreTrainedTokenizerBase", reports: Sequence[str]) ->
 
 
 def texts_at(places: Sequence[int], reports: Sequence[str]) -> str:
-    """The first of some texts by its number, and how many more there are; never their words."""
-    which = "the text" if len(reports) == 1 else f"text {places[0]} of {len(reports)}"
+    """The first of some texts by its number, from 1, and how many more; never their words."""
+    which = "the text" if len(reports) == 1 else f"text {places[0] + 1} of {len(reports)}"
     return f"{which} (and {len(places) - 1} more)" if len(places) > 1 else which
 
 

@@ -136,9 +136,7 @@ def _latents_together(
     guidance = {m: diffusion.guidance_of(m, scale=settings.guidance, within=asked) for m in outputs}
     scales = {m: scale for m, (scale, _) in guidance.items()}
     pipe.bring("prompt_encoder")
-    told = pipe.conditioning.conditions(
-        given, scales, settings.weights, strict_length=settings.strict_length
-    )
+    told = pipe.conditioning.conditions(given, scales, settings.weights)
     begun = _begun(pipe, given, outputs)
     flows = {}
     for m in outputs:

@@ -105,7 +105,8 @@ class CoDiXRPipeline(StoredPipeline):
         self.bring("prompt_encoder")
         if not (own := named(prompts))[0]:
             raise InputError("prompts: they are empty; there is nothing to encode")
-        return self.conditioning.encode(own, weights, strict_length=strict_length)
+        own = self.conditioning.read_texts(own, strict_length=strict_length)
+        return self.conditioning.encode(own, weights)
 
     def generate(
         self,
@@ -126,8 +127,9 @@ class CoDiXRPipeline(StoredPipeline):
         if len(seeds) != len(prompts):
             raise InputError(f"{len(seeds)} seeds for {len(prompts)} prompts: give one for each")
         generators = {m: from_seeds(seeds, m) for m in outputs}
-        given = Given(named(prompts))
         with self.working():
+            given = Given(named(prompts))
+            given = self.conditioning.read(given, strict_length=settings.strict_length)
             latents = latents_of(self, given, outputs, generators, settings, callback)
             made = {m: decoded(self, m, z, generators[m]) for m, z in latents.items()}
         return [
@@ -209,6 +211,7 @@ class CoDiXRPipeline(StoredPipeline):
         settings = Settings(*how, strict_length, *last)
         call_arguments.check_settings(settings)
         generators = sample_generators(generator, seed, len(given), wanted)
+        given = self.conditioning.read(given, strict_length=strict_length)
         call = Call(given, wanted, generators, settings, batch_size, output_type == "latent")
         step_end = self._step_end(callback_on_step_end, names)
         with self.working():

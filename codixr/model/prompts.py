@@ -17,6 +17,7 @@ from codixr.data.picture import fit_square
 from codixr.data.study import Image
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.model.familiarity import texts_at
 from codixr.model.presets import Preset
 
 if TYPE_CHECKING:
@@ -187,14 +188,12 @@ def fit_reports(
     long = [i for i, count in enumerate(counts) if count > limit]
     if not long:
         return list(reports)
-    which = f"text {long[0]} of {len(reports)} has {counts[long[0]]} tokens"
+    which = f"{texts_at(long, reports)} has {counts[long[0]]} tokens"
     if strict:
         raise InputError(f"T: {which}, and the model reads {limit}: shorten it")
-    more = f" (and {len(long) - 1} more)" if len(long) > 1 else ""
     logger.warning(
-        "T: %s%s, and the model reads %d: the rest, from the end of a sentence on, is left out",
+        "T: %s, and the model reads %d: the rest, from the end of a sentence on, is left out",
         which,
-        more,
         limit,
     )
     fitted = list(reports)

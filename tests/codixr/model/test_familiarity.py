@@ -67,7 +67,7 @@ def test_a_text_without_a_known_word_is_refused(tokenizer, text):
 def test_a_text_with_unknown_words_is_doubted_and_not_quoted(tokenizer):
     assert text_doubts(tokenizer, ["No effusion.", "small left effusion"]) == []
     (line,) = text_doubts(tokenizer, ["No effusion.", "left banana", "right banana banana"])
-    assert line.startswith("T: text 1 of 3 (and 1 more) has words")
+    assert line.startswith("T: text 2 of 3 (and 1 more) has words")
     assert "1 of 2" in line
     assert "banana" not in line
 

@@ -153,7 +153,7 @@ def test_a_tokenizer_without_a_list_knows_of_nothing():
 def test_the_line_says_which_text_and_quotes_nothing(pipe):
     assert unpictured_doubts(pipe.tokenizer, ["No effusion."]) == []
     (line,) = unpictured_doubts(pipe.tokenizer, ["No effusion.", "hernia", "scoliosis"])
-    assert line.startswith("T: text 1 of 3 (and 1 more) names something")
+    assert line.startswith("T: text 2 of 3 (and 1 more) names something")
     assert not re.search("hernia|scoliosis", line)
 
 
@@ -196,3 +196,26 @@ def test_real_fractures_are_told_of_and_few_normal_chests(pipe):
     assert fracture.sum() > 40
     assert told[fracture].mean() > 0.85
     assert told[normal].mean() < 0.05
+
+
+def test_texts_are_numbered_as_in_the_call_whatever_the_batch():
+    own = CoDiXRPipeline.from_pretrained()
+    own.set_progress_bar_config(disable=True)
+    texts = ["No effusion.", "Small left effusion.", "Hiatal hernia.", "left pleural banana"]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        own({"T": texts}, "F+L", num_inference_steps=1, seed=0, batch_size=1, num_images=2)
+    told = [str(w.message) for w in caught if w.category is OutsideTrainingWarning]
+    assert len(told) == 2
+    assert told[0].startswith("T: text 4 of 4 has words")
+    assert told[1].startswith("T: text 3 of 4 names something")
+
+
+def test_a_call_says_once_which_texts_are_cut(caplog):
+    own = CoDiXRPipeline.from_pretrained()
+    own.set_progress_bar_config(disable=True)
+    long = " ".join(["The lungs are clear."] * 40)
+    own({"T": ["No effusion.", long, long]}, "F+L", num_inference_steps=1, seed=0, batch_size=2)
+    (line,) = [r.getMessage() for r in caplog.records if "left out" in r.getMessage()]
+    assert line.startswith("T: text 2 of 3 (and 1 more) has ")
+    assert "lungs" not in line
