@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codixr.errors import InputError
+from codixr.training.recipes import STAGES
 
 if TYPE_CHECKING:
     from codixr.training.folder import TrainingFolder
@@ -61,24 +62,37 @@ def not_finished(folder: "TrainingFolder", name: str, needed_by: str) -> InputEr
 
 
 def check_order(folder: "TrainingFolder", stages: Iterable[str]) -> None:
-    """InputError where one of ``stages`` would train what a later, finished one has trained since.
+    """InputError where one of ``stages`` would change what a later, finished one builds on.
 
-    Before the first of them runs: what it makes would not fit what is there.
+    It has trained the same component since, or was trained with it as it is. Before the first of
+    them runs: what it makes would not fit what is there.
     """
-    for name, maker in MAKERS.items():
-        chain = (maker, *CHANGERS[name])
-        for place, stage in enumerate(chain):
-            later = [other for other in chain[place + 1 :] if folder.done(other) is not None]
-            if stage not in stages or not later or folder.done(stage) is not None:
+    for stage in (s for s in stages if folder.done(s) is None):
+        for name, maker in MAKERS.items():
+            chain = (maker, *CHANGERS[name])
+            if stage not in chain:
+                continue
+            again = [s for s in chain[chain.index(stage) + 1 :] if folder.done(s) is not None]
+            # A lesson in wording leaves the vectors that others know.
+            using = [] if stage in WORDING else _trained_with(folder, name, behind=stage)
+            later = again or [s for s in using if s not in chain]
+            if not later:
                 continue
             cure = "give another --out"
             if folder.init is None:
                 places = " and ".join(str(folder.stage_folder(other)) for other in later)
                 cure += f", or remove {places} to train that again behind it"
+            done = "which has trained it" if again else "which was trained with it"
             raise InputError(
-                f"{stage} would train {name} before {', '.join(later)}, which has trained it in "
-                f"{folder.out} already: {cure}"
+                f"{stage} would train {name} before {', '.join(later)}, {done} in {folder.out} "
+                f"already: {cure}"
             )
+
+
+def _trained_with(folder: "TrainingFolder", part: str, behind: str) -> list[str]:
+    """The finished stages that come behind a stage and had a component among their inputs."""
+    notes = {stage: folder.done(stage) for stage in STAGES[STAGES.index(behind) + 1 :]}
+    return [stage for stage, note in notes.items() if note and part in note["inputs"]]
 
 
 def lacks(folder: "TrainingFolder") -> str:

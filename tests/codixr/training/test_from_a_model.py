@@ -128,9 +128,11 @@ def test_a_new_autoencoder_makes_no_finished_model_with_the_denoisers_of_another
     assert not (other / "model").exists()
     older = tmp_path / "older"
     shutil.copytree(out, older)
+    for stage in ("report-ldm", "alignment-F+T"):
+        shutil.rmtree(older / "stages" / stage)
     assert train(request(older, "image-vae")) == [older]
     told = capsys.readouterr().err
-    assert "stays as it was: denoiser_f, denoiser_l of --init" in told
+    assert "stays as it was: denoiser_f, denoiser_l, denoiser_t of --init" in told
     assert "don't know what image-vae made" in told
 
 
@@ -139,7 +141,6 @@ def test_a_new_autoencoder_makes_no_finished_model_with_the_denoisers_of_another
     [
         ("prompt-encoders", None, "prompt_encoder", "prompt-lexicon"),
         ("prompt-details", None, "prompt_encoder", "prompt-lexicon"),
-        ("all", None, "image_vae", "prompt-lexicon"),
         ("report-ldm", None, "denoiser_t", "alignment-F+T"),
     ],
 )
@@ -155,6 +156,34 @@ def test_a_stage_does_not_make_anew_what_a_finished_one_has_changed(
         train(request(other, stage, view=view))
     assert same(state(other, part), before)
     assert sorted(other.glob("stages/*/done.json")) == kept
+
+
+@pytest.mark.parametrize(
+    ("stage", "which", "part", "later"),
+    [
+        ("image-vae", {}, "image_vae", "alignment-F+T"),
+        ("all", {}, "image_vae", "alignment-F+T"),
+        ("report-vae", {}, "report_vae", "report-ldm, alignment-F+T"),
+        ("image-ldm", {"view": "F"}, "denoiser_f", "alignment-F+T"),
+        ("alignment", {"pair": "F+L"}, "denoiser_f", "alignment-F+T"),
+    ],
+)
+def test_nor_what_a_finished_one_was_trained_with(
+    out: Path, tmp_path: Path, stage: str, which: dict[str, str], part: str, later: str
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(out, other)
+    kept = sorted(other.glob("stages/*/done.json"))
+    told = rf"{part} before {later.replace('+', '.')}, which was trained with it"
+    with pytest.raises(InputError, match=told):
+        train(request(other, stage, **which))
+    assert sorted(other.glob("stages/*/done.json")) == kept
+
+
+def test_what_nothing_finished_builds_on_may_be_trained(out: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(out, other)
+    assert train(request(other, "image-ldm", view="L")) == [other / "model"]
 
 
 def test_a_model_whose_start_is_gone_stays_as_it_was_and_is_named(
