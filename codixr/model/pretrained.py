@@ -110,7 +110,9 @@ def _check_vocabularies(preset: Preset, tokenizers: Tokenizers) -> None:
         ("report encoder", tokenizers.report_encoder, preset.report_vae.bert["vocab_size"]),
         ("report decoder", tokenizers.report_decoder, preset.report_vae.gpt2["vocab_size"]),
     ):
-        if len(tokenizer) > size:
+        # One of a closed vocabulary was made with its embeddings; another's may be padded.
+        closed = tokenizer.init_kwargs.get("whole_words")
+        if len(tokenizer) > size or (closed and len(tokenizer) < size):
             raise InputError(
                 f"the {name}'s tokenizer has {len(tokenizer):,} tokens, its embeddings {size:,}: "
                 "they are of different models; copy the whole folder, or give its tokenizer too"

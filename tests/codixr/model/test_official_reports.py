@@ -16,6 +16,8 @@ from codixr.model.report_vae import ReportVAE
 from codixr.model.tokenizer import word_tokenizer
 
 WORDS = ["clear", "effusion", "large", "lungs", "no", "the"]
+BERT_WORDS = len(WORDS) + 4
+"""With the four marks of ``word_tokenizer``."""
 
 
 def gpt2_tokenizer(folder: Path) -> None:
@@ -35,7 +37,7 @@ class Optimus(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         sizes: dict[str, Any] = {"num_hidden_layers": 2, "num_attention_heads": 2}
-        bert = BertConfig(vocab_size=40, hidden_size=128, intermediate_size=96, **sizes)
+        bert = BertConfig(vocab_size=BERT_WORDS, hidden_size=128, intermediate_size=96, **sizes)
         gpt2 = GPT2Config(vocab_size=10, n_embd=192, n_layer=3, n_head=3, n_positions=90)
         self.encoder, self.decoder = BertModel(bert), GPT2LMHeadModel(gpt2)
         self.encoder.linear = nn.Linear(128, 2 * 128, bias=False)

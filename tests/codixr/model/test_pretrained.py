@@ -154,7 +154,12 @@ def test_other_projects_parts_load_in_place_of_ours(
     )
     vae.save_pretrained(tmp_path / "vae")
     tower = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
-    vocabulary = {"vocab_size": 90, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    vocabulary = {
+        "vocab_size": len(pipe.tokenizer),
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    }
     clip = CLIPModel(
         CLIPConfig(
             text_config={**tower, **vocabulary},
@@ -199,3 +204,14 @@ def test_parts_that_do_not_fit_are_refused(checkpoint: Path, tmp_path: Path) -> 
         load(checkpoint, components={"vae": tmp_path / "vae"})
     with pytest.raises(InputError, match="cannot be read"):
         load(checkpoint, components={"image_vae": tmp_path / "nowhere"})
+
+
+@pytest.mark.parametrize(
+    "words", [["small", "left", "effusion"], [f"word{i}" for i in range(2000)]]
+)
+def test_a_tokenizer_of_another_model_is_refused(words: list[str], tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(Path(components.__file__).parents[1] / "assets" / "tiny", own)
+    word_tokenizer(words).save_pretrained(own / "tokenizer")
+    with pytest.raises(InputError, match=r"prompt's tokenizer has .* of different models"):
+        CoDiXRPipeline.from_pretrained(own)
