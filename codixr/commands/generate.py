@@ -255,12 +255,13 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
     names_of = {modality: _file_names(modality, request.num) for modality in request.outputs}
     written = [name for names in names_of.values() for name in names]
     _check_folder(request, written)
-    if others := _of_other_runs(request.folder, written):
-        note(
-            f"--out {request.folder} also holds {', '.join(others[:3])} of another call: not of "
-            "the patient who is made now"
-        )
     pictures, report = _read_inputs(request.sources, note)
+    if others := _of_other_runs(request, written):
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        note(
+            f"--out {request.folder} also holds {', '.join(others[:3])}{more} of another call: not "
+            "of the patient who is made now"
+        )
 
     from codixr.data.picture import fit_square
     from codixr.device import device_named, type_named
@@ -377,9 +378,12 @@ def _file_names(modality: Modality, num: int) -> list[str]:
     return [f"{stem}{suffix}"] if num == 1 else [f"{stem}-{i}{suffix}" for i in range(num)]
 
 
-def _of_other_runs(folder: Path, written: list[str]) -> list[str]:
-    """Files there with a name of ours that this call doesn't write."""
+def _of_other_runs(request: Request, written: list[str]) -> list[str]:
+    """Files in the folder with a name of ours that this call neither reads nor writes."""
+    folder = request.folder
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    read = [Path(source) for m, source in request.sources.items() if m.is_image]
+    there -= {path.name for path in read if path.resolve().parent == folder.resolve()}
     return sorted(name for name in there - set(written) if _OURS.fullmatch(name))
 
 

@@ -39,6 +39,14 @@ def test_files_of_another_call_are_named(tmp_path, capsys):
     assert "of another call" not in capsys.readouterr().err
     assert generate(tmp_path, *source, "L") == 0
     assert "also holds F.png of another call" in capsys.readouterr().err
+    inputs = ("--from", f"F={tmp_path / 'F.png'}", "--from", f"L={tmp_path / 'L.png'}")
+    assert generate(tmp_path, *inputs, "--to", "T") == 0
+    assert "of another call" not in capsys.readouterr().err  # they are this patient's
+    for k in range(5):
+        (tmp_path / f"F-{k}.png").write_bytes(b"")
+    assert generate(tmp_path, *inputs, "--to", "T", "--overwrite") == 0
+    told = capsys.readouterr().err
+    assert "also holds F-0.png, F-1.png, F-2.png and 2 more of another call" in told
 
 
 def test_the_seed_decides_the_sample(tmp_path):
