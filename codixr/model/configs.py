@@ -177,8 +177,8 @@ class DiffusionConfig:
         usual = self.guidance_interval
         if scale is None and output is Modality.L:
             scale = self.lateral_guidance
-        if scale is None and output is Modality.T and self.report_guidance is not None:
-            scale, usual = self.report_guidance, (0.0, 1.0)
+        if output is Modality.T and self.report_guidance is not None:
+            scale, usual = self.report_guidance if scale is None else scale, (0.0, 1.0)
         return self.guidance if scale is None else scale, usual if within is None else within
 
 

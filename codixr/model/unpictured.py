@@ -25,22 +25,30 @@ _SEEN = (
     "|found|shown"
 )
 _LINE = re.compile(r"[\r\n]+(?=\s*(?:[-•*–]|\d+[.)]|[A-Z]))|[\r\n]\s*[\r\n]")
+_STAYS = "old|stable|chronic|healed|healing|unchanged|known|status post|s/p"
+"""What nobody denies: behind a comma it begins what is there."""
 _CLAUSE = re.compile(
-    r"[.;!?](?=\s|$)|\s[-•–](?=\s)|\s(?=\d+[.)]\s)"
+    r"[.;!?](?=\s|$)|\s[-•–](?=\s)|\s(?=\d+[.)]\s)|[()]|—|--"
+    rf"|,\s(?=(?:an? |the )?(?:{_STAYS})\b)"
+    r"|\bin (?:a|the|this) patient with\b"
+    r"|\b(?:disease|process|abnormality|abnormalities|findings?) (?:with|after)\b"
     r"|\b(?:but|however|although|though|yet|except|apart from|aside from|other than|otherwise)\b"
     r"|, (?:with|and) (?=an?\b|the\b)"
 )
 _NOTHING_DENIED = re.compile(
-    r"\bno (?:(?:interval|significant|further|definite|appreciable) )*(?:change|changes)\b"
-    r"|\bnot (?:significantly |appreciably )?changed\b|\bnot only\b|\bnot displaced\b"
+    r"\bno (?:(?:interval|significant|further|definite|appreciable) )*"
+    r"(?:changes?|resolution|worsening|progression|improvement|healing|increase|decrease)\b"
+    r"|\bnot (?:yet |significantly |appreciably )?"
+    r"(?:changed|resolved|worsened|progressed|improved|healed)\b|\bnot only\b|\bnot displaced\b"
     rf"|\b(?:not|n't) (?:{_SEEN}) on (?:the |an? )?(?:prior|previous|earlier|old)\b"
     r"|\b(?:cannot|can't|can not|not) (?:be )?(?:\w+ly )?(?:excluded?|ruled out)\b"
     r"|\bshould be (?:excluded|ruled out)\b"
 )
 _DENIES_BEFORE = re.compile(
-    rf"(?:\bnot|n't|\bno longer) (?:be )?(?:\w+ly )?(?:{_SEEN}|in place)\b"
+    rf"(?:\b(?:can)?not|n't|\bno longer) (?:be )?(?:\w+ly )?(?:{_SEEN}|in place)\b"
     r"|\b(?:is|are|was|were) absent\b|\bexcluded\b|\bruled out\b|\bresolved\b"
-    r"|\b(?:removed|withdrawn|taken out|is out)\b|: ?(?:none|no|nil|absent|negative)\b|-free\b"
+    r"|\b(?:removed|withdrawn|taken out|is out)\b|-free\b"
+    r"|: ?(?:none|no|nil|absent|negative)(?=\s*$|,|\s\w+:)|\babsent\s*$"
 )
 _DENIES_NEXT = re.compile(
     r"\b(?:no|not|without|w/o|negative for|free of|absence of|absent|denies|nor|neither|never|none"

@@ -102,8 +102,10 @@ def test_reports_may_have_a_guidance_of_their_own_at_every_noise(
     assert torch.equal(told, report(same, guidance_scale=2.0, guidance_interval=(0, 1)))
     assert not torch.equal(told, report(same))
     assert same.guidance_scale == 4.0
-    # What is asked for holds for reports too.
-    assert torch.equal(report(own, guidance_scale=3.0), report(same, guidance_scale=3.0))
+    # What is asked for holds for reports too; a scale alone leaves the interval.
+    assert torch.equal(report(own, guidance_scale=2.0), told)
+    whole = report(same, guidance_scale=3.0, guidance_interval=(0, 1))
+    assert torch.equal(report(own, guidance_scale=3.0), whole)
     within = report(own, guidance_interval=(0.3, 0.7))
     assert torch.equal(within, report(same, guidance_scale=2.0))
     # Pictures hear nothing of it, alone or beside a report.
