@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codixr import collector, messages
 from codixr.arguments import add_device, add_dtype, add_json, filled, integer, number, output_folder
@@ -169,11 +169,12 @@ def run(options: argparse.Namespace) -> int:
         weights=parse_weights(options.weights),
         guidance_interval=parse_interval(options.guidance_interval),
     )
-    files = generate(request, note=lambda text: messages.note("codixr generate", text))
+    made = generate(request, note=lambda text: messages.note("codixr generate", text))
     if options.json:
-        print(json.dumps({"files": [str(path) for path in files]}, indent=2))
+        files = [str(path) for path in made.files]
+        print(json.dumps({"files": files, "warnings": made.warnings}, indent=2))
     else:
-        for path in files:
+        for path in made.files:
             print(path)
     return 0
 
@@ -244,8 +245,18 @@ def _modality(letter: str, option: str) -> Modality:
         raise InputError(f"{option}: '{shown}' is not a modality; {_LETTERS}") from None
 
 
-def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
+class Written(NamedTuple):
+    """What a call wrote, and what it warned of."""
+
+    files: list[Path]
+    warnings: list[str]
+
+
+def generate(request: Request, note: Callable[[str], None]) -> Written:
     """Read the inputs, run the pipeline, write the outputs; returns the files written.
+
+    Whatever is written carries what was warned of: a picture in its PNG's text entry ``Warning``,
+    reports in a file beside them.
 
     InputError when inputs and outputs overlap, an input cannot be read, the outputs exist already,
     or cannot be written. ``note`` gets lines for the user.
@@ -281,7 +292,8 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
     }
     if report is not None:
         inputs[Modality.T] = report
-    with _noting_doubts(note):
+    doubts: list[str] = []
+    with _noting_doubts(note, doubts):
         made = pipeline(
             inputs=inputs,
             outputs="+".join(request.outputs),
@@ -301,12 +313,21 @@ def generate(request: Request, note: Callable[[str], None]) -> list[Path]:
     for modality, names in names_of.items():
         contents = made.images[modality] if modality.is_image else made.reports
         files.update(zip(names, contents or (), strict=True))
-    return write_all(request.folder, files)
+    said = [EMBEDDED_NOTE] if request.checkpoint is None else []
+    if doubts and Modality.T in names_of:  # a text has no place for what it is not
+        files[REPORT_WARNING] = "\n".join((*said, *doubts))
+    paths = write_all(request.folder, files, (*said, *doubts))
+    if Modality.T in names_of and not doubts:
+        (request.folder / REPORT_WARNING).unlink(missing_ok=True)  # of a report that is gone
+    return Written(paths, doubts)
 
 
 @contextmanager
-def _noting_doubts(note: Callable[[str], None]) -> Iterator[None]:
-    """What the pipeline warns of, an input unlike its training, becomes a line for the user."""
+def _noting_doubts(note: Callable[[str], None], doubts: list[str]) -> Iterator[None]:
+    """What the pipeline warns of, an input unlike its training, becomes a line for the user.
+
+    The lines stand in ``doubts`` afterwards.
+    """
     from codixr.model.familiarity import OutsideTrainingWarning
 
     with warnings.catch_warnings(record=True) as caught:
@@ -314,7 +335,8 @@ def _noting_doubts(note: Callable[[str], None]) -> Iterator[None]:
         yield
     for warning in caught:
         if issubclass(warning.category, OutsideTrainingWarning):
-            note(str(warning.message))
+            doubts.append(str(warning.message))
+            note(doubts[-1])
         else:
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno
@@ -366,6 +388,8 @@ def _read_report(value: str) -> str:
 
 
 _OURS = re.compile(r"[FL](-\d+)?\.png|report(-\d+)?\.txt")
+REPORT_WARNING = "report.warning.txt"
+"""Beside reports that were made of something outside the training."""
 
 
 def _names_a_file(value: str) -> bool:

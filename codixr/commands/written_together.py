@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,20 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def write_all(folder: Path, files: Mapping[str, "Image | str"]) -> list[Path]:
+def write_all(
+    folder: Path, files: Mapping[str, "Image | str"], warning: Sequence[str] = ()
+) -> list[Path]:
     """Write every file or none: a full disk or an interrupt leaves no half of them.
 
-    They are written to a temporary folder on the same disk and moved when all are complete.
-    InputError when the folder cannot be written.
+    They are written to a temporary folder on the same disk and moved when all are complete. A
+    picture carries the lines of ``warning`` in PNG's text entry of that name. InputError when the
+    folder cannot be written.
     """
+    from PIL.PngImagePlugin import PngInfo
+
+    carried = PngInfo()
+    if warning:
+        carried.add_text("Warning", "\n".join(warning))
     made = _make_folders(folder)
     staging: Path | None = None
     try:
@@ -26,7 +34,7 @@ def write_all(folder: Path, files: Mapping[str, "Image | str"]) -> list[Path]:
             if isinstance(content, str):
                 (staging / name).write_text(content.rstrip() + "\n", encoding="utf-8")
             else:
-                content.save(staging / name, format="PNG")
+                content.save(staging / name, format="PNG", pnginfo=carried)
         return [(staging / name).replace(folder / name) for name in files]
     except OSError as error:
         raise InputError(

@@ -3,7 +3,7 @@
 A tokenizer may keep a list of such words and phrases (``not_pictured`` in its folder). They are
 known words, so nothing else would warn. What a text denies isn't counted: in a clause, what stands
 behind its "no" or "without", and what stands before its "is not seen" or "removed". So "no
-effusion, old fracture" is not told of. A reader of clauses, no labeler: it may err either way.
+effusion, wedge fracture" is not told of. A reader of clauses, no labeler: it may err either way.
 """
 
 import re

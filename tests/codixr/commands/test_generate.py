@@ -1,5 +1,6 @@
 """`codixr generate` with the real pipeline and the checkpoint in the package, on a real chest."""
 
+import json
 from pathlib import Path
 
 import data_store  # the package pydicom-data
@@ -25,7 +26,8 @@ def generate(out: Path, *more: str) -> int:
 def test_a_dicom_file_becomes_the_other_view_and_a_report(tmp_path, capsys):
     assert generate(tmp_path / "a", "--from", f"L={SCAN}", "--to", "F+T", "--seed", "3") == 0
     printed = capsys.readouterr()
-    assert printed.out.split() == [str(tmp_path / "a" / name) for name in ("F.png", "report.txt")]
+    names = ("F.png", "report.txt", "report.warning.txt")  # a real film is outside the training
+    assert printed.out.split() == [str(tmp_path / "a" / name) for name in names]
     picture = np.asarray(Image.open(tmp_path / "a" / "F.png"))
     assert picture.shape == (64, 64)
     assert picture.std() > 5
@@ -47,6 +49,26 @@ def test_files_of_another_call_are_named(tmp_path, capsys):
     assert generate(tmp_path, *inputs, "--to", "T", "--overwrite") == 0
     told = capsys.readouterr().err
     assert "also holds F-0.png, F-1.png, F-2.png and 2 more of another call" in told
+
+
+def test_what_is_written_carries_what_was_warned_of(tmp_path, capsys):
+    source = ("--from", "T=Acute left rib fracture.", "--to", "F")
+    assert generate(tmp_path / "a", *source, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    (line,) = told["warnings"]
+    assert "not drawn" in line
+    assert "fracture" not in line
+    carried = Image.open(tmp_path / "a" / "F.png").text["Warning"]
+    assert line in carried
+    assert "simulated" in carried
+    assert generate(tmp_path / "b", "--from", f"F={SCAN}", "--to", "T") == 0
+    assert "report.warning.txt" in capsys.readouterr().out
+    beside = (tmp_path / "b" / "report.warning.txt").read_text(encoding="utf-8")
+    assert "not look like this checkpoint's training pictures" in beside
+    own = ("--from", f"F={tmp_path / 'a' / 'F.png'}", "--to", "T", "--json", "--overwrite")
+    assert generate(tmp_path / "b", *own) == 0
+    assert json.loads(capsys.readouterr().out)["warnings"] == []
+    assert not (tmp_path / "b" / "report.warning.txt").exists()
 
 
 def test_the_seed_decides_the_sample(tmp_path):
