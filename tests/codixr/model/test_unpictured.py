@@ -206,7 +206,7 @@ def test_the_phantom_s_words_for_what_it_draws_are_not_on_it(pipe, monkeypatch):
 
 
 def test_real_fractures_are_told_of_and_few_normal_chests(pipe):
-    """Of real impressions, by our labeler's labels: 41 of 47 fractures, .032 of the normal ones.
+    """Of real impressions, by our labeler's labels: 41 of 47 fractures, .031 of the normal ones.
 
     The other six say that a fracture may not be seen, or deny one: the rules take both for one.
     """
