@@ -5,7 +5,6 @@ Heavy imports wait until there is something to generate.
 
 import argparse
 import json
-import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from codixr import collector, messages
 from codixr.arguments import add_device, add_dtype, add_json, filled, integer, number, output_folder
 from codixr.commands.checkpoint import add_checkpoint
+from codixr.commands.given_inputs import read_inputs
 from codixr.commands.written_together import write_all
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -42,8 +42,6 @@ The embedded checkpoint knows simulated X-rays only; its output says nothing abo
 EMBEDDED_NOTE = (
     "the embedded checkpoint knows only simulated X-rays; its output says nothing about a patient"
 )
-MAX_REPORT_CHARACTERS = 20_000
-_TEXT_FILE = re.compile(r"\S+\.txt", re.IGNORECASE)
 
 _LETTERS = "F is a frontal X-ray, L a lateral one, T (or R) a report"
 
@@ -266,7 +264,7 @@ def generate(request: Request, note: Callable[[str], None]) -> Written:
     names_of = {modality: _file_names(modality, request.num) for modality in request.outputs}
     written = [name for names in names_of.values() for name in names]
     _check_folder(request, written)
-    pictures, report = _read_inputs(request.sources, note)
+    pictures, report = read_inputs(request.sources, note)
     if others := _of_other_runs(request, written):
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         note(
@@ -343,58 +341,9 @@ def _noting_doubts(note: Callable[[str], None], doubts: list[str]) -> Iterator[N
             )
 
 
-def _read_inputs(
-    sources: Mapping[Modality, str], note: Callable[[str], None]
-) -> "tuple[dict[Modality, NDArray[np.float32]], str | None]":
-    """Pictures at their own size, and the report."""
-    from codixr.data.picture import read_radiograph
-
-    pictures: dict[Modality, NDArray[np.float32]] = {}
-    report = None
-    for modality, value in sources.items():
-        if modality is Modality.T:
-            report = _read_report(value)
-            continue
-        radiograph = read_radiograph(Path(value))
-        pictures[modality] = radiograph.pixels
-        for line in radiograph.notes:
-            note(f"{value}: {line}")
-    return pictures, report
-
-
-def _read_report(value: str) -> str:
-    """The text itself, or that of the file behind ``@``; never quoted in a message."""
-    if value.startswith("@"):
-        path = Path(value[1:])
-        try:
-            text = path.read_bytes().decode("utf-8-sig")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: is not UTF-8 text; save the report as UTF-8") from None
-        where = str(path)
-    elif _names_a_file(value):
-        raise InputError("--from T: names a file, where a text is expected; T=@FILE reads a file")
-    else:
-        text, where = value, "--from T"
-    text = " ".join(text.split())
-    if not text:
-        raise InputError(f"{where}: the report is empty")
-    if len(text) > MAX_REPORT_CHARACTERS or "\0" in text:
-        raise InputError(
-            f"{where}: not a report: over {MAX_REPORT_CHARACTERS:,} characters, or binary"
-        )
-    return text
-
-
 _OURS = re.compile(r"[FL](-\d+)?\.png|report(-\d+)?\.txt")
 REPORT_WARNING = "report.warning.txt"
 """Beside reports that were made of something outside the training."""
-
-
-def _names_a_file(value: str) -> bool:
-    # Path.is_file raises for a text that is too long for a name.
-    return os.path.isfile(value) or _TEXT_FILE.fullmatch(value) is not None  # noqa: PTH113
 
 
 def _file_names(modality: Modality, num: int) -> list[str]:

@@ -82,7 +82,8 @@ def check_order(folder: "TrainingFolder", stages: Iterable[str]) -> None:
             if folder.init is None:
                 places = " and ".join(str(folder.stage_folder(other)) for other in later)
                 cure += f", or remove {places} to train that again behind it"
-            done = "which has trained it" if again else "which was trained with it"
+            were = "were" if len(later) > 1 else "was"
+            done = "which has trained it" if again else f"which {were} trained with it"
             raise InputError(
                 f"{stage} would train {name} before {', '.join(later)}, {done} in {folder.out} "
                 f"already: {cure}"
