@@ -244,14 +244,14 @@ def _modality(letter: str, option: str) -> Modality:
 
 
 class Written(NamedTuple):
-    """What a call wrote, and what it warned of."""
+    """What a call wrote, and its warnings of inputs outside the training; no text is quoted."""
 
     files: list[Path]
     warnings: list[str]
 
 
 def generate(request: Request, note: Callable[[str], None]) -> Written:
-    """Read the inputs, run the pipeline, write the outputs; returns the files written.
+    """Read the inputs, run the pipeline, write the outputs.
 
     Whatever is written carries what was warned of: a picture in its PNG's text entry ``Warning``,
     reports in a file beside them.
