@@ -3,13 +3,13 @@
     python tests/perf/prompts.py FILE.csv [--samples 16] [--reports] [--sheet PNG]
 
 FILE has the columns prompt, asked (an observation, several with "+", empty for a normal chest) and
-side (left, right or empty). Each prompt makes --samples pairs, sample k with the seed k; the
-shipped judges read every picture at their own thresholds. Unasked is a finding that is neither
-asked nor implied by CheXpert's hierarchy (a pneumonia is a consolidation and an opacity). The side
-is what the second judge answers for each asked finding: right, left or both (of real pictures it is
-right in .98). A prompt that the model refuses shows nothing of what it asks. --reports has the
-model write a report of each frontal view too, and reads its side. --sheet draws the first pair of
-each prompt.
+side (left, right or empty; of findings on several sides one each, "right+left"). Each prompt makes
+--samples pairs, sample k with the seed k; the shipped judges read every picture at their own
+thresholds. Unasked is a finding that is neither asked nor implied by CheXpert's hierarchy (a
+pneumonia is a consolidation and an opacity). The side is what the second judge answers for each
+asked finding: right, left or both (of real pictures it is right in .98). A prompt that the model
+refuses shows nothing of what it asks. --reports has the model write a report of each frontal view
+too, and reads each finding's side. --sheet draws the first pair of each prompt.
 """
 
 import argparse
@@ -53,6 +53,13 @@ class Asked:
     findings: tuple[str, ...]
     side: str
 
+    @property
+    def placed(self) -> list[tuple[str, str]]:
+        """Each asked finding that can be on one side, and the side it is asked on."""
+        sides = self.side.split("+") if "+" in self.side else [self.side] * len(self.findings)
+        pairs = zip(self.findings, sides, strict=True)
+        return [(name, side) for name, side in pairs if name not in CENTRAL]
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -63,11 +70,11 @@ class Answer:
     unasked: float
     """With any finding that is neither asked nor implied."""
     side: float
-    """Of the frontal views, on the asked side; NaN without a side."""
+    """Of the frontal views, every finding on its asked side; NaN without a side."""
     report_side: float
-    """Of the reports of these, that name the finding, and the asked side alone; NaN of none."""
+    """Of the reports of these, that name each finding, and its asked side alone; NaN of none."""
     report_names: float
-    """Of the reports, that name the finding, on whichever side."""
+    """Of the reports, that name each finding, on whichever side."""
     others: dict[str, float]
     """Each unasked finding that any picture shows."""
     pair: Tensor
@@ -89,6 +96,9 @@ def read(path: Path) -> list[Asked]:
     for row in rows:
         if unknown := set(row.findings) - set(PATHOLOGIES):
             raise SystemExit(f"{path}: '{', '.join(unknown)}' is none of {', '.join(PATHOLOGIES)}")
+        sides = row.side.split("+") if row.side else []
+        if set(sides) - {"left", "right"} or len(sides) not in (0, 1, len(row.findings)):
+            raise SystemExit(f"{path}: '{row.side}' is no side, nor one for each of {row.findings}")
     return rows
 
 
@@ -113,10 +123,10 @@ def answer(pipe: CoDiXRPipeline, row: Asked, count: int, *, reports: bool) -> An
     nan = float("nan")
     written, named = nan, nan
     if reports and row.side:
-        places = [_places(t, row) for t in pipe({"F": list(made[Modality.F])}, "T", seed=0).reports]
-        other = "right" if row.side == "left" else "left"
-        written = sum(row.side in words and other not in words for words in places) / count
-        named = sum(bool(words) for words in places) / count
+        reports = pipe({"F": list(made[Modality.F])}, "T", seed=0).reports
+        told = [[(_places(t, name), side) for name, side in row.placed] for t in reports]
+        named = sum(all(words for words, _ in each) for each in told) / count
+        written = sum(all(_tells(*one) for one in each) for each in told) / count
     return Answer(
         asked=float(seen[:, asked].all(1).float().mean()) if asked else nan,
         unasked=float(seen[:, rest].any(1).float().mean()),
@@ -138,17 +148,22 @@ def refused(pipe: CoDiXRPipeline, row: Asked) -> Answer:
 
 @torch.no_grad()
 def _on_side(pictures: Tensor, row: Asked) -> float:
-    """The share of frontal views [N, 1, S, S] with every asked finding on the asked side alone."""
+    """The share of frontal views [N, 1, S, S] with every asked finding on its asked side alone."""
     answers = load_second_judge(Modality.F).model.outputs(pictures.float())[1]
     sides = answers[..., ANSWERS["side"]].argmax(-1)
-    asked = [QUESTIONS.index(name) for name in row.findings if name not in CENTRAL]
-    wanted = ATTRIBUTES["side"].index(row.side)
+    asked = [QUESTIONS.index(name) for name, _ in row.placed]
+    wanted = torch.tensor([ATTRIBUTES["side"].index(side) for _, side in row.placed])
     return float((sides[:, asked] == wanted).all(1).float().mean())
 
 
-def _places(report: str, row: Asked) -> str:
-    """The report's sentences that find what was asked for; "" where there is none."""
-    words = [word for word, name in KEYWORDS if name in row.findings]
+def _tells(words: str, side: str) -> bool:
+    """Whether sentences name this side and not the other."""
+    return side in words and {"left": "right", "right": "left"}[side] not in words
+
+
+def _places(report: str, finding: str) -> str:
+    """The report's sentences that tell of a finding; "" where there is none."""
+    words = [word for word, name in KEYWORDS if name == finding]
     told = [
         s
         for s in report.split(".")
