@@ -34,6 +34,7 @@ examples:
   codixr generate --from 'T=Small left pleural effusion.' --to F+L --out out --num 4
   codixr generate --from F=front.png --from L=side.png --to T --out out
   codixr generate --from T=@report.txt --to L --out out
+  codixr generate --to F+L+T --out out
 
 Pictures may be PNG, JPEG, TIFF or DICOM. F is a frontal X-ray, L a lateral one, T a report.
 The embedded checkpoint knows simulated X-rays only; its output says nothing about a patient.
@@ -42,6 +43,8 @@ The embedded checkpoint knows simulated X-rays only; its output says nothing abo
 EMBEDDED_NOTE = (
     "the embedded checkpoint knows only simulated X-rays; its output says nothing about a patient"
 )
+
+FROM_NOTHING = "no --from given: what is made shows nobody in particular"
 
 _LETTERS = "F is a frontal X-ray, L a lateral one, T (or R) a report"
 
@@ -84,9 +87,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--from",
         dest="sources",
         action="append",
-        required=True,
+        default=[],
         metavar="M=FILE",
-        help="F=FILE, L=FILE, 'T=some text' or T=@FILE; once for each input",
+        help="F=FILE, L=FILE, 'T=some text' or T=@FILE; once for each input. "
+        "Without it the outputs show nobody in particular",
     )
     parser.add_argument("--to", required=True, metavar="M+M", help="outputs, e.g. F+L")
     parser.add_argument(
@@ -261,6 +265,8 @@ def generate(request: Request, note: Callable[[str], None]) -> Written:
     """
     if both := " and ".join(m for m in request.outputs if m in request.sources):
         raise InputError(f"--to asks for {both}, which --from gives already; ask for another")
+    if not request.sources:
+        note(FROM_NOTHING)
     names_of = {modality: _file_names(modality, request.num) for modality in request.outputs}
     written = [name for names in names_of.values() for name in names]
     _check_folder(request, written)

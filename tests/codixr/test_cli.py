@@ -88,6 +88,14 @@ def test_a_view_and_a_report_become_the_other_view(frontal, tmp_path, capsys):
     assert call["inputs"]["F"].dtype == np.float32
 
 
+def test_without_an_input_nobody_in_particular_is_made(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["generate", "--to", "F+T", "--out", str(out)]) == 0
+    assert contents(out) == ["F.png", "report.txt"]
+    assert FakePipeline.call["inputs"] == {}
+    assert "no --from given" in capsys.readouterr().err
+
+
 def test_several_of_each_output_are_numbered(tmp_path, capsys):
     out = tmp_path / "out"
     arguments = ["generate", "--from", f"R={REPORT}", "--to", "l+f", "--num", "2"]
