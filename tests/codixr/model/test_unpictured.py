@@ -37,6 +37,10 @@ def pipe():
 NAMED = (
     "Acute left rib fracture.",
     "RIB  FRACTURES",
+    "The aorta is mildly tortuous.",
+    "Left hemidiaphragm elevation",
+    "The right hemidiaphragm is elevated, no effusion.",
+    "Old rib deformity",
     "Large hiatal\nhernia",
     "Small left effusion; sternotomy wires.",
     "Old clavicle fracture, no pneumothorax.",
