@@ -48,8 +48,8 @@ CHUNK = 128
 """Reports that the teacher sees at once."""
 PARTS = 4
 """A batch's texts are encoded in so many parts, the short ones together: less padding."""
-PAIRS = 0.08
-"""Share of a wide lexicon's meanings that are two findings on one side."""
+PAIRS = 0.15
+"""Share of a wide lexicon's meanings that are two findings on one side or on two."""
 BARE = 0.12
 """Share of them that are one to three findings of no stated extent."""
 MEANINGS, WORDS = 7, 11

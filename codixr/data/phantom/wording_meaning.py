@@ -117,16 +117,31 @@ def sample_meaning(rng: np.random.Generator) -> Meaning:
 
 
 def sample_pair(rng: np.random.Generator) -> Meaning:
-    """Two findings on one side: fluid or air, and a focal one."""
-    first = Mention(
-        FLUID_OR_AIR[int(rng.integers(2))],
-        int(rng.integers(3)) if chance(rng, 0.6) else None,
-        "right" if chance(rng, 0.5) else "left",
-    )
-    focal = _single(rng)
-    while focal.observation in (*CENTRAL, *FLUID_OR_AIR) or not focal.certain:
-        focal = _single(rng)
-    return Meaning((first, replace(_blurred(focal, rng, 0.2), side=first.side)))
+    """Two findings: fluid or air and a focal one on one side, or any two on different sides."""
+    side: Side = "right" if chance(rng, 0.5) else "left"
+    apart = chance(rng, 0.6)
+    other: Side = side if not apart else "left" if side == "right" else "right"
+    first = _lateral(rng) if apart and chance(rng, 0.4) else _fluid_or_air(rng)
+    second = _lateral(rng)
+    while second.observation == first.observation or (
+        not apart and second.observation in FLUID_OR_AIR
+    ):
+        second = _lateral(rng)
+    return Meaning((replace(first, side=side), replace(_blurred(second, rng, 0.2), side=other)))
+
+
+def _fluid_or_air(rng: np.random.Generator) -> Mention:
+    """An effusion or a pneumothorax, of no side yet."""
+    name = FLUID_OR_AIR[int(rng.integers(2))]
+    return Mention(name, int(rng.integers(3)) if chance(rng, 0.6) else None)
+
+
+def _lateral(rng: np.random.Generator) -> Mention:
+    """A certain finding that can be on one side."""
+    found = _single(rng)
+    while found.observation in CENTRAL or not found.certain:
+        found = _single(rng)
+    return found
 
 
 def sample_bare(rng: np.random.Generator) -> Meaning:
