@@ -213,10 +213,12 @@ def few_steps(request: Request) -> list[str]:
 
     usual, lines = recipes.recipe(request.preset), []
     for name, config in _configs(request)[0].items():
-        of = usual[name].steps
-        if config.steps is not None and of is not None and config.steps < FEW * of:
+        if config.steps is None or usual[name].steps is None:
+            continue
+        steps, of = config.total_steps, usual[name].total_steps
+        if steps < FEW * of:
             lines.append(
-                f"{name}: {config.steps:,} of the recipe's {of:,} steps: enough to see that it "
+                f"{name}: {steps:,} of the recipe's {of:,} steps: enough to see that it "
                 "runs; what the checkpoint makes is noise"
             )
     return lines

@@ -93,6 +93,8 @@ TINY: dict[str, StageConfig] = {
         steps=24000,
         batch=128,
         learning_rate=1e-3,
+        refine_steps=9000,
+        refine_learning_rate=7e-4,
         ema=0.999,
         condition_mix="all-subsets",
         wordings=8,
@@ -103,6 +105,8 @@ TINY: dict[str, StageConfig] = {
         steps=24000,
         batch=128,
         learning_rate=1e-3,
+        refine_steps=9000,
+        refine_learning_rate=7e-4,
         ema=0.999,
         seed=1,
         condition_mix="all-subsets",
@@ -114,6 +118,8 @@ TINY: dict[str, StageConfig] = {
         steps=9600,
         batch=256,
         learning_rate=1e-3,
+        refine_steps=9600,
+        refine_learning_rate=1e-3,
         ema=0.998,
         condition_mix="all-subsets",
         spread=0.5,
@@ -134,7 +140,7 @@ TINY: dict[str, StageConfig] = {
         **_SHARED,
     ),
     "prompt-lexicon": WordingTraining(
-        steps=9600,
+        steps=19200,
         batch=125,
         learning_rate=1e-3,
         seed=1,
@@ -301,11 +307,13 @@ def override(
     """The configs with ``settings`` ("steps" or "image-ldm.steps" -> text) applied.
 
     A bare name changes every stage that has it; a prefix names a stage, or the first part of one
-    ("image-ldm", "alignment"). What is left belongs to the model: names after "model.", and those
-    of ``model_fields`` that no stage has. InputError for a name that nothing has, and for a value
-    of the wrong kind.
+    ("image-ldm", "alignment"). A stage's second phase is shortened or lengthened with its
+    ``steps``, unless ``refine_steps`` is given too. What is left belongs to the model: names after
+    "model.", and those of ``model_fields`` that no stage has. InputError for a name that nothing
+    has, and for a value of the wrong kind.
     """
     changed, model = dict(configs), {}
+    given: set[tuple[str, str]] = set()
     for key, text in settings.items():
         prefix, _, name = key.rpartition(".")
         found = False
@@ -317,6 +325,7 @@ def override(
                 continue
             found = True
             changed[stage] = replace(changed[stage], **{name: parse(key, text, hints[name])})
+            given.add((stage, name))
         if not found and prefix in ("", "model") and name in model_fields:
             model[name] = text
         elif not found:
@@ -327,6 +336,10 @@ def override(
             )
     for stage, config in changed.items():
         _check(stage, config)
+        of = configs[stage].steps
+        if (stage, "refine_steps") not in given and of and config.steps:
+            phase = round(configs[stage].refine_steps * config.steps / of)
+            changed[stage] = replace(config, refine_steps=phase)
     return changed, model
 
 

@@ -2,6 +2,7 @@
 
 from codixr.cli import main
 from codixr.commands.train import Request, few_steps
+from codixr.training.recipes import override, recipe
 
 ENDS = ["train", "report-ldm", "--preset", "tiny"]  # there is no --data: it ends with exit code 2
 
@@ -9,7 +10,7 @@ ENDS = ["train", "report-ldm", "--preset", "tiny"]  # there is no --data: it end
 def test_a_few_steps_are_said_to_make_noise(capsys):
     assert main([*ENDS, "--set", "steps=10"]) == 2
     said = capsys.readouterr().err
-    assert "note: report-ldm: 10 of the recipe's 9,600 steps" in said
+    assert "note: report-ldm: 20 of the recipe's 19,200 steps" in said
     assert "is noise" in said
 
 
@@ -24,3 +25,14 @@ def test_every_stage_is_judged_by_its_own_recipe():
     found = [line.partition(":")[0] for line in few_steps(request)]
     assert "image-ldm-F" in found
     assert "alignment-F+L" not in found
+
+
+def test_a_second_phase_is_as_much_shorter_as_the_first_unless_it_is_given():
+    def phases(settings: dict[str, str]) -> list[tuple[int | None, int]]:
+        found = override(recipe("tiny"), settings, frozenset())[0]
+        return [(found[s].steps, found[s].refine_steps) for s in ("image-ldm-F", "report-ldm")]
+
+    assert phases({}) == [(24000, 9000), (9600, 9600)]
+    assert phases({"image-ldm.steps": "6000"}) == [(6000, 2250), (9600, 9600)]
+    assert phases({"steps": "6", "report-ldm.refine_steps": "3"}) == [(6, 2), (6, 3)]
+    assert phases({"image-ldm.refine_steps": "0"}) == [(24000, 0), (9600, 9600)]
