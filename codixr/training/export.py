@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from codixr.model.tokenizer import load_tokenizers
 from codixr.training.familiar import measure_familiarity, studies_with_both
 from codixr.training.folder import TrainingFolder
 from codixr.training.parts import WORDING, stage_words
-from codixr.training.recipes import STAGES, for_other_data, recipe, resolved
+from codixr.training.recipes import STAGES, for_other_data, recipe, resolved, second_phase
 from codixr.training.stage_config import value_then
 
 
@@ -123,6 +123,7 @@ def settings(folder: TrainingFolder, notes: Mapping[str, Mapping[str, Any]]) -> 
         if folder.data != "phantom":
             usual = for_other_data(usual)
         usual = resolved(usual, note["data"]["studies"]["train"])
+        usual = replace(usual, refine_steps=second_phase(usual, note["config"]["steps"]))
         for f in fields(usual):
             value = value_then(note["config"], usual, f)
             had.setdefault(f.name, {})[stage] = _as_text(value)

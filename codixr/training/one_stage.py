@@ -139,7 +139,8 @@ def _check_numbers(
         key, before, now = found
         raise InputError(
             f"{name} is finished, with {key} {before}, and the command says {now}: leave it out, "
-            f"or remove {folder.stage_folder(name)} to train it again"
+            f"go on with --set {name}.{key}={before}, or remove {folder.stage_folder(name)} to "
+            "train it again"
         )
 
 

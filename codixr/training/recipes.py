@@ -336,11 +336,20 @@ def override(
             )
     for stage, config in changed.items():
         _check(stage, config)
-        of = configs[stage].steps
-        if (stage, "refine_steps") not in given and of and config.steps:
-            phase = round(configs[stage].refine_steps * config.steps / of)
+        if (stage, "refine_steps") not in given:
+            phase = second_phase(configs[stage], config.steps)
             changed[stage] = replace(config, refine_steps=phase)
     return changed, model
+
+
+def second_phase(usual: StageConfig, steps: int | None) -> int:
+    """The ``refine_steps`` that go with ``steps`` of the first phase: as the recipe's with its own.
+
+    None, steps that are to be worked out from ``epochs``, has no second phase.
+    """
+    if usual.steps in (None, steps):
+        return usual.refine_steps
+    return 0 if steps is None else round(usual.refine_steps * steps / usual.steps)
 
 
 def parse(key: str, text: str, kind: Any) -> Any:

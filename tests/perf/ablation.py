@@ -70,7 +70,7 @@ def ablate(options: argparse.Namespace) -> str:
         if (options.ablation == "condition_fusion" or Modality.T not in task.outputs)
         and (not asked or task in asked)
     ]
-    settings = ["start=scratch", f"steps={options.steps}", *options.set]
+    settings = ["start=scratch", f"steps={options.steps}", "refine_steps=0", *options.set]
     models = [
         train(run, options.out / v, [f"{options.ablation}={v}", *settings], options.train_limit)
         for v in variants

@@ -99,6 +99,8 @@ def read(path: Path) -> list[Asked]:
         sides = row.side.split("+") if row.side else []
         if set(sides) - {"left", "right"} or len(sides) not in (0, 1, len(row.findings)):
             raise SystemExit(f"{path}: '{row.side}' is no side, nor one for each of {row.findings}")
+        if row.side and not row.placed:
+            raise SystemExit(f"{path}: '{row.prompt}' asks for nothing that has a side")
     return rows
 
 
@@ -162,13 +164,18 @@ def _tells(words: str, side: str) -> bool:
 
 
 def _places(report: str, finding: str) -> str:
-    """The report's sentences that tell of a finding; "" where there is none."""
+    """The report's sentences that tell of a finding; "" where there is none.
+
+    A pneumonia's sentence calls it an opacity: it tells of one where no other sentence does.
+    """
     words = [word for word, name in KEYWORDS if name == finding]
     told = [
         s
         for s in report.split(".")
         if any(w in s for w in words) and not s.strip().startswith("no ")
     ]
+    if finding == "Lung Opacity":
+        told = [s for s in told if "pneumonia" not in s] or told
     return " ".join(told).replace("lingula", "left")
 
 

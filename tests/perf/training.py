@@ -40,7 +40,7 @@ from codixr.training.stage import Stage
 from codixr.training.stage_config import StageConfig
 from codixr.training.stages import build
 
-QUICK = {"steps": "1", "batch": "4", "tracker": "none", "validate_every": "0"}
+QUICK = {"steps": "1", "refine_steps": "0", "batch": "4", "tracker": "none", "validate_every": "0"}
 
 
 def main() -> None:
@@ -71,7 +71,12 @@ def main() -> None:
 def measure(folder: TrainingFolder, scratch: Path, steps: int) -> None:
     """The table's lines."""
     config = replace(
-        TINY["image-ldm-F"], steps=steps, validate_every=0, tracker="none", save_every=1e9
+        TINY["image-ldm-F"],
+        steps=steps,
+        refine_steps=0,
+        validate_every=0,
+        tracker="none",
+        save_every=1e9,
     )
     began = time.process_time()
     cached = build(folder, "image-ldm-F", config)

@@ -36,3 +36,4 @@ def test_a_second_phase_is_as_much_shorter_as_the_first_unless_it_is_given():
     assert phases({"image-ldm.steps": "6000"}) == [(6000, 2250), (9600, 9600)]
     assert phases({"steps": "6", "report-ldm.refine_steps": "3"}) == [(6, 2), (6, 3)]
     assert phases({"image-ldm.refine_steps": "0"}) == [(24000, 0), (9600, 9600)]
+    assert phases({"image-ldm.steps": "none", "image-ldm.epochs": "2"}) == [(None, 0), (9600, 9600)]

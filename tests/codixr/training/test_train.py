@@ -117,6 +117,27 @@ def test_a_card_says_what_its_recipe_does_not(run: Path, tmp_path: Path) -> None
     assert "image-ldm-F.low_noise=0.0" in settings(folder, done)
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"steps": "6"},
+        {"image-ldm.steps": "6000", "image-ldm.refine_steps": "9000"},
+        {"report-vae.steps": "3000", "report-vae.refine_steps": "0"},
+    ],
+)
+def test_a_card_s_settings_give_both_phases_again(
+    run: Path, asked: dict[str, str], tmp_path: Path
+) -> None:
+    configs, _ = override(recipe("tiny"), asked, MODEL_FIELDS)
+    done = {
+        name: {"config": asdict(config), "data": {"studies": {"train": 8000}}}
+        for name, config in configs.items()
+    }
+    folder = TrainingFolder(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
+    told = dict(text.split("=", 1) for text in settings(folder, done))
+    assert override(recipe("tiny"), told, MODEL_FIELDS)[0] == configs
+
+
 def test_the_resolved_config_and_the_cost_stand_beside_the_weights(run: Path) -> None:
     config = json.loads((run / "stages" / "image-ldm-F" / "config.json").read_text())
     assert (config["steps"], config["condition_mix"], config["learning_rate"]) == (
