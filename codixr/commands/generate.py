@@ -6,9 +6,7 @@ Heavy imports wait until there is something to generate.
 import argparse
 import json
 import re
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +15,7 @@ from codixr import collector, messages
 from codixr.arguments import add_device, add_dtype, add_json, filled, integer, number, output_folder
 from codixr.commands.checkpoint import add_checkpoint
 from codixr.commands.given_inputs import read_inputs
+from codixr.commands.noted_doubts import noting_doubts
 from codixr.commands.written_together import write_all
 from codixr.errors import InputError
 from codixr.modality import Modality
@@ -297,7 +296,7 @@ def generate(request: Request, note: Callable[[str], None]) -> Written:
     if report is not None:
         inputs[Modality.T] = report
     doubts: list[str] = []
-    with _noting_doubts(note, doubts):
+    with noting_doubts(note, doubts):
         made = pipeline(
             inputs=inputs,
             outputs="+".join(request.outputs),
@@ -324,27 +323,6 @@ def generate(request: Request, note: Callable[[str], None]) -> Written:
     if Modality.T in names_of and not doubts:
         (request.folder / REPORT_WARNING).unlink(missing_ok=True)  # of a report that is gone
     return Written(paths, doubts)
-
-
-@contextmanager
-def _noting_doubts(note: Callable[[str], None], doubts: list[str]) -> Iterator[None]:
-    """What the pipeline warns of, an input unlike its training, becomes a line for the user.
-
-    The lines stand in ``doubts`` afterwards.
-    """
-    from codixr.model.familiarity import OutsideTrainingWarning
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", OutsideTrainingWarning)
-        yield
-    for warning in caught:
-        if issubclass(warning.category, OutsideTrainingWarning):
-            doubts.append(str(warning.message))
-            note(doubts[-1])
-        else:
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
 
 
 _OURS = re.compile(r"[FL](-\d+)?\.png|report(-\d+)?\.txt")

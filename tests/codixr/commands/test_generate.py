@@ -34,6 +34,17 @@ def test_a_dicom_file_becomes_the_other_view_and_a_report(tmp_path, capsys):
     assert (tmp_path / "a" / "report.txt").read_text().strip()
 
 
+def test_a_text_that_is_cut_is_told_of_and_what_is_written_says_so(tmp_path, capsys):
+    text = "Small left effusion. " * 200
+    assert generate(tmp_path, "--from", f"T={text}", "--to", "F", "--steps", "1", "--json") == 0
+    printed = capsys.readouterr()
+    (line,) = json.loads(printed.out)["warnings"]
+    assert "the model reads 128: the rest" in line
+    assert f"codixr generate: note: {line}" in printed.err
+    assert printed.err.count("is left out") == 1
+    assert line in Image.open(tmp_path / "F.png").text["Warning"]
+
+
 def test_files_of_another_call_are_named(tmp_path, capsys):
     source = ("--from", "T=Large left pleural effusion.", "--to")
     (tmp_path / "L-side.png").write_bytes(b"")  # not a name of ours
