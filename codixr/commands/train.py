@@ -156,11 +156,12 @@ def _configs(request: Request) -> "tuple[dict[str, StageConfig], dict[str, str]]
     """The chosen stages' configs with the request's settings, and the settings of the model."""
     from codixr.training import recipes as configs
     from codixr.training.folder import MODEL_FIELDS
+    from codixr.training.settings import override
 
     recipe = {name: configs.recipe(request.preset)[name] for name in chosen_stages(request)}
     if request.data not in (None, "phantom"):
         recipe = {name: configs.for_other_data(config) for name, config in recipe.items()}
-    return configs.override(recipe, dict(request.settings), MODEL_FIELDS)
+    return override(recipe, dict(request.settings), MODEL_FIELDS)
 
 
 def _run_stages(
@@ -242,7 +243,7 @@ def _model_settings(settings: Mapping[str, str]) -> dict[str, Any]:
     import typing
 
     from codixr.model.configs import DiffusionConfig, interval
-    from codixr.training.recipes import parse
+    from codixr.training.settings import parse
 
     hints = typing.get_type_hints(DiffusionConfig) | {"lower_case": bool}
     values = {name: parse(name, text, hints[name]) for name, text in settings.items()}

@@ -15,7 +15,8 @@ from codixr.model.tokenizer import load_tokenizers
 from codixr.training.familiar import measure_familiarity, studies_with_both
 from codixr.training.folder import TrainingFolder
 from codixr.training.parts import WORDING, stage_words
-from codixr.training.recipes import STAGES, for_other_data, recipe, resolved, second_phase
+from codixr.training.recipes import STAGES, for_other_data, recipe
+from codixr.training.settings import resolved, second_phase
 from codixr.training.stage_config import value_then
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codixr.training.plan_sizes import Sizes
-from codixr.training.recipes import resolved
+from codixr.training.settings import resolved
 from codixr.training.stage_config import StageConfig
 
 GB = 1e9

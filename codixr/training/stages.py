@@ -10,8 +10,8 @@ from codixr.training.image_vae import ImageVAEStage
 from codixr.training.latent_diffusion import DenoiserStage
 from codixr.training.prompt_encoders import PromptStage
 from codixr.training.prompt_wording import WordingStage
-from codixr.training.recipes import resolved
 from codixr.training.report_vae import ReportVAEStage
+from codixr.training.settings import resolved
 from codixr.training.stage import Stage
 from codixr.training.stage_config import StageConfig
 

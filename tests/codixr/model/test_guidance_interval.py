@@ -18,7 +18,8 @@ from codixr.model.components import load_preset, preset_from, save_preset
 from codixr.model.configs import DiffusionConfig
 from codixr.model.pipeline import CoDiXRPipeline
 from codixr.training.folder import MODEL_FIELDS
-from codixr.training.recipes import TINY, override, parse
+from codixr.training.recipes import TINY
+from codixr.training.settings import override, parse
 
 F, L, T = Modality.F, Modality.L, Modality.T
 CALL: dict[str, Any] = {"seed": 3, "num_inference_steps": 5, "output_type": "pt"}

@@ -1,8 +1,17 @@
-"""A training of a few steps says that it teaches nothing."""
+"""A training of a few steps says that it teaches nothing; both phases are shortened alike."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
 
 from codixr.cli import main
 from codixr.commands.train import Request, few_steps
-from codixr.training.recipes import override, recipe
+from codixr.training.data import open_training_data
+from codixr.training.export import settings
+from codixr.training.folder import MODEL_FIELDS, TrainingFolder
+from codixr.training.recipes import recipe
+from codixr.training.settings import override
 
 ENDS = ["train", "report-ldm", "--preset", "tiny"]  # there is no --data: it ends with exit code 2
 
@@ -37,3 +46,22 @@ def test_a_second_phase_is_as_much_shorter_as_the_first_unless_it_is_given():
     assert phases({"steps": "6", "report-ldm.refine_steps": "3"}) == [(6, 2), (6, 3)]
     assert phases({"image-ldm.refine_steps": "0"}) == [(24000, 0), (9600, 9600)]
     assert phases({"image-ldm.steps": "none", "image-ldm.epochs": "2"}) == [(None, 0), (9600, 9600)]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"steps": "6"},
+        {"image-ldm.steps": "6000", "image-ldm.refine_steps": "9000"},
+        {"report-vae.steps": "3000", "report-vae.refine_steps": "0"},
+    ],
+)
+def test_a_card_s_settings_give_both_phases_again(asked: dict[str, str], tmp_path: Path) -> None:
+    configs, _ = override(recipe("tiny"), asked, MODEL_FIELDS)
+    done = {
+        name: {"config": asdict(config), "data": {"studies": {"train": 8000}}}
+        for name, config in configs.items()
+    }
+    folder = TrainingFolder(tmp_path, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
+    told = dict(text.split("=", 1) for text in settings(folder, done))
+    assert override(recipe("tiny"), told, MODEL_FIELDS)[0] == configs

@@ -19,7 +19,8 @@ from codixr.training import encoded
 from codixr.training.data import open_training_data
 from codixr.training.draw import Draw
 from codixr.training.folder import TrainingFolder
-from codixr.training.recipes import TINY, override
+from codixr.training.recipes import TINY
+from codixr.training.settings import override
 from codixr.training.stages import build
 from codixr_bench.labeler import DEFAULT
 from codixr_bench.labeler.interface import load_labeler

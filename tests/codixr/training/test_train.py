@@ -23,7 +23,8 @@ from codixr.model.tokenizer import load_tokenizers
 from codixr.training.data import open_training_data
 from codixr.training.export import export, settings
 from codixr.training.folder import MODEL_FIELDS, TrainingFolder
-from codixr.training.recipes import override, recipe
+from codixr.training.recipes import TINY, recipe
+from codixr.training.settings import override
 
 QUICK = {
     "steps": "2",
@@ -117,27 +118,6 @@ def test_a_card_says_what_its_recipe_does_not(run: Path, tmp_path: Path) -> None
     assert "image-ldm-F.low_noise=0.0" in settings(folder, done)
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"steps": "6"},
-        {"image-ldm.steps": "6000", "image-ldm.refine_steps": "9000"},
-        {"report-vae.steps": "3000", "report-vae.refine_steps": "0"},
-    ],
-)
-def test_a_card_s_settings_give_both_phases_again(
-    run: Path, asked: dict[str, str], tmp_path: Path
-) -> None:
-    configs, _ = override(recipe("tiny"), asked, MODEL_FIELDS)
-    done = {
-        name: {"config": asdict(config), "data": {"studies": {"train": 8000}}}
-        for name, config in configs.items()
-    }
-    folder = TrainingFolder(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
-    told = dict(text.split("=", 1) for text in settings(folder, done))
-    assert override(recipe("tiny"), told, MODEL_FIELDS)[0] == configs
-
-
 def test_the_resolved_config_and_the_cost_stand_beside_the_weights(run: Path) -> None:
     config = json.loads((run / "stages" / "image-ldm-F" / "config.json").read_text())
     assert (config["steps"], config["condition_mix"], config["learning_rate"]) == (
@@ -200,7 +180,6 @@ def test_without_a_cache_the_loss_is_the_same(run: Path) -> None:
     from codixr.training.data import open_training_data
     from codixr.training.draw import Draw
     from codixr.training.folder import TrainingFolder
-    from codixr.training.recipes import TINY, override
     from codixr.training.stages import build
 
     folder = TrainingFolder(run, "tiny", "phantom", open_training_data("phantom", 64, 12), 64)
@@ -317,7 +296,6 @@ def test_a_text_is_taught_the_teacher_s_vector_of_the_whole_report(run: Path) ->
     from codixr.training.data import open_training_data
     from codixr.training.draw import Draw
     from codixr.training.folder import TrainingFolder
-    from codixr.training.recipes import TINY, override
     from codixr.training.stages import build
 
     few = QUICK | {"vocabulary_texts": "300"}
@@ -344,7 +322,6 @@ def test_gradient_checkpointing_changes_no_gradient(run: Path, name: str) -> Non
     from codixr.training.draw import Draw
     from codixr.training.folder import TrainingFolder
     from codixr.training.memory import checkpoint_gradients
-    from codixr.training.recipes import TINY, override
     from codixr.training.stages import build
 
     configs, _ = override(TINY, QUICK, frozenset())
