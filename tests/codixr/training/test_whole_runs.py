@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from codixr import cli
+from codixr.model.checkpoint_info import embedded_checkpoint
 from codixr.training import export, one_stage
 from codixr.training.recipes import STAGES
 from helpers.processes import FORK, FSDP, in_two, killed
@@ -21,6 +22,13 @@ IMPORTED = (export, one_stage)
 """All that a training needs: forked processes find it here, and need not import it again."""
 
 STEPS = 4
+NEAR = {"prompt-lexicon": 5e-3}
+"""Relative difference of losses that is allowed, where it is more than 1e-4.
+
+The lexicon's is a distance of a hundredth between two towers, one of which is the runs' own: the
+rounding of all stages before it, which several processes do in another order, weighs much. From
+one and the same tower it is asked for more, below.
+"""
 SETTINGS = (
     f"steps={STEPS}",
     "batch=4",
@@ -80,18 +88,20 @@ def test_a_command_killed_in_the_middle_of_stages_and_of_the_export_ends_with_th
     one: Path, tmp_path: Path
 ) -> None:
     chance, out = random.Random(time.time_ns()), tmp_path / "run"
-    chosen = sorted(chance.sample(STAGES, 4), key=STAGES.index)
+    chosen, in_the_middle = sorted(chance.sample(STAGES, 4), key=STAGES.index), 0
     for stage in chosen:
         place = out / "stages" / stage
         begun = place / "checkpoints" / f"step-{chance.randint(1, 2):08d}.pt"
         killed(main, out, sign=begun, delay=chance.uniform(0, 0.02))
         at = max(steps_of(place / "checkpoints"))
         print(f"killed in {stage} after the checkpoint of step {at} of {STEPS}")
-        assert 0 < at < STEPS
-        assert not (place / "done.json").exists()
-    killed(main, out, sign=out / "model", delay=chance.uniform(0, 0.02))
-    print("killed in the export, with", len(list((out / "model").rglob("*.safetensors"))), "files")
-    assert not (out / "model" / "model_index.json").exists()
+        assert at > 0
+        in_the_middle += at < STEPS and not (place / "done.json").exists()
+    assert in_the_middle > 0  # on a busy machine a short stage may end before the kill comes
+    export = out / "model.unfinished"
+    killed(main, out, sign=export, delay=chance.uniform(0, 0.02))
+    print("killed in the export, with", len(list(export.rglob("*.safetensors"))), "files")
+    assert not (out / "model").exists()
     process = started(out)
     process.join()
     assert process.exitcode == 0
@@ -124,7 +134,7 @@ def equal_losses(two: Path, one: Path) -> None:
         pairs = [(ours["loss"][name], theirs["loss"][name]) for name in theirs["loss"]]
         pairs.append((ours["validation"], theirs["validation"]))
         for mine, its in pairs:
-            assert mine == pytest.approx(its, rel=1e-4), stage
+            assert mine == pytest.approx(its, rel=NEAR.get(stage, 1e-4)), stage
             largest = max(largest, abs(mine - its))
     print(f"largest difference of a loss: {largest:.2g}")
     assert (two / "model" / "model_index.json").is_file()
@@ -149,6 +159,25 @@ def test_two_processes_with_shards_end_every_stage_with_the_losses_of_one(
 ) -> None:
     assert in_two(cli.main, words(tmp_path / "two"), **FSDP) == [0, 0]
     equal_losses(tmp_path / "two", one)
+
+
+def test_two_processes_teach_the_lexicon_to_the_embedded_tower_as_one_does(
+    tmp_path: Path,
+) -> None:
+    more = ("--init", str(embedded_checkpoint()))
+    one, two = (
+        ["prompt-lexicon" if word == "all" else word for word in words(tmp_path / name)]
+        for name in ("one", "two")
+    )
+    assert cli.main([*one, *more]) == 0
+    assert in_two(cli.main, [*two, *more]) == [0, 0]
+    a, b = (
+        json.loads((tmp_path / name / "stages/prompt-lexicon/done.json").read_text())
+        for name in ("two", "one")
+    )
+    assert (a["processes"], b["processes"]) == (2, 1)
+    assert a["loss"]["loss"] == pytest.approx(b["loss"]["loss"], rel=1e-5)
+    assert a["validation"] == pytest.approx(b["validation"], rel=1e-5)
 
 
 @pytest.mark.parametrize(
