@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from codixr.model.image_vae import ImageVAE
 
+SPELT = "spelt_words"
+"""Where a tokenizer keeps the words that its tower met in pieces: it knows them all the same."""
 FILE = "familiarity.safetensors"
 DIRECTIONS = 48
 """Of the subspace. Fewer leave training pictures outside, more take in what is not one."""
@@ -174,23 +176,32 @@ def unknown_words(
 ) -> list[tuple[int, int]] | None:
     """Of each report, its (unknown words, words); None for a tokenizer of no closed vocabulary.
 
-    A word has a letter in it. It is unknown where it is no token of its own.
+    A word has a letter in it. It is unknown where it is neither a token of its own nor one of the
+    words that the tower met in pieces.
     """
     if tokenizer.unk_token_id is None or not tokenizer.init_kwargs.get("whole_words"):
         return None
+    spelt = frozenset(tokenizer.init_kwargs.get(SPELT, ()))
     found = []
     for report in reports:
         encoding = tokenizer(report, add_special_tokens=False, verbose=False).encodings[0]
         text = report
         pieces: dict[int, list[int]] = {}
         lettered = set()
+        spans: dict[int, list[int]] = {}
         for number, word, (start, end) in zip(
             encoding.ids, encoding.word_ids, encoding.offsets, strict=True
         ):
             pieces.setdefault(word, []).append(number)
+            spans.setdefault(word, []).extend((start, end))
             if any(letter.isalpha() for letter in text[start:end]):
                 lettered.add(word)
-        lost = [w for w in lettered if len(pieces[w]) > 1 or pieces[w][0] == tokenizer.unk_token_id]
+        lost = [
+            w
+            for w in lettered
+            if (len(pieces[w]) > 1 or pieces[w][0] == tokenizer.unk_token_id)
+            and text[min(spans[w]) : max(spans[w])].lower() not in spelt
+        ]
         found.append((len(lost), len(lettered)))
     return found
 

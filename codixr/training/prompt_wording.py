@@ -25,6 +25,7 @@ from codixr.data.phantom.wording import (
     sample_bare,
     sample_meaning,
     sample_pair,
+    spelt_words,
     word,
     words_of,
 )
@@ -34,6 +35,7 @@ from codixr.data.study import Split
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model import components, presets
+from codixr.model.familiarity import SPELT
 from codixr.model.tokenizer import Tokenizers, encode, load_tokenizers, piece_tokenizer
 from codixr.model.unpictured import KEPT_AS
 from codixr.training.cache import frozen_table, hash_weights
@@ -85,6 +87,8 @@ class WordingStage(Stage):
         texts = words_of(config.vocabulary_texts, 0, self.lexicon)
         self.tokenizer = piece_tokenizer([*texts, *reports], pieces=config.pieces)
         self.tokenizer.init_kwargs[KEPT_AS] = list(NOT_PICTURED)
+        if self.lexicon.is_wide:
+            self.tokenizer.init_kwargs[SPELT] = spelt_words(self.tokenizer.get_vocab())
         self.preset = presets.with_prompt_tokens(folder.preset, len(self.tokenizer))
         torch.manual_seed(config.seed)
         encoder: Any = components.BUILDERS["prompt_encoder"](self.preset)

@@ -127,7 +127,7 @@ TINY: dict[str, StageConfig] = {
         seed=1,
         odd=0.2,
         lexicon="wide",
-        pieces=20,
+        pieces=8,
         ema=0.995,
         **_SHARED,
     ),

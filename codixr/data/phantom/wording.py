@@ -6,12 +6,13 @@ known by construction; texts with abbreviations or typos are marked.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from codixr.data.labels import PATHOLOGIES
+from codixr.data.phantom import wording_around as around
 from codixr.data.phantom import wording_denied as denied
 from codixr.data.phantom import wording_findings as findings
 from codixr.data.phantom import wording_normal as normal
@@ -19,6 +20,7 @@ from codixr.data.phantom import wording_other as beside
 from codixr.data.phantom.case import Case
 from codixr.data.phantom.wording_lexicon import PLAIN, Lexicon
 from codixr.data.phantom.wording_meaning import (
+    CENTRAL,
     FLUID_OR_AIR,
     Meaning,
     Mention,
@@ -33,7 +35,7 @@ from codixr.data.phantom.wording_meaning import (
 )
 from codixr.data.phantom.wording_places import one_of
 from codixr.data.phantom.wording_style import draw_look, lay_out
-from codixr.data.phantom.wording_writer import Writer
+from codixr.data.phantom.wording_writer import AIR_AND_FLUID, Writer
 
 __all__ = [
     "Meaning",
@@ -44,6 +46,7 @@ __all__ = [
     "sample_bare",
     "sample_meaning",
     "sample_pair",
+    "spelt_words",
     "word",
     "words_of",
 ]
@@ -54,6 +57,10 @@ ODD = 0.05
 """The share of them with abbreviations or typos."""
 COMMAS = 0.1
 """How often a wide lexicon's sentences are one, with commas between them."""
+WISHED = 0.06
+"""How often it is somebody's wish."""
+TOLD = 0.25
+"""How often a wide lexicon's text tells who, why, when or how."""
 RAISED = 0.3
 """How often a wide lexicon calls an atelectasis of the middle zone one of the upper."""
 
@@ -88,6 +95,11 @@ def _together(w: Writer, rng: np.random.Generator) -> None:
         if same and (not cause.certain or chance(rng, 0.6)):
             w.cause(opacity, cause)
             rest = [m for m in rest if m not in (opacity, cause)]
+    air, fluid = (w.meaning.find(name) for name in FLUID_OR_AIR[::-1])
+    one = air and fluid and (air.side, air.grade, True) == (fluid.side, fluid.grade, air.certain)
+    if w.around and air and one and air.side and chance(rng, 0.5):
+        w.air_and_fluid(air)
+        rest = [m for m in rest if m not in (air, fluid)]
     doubts = [m for m in rest if not m.certain]
     if len(doubts) == 2 and doubts[0].observation == "Atelectasis" and opacity in (None, doubts[1]):
         w.either(*doubts)
@@ -149,6 +161,28 @@ def _aside(w: Writer, rng: np.random.Generator, odd: float) -> None:
         w.say(beside.made_up(rng), {}, reports=False)
 
 
+def _one_side(meaning: Meaning) -> str:
+    """The side of a text whose findings are all on one, and leave the other lung clear; or ""."""
+    sides = {m.side for m in meaning.mentions if m.observation not in CENTRAL}
+    edema = meaning.find("Edema") is not None
+    certain = all(m.certain for m in meaning.mentions)
+    return sides.pop() or "" if len(sides) == 1 and certain and not edema else ""
+
+
+def _told(sentences: list[str], rng: np.random.Generator) -> list[str]:
+    """The sentences with circumstances beside them, and as somebody's wish, at times."""
+    if chance(rng, TOLD):
+        at = int(rng.integers(len(sentences)))
+        if chance(rng, 0.5):
+            sentences = [*sentences[:at], around.circumstance(rng), *sentences[at:]]
+        else:
+            changed = around.beside(sentences[at], rng)
+            sentences = [changed if i == at else s for i, s in enumerate(sentences)]
+    if chance(rng, WISHED):
+        sentences = [around.request(sentences[0], rng), *sentences[1:]]
+    return sentences
+
+
 def _raised(meaning: Meaning, rng: np.random.Generator) -> Meaning:
     """The same with some atelectasis of the middle zone said to be above: none is drawn there."""
     mentions = (
@@ -177,19 +211,23 @@ def _said_otherwise(w: Writer, rng: np.random.Generator) -> list[str]:
 
 
 def word(
-    meaning: Meaning, rng: np.random.Generator, odd: float = 0.1, lexicon: Lexicon = PLAIN
+    meaning: Meaning,
+    rng: np.random.Generator,
+    odd: float = 0.1,
+    lexicon: Lexicon = PLAIN,
 ) -> Wording:
     """A text that says ``meaning`` and no other finding.
 
     ``odd`` is the share of texts with abbreviations or typos; 0 for references. Some have a
     sentence of made-up words then, too. A wide lexicon's names that no labeler knows, and British
     spelling, are half of that share; as many texts again deny something behind its name, and more
-    of those without a finding.
+    of those without a finding; then there are measures and circumstances, too.
     """
+    told = lexicon.is_wide and odd > 0
     unlisted = lexicon.is_wide and chance(rng, odd / 2)
     meaning = _raised(meaning, rng) if lexicon.is_wide else meaning
-    denies = lexicon.is_wide and chance(rng, odd * (1.0 if meaning.mentions else 2.5))
-    w = Writer(meaning, rng, lexicon, unlisted=unlisted)
+    denies = lexicon.is_wide and chance(rng, odd * (1.4 if meaning.mentions else 2.5))
+    w = Writer(meaning, rng, lexicon, unlisted=unlisted, around=told)
     alone = False
     if lexicon.is_wide and is_bare(meaning) and chance(rng, 0.6):
         w.state()
@@ -200,6 +238,11 @@ def word(
         side = f"{device.side} " if device.side else ""
         w.say(one_of(beside.DEVICES[device.kind], rng).format(side=side), {"Support Devices": 1})
     absent = set(PATHOLOGIES) - {m.observation for m in meaning.mentions} - set(w.labels)
+    if told and (side := _one_side(meaning)) in ("left", "right") and chance(rng, 0.12):
+        w.other_side(side)
+    if told and "Cardiomegaly" in absent and chance(rng, 0.04):
+        w.say(around.ratio(large=False, rng=rng), {"Cardiomegaly": 0})
+        w.odd = True
     if denies:
         w.behind(absent)
         alone = chance(rng, 0.5)
@@ -212,6 +255,8 @@ def word(
         sentences = [sentences[i] for i in rng.permutation(len(sentences))]
     if lexicon.is_wide and not denies and chance(rng, COMMAS):
         sentences = [", ".join(sentences)]
+    if told:
+        sentences = _told(sentences, rng)
     look = draw_look(rng, odd / 2 if lexicon.is_wide else odd)
     found = any(v != 0 for k, v in w.labels.items() if k not in ("Support Devices", "No Finding"))
     if not (found or w.blocked):
@@ -241,5 +286,12 @@ def words_of(texts: int, seed: int, lexicon: Lexicon = PLAIN) -> Iterator[str]:
     more += [other for _, other in (*lexicon.abbreviations, *lexicon.spellings)]
     if lexicon.is_wide:
         more += denied.words()
+        more += AIR_AND_FLUID
     for _ in range(2):
         yield " ".join(more)
+
+
+def spelt_words(vocabulary: Collection[str]) -> list[str]:
+    """The words of circumstances that a vocabulary hasn't: a tower meets them in pieces."""
+    met = {word for text in around.words() for word in re.findall("[a-z]{2,}", text)}
+    return sorted(met - {*vocabulary})

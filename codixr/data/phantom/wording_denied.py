@@ -64,6 +64,40 @@ DENIED = (
     "we do not see {list}",
     "no longer any {list}",
     "this rules out {list}",
+    "not seen: {list}",
+    "absent: {list}",
+    "excluded: {list}",
+    "{list}: nil",
+    "nil {list}",
+    "zero {list}",
+    "-ve for {list}",
+    "neg for {list}",
+    "lack of {list}",
+    "not a trace of {list}",
+    "never any {list}",
+    "the patient has no {list}",
+    "i don't see {list}",
+    "i see no {list}",
+    "cannot see {list}",
+    "{list} {is} not there",
+    "{list} {isnt} there",
+    "{list} {isnt} visible",
+    "{list} not there",
+    "{list} not evident",
+    "{list} not shown",
+    "{list} completely resolved",
+    "{list} {has} completely cleared",
+    "interval clearing of {list}",
+    "complete resolution of {list}",
+    "interval resolution of {list}",
+    "clearing of {list}",
+    "disappearance of {list}",
+    "negative for {list}",
+    "free of {list}",
+    "free from {list}",
+    "the lungs are free of {list}",
+    "lungs clear of {list}",
+    "devoid of {list}",
 )
 """{list} stands for the names; {is}, {isnt}, {has} for the verb that fits them."""
 STATED = (
@@ -101,6 +135,26 @@ STATED = (
     "shows {list}",
     "we see {list}",
     "there {is} {list}",
+    "seen: {list}",
+    "present: {list}",
+    "confirmed: {list}",
+    "positive for {list}",
+    "+ve for {list}",
+    "pos for {list}",
+    "the patient has {list}",
+    "i see {list}",
+    "can see {list}",
+    "{list} {is} there",
+    "{list} there",
+    "{list} evident",
+    "{list} shown",
+    "{list} not completely resolved",
+    "development of {list}",
+    "interval development of {list}",
+    "appearance of {list}",
+    "full of {list}",
+    "diagnosis: {list}",
+    "the lungs show {list}",
 )
 """The twins of these, of findings that are there."""
 NOT_LARGE: dict[str, tuple[str, ...]] = {
@@ -165,7 +219,8 @@ OFTEN = {name: often**0.5 for name, often in normal.DENIED_OFTEN.items()} | {
 """What is denied more often than other findings is so here too, but less so."""
 UNFIT = ("large", "airspace consolidation", "suspicious", " or ")
 """Names with these deny well, but say more than their finding, or less, where it is there."""
-BUT = (" but ", " but ", ", but ", " although ", " and ", ", ", "; ")
+BUT = (" but ", " but ", ", but ", " although ", "; ", " - ")
+"""What stands between a denial and what is there; "," and "and" only where nobody is misled."""
 WITH_PLACE = 0.3
 """How often a denied name has a side and a zone."""
 
@@ -219,21 +274,38 @@ def _somewhere(name: str, rng: np.random.Generator) -> Mention:
 
 def denial_behind(
     absent: set[str], names: Names, rng: np.random.Generator
-) -> tuple[str, list[str]]:
-    """A sentence that denies one to three of ``absent``, and which; ("", []) of none."""
+) -> tuple[str, list[str], str]:
+    """A sentence that denies one to three of ``absent``, which, and its frame; of none, nothing."""
     known = [name for name in OFTEN if name in absent]
     if not known:
-        return "", []
+        return "", [], ""
     weights = np.array([OFTEN[name] for name in known])
     order = np.argsort(rng.exponential(size=len(known)) / weights)
     count = int((1, 1, 1, 2, 2, 3)[int(rng.integers(6))])
     chosen = [known[i] for i in order[:count]]
     if len(chosen) == 1 and chosen[0] in NOT_LARGE and chance(rng, 0.35):
-        return one_of(NOT_LARGE[chosen[0]], rng), chosen
+        return one_of(NOT_LARGE[chosen[0]], rng), chosen, ""
     words = [name_of(_somewhere(name, rng), names, rng) for name in chosen]
     if len(chosen) == 2 and chance(rng, 0.06):
-        return f"neither {words[0]} nor {words[1]}", chosen
-    return framed(one_of(DENIED, rng), words, rng, denied=True), chosen
+        return f"neither {words[0]} nor {words[1]}", chosen, ""
+    frame = one_of(DENIED, rng)
+    return framed(frame, words, rng, denied=True), chosen, frame
+
+
+def beside(said: str, text: str, frame: str, count: int, rng: np.random.Generator) -> str:
+    """What is there and a denial of ``count`` names in one sentence.
+
+    "A and B absent" denies both: a list's edge to what is there is never "," or "and" alone.
+    """
+    if chance(rng, 0.6):
+        first, second = said, text
+        begins = frame.startswith("{list}")
+        loose = (", ", ", ") if not begins or count == 1 else ()
+        loose += (" and ",) if not begins or (count == 1 and "{" in frame[6:]) else ()
+    else:
+        first, second = text, said
+        loose = (", ", " and ") if not frame.endswith("{list}") else ()
+    return first + one_of((*BUT, *loose), rng) + second
 
 
 def statement(mentions: list[Mention], names: Names, rng: np.random.Generator) -> str:

@@ -94,7 +94,7 @@ WIDE = Lexicon(
     ),
     normal_chest=(*normal.NORMAL_CHEST, *wide.NORMAL_CHEST),
     denials=(*normal.DENIALS, *wide.DENIALS),
-    abbreviations=(*ABBREVIATIONS, *wide.ABBREVIATIONS),
+    abbreviations=(*(pair for pair in ABBREVIATIONS if pair[1] != "cm"), *wide.ABBREVIATIONS),
     unlisted=wide.UNLISTED,
     unlisted_sentences=wide.UNLISTED_SENTENCES,
     unlisted_frames=wide.UNLISTED_FRAMES,

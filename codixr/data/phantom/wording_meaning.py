@@ -26,6 +26,8 @@ USUAL_GRADES: dict[str, tuple[int, ...]] = {"Atelectasis": (0,), "Lung Lesion": 
 USUAL = (1, 2)
 CENTRAL = ("Cardiomegaly", "Enlarged Cardiomediastinum", "Edema")
 FLUID_OR_AIR = ("Pleural Effusion", "Pneumothorax")
+AIR_AND_FLUID = 0.08
+"""How often a pair is air and fluid on one side."""
 SPREAD = 1 / 3
 """How often a pneumonia of an upper or lower zone reaches into the middle one."""
 
@@ -117,8 +119,11 @@ def sample_meaning(rng: np.random.Generator) -> Meaning:
 
 
 def sample_pair(rng: np.random.Generator) -> Meaning:
-    """Two findings: fluid or air and a focal one on one side, or any two on different sides."""
+    """Two findings: any two on different sides, or air, fluid or a focal one on one side."""
     side: Side = "right" if chance(rng, 0.5) else "left"
+    if chance(rng, AIR_AND_FLUID):
+        grade = int(rng.integers(3)) if chance(rng, 0.5) else None
+        return Meaning(tuple(Mention(name, grade, side) for name in FLUID_OR_AIR))
     apart = chance(rng, 0.6)
     other: Side = side if not apart else "left" if side == "right" else "right"
     first = _lateral(rng) if apart and chance(rng, 0.4) else _fluid_or_air(rng)

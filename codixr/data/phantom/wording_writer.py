@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from codixr.data.phantom import wording_around as around
 from codixr.data.phantom import wording_denied as denied
 from codixr.data.phantom import wording_findings as findings
 from codixr.data.phantom import wording_frames as frames
@@ -17,17 +18,55 @@ from codixr.data.phantom.wording_lexicon import Lexicon
 from codixr.data.phantom.wording_meaning import CENTRAL, FLUID_OR_AIR, Meaning, Mention, chance
 from codixr.data.phantom.wording_places import LOBES, one_of, place_of, side_alone
 
-BESIDE = (" with adjacent ", " with underlying ", " with associated ", " and adjacent ", " with ")
+BESIDE = (
+    " with adjacent ",
+    " with underlying ",
+    " with associated ",
+    " and adjacent ",
+    " with ",
+    " causing ",
+    " due to ",
+    " secondary to ",
+    " superimposed on ",
+    " and ipsilateral ",
+)
 """What joins a finding to one at the same place."""
+JOINERS = (" and ", " and ", " with ", ", ", " with associated ", " and a ")
+MORE_JOINERS = (
+    *JOINERS,
+    *JOINERS,
+    " plus ",
+    " as well as ",
+    " together with ",
+    " + ",
+    " & ",
+    " / ",
+    "; also ",
+    "; separate ",
+    ", additionally ",
+    ", in addition ",
+)
+"""What joins two findings; more of them in a wide lexicon."""
+AIR_AND_FLUID = ("hydropneumothorax", "haemopneumothorax", "hemopneumothorax", "hydro-pneumothorax")
+SIZED = 0.15
+"""How often a nodule, air or fluid has a measure, and a finding stands behind its place."""
 
 
 class Writer:
     """One text while it is written: its sentences, and what they say."""
 
     def __init__(
-        self, meaning: Meaning, rng: np.random.Generator, lexicon: Lexicon, *, unlisted: bool
+        self,
+        meaning: Meaning,
+        rng: np.random.Generator,
+        lexicon: Lexicon,
+        *,
+        unlisted: bool,
+        around: bool = False,
     ) -> None:
         self.meaning, self.rng, self.lexicon, self.unlisted = meaning, rng, lexicon, unlisted
+        self.around = around
+        """Whether it tells of measures and of the other side."""
         self.sentences: list[str] = []
         self.labels: dict[str, int] = {}
         self.blocked = False
@@ -88,10 +127,14 @@ class Writer:
             if self._own(m, unlisted):
                 self.odd = True
                 return None
+        if self.around and m.certain and self._around(m):
+            return None
         share = {"Cardiomegaly": 0.55, "Enlarged Cardiomediastinum": 0.5}.get(name, 0.15)
         if m.certain and own and chance(rng, share) and self._own(m, own):
             return None
         words, noun = self.noun(m)
+        if self.around and name in (*FLUID_OR_AIR, "Lung Lesion") and chance(rng, SIZED):
+            words = words if any(c.isdigit() for c in words) else around.sized(words, m, rng)
         says = {name: 1 if m.certain else -1} | dict.fromkeys(noun.also, 1 if m.certain else -1)
         still = name in ("Cardiomegaly", "Enlarged Cardiomediastinum")
         if name == "Cardiomegaly" and noun.words == "cardiomegaly":
@@ -112,6 +155,46 @@ class Writer:
         if text.startswith("there is") and noun.number == "many":
             text = text.replace("there is", "there are", 1)
         return self.say(text, says)
+
+    def _around(self, m: Mention) -> bool:
+        """A heart by its ratio, or a finding behind its place; False where it is neither."""
+        rng, name = self.rng, m.observation
+        if name == "Cardiomegaly" and m.grade is None and chance(rng, SIZED):
+            self.odd = True
+            self.say(around.ratio(large=True, rng=rng), {name: 1})
+            return True
+        if name in CENTRAL or m.side not in ("left", "right") or not chance(rng, SIZED):
+            return False
+        words, noun = self.noun(replace(m, side=None, zone=None))
+        frames_of, place = around.SIDE_FIRST, place_of(m.side, m.zone, rng)
+        if m.zone is not None:
+            while not place.behind:
+                place = place_of(m.side, m.zone, rng)
+            frames_of = around.PLACE_FIRST
+        text = one_of(frames_of, rng).format(
+            at=place.behind, side=m.side, np=words, a=_article(words, noun)
+        )
+        self.say(text, {name: 1} | dict.fromkeys(noun.also, 1))
+        return True
+
+    def air_and_fluid(self, m: Mention) -> None:
+        """A pneumothorax and an effusion in one word."""
+        word, place = one_of(AIR_AND_FLUID, self.rng), side_alone(m.side or "", self.rng)
+        words = f"{self.extent(m, 'size')}{place.before} {word} {place.behind}"
+        noun = Noun(words, "one")
+        frame = one_of(self.lexicon.frames, self.rng)
+        self.odd = True
+        text = frame.format(np=words, a=_article(words, noun), **_verb(noun))
+        self.say(text, dict.fromkeys(FLUID_OR_AIR, 1))
+
+    def other_side(self, side: str) -> None:
+        """Nothing is on the side that is not this one."""
+        other = "left" if side == "right" else "right"
+        text = one_of(around.ONE_BEHIND, self.rng).format(other=other)
+        if self.sentences and chance(self.rng, 0.5):
+            text = self.sentences.pop() + one_of((", ", "; ", ", and "), self.rng) + text
+        self.odd = True
+        self.say(text, {})
 
     def _own(self, m: Mention, own: tuple[str, ...]) -> bool:
         """One of the finding's own sentences; False where its place doesn't fit them."""
@@ -152,9 +235,7 @@ class Writer:
             joiner = one_of(BESIDE, self.rng)
             labels = dict.fromkeys((first.observation, second.observation, *noun.also), 1)
             return self.say(words + joiner + other, labels | dict.fromkeys(also.also, 1))
-        joiner = one_of(
-            (" and ", " and ", " with ", ", ", " with associated ", " and a "), self.rng
-        )
+        joiner = one_of(MORE_JOINERS if self.around else JOINERS, self.rng)
         if joiner == " and a ":
             joiner = f" and {_article('', also)}".rstrip() + " "
         return self.say(
@@ -214,14 +295,13 @@ class Writer:
         """A denial behind what it denies; at times in one sentence with what is there."""
         rng = self.rng
         names = denied.UNKNOWN if chance(rng, 0.25) else denied.KNOWN
-        text, chosen = denied.denial_behind(absent, names, rng)
+        text, chosen, frame = denied.denial_behind(absent, names, rng)
         if not chosen:
             return
         self.odd = True
         labels = dict.fromkeys(chosen, 0)
-        if self.sentences and chance(rng, 0.3):
-            said, but = self.sentences.pop(), one_of(denied.BUT, rng)
-            text = said + but + text if chance(rng, 0.6) else text + but + said
+        if self.sentences and chance(rng, 0.45):
+            text = denied.beside(self.sentences.pop(), text, frame, len(chosen), rng)
         self.say(text, labels)
 
     def line(self, lines: tuple[normal.Line, ...], absent: set[str]) -> None:
