@@ -90,7 +90,11 @@ def gone(pids: set[int], seconds: float) -> bool:
 def kill_when_it_works(command: list[str], by: signal.Signals, busy: float = 0.5) -> set[int]:
     """Start it, let its pool work for ``busy`` seconds, end it by a signal; its offspring."""
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(by, signal.SIG_DFL) if by != signal.SIGKILL else None,
     )
     end = time.monotonic() + 60
     while len(offspring(process.pid)) < 2 and time.monotonic() < end:
@@ -127,16 +131,15 @@ def test_no_signal_leaves_a_worker_of_any_pool(pool, by, root):
 
 @pytest.mark.slow
 def test_a_preparation_killed_by_each_signal_ends_with_the_same_bytes(root, tmp_path):
-    folders = [tmp_path / name for name in ("whole", "killed")]
-    commands = [
-        [str(folder) if part == str(root / "out") else part for part in prepare(root)]
-        for folder in folders
-    ]
-    for by in SIGNALS:
-        assert gone(kill_when_it_works(commands[1], by, busy=0.1), PATIENCE * SECONDS)
-    for command in commands:
+    def made(name: str, *signals: signal.Signals) -> dict[str, str]:
+        """The files' hashes of a folder that was made after being killed by these signals."""
+        out = str(tmp_path / name)
+        command = [out if part == str(root / "out") else part for part in prepare(root)]
+        for by in signals:
+            assert gone(kill_when_it_works(command, by, busy=0.1), PATIENCE * SECONDS)
         subprocess.run(command, check=True, capture_output=True)
-    whole, killed = (
-        {path.name: hash_file(path) for path in folder.iterdir()} for folder in folders
-    )
-    assert whole == killed
+        return {path.name: hash_file(path) for path in (tmp_path / name).iterdir()}
+
+    whole = made("whole")
+    for by in SIGNALS:
+        assert made(by.name, by) == whole
