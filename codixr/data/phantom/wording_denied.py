@@ -310,8 +310,6 @@ def beside(said: str, text: str, frame: str, count: int, rng: np.random.Generato
 
 def statement(mentions: list[Mention], names: Names, rng: np.random.Generator) -> str:
     """A sentence that names these findings as a denial would, and says that they are there."""
-    if len(mentions) == 1 and mentions[0].observation in LARGE and chance(rng, 0.35):
-        return one_of(LARGE[mentions[0].observation], rng)
     fit = {k: tuple(n for n in v if not any(u in n for u in UNFIT)) for k, v in names.items()}
     words = [name_of(m, fit, rng) for m in mentions]
     return framed(one_of(STATED, rng), words, rng, denied=False)

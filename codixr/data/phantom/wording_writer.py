@@ -289,7 +289,11 @@ class Writer:
             self.meaning.mentions[i] for i in self.rng.permutation(len(self.meaning.mentions))
         ]
         labels = {m.observation: 1 for m in mentions}
-        self.say(denied.statement(mentions, names, self.rng), labels)
+        large = denied.LARGE.get(mentions[0].observation) if len(mentions) == 1 else None
+        if large and self.around and chance(self.rng, 0.35):
+            self.odd = True
+            return self.say(one_of(large, self.rng), labels)
+        return self.say(denied.statement(mentions, names, self.rng), labels)
 
     def behind(self, absent: set[str]) -> None:
         """A denial behind what it denies; at times in one sentence with what is there."""
