@@ -15,6 +15,7 @@ from codixr.data.labels import PATHOLOGIES
 from codixr.data.phantom import wording_around as around
 from codixr.data.phantom import wording_denied as denied
 from codixr.data.phantom import wording_findings as findings
+from codixr.data.phantom import wording_more as more
 from codixr.data.phantom import wording_normal as normal
 from codixr.data.phantom import wording_other as beside
 from codixr.data.phantom.case import Case
@@ -35,7 +36,7 @@ from codixr.data.phantom.wording_meaning import (
 )
 from codixr.data.phantom.wording_places import one_of
 from codixr.data.phantom.wording_style import draw_look, lay_out
-from codixr.data.phantom.wording_writer import AIR_AND_FLUID, Writer
+from codixr.data.phantom.wording_writer import Writer
 
 __all__ = [
     "Meaning",
@@ -98,7 +99,7 @@ def _together(w: Writer, rng: np.random.Generator) -> None:
     air, fluid = (w.meaning.find(name) for name in FLUID_OR_AIR[::-1])
     one = air and fluid and (air.side, air.grade, True) == (fluid.side, fluid.grade, air.certain)
     if w.around and air and one and air.side and chance(rng, 0.5):
-        w.air_and_fluid(air)
+        more.air_and_fluid(w, air)
         rest = [m for m in rest if m not in (air, fluid)]
     doubts = [m for m in rest if not m.certain]
     if len(doubts) == 2 and doubts[0].observation == "Atelectasis" and opacity in (None, doubts[1]):
@@ -230,7 +231,7 @@ def word(
     w = Writer(meaning, rng, lexicon, unlisted=unlisted, around=told)
     alone = False
     if lexicon.is_wide and is_bare(meaning) and chance(rng, 0.6):
-        w.state()
+        more.state(w)
         alone = chance(rng, 0.6)
     else:
         _together(w, rng)
@@ -239,12 +240,12 @@ def word(
         w.say(one_of(beside.DEVICES[device.kind], rng).format(side=side), {"Support Devices": 1})
     absent = set(PATHOLOGIES) - {m.observation for m in meaning.mentions} - set(w.labels)
     if told and (side := _one_side(meaning)) in ("left", "right") and chance(rng, 0.12):
-        w.other_side(side)
+        more.other_side(w, side)
     if told and "Cardiomegaly" in absent and chance(rng, 0.04):
         w.say(around.ratio(large=False, rng=rng), {"Cardiomegaly": 0})
         w.odd = True
     if denies:
-        w.behind(absent)
+        more.denial_behind(w, absent)
         alone = chance(rng, 0.5)
     if not alone:
         _more(w, absent, rng, odd)
@@ -279,16 +280,16 @@ def words_of(texts: int, seed: int, lexicon: Lexicon = PLAIN) -> Iterator[str]:
     rng = np.random.default_rng(seed)
     for _ in range(texts):
         yield word(sample_meaning(rng), rng, odd=0.0, lexicon=lexicon).text
-    more = [noun.words for nouns in lexicon.unlisted.values() for noun in nouns]
-    more += [
+    words = [noun.words for nouns in lexicon.unlisted.values() for noun in nouns]
+    words += [
         re.sub(r"{\w+}", " ", text) for own in lexicon.unlisted_sentences.values() for text in own
     ]
-    more += [other for _, other in (*lexicon.abbreviations, *lexicon.spellings)]
+    words += [other for _, other in (*lexicon.abbreviations, *lexicon.spellings)]
     if lexicon.is_wide:
-        more += denied.words()
-        more += AIR_AND_FLUID
+        words += denied.words()
+        words += more.AIR_AND_FLUID
     for _ in range(2):
-        yield " ".join(more)
+        yield " ".join(words)
 
 
 def spelt_words(vocabulary: Collection[str]) -> list[str]:

@@ -297,14 +297,18 @@ def beside(said: str, text: str, frame: str, count: int, rng: np.random.Generato
 
     "A and B absent" denies both: a list's edge to what is there is never "," or "and" alone.
     """
+    loose: list[str] = []
     if chance(rng, 0.6):
         first, second = said, text
         begins = frame.startswith("{list}")
-        loose = (", ", ", ") if not begins or count == 1 else ()
-        loose += (" and ",) if not begins or (count == 1 and "{" in frame[6:]) else ()
+        if not begins or count == 1:
+            loose += (", ", ", ")
+        if not begins or (count == 1 and "{" in frame[6:]):
+            loose.append(" and ")
     else:
         first, second = text, said
-        loose = (", ", " and ") if not frame.endswith("{list}") else ()
+        if not frame.endswith("{list}"):
+            loose += (", ", " and ")
     return first + one_of((*BUT, *loose), rng) + second
 
 

@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 
 from codixr.data.phantom import wording_around as around
-from codixr.data.phantom import wording_denied as denied
 from codixr.data.phantom import wording_findings as findings
 from codixr.data.phantom import wording_frames as frames
+from codixr.data.phantom import wording_more as more
 from codixr.data.phantom import wording_normal as normal
 from codixr.data.phantom.wording_findings import Noun
 from codixr.data.phantom.wording_lexicon import Lexicon
 from codixr.data.phantom.wording_meaning import CENTRAL, FLUID_OR_AIR, Meaning, Mention, chance
+from codixr.data.phantom.wording_more import SIZED, article, verb
 from codixr.data.phantom.wording_places import LOBES, one_of, place_of, side_alone
 
 BESIDE = (
@@ -47,9 +48,6 @@ MORE_JOINERS = (
     ", in addition ",
 )
 """What joins two findings; more of them in a wide lexicon."""
-AIR_AND_FLUID = ("hydropneumothorax", "haemopneumothorax", "hemopneumothorax", "hydro-pneumothorax")
-SIZED = 0.15
-"""How often a nodule, air or fluid has a measure, and a finding stands behind its place."""
 
 
 class Writer:
@@ -127,7 +125,7 @@ class Writer:
             if self._own(m, unlisted):
                 self.odd = True
                 return None
-        if self.around and m.certain and self._around(m):
+        if self.around and m.certain and more.behind_its_place(self, m):
             return None
         share = {"Cardiomegaly": 0.55, "Enlarged Cardiomediastinum": 0.5}.get(name, 0.15)
         if m.certain and own and chance(rng, share) and self._own(m, own):
@@ -151,50 +149,10 @@ class Writer:
             choices = lexicon.article_frames
         if m.certain and self.unlisted and chance(rng, 0.1):
             choices, self.odd = lexicon.unlisted_frames, True
-        text = one_of(choices, rng).format(np=words, a=_article(words, noun), **_verb(noun))
+        text = one_of(choices, rng).format(np=words, a=article(words, noun), **verb(noun))
         if text.startswith("there is") and noun.number == "many":
             text = text.replace("there is", "there are", 1)
         return self.say(text, says)
-
-    def _around(self, m: Mention) -> bool:
-        """A heart by its ratio, or a finding behind its place; False where it is neither."""
-        rng, name = self.rng, m.observation
-        if name == "Cardiomegaly" and m.grade is None and chance(rng, SIZED):
-            self.odd = True
-            self.say(around.ratio(large=True, rng=rng), {name: 1})
-            return True
-        if name in CENTRAL or m.side not in ("left", "right") or not chance(rng, SIZED):
-            return False
-        words, noun = self.noun(replace(m, side=None, zone=None))
-        frames_of, place = around.SIDE_FIRST, place_of(m.side, m.zone, rng)
-        if m.zone is not None:
-            while not place.behind:
-                place = place_of(m.side, m.zone, rng)
-            frames_of = around.PLACE_FIRST
-        text = one_of(frames_of, rng).format(
-            at=place.behind, side=m.side, np=words, a=_article(words, noun)
-        )
-        self.say(text, {name: 1} | dict.fromkeys(noun.also, 1))
-        return True
-
-    def air_and_fluid(self, m: Mention) -> None:
-        """A pneumothorax and an effusion in one word."""
-        word, place = one_of(AIR_AND_FLUID, self.rng), side_alone(m.side or "", self.rng)
-        words = f"{self.extent(m, 'size')}{place.before} {word} {place.behind}"
-        noun = Noun(words, "one")
-        frame = one_of(self.lexicon.frames, self.rng)
-        self.odd = True
-        text = frame.format(np=words, a=_article(words, noun), **_verb(noun))
-        self.say(text, dict.fromkeys(FLUID_OR_AIR, 1))
-
-    def other_side(self, side: str) -> None:
-        """Nothing is on the side that is not this one."""
-        other = "left" if side == "right" else "right"
-        text = one_of(around.ONE_BEHIND, self.rng).format(other=other)
-        if self.sentences and chance(self.rng, 0.5):
-            text = self.sentences.pop() + one_of((", ", "; ", ", and "), self.rng) + text
-        self.odd = True
-        self.say(text, {})
 
     def _own(self, m: Mention, own: tuple[str, ...]) -> bool:
         """One of the finding's own sentences; False where its place doesn't fit them."""
@@ -237,7 +195,7 @@ class Writer:
             return self.say(words + joiner + other, labels | dict.fromkeys(also.also, 1))
         joiner = one_of(MORE_JOINERS if self.around else JOINERS, self.rng)
         if joiner == " and a ":
-            joiner = f" and {_article('', also)}".rstrip() + " "
+            joiner = f" and {article('', also)}".rstrip() + " "
         return self.say(
             words + joiner + other,
             {first.observation: 1, second.observation: 1}
@@ -280,34 +238,6 @@ class Writer:
         text = one_of(frames.WITHOUT, self.rng).format(text=self.sentences.pop(), denied=listed)
         self.say(text, dict.fromkeys(chosen, 0))
 
-    def state(self) -> None:
-        """All findings in one sentence that only lists their names."""
-        names = denied.KNOWN
-        if self.unlisted and chance(self.rng, 0.7):
-            names, self.odd = denied.UNKNOWN, True
-        mentions = [
-            self.meaning.mentions[i] for i in self.rng.permutation(len(self.meaning.mentions))
-        ]
-        labels = {m.observation: 1 for m in mentions}
-        large = denied.LARGE.get(mentions[0].observation) if len(mentions) == 1 else None
-        if large and self.around and chance(self.rng, 0.35):
-            self.odd = True
-            return self.say(one_of(large, self.rng), labels)
-        return self.say(denied.statement(mentions, names, self.rng), labels)
-
-    def behind(self, absent: set[str]) -> None:
-        """A denial behind what it denies; at times in one sentence with what is there."""
-        rng = self.rng
-        names = denied.UNKNOWN if chance(rng, 0.25) else denied.KNOWN
-        text, chosen, frame = denied.denial_behind(absent, names, rng)
-        if not chosen:
-            return
-        self.odd = True
-        labels = dict.fromkeys(chosen, 0)
-        if self.sentences and chance(rng, 0.45):
-            text = denied.beside(self.sentences.pop(), text, frame, len(chosen), rng)
-        self.say(text, labels)
-
     def line(self, lines: tuple[normal.Line, ...], absent: set[str]) -> None:
         """One of the lines that agrees with what is absent, if there is one."""
         line = lines[int(self.rng.integers(len(lines)))]
@@ -338,13 +268,3 @@ class Writer:
         last = one_of((" or ", ", or ") if count > 2 else (" or ", " or ", " and "), rng)
         listed = ", ".join(words[:-1]) + last + words[-1] if count > 1 else words[0]
         self.say(frame.format(list=listed), dict.fromkeys(chosen, 0))
-
-
-def _article(words: str, noun: Noun) -> str:
-    if noun.number != "one":
-        return words
-    return f"{'an' if words[:1] in 'aeiou' and words else 'a'} {words}"
-
-
-def _verb(noun: Noun) -> dict[str, str]:
-    return {"is": "are" if noun.number == "many" else "is"}
