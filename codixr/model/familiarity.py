@@ -176,8 +176,8 @@ def unknown_words(
 ) -> list[tuple[int, int]] | None:
     """Of each report, its (unknown words, words); None for a tokenizer of no closed vocabulary.
 
-    A word has a letter in it. It is unknown where it is neither a token of its own nor one of the
-    words that the tower met in pieces.
+    A word has a letter in it, and no digit. It is unknown where it is neither a token of its own
+    nor one of the words that the tower met in pieces.
     """
     if tokenizer.unk_token_id is None or not tokenizer.init_kwargs.get("whole_words"):
         return None
@@ -185,25 +185,28 @@ def unknown_words(
     found = []
     for report in reports:
         encoding = tokenizer(report, add_special_tokens=False, verbose=False).encodings[0]
-        text = report
         pieces: dict[int, list[int]] = {}
-        lettered = set()
         spans: dict[int, list[int]] = {}
-        for number, word, (start, end) in zip(
+        for number, word, span in zip(
             encoding.ids, encoding.word_ids, encoding.offsets, strict=True
         ):
             pieces.setdefault(word, []).append(number)
-            spans.setdefault(word, []).extend((start, end))
-            if any(letter.isalpha() for letter in text[start:end]):
-                lettered.add(word)
+            spans.setdefault(word, []).extend(span)
+        words = {w: report[min(ends) : max(ends)].lower() for w, ends in spans.items()}
+        lettered = [w for w, text in words.items() if _is_word(text)]
         lost = [
             w
             for w in lettered
             if (len(pieces[w]) > 1 or pieces[w][0] == tokenizer.unk_token_id)
-            and text[min(spans[w]) : max(spans[w])].lower() not in spelt
+            and words[w] not in spelt
         ]
         found.append((len(lost), len(lettered)))
     return found
+
+
+def _is_word(text: str) -> bool:
+    """Whether it has a letter and no digit: "8cm" and "49m" are numbers."""
+    return any(c.isalpha() for c in text) and not any(c.isdigit() for c in text)
 
 
 def refuse_unknown(

@@ -216,19 +216,22 @@ def word(
     rng: np.random.Generator,
     odd: float = 0.1,
     lexicon: Lexicon = PLAIN,
+    *,
+    remarks: bool = True,
 ) -> Wording:
     """A text that says ``meaning`` and no other finding.
 
     ``odd`` is the share of texts with abbreviations or typos; 0 for references. Some have a
     sentence of made-up words then, too. A wide lexicon's names that no labeler knows, and British
     spelling, are half of that share; as many texts again deny something behind its name, and more
-    of those without a finding; then there are measures and circumstances, too.
+    of those without a finding; then there are measures and circumstances, too. ``remarks``:
+    whether there are sentences that are not about the picture.
     """
     told = lexicon.is_wide and odd > 0
     unlisted = lexicon.is_wide and chance(rng, odd / 2)
     meaning = _raised(meaning, rng) if lexicon.is_wide else meaning
     denies = lexicon.is_wide and chance(rng, odd * (1.4 if meaning.mentions else 2.5))
-    w = Writer(meaning, rng, lexicon, unlisted=unlisted, around=told)
+    w = Writer(meaning, rng, lexicon, unlisted=unlisted, around=told, remarks=remarks)
     alone = False
     if lexicon.is_wide and is_bare(meaning) and chance(rng, 0.6):
         more.state(w)
@@ -279,7 +282,8 @@ def words_of(texts: int, seed: int, lexicon: Lexicon = PLAIN) -> Iterator[str]:
     """Texts that hold the words of this wording, its abbreviations too, for a vocabulary."""
     rng = np.random.default_rng(seed)
     for _ in range(texts):
-        yield word(sample_meaning(rng), rng, odd=0.0, lexicon=lexicon).text
+        plain = not lexicon.is_wide
+        yield word(sample_meaning(rng), rng, odd=0.0, lexicon=lexicon, remarks=plain).text
     words = [noun.words for nouns in lexicon.unlisted.values() for noun in nouns]
     words += [
         re.sub(r"{\w+}", " ", text) for own in lexicon.unlisted_sentences.values() for text in own
@@ -287,12 +291,13 @@ def words_of(texts: int, seed: int, lexicon: Lexicon = PLAIN) -> Iterator[str]:
     words += [other for _, other in (*lexicon.abbreviations, *lexicon.spellings)]
     if lexicon.is_wide:
         words += denied.words()
-        words += more.AIR_AND_FLUID
+        words += [*more.AIR_AND_FLUID, around.GENERAL]
     for _ in range(2):
         yield " ".join(words)
 
 
 def spelt_words(vocabulary: Collection[str]) -> list[str]:
     """The words of circumstances that a vocabulary hasn't: a tower meets them in pieces."""
-    met = {word for text in around.words() for word in re.findall("[a-z]{2,}", text)}
+    texts = (*around.words(), *beside.REMARKS)
+    met = {word for text in texts for word in re.findall("[a-z]{2,}", text)}
     return sorted(met - {*vocabulary})

@@ -217,6 +217,20 @@ RIMS = (
 )
 """Of air and fluid; a nodule has a diameter."""
 
+GENERAL = (
+    "recommend recommended follow up followup follow-up ct compared comparison previous prior "
+    "priors evaluation clinical correlation history other otherwise further after as was were "
+    "that these views view pain fever cough short shortness breath given if only imaging "
+    "radiographs contrast obtained please consider earlier additional day days weeks months year "
+    "years old male female man woman young elderly measuring about size rim generate draw show me "
+    "make give need create image supine erect mobile sudden smoker trauma surgery post dyspnea "
+    "routine rotated single after before since all you i my would should three time studies "
+    "repeat evaluate symptoms persist related probably positioning clinically best performed note "
+    "such screening indicated available described useful helpful needed correlate suggested exam "
+    "non back"
+)
+"""Of the words around a finding those that are worth a token; others are met in pieces."""
+
 
 def _numbers(rng: np.random.Generator) -> dict[str, str]:
     return {
@@ -302,4 +316,4 @@ def words() -> list[str]:
     rest = " ".join((*ONE_BEHIND, *PLACE_FIRST, *SIDE_FIRST, *SIZES, *RIMS, *REQUESTS, *MONTHS))
     for name in ("other", "at", "a", "np", "side", "size"):
         rest = rest.replace("{" + name + "}", " ")
-    return [*told, rest, "cm mm x 0 1 2 3 4 5 6 7 8 9", "ctr c/t ratio = %"]
+    return [*told, rest, GENERAL, "cm mm x 0 1 2 3 4 5 6 7 8 9", "ctr c/t ratio = %"]

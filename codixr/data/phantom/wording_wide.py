@@ -364,6 +364,8 @@ UNLISTED: dict[str, tuple[Noun, ...]] = {
         Noun("pulmonary lesion", ONE),
         Noun("rounded lesion", ONE),
         Noun("focal lesion", ONE),
+        Noun("spot", ONE),
+        Noun("spot on the lung", ONE),
         Noun("spiculated lesion", ONE),
         Noun("nodular lesion", ONE),
         Noun("nodularity"),
@@ -494,6 +496,13 @@ UNLISTED_SENTENCES: dict[str, tuple[str, ...]] = {
         "the {side} costophrenic angle is {small}blunted",
         "{side} costophrenic angle {small}obscured by fluid",
         "fluid around the {side} lung",
+        "fluid around {both}both lungs",
+        "{size}fluid on {both}both sides of the chest",
+        "{both}both costophrenic angles are {small}blunted",
+        "{small}blunting of {both}both costophrenic angles",
+        "{small}blunted {both}costophrenic angles",
+        "{both}cp angles {small}blunted",
+        "blunted {side} cp angle",
         "{size}amount of fluid around the {side} lung",
         "water around the {side} lung",
         "fluid on the {side} lung",
@@ -539,7 +548,10 @@ UNLISTED_SENTENCES: dict[str, tuple[str, ...]] = {
         "chest infection{at}",
     ),
 }
-"""{small} is a word for a small extent, or nothing: of a large one these are never said."""
+"""{small} is a word for a small extent, or nothing: of a large one these are never said.
+
+{both} is nothing: such a sentence is of both sides.
+"""
 
 ARTICLE_FRAMES = (
     "chest x-ray showing {a}",
@@ -676,6 +688,13 @@ ABBREVIATIONS = (
     ("effusion", "eff"),
     ("pneumothorax", "pnx"),
     ("bilateral ", "bilat "),
+    ("right upper zone", "ruz"),
+    ("right mid zone", "rmz"),
+    ("right lower zone", "rlz"),
+    ("left upper zone", "luz"),
+    ("left mid zone", "lmz"),
+    ("left lower zone", "llz"),
+    ("costophrenic angle", "cp angle"),
     ("chest x-ray", "cxr"),
     ("congestive heart failure", "chf"),
     ("patient", "pt"),

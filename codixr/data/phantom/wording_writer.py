@@ -61,10 +61,11 @@ class Writer:
         *,
         unlisted: bool,
         around: bool = False,
+        remarks: bool = True,
     ) -> None:
         self.meaning, self.rng, self.lexicon, self.unlisted = meaning, rng, lexicon, unlisted
-        self.around = around
-        """Whether it tells of measures and of the other side."""
+        self.around, self.remarks = around, remarks
+        """Whether it tells of measures and of the other side; of anything but the picture."""
         self.sentences: list[str] = []
         self.labels: dict[str, int] = {}
         self.blocked = False
@@ -75,6 +76,8 @@ class Writer:
 
     def say(self, text: str, labels: dict[str, int], *, reports: bool = True) -> None:
         """Add a sentence. Present beats absent, as in CheXpert's reports."""
+        if not (reports or self.remarks):
+            return
         self.sentences.append(" ".join(text.split()))
         self.reports = self.reports or reports
         for name, label in labels.items():
@@ -160,6 +163,8 @@ class Writer:
         text = one_of(own, rng)
         if "{side}" in text and m.side not in ("left", "right"):
             return False
+        if "{both}" in text and m.side != "bilateral":
+            return False
         if "{lobe}" in text and (m.side, m.zone) not in LOBES:
             return False
         if "{small}" in text and m.grade not in (None, 0):
@@ -171,6 +176,7 @@ class Writer:
         also = findings.SENTENCES_ALSO.get(name, ()) if opaque else ()
         text = text.format(
             side=m.side,
+            both="",
             lobe=LOBES.get((m.side or "", m.zone or ""), ("",))[0],
             small=self.extent(m, "size") if "{small}" in text else "",
             at=f" {place.behind}" if place.behind else "",
