@@ -18,8 +18,9 @@ setup: .venv/.ready ## make .venv with everything in it (once, and again when py
 .venv/.ready: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "codixr needs Python 3.11 or newer; name one: make setup PYTHON=python3.12" >&2; exit 2; }
+	@echo "setting up .venv: a hundred packages, some minutes, once"
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint $(CONSTRAINTS)
+	$(BIN)/pip install --disable-pip-version-check --editable '.[dev]' --constraint $(CONSTRAINTS)
 	@touch $@
 
 demo: setup ## the main job: evaluate the embedded model on 64 simulated studies

@@ -33,6 +33,7 @@ from codixr.errors import InputError
 from codixr.modality import Modality
 
 VIEWS = (Modality.F, Modality.L)
+COLUMNS = ("prompt", "asked", "side")
 PARENTS = {
     "Pneumonia": ("Consolidation", "Lung Opacity"),
     "Consolidation": ("Lung Opacity",),
@@ -87,12 +88,19 @@ class Answer:
 
 
 def read(path: Path) -> list[Asked]:
-    """The rows of FILE; SystemExit for one that names an observation that there is not."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [
-            Asked(row["prompt"], tuple(filter(None, row["asked"].split("+"))), row["side"] or "")
-            for row in csv.DictReader(file)
-        ]
+    """The rows of FILE; SystemExit for a column or an observation that there is not."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        table = csv.DictReader(file)
+        if missing := [name for name in COLUMNS if name not in (table.fieldnames or ())]:
+            raise SystemExit(
+                f"{path}: no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}"
+            )
+        cells = [[(row[name] or "").strip() for name in COLUMNS] for row in table]
+    rows = [
+        Asked(prompt, tuple(filter(None, asked.split("+"))), side) for prompt, asked, side in cells
+    ]
+    if not rows:
+        raise SystemExit(f"{path}: no prompts")
     for row in rows:
         if unknown := set(row.findings) - set(PATHOLOGIES):
             raise SystemExit(f"{path}: '{', '.join(unknown)}' is none of {', '.join(PATHOLOGIES)}")
