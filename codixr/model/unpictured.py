@@ -32,7 +32,8 @@ _CLAUSE = re.compile(
     rf"|,\s(?=(?:an? |the )?(?:{_STAYS})\b)"
     r"|\bin (?:a|the|this) patient with\b"
     r"|\b(?:disease|process|abnormality|abnormalities|findings?) (?:with|after)\b"
-    r"|\b(?:but|however|although|though|yet|except|apart from|aside from|other than|otherwise)\b"
+    r"|\bbut\b(?! (?:is |was |are |were )?(?:not|no longer) \w+\s*$)"
+    r"|\b(?:however|although|though|yet|except|apart from|aside from|other than|otherwise)\b"
     r"|, (?:with|and) (?=an?\b|the\b)"
 )
 _NOTHING_DENIED = re.compile(
@@ -46,13 +47,16 @@ _NOTHING_DENIED = re.compile(
 )
 _DENIES_BEFORE = re.compile(
     rf"(?:\b(?:can)?not|n't|\bno longer) (?:be )?(?:\w+ly )?(?:{_SEEN}|in place)\b"
-    r"|\b(?:is|are|was|were) absent\b|\bexcluded\b|\bruled out\b|\bresolved\b"
-    r"|\b(?:removed|withdrawn|taken out|is out)\b|-free\b"
+    r"|\b(?:is|are|was|were) absent\b|\b(?:excluded|ruled out|resolved)\b(?!:)"
+    r"|\b(?:removed|withdrawn|taken out|is out|gone)\b|\b(?:unlikely|improbable)(?=\s*$|,)"
+    r"|-free\b|\bfree(?=\s*$|,)|\bnot (?:\w+ly )?confirmed\b"
     r"|: ?(?:none|no|nil|absent|negative)(?=\s*$|,|\s\w+:)|\babsent\s*$"
 )
 _DENIES_NEXT = re.compile(
     r"\b(?:no|not|without|w/o|negative for|free of|absence of|absent|denies|nor|neither|never|none"
-    r"|nothing|cannot|unable to|removal of|rather than|exclude|rule out|r/o)\b|n't\b"
+    r"|nothing|cannot|unable to|removal of|rather than|exclude|rule out|r/o|unlikely"
+    r"|(?:evaluate|evaluation|eval|assess|check|look) for)\b|n't\b"
+    r"|\b(?:ruled out|excluded|not seen|not present|resolved):"
 )
 
 
@@ -74,8 +78,10 @@ def listed(tokenizer: "PreTrainedTokenizerBase") -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def _pattern(entries: tuple[str, ...]) -> re.Pattern[str]:
+    """Any of the phrases, in the plural too, and with an adverb: "is (markedly) tortuous"."""
     ordered = sorted(entries, key=len, reverse=True)
-    return re.compile(rf"\b(?:{'|'.join(map(re.escape, ordered))})\b")
+    phrases = (r" (?:\w+ly |very )?".join(map(re.escape, entry.split())) for entry in ordered)
+    return re.compile(rf"\b(?:{'|'.join(phrases)})s?\b")
 
 
 def _names(clause: str, things: re.Pattern[str]) -> bool:

@@ -74,12 +74,11 @@ REASONS = (
     "on day {few} of antibiotics",
     "post-op day {few}",
     "day {few} after surgery",
-    "after bypass surgery",
     "after a fall",
     "after a stabbing",
     "after biopsy",
     "s/p biopsy",
-    "s/p lobectomy",
+    "s/p surgery",
     "after thoracentesis",
     "after drainage of {lab} ml",
     "after {few} l of saline",
@@ -89,8 +88,6 @@ REASONS = (
     "before valve surgery",
     "pre-op",
     "incidental",
-    "known copd",
-    "known asthma",
     "diabetic",
     "hypertensive",
     "nursing home resident",
@@ -227,7 +224,7 @@ GENERAL = (
     "routine rotated single after before since all you i my would should three time studies "
     "repeat evaluate symptoms persist related probably positioning clinically best performed note "
     "such screening indicated available described useful helpful needed correlate suggested exam "
-    "non back"
+    "non back removed dislocation placed"
 )
 """Of the words around a finding those that are worth a token; others are met in pieces."""
 
