@@ -32,7 +32,7 @@ _CLAUSE = re.compile(
     rf"|,\s(?=(?:an? |the )?(?:{_STAYS})\b)"
     r"|\bin (?:a|the|this) patient with\b"
     r"|\b(?:disease|process|abnormality|abnormalities|findings?) (?:with|after)\b"
-    r"|\bbut\b(?! (?:is |was |are |were )?(?:not|no longer) \w+\s*$)"
+    r"|\bbut\b(?! (?:is |was |are |were )?(?:not|no longer) \w+\s*(?:[.;,]|$))"
     r"|\b(?:however|although|though|yet|except|apart from|aside from|other than|otherwise)\b"
     r"|, (?:with|and) (?=an?\b|the\b)"
 )

@@ -85,7 +85,7 @@ REASONS = (
     "after extubation",
     "car crash",
     "trauma call",
-    "before valve surgery",
+    "before surgery",
     "pre-op",
     "incidental",
     "diabetic",
