@@ -56,7 +56,7 @@ UNSAID = 0.4
 """How often a study's other wordings leave an extent unsaid that a bare name stands for."""
 ODD = 0.05
 """The share of them with abbreviations or typos."""
-COMMAS = 0.1
+COMMAS = 0.18
 """How often a wide lexicon's sentences are one, with commas between them."""
 WISHED = 0.06
 """How often it is somebody's wish."""
@@ -89,6 +89,8 @@ def _together(w: Writer, rng: np.random.Generator) -> None:
         w.say(text, {"Edema": 1, "Cardiomegaly": -1})
         rest = [m for m in rest if m not in (heart, edema)]
     opacity = w.meaning.find("Lung Opacity")
+    if w.around and opacity is None:
+        opacity = w.meaning.find("Consolidation")
     causes = [m for m in rest if m.observation in ("Pneumonia", "Atelectasis")]
     if opacity is not None and opacity.certain and causes:
         cause = causes[0]
@@ -242,7 +244,7 @@ def word(
         side = f"{device.side} " if device.side else ""
         w.say(one_of(beside.DEVICES[device.kind], rng).format(side=side), {"Support Devices": 1})
     absent = set(PATHOLOGIES) - {m.observation for m in meaning.mentions} - set(w.labels)
-    if told and (side := _one_side(meaning)) in ("left", "right") and chance(rng, 0.12):
+    if told and (side := _one_side(meaning)) in ("left", "right") and chance(rng, 0.18):
         more.other_side(w, side)
     if told and "Cardiomegaly" in absent and chance(rng, 0.04):
         w.say(around.ratio(large=False, rng=rng), {"Cardiomegaly": 0})

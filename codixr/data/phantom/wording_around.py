@@ -193,6 +193,16 @@ SIDE_FIRST = (
     "the {side} lung has {a}",
     "the {side} side shows {a}",
 )
+PLACE_BARE = (
+    "{np}, {where}",
+    "{np}, {where}",
+    "{np} ({where})",
+    "{np} - {where}",
+    "{np}: {where}",
+    "{where}: {np}",
+    "{where} - {np}",
+)
+"""{where} is a place's name alone: "left base"."""
 SIZES = (
     "{np} measuring {size}",
     "{np}, measuring {size}",
@@ -310,7 +320,9 @@ def words() -> list[str]:
     rng = np.random.default_rng(0)
     plain = (*PEOPLE, *REASONS, *TIMES, *TECHNIQUES)
     told = [text.format(**_numbers(rng)) for text in plain]
-    rest = " ".join((*ONE_BEHIND, *PLACE_FIRST, *SIDE_FIRST, *SIZES, *RIMS, *REQUESTS, *MONTHS))
-    for name in ("other", "at", "a", "np", "side", "size"):
+    rest = " ".join(
+        (*ONE_BEHIND, *PLACE_FIRST, *PLACE_BARE, *SIDE_FIRST, *SIZES, *RIMS, *REQUESTS, *MONTHS)
+    )
+    for name in ("other", "at", "a", "np", "side", "size", "where"):
         rest = rest.replace("{" + name + "}", " ")
     return [*told, rest, GENERAL, "cm mm x 0 1 2 3 4 5 6 7 8 9", "ctr c/t ratio = %"]

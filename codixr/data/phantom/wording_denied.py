@@ -302,7 +302,7 @@ def beside(said: str, text: str, frame: str, count: int, rng: np.random.Generato
         first, second = said, text
         begins = frame.startswith("{list}")
         if not begins or count == 1:
-            loose += (", ", ", ")
+            loose += (", ",) * 6
         if not begins or (count == 1 and "{" in frame[6:]):
             loose.append(" and ")
     else:

@@ -26,6 +26,8 @@ USUAL_GRADES: dict[str, tuple[int, ...]] = {"Atelectasis": (0,), "Lung Lesion": 
 USUAL = (1, 2)
 CENTRAL = ("Cardiomegaly", "Enlarged Cardiomediastinum", "Edema")
 FLUID_OR_AIR = ("Pleural Effusion", "Pneumothorax")
+ONE_THING = 0.05
+"""How often a pair is a consolidation that is a pneumonia."""
 AIR_AND_FLUID = 0.08
 """How often a pair is air and fluid on one side."""
 SPREAD = 1 / 3
@@ -124,6 +126,11 @@ def sample_pair(rng: np.random.Generator) -> Meaning:
     if chance(rng, AIR_AND_FLUID):
         grade = int(rng.integers(3)) if chance(rng, 0.5) else None
         return Meaning(tuple(Mention(name, grade, side) for name in FLUID_OR_AIR))
+    if chance(rng, ONE_THING):
+        zone: Zone = ("upper", "mid", "lower", "lower")[int(rng.integers(4))]  # type: ignore[assignment]
+        return Meaning(
+            tuple(Mention(name, None, side, zone) for name in ("Consolidation", "Pneumonia"))
+        )
     apart = chance(rng, 0.6)
     other: Side = side if not apart else "left" if side == "right" else "right"
     first = _lateral(rng) if apart and chance(rng, 0.4) else _fluid_or_air(rng)

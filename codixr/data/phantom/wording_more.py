@@ -3,6 +3,7 @@
 Bare names that are there or denied, places before what is in them, the lung that is clear.
 """
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from codixr.data.phantom import wording_around as around
 from codixr.data.phantom import wording_denied as denied
 from codixr.data.phantom.wording_findings import Noun
 from codixr.data.phantom.wording_meaning import CENTRAL, FLUID_OR_AIR, Mention, chance
-from codixr.data.phantom.wording_places import one_of, place_of, side_alone
+from codixr.data.phantom.wording_places import Place, one_of, place_of, side_alone
 
 if TYPE_CHECKING:
     from codixr.data.phantom.wording_writer import Writer
@@ -42,6 +43,15 @@ def behind_its_place(w: "Writer", m: Mention) -> bool:
     if name in CENTRAL or m.side not in ("left", "right") or not chance(rng, SIZED):
         return False
     words, noun = w.noun(replace(m, side=None, zone=None))
+    if chance(rng, 0.4):
+        where = _bare(place_of(m.side, m.zone, rng))
+        if name in FLUID_OR_AIR:
+            where = f"{m.side}{one_of(('', ' side', ' lung', ' hemithorax'), rng)}"
+        w.say(
+            one_of(around.PLACE_BARE, rng).format(np=words, where=where),
+            {name: 1} | dict.fromkeys(noun.also, 1),
+        )
+        return True
     frames_of: tuple[str, ...] = around.SIDE_FIRST
     place = place_of(m.side, m.zone, rng)
     if m.zone is not None:
@@ -53,6 +63,11 @@ def behind_its_place(w: "Writer", m: Mention) -> bool:
     )
     w.say(text, {name: 1} | dict.fromkeys(noun.also, 1))
     return True
+
+
+def _bare(place: Place) -> str:
+    """A place by its name alone: "left base" of "at the left base"."""
+    return re.sub(r"^(in|at|within|on) (the )?", "", place.behind or place.before)
 
 
 def air_and_fluid(w: "Writer", m: Mention) -> None:
@@ -99,6 +114,6 @@ def denial_behind(w: "Writer", absent: set[str]) -> None:
         return
     w.odd = True
     labels = dict.fromkeys(chosen, 0)
-    if w.sentences and chance(rng, 0.45):
+    if w.sentences and chance(rng, 0.55):
         text = denied.beside(w.sentences.pop(), text, frame, len(chosen), rng)
     w.say(text, labels)

@@ -342,6 +342,7 @@ UNLISTED: dict[str, tuple[Noun, ...]] = {
         Noun("ctr above 50%"),
         Noun("ctr > 0.5"),
         Noun("cm"),
+        Noun("cm"),
         Noun("globular heart", ONE),
         Noun("big cardiac silhouette", ONE),
     ),
@@ -530,6 +531,8 @@ UNLISTED_SENTENCES: dict[str, tuple[str, ...]] = {
     ),
     "Lung Opacity": (
         "haziness of the {lobe}",
+        "{mid}haziness obscuring the {side} heart border",
+        "loss of the {mid}{side} heart border from {lobe} shadowing",
         "the {lobe} is hazy",
         "faint haziness{at}",
         "shadowing of the {lobe}",
@@ -537,6 +540,11 @@ UNLISTED_SENTENCES: dict[str, tuple[str, ...]] = {
     "Consolidation": (
         "air bronchograms{at}",
         "the {lobe} is solid with air bronchograms",
+        "{mid}consolidation obscuring the {side} heart border",
+        "{mid}{lobe} consolidation obscuring the {side} heart border",
+        "the {mid}{side} heart border is obscured by consolidation",
+        "{mid}{lobe} consolidation silhouetting the {side} heart margin",
+        "{low}consolidation{at} obscuring the {side} hemidiaphragm",
     ),
     "Lung Lesion": (
         "cancer of the {lobe}",
@@ -544,13 +552,15 @@ UNLISTED_SENTENCES: dict[str, tuple[str, ...]] = {
     ),
     "Pneumonia": (
         "infective shadowing{at}",
+        "{mid}{lobe} pneumonia with loss of the {side} heart border",
+        "{low}{lobe} pneumonia obscuring the {side} hemidiaphragm",
         "infective changes in the {lobe}",
         "chest infection{at}",
     ),
 }
 """{small} is a word for a small extent, or nothing: of a large one these are never said.
 
-{both} is nothing: such a sentence is of both sides.
+{both}, {mid} and {low} are nothing: such a sentence is of both sides, the middle or lower zone.
 """
 
 ARTICLE_FRAMES = (
@@ -747,7 +757,14 @@ UNLISTED_DENIABLE: dict[str, tuple[str, ...]] = {
     "Pneumonia": ("chest infection", "infective change"),
     "Atelectasis": ("volume loss", "lung collapse", "plate-like atelectasis"),
     "Pneumothorax": ("ptx", "pleural air"),
-    "Pleural Effusion": ("hydrothorax", "fluid", "pleural collection", "haemothorax"),
+    "Pleural Effusion": (
+        "hydrothorax",
+        "fluid",
+        "pleural collection",
+        "haemothorax",
+        "parapneumonic effusion",
+        "associated effusion",
+    ),
 }
 """What a list of negations names beside a labeler's words."""
 DENIALS = (

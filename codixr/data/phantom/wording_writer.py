@@ -165,6 +165,8 @@ class Writer:
             return False
         if "{both}" in text and m.side != "bilateral":
             return False
+        if ("{mid}" in text and m.zone != "mid") or ("{low}" in text and m.zone != "lower"):
+            return False
         if "{lobe}" in text and (m.side, m.zone) not in LOBES:
             return False
         if "{small}" in text and m.grade not in (None, 0):
@@ -177,6 +179,8 @@ class Writer:
         text = text.format(
             side=m.side,
             both="",
+            mid="",
+            low="",
             lobe=LOBES.get((m.side or "", m.zone or ""), ("",))[0],
             small=self.extent(m, "size") if "{small}" in text else "",
             at=f" {place.behind}" if place.behind else "",
@@ -240,7 +244,10 @@ class Writer:
         weights = np.array([normal.DENIED_OFTEN[name] for name in names])
         order = np.argsort(self.rng.exponential(size=len(names)) / weights)
         chosen = [names[i] for i in order[: 1 + int(self.rng.random() < 0.3)]]
-        listed = " or ".join(one_of(normal.DENIABLE[name], self.rng) for name in chosen)
+        deniable: Mapping[str, tuple[str, ...]] = normal.DENIABLE
+        if self.around and chance(self.rng, 0.3):
+            deniable, self.odd = self.lexicon.unlisted_deniable, True
+        listed = " or ".join(one_of(deniable[name], self.rng) for name in chosen)
         text = one_of(frames.WITHOUT, self.rng).format(text=self.sentences.pop(), denied=listed)
         self.say(text, dict.fromkeys(chosen, 0))
 
