@@ -56,8 +56,8 @@ UNSAID = 0.4
 """How often a study's other wordings leave an extent unsaid that a bare name stands for."""
 ODD = 0.05
 """The share of them with abbreviations or typos."""
-COMMAS = 0.18
-"""How often a wide lexicon's sentences are one, with commas between them."""
+COMMAS, MORE_COMMAS = 0.1, 0.18
+"""How often a wide lexicon's sentences are one, with commas between them; where it may be odd."""
 WISHED = 0.06
 """How often it is somebody's wish."""
 TOLD = 0.25
@@ -259,7 +259,7 @@ def word(
     sentences = _said_otherwise(w, rng) if lexicon.is_wide else w.sentences
     if chance(rng, 0.3):
         sentences = [sentences[i] for i in rng.permutation(len(sentences))]
-    if lexicon.is_wide and not denies and chance(rng, COMMAS):
+    if lexicon.is_wide and not denies and chance(rng, MORE_COMMAS if told else COMMAS):
         sentences = [", ".join(sentences)]
     if told:
         sentences = _told(sentences, rng)

@@ -127,10 +127,9 @@ def sample_pair(rng: np.random.Generator) -> Meaning:
         grade = int(rng.integers(3)) if chance(rng, 0.5) else None
         return Meaning(tuple(Mention(name, grade, side) for name in FLUID_OR_AIR))
     if chance(rng, ONE_THING):
-        zone: Zone = ("upper", "mid", "lower", "lower")[int(rng.integers(4))]  # type: ignore[assignment]
-        return Meaning(
-            tuple(Mention(name, None, side, zone) for name in ("Consolidation", "Pneumonia"))
-        )
+        zones: tuple[Zone, ...] = ("upper", "mid", "lower", "lower")
+        place = side, zones[int(rng.integers(4))]
+        return Meaning(tuple(Mention(n, None, *place) for n in ("Consolidation", "Pneumonia")))
     apart = chance(rng, 0.6)
     other: Side = side if not apart else "left" if side == "right" else "right"
     first = _lateral(rng) if apart and chance(rng, 0.4) else _fluid_or_air(rng)
