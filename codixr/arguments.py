@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
 from codixr.errors import InputError
+from codixr.user_paths import LONGEST_NAME, can_be_a_name
 
 R = TypeVar("R")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -24,6 +25,23 @@ class Parser(argparse.ArgumentParser):
         if message.startswith("unrecognized") and wrong and wrong[0].startswith("--"):
             message += _guess(wrong[0], self._option_string_actions)
         raise InputError(f"{message} (see `{self.prog} --help`)")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's; no argument may hold a NUL, which no file's name and no report has."""
+        if any("\0" in word for word in args or ()):
+            self.error("an argument holds a NUL character; leave it out")
+        return super().parse_known_args(args, namespace)
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """As argparse's; a path that no file can have is refused here, once for all commands."""
+        value = super()._get_value(action, arg_string)
+        if isinstance(value, Path) and not can_be_a_name(value):
+            raise argparse.ArgumentError(
+                action,
+                f"'{value.name}' can't be the name of a file or folder, which has at most "
+                f"{LONGEST_NAME} bytes; give a shorter one",
+            )
+        return value
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
@@ -89,6 +107,8 @@ def device(text: str) -> str:
 def output_folder(text: str) -> Path:
     """The type of an argument that names a folder to write into: one that is there, or can be."""
     path = Path(text)
+    if not can_be_a_name(path):
+        return path  # which the parser refuses
     there = next(one for one in (path, *path.absolute().parents) if os.path.lexists(one))
     if there.exists() and not there.is_dir():
         raise argparse.ArgumentTypeError(f"'{there}' is a file; give a folder")

@@ -16,6 +16,8 @@ from codixr.completion import HELP, SHELLS, print_and_exit
 from codixr.errors import InputError
 from codixr.extras import missing_extra
 from codixr.own_files import explained
+from codixr.quoting import discreet, gives_a_report
+from codixr.user_paths import is_name_too_long, name_too_long
 
 COMMANDS: dict[str, ModuleType] = {
     "generate": generate,
@@ -53,14 +55,19 @@ def _main(given: Sequence[str]) -> int:
     try:
         options = _parsed(given)
     except InputError as error:
-        messages.error("codixr", str(error))
+        messages.error("codixr", discreet(str(error), given))
         return 2
     try:
         code: int = COMMANDS[options.command].run(options)
         return code
     except InputError as error:
         program = f"codixr {options.command}"
-        messages.error(program, str(explained(error, program, options)))
+        messages.error(program, discreet(str(explained(error, program, options)), given))
+        return 2
+    except OSError as error:
+        if not is_name_too_long(error):
+            raise
+        messages.error(f"codixr {options.command}", discreet(name_too_long(error), given))
         return 2
     except ModuleNotFoundError as error:
         if (line := missing_extra(error, f"codixr {options.command}")) is None:
@@ -77,6 +84,13 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     parser: argparse.ArgumentParser = _parser()
     options, unknown = parser.parse_known_args(given)
     if unknown:
+        if gives_a_report(given):  # a word that is loose may be its own: it isn't quoted
+            loose, unknown = len(unknown), [word for word in unknown if word.startswith("--")]
+            if not unknown:
+                raise InputError(
+                    f"words that belong to no option: {loose}; quote a text, e.g. --from 'T=some "
+                    f"text' (see `codixr {options.command} --help`)"
+                )
         for word in given:
             parser = _commands_of(parser).get(word, parser)
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")

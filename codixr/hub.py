@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from codixr.errors import InputError
+from codixr.user_paths import is_there
 
 NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?:@([\w./-]+))?")
 """``ORG/NAME``, or ``ORG/NAME@REVISION``."""
@@ -21,7 +22,7 @@ def named(source: str | Path) -> tuple[str, str | None] | None:
     What begins with a folder that is here is a path: a misspelt one is never asked of a network.
     """
     found = NAME.fullmatch(str(source))
-    if found is None or Path(Path(source).parts[0]).exists():
+    if found is None or is_there(Path(source).parts[0]):
         return None
     return found[1], found[2]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from codixr.errors import InputError
+from codixr.user_paths import is_there
 
 LARGEST = 5_000_000
 """Bytes of a file that is looked into; the largest of ours, a row's, has 400,000."""
@@ -110,11 +111,20 @@ def kind_of(path: Path) -> Kind | None:
 def explained(error: InputError, command: str, parsed: argparse.Namespace) -> InputError:
     """``error``, or what the wrong file is, where the error is about a file that is another's.
 
+    Never raises: what it can't explain stays as it is.
+
     Args:
         error: what the command said.
         command: as it is typed, e.g. ``codixr-bench check``.
         parsed: its arguments.
     """
+    try:
+        return _explained(error, command, parsed)
+    except Exception:
+        return error
+
+
+def _explained(error: InputError, command: str, parsed: argparse.Namespace) -> InputError:
     words = [*command.split(), *([parsed.step] if hasattr(parsed, "step") else [])]
     command = " ".join(words)
     for path in _paths(parsed):
@@ -142,7 +152,7 @@ def _paths(parsed: argparse.Namespace) -> Iterator[Path]:
             elif isinstance(one, str):
                 # F=FILE, T=@FILE, codixr:FOLDER
                 last = one.replace("=", ":").rpartition(":")[2].removeprefix("@")
-                yield from (Path(text) for text in {one, last} if text and Path(text).exists())
+                yield from (Path(text) for text in {one, last} if text and is_there(text))
 
 
 def _folder(path: Path) -> Kind | None:

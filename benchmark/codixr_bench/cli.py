@@ -22,6 +22,8 @@ from codixr.completion import HELP, SHELLS, completion
 from codixr.errors import InputError
 from codixr.extras import missing_extra
 from codixr.own_files import explained
+from codixr.quoting import discreet
+from codixr.user_paths import is_name_too_long, name_too_long
 from codixr_bench.commands.redirection import recover, undo
 from codixr_bench.registry import names, unknown
 from codixr_bench.runs.crash import ModelError
@@ -197,7 +199,7 @@ def _in_words(arguments: list[str]) -> int:
         # argparse's, after --help: a command's own is told in `_call`.
         code = done.code if isinstance(done.code, int) else 0
     except InputError as error:
-        messages.error(PROGRAM, str(error))
+        messages.error(PROGRAM, discreet(str(error), arguments))
         code = 2
     except ModuleNotFoundError as error:
         if (line := missing_extra(error, f"{PROGRAM} {arguments[0]}")) is None:
@@ -212,9 +214,13 @@ def _in_words(arguments: list[str]) -> int:
         messages.say(PROGRAM, f"interrupted; {kept_or_not(error)}")
         code = error.exit_code if isinstance(error, Interrupted) else 130
     except OSError as error:
-        if not is_disk_full(error):
+        if is_name_too_long(error):
+            line = discreet(name_too_long(error), arguments)
+        elif is_disk_full(error):
+            line = str(no_space(Path(error.filename or ".")))
+        else:
             raise
-        messages.error(PROGRAM, str(no_space(Path(error.filename or "."))))
+        messages.error(PROGRAM, line)
         code = 2
     if note:
         messages.note(PROGRAM, note)

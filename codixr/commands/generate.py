@@ -6,7 +6,7 @@ Heavy imports wait until there is something to generate.
 import argparse
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -215,8 +215,8 @@ def parse_interval(text: str | None) -> tuple[float, float] | None:
         return interval([float(part) for part in text.split(",")])
     except (ValueError, InputError):
         raise InputError(
-            f"--guidance-interval '{text[:20]}' is not LOW,HIGH: give two numbers from 0 to 1, the "
-            "lower one first, e.g. 0.2,0.8"
+            f"--guidance-interval {_quoted(text)} is not LOW,HIGH: give two numbers from 0 to 1, "
+            "the lower one first, e.g. 0.2,0.8"
         ) from None
 
 
@@ -233,17 +233,21 @@ def parse_weights(text: str | None) -> dict[str, float] | None:
         try:
             weights[modality] = float(number)
         except ValueError:
-            raise InputError(f"--weights: '{part[:20]}' is not M=NUMBER, e.g. T=2,L=1") from None
+            raise InputError(f"--weights: {_quoted(part)} is not M=NUMBER, e.g. T=2,L=1") from None
     return weights
 
 
 def _modality(letter: str, option: str) -> Modality:
-    name = letter.strip().upper()
+    name = letter.strip()
     try:
-        return Modality(name)
+        return Modality(name.upper())
     except ValueError:
-        shown = letter.strip()[:20]
-        raise InputError(f"{option}: '{shown}' is not a modality; {_LETTERS}") from None
+        raise InputError(f"{option}: {_quoted(name)} is not a modality; {_LETTERS}") from None
+
+
+def _quoted(text: str) -> str:
+    """What was given, unless it may be a report that stands in the wrong place."""
+    return f"'{text}'" if len(text) <= 12 else "what was given"
 
 
 class Written(NamedTuple):
@@ -257,18 +261,19 @@ def generate(request: Request, note: Callable[[str], None]) -> Written:
     """Read the inputs, run the pipeline, write the outputs.
 
     Whatever is written carries what was warned of: a picture in its PNG's text entry ``Warning``,
-    reports in a file beside them.
+    a report in a file beside it, which goes when it does.
 
     InputError when inputs and outputs overlap, an input cannot be read, the outputs exist already,
     or cannot be written. ``note`` gets lines for the user.
     """
     if both := " and ".join(m for m in request.outputs if m in request.sources):
         raise InputError(f"--to asks for {both}, which --from gives already; ask for another")
-    if not request.sources:
-        note(FROM_NOTHING)
+    doubts = [] if request.sources else [FROM_NOTHING]
+    for line in doubts:
+        note(line)
     names_of = {modality: _file_names(modality, request.num) for modality in request.outputs}
     written = [name for names in names_of.values() for name in names]
-    _check_folder(request, written)
+    _check_folder(request, [*written, *_warning_names(names_of.get(Modality.T, ()))])
     pictures, report = read_inputs(request.sources, note)
     if others := _of_other_runs(request, written):
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
@@ -295,7 +300,6 @@ def generate(request: Request, note: Callable[[str], None]) -> Written:
     }
     if report is not None:
         inputs[Modality.T] = report
-    doubts: list[str] = []
     with noting_doubts(note, doubts):
         made = pipeline(
             inputs=inputs,
@@ -317,17 +321,21 @@ def generate(request: Request, note: Callable[[str], None]) -> Written:
         contents = made.images[modality] if modality.is_image else made.reports
         files.update(zip(names, contents or (), strict=True))
     said = [EMBEDDED_NOTE] if request.checkpoint is None else []
-    if doubts and Modality.T in names_of:  # a text has no place for what it is not
-        files[REPORT_WARNING] = "\n".join((*said, *doubts))
+    warnings = _warning_names(names_of.get(Modality.T, ()))
+    if doubts:
+        files.update(dict.fromkeys(warnings, "\n".join((*said, *doubts))))
     paths = write_all(request.folder, files, (*said, *doubts))
-    if Modality.T in names_of and not doubts:
-        (request.folder / REPORT_WARNING).unlink(missing_ok=True)  # of a report that is gone
+    for name in () if doubts else warnings:
+        (request.folder / name).unlink(missing_ok=True)  # of a report that is gone
     return Written(paths, doubts)
 
 
 _OURS = re.compile(r"[FL](-\d+)?\.png|report(-\d+)?\.txt")
-REPORT_WARNING = "report.warning.txt"
-"""Beside reports that were made of something outside the training."""
+
+
+def _warning_names(reports: Sequence[str]) -> list[str]:
+    """``report.txt`` → ``report.warning.txt``: a text has no place for what it is not."""
+    return [f"{name.removesuffix('.txt')}.warning.txt" for name in reports]
 
 
 def _file_names(modality: Modality, num: int) -> list[str]:

@@ -1,6 +1,5 @@
 """What ``--from`` of `codixr generate` gives: pictures at their own size, and a report."""
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.user_paths import is_file, is_folder, is_there
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,14 +39,7 @@ def read_inputs(
 def _read_report(value: str) -> str:
     """The text itself, or that of the file behind ``@``; never quoted in a message."""
     if value.startswith("@"):
-        path = Path(value[1:])
-        try:
-            text = path.read_bytes().decode("utf-8-sig")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: is not UTF-8 text; save the report as UTF-8") from None
-        where = str(path)
+        text, where = _read_file(value[1:])
     elif _names_a_file(value):
         raise InputError("--from T: names a file, where a text is expected; T=@FILE reads a file")
     else:
@@ -61,6 +54,26 @@ def _read_report(value: str) -> str:
     return text
 
 
+def _read_file(name: str) -> tuple[str, str]:
+    """The text of the file behind ``@``, and what an error calls it.
+
+    What isn't there and has blanks in it may be the report itself: it is not quoted.
+    """
+    if not name.strip():
+        raise InputError("--from T=@: names no file; write T=@FILE, e.g. T=@report.txt")
+    path = Path(name)
+    where = str(path) if is_there(path) or len(name.split()) == 1 else "--from T: what @ names"
+    if is_folder(path):
+        raise InputError(f"{where}: is a folder; T=@FILE takes the text file of one report")
+    try:
+        return path.read_bytes().decode("utf-8-sig"), where
+    except OSError as error:
+        raise InputError(
+            f"{where}: cannot be read: {error.strerror}; T=@FILE takes a text file, T=TEXT a text"
+        ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"{where}: is not UTF-8 text; save the report as UTF-8") from None
+
+
 def _names_a_file(value: str) -> bool:
-    # Path.is_file raises for a text that is too long for a name.
-    return os.path.isfile(value) or _TEXT_FILE.fullmatch(value) is not None  # noqa: PTH113
+    return is_file(value) or _TEXT_FILE.fullmatch(value) is not None

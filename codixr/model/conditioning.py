@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from codixr.model.image_vae import ImageVAE
 
+NEGATIVE = "negative_prompt"
+"""What a doubt of it, or a fault, is said of."""
 OF_MADE = 0.5
 """Of an input's weight, that of an output which is a prompt for later ones, beside a report. Of
 .25, .5 and 1, at .5 F and L of ``tiny`` agree nearly as at 1, and show what the text asks for
@@ -64,33 +66,45 @@ class Conditioning:
         return own == theirs
 
     def read(self, given: Given, *, strict_length: bool) -> Given:
-        """What one call is given, its texts and those it leads away from read once."""
-        away = given.negatives
-        if away is not None:
-            away = self.read_texts(away, strict_length=strict_length, away=True)
-        prompts = self.read_texts(given.prompts, strict_length=strict_length)
-        return replace(given, prompts=prompts, negatives=away)
+        """What one call is given, its texts and those it leads away from read once.
+
+        InputError, with ``strict_length``, tells of both where both are too long.
+        """
+        read: list[list[Prompt]] = []
+        faults: list[str] = []
+        for prompts, away in ((given.prompts, False), (given.negatives or (), True)):
+            try:
+                read.append(self.read_texts(prompts, strict_length=strict_length, away=away))
+            except InputError as error:
+                faults.append(str(error))
+        if faults:
+            raise InputError("; ".join(faults))
+        own, others = read
+        return replace(given, prompts=own, negatives=others or None)
 
     def read_texts(
         self, prompts: Sequence[Prompt], *, strict_length: bool, away: bool = False
     ) -> list[Prompt]:
         """A call's prompts, once: texts outside the training are told of, too long ones cut.
 
-        Texts are numbered as in the call, not in a batch. Nobody is told that the model can't draw
-        what the prompts lead ``away`` from. What was one object stays one. InputError, with
-        ``strict_length``, for a text that is too long.
+        Texts are numbered as in the call, not in a batch. Those that the call leads ``away`` from
+        are told of as the negative prompt's, and nobody is told that the model can't draw what they
+        name. What was one object stays one. InputError, with ``strict_length``, for a text that is
+        too long.
         """
-        if Modality.T not in prompts[0]:
+        if not prompts or Modality.T not in prompts[0]:
             return list(prompts)
         distinct = {id(p): p for p in prompts}
         texts = [str(p[Modality.T]) for p in distinct.values()]
         if self.preset.tokenizers.lower_case:
             texts = [text.lower() for text in texts]
-        self.doubts.tell(Modality.T, text_doubts(self.tokenizer, texts))
+        name = NEGATIVE if away else str(Modality.T)
+        lines = text_doubts(self.tokenizer, texts)
+        self.doubts.tell(name, [f"{name}: {line.removeprefix('T: ')}" for line in lines])
         if not away:
             self.doubts.tell("not pictured", unpictured_doubts(self.tokenizer, texts))
         limit = self.preset.prompt.max_tokens
-        fitted = fit_reports(self.tokenizer, texts, limit, strict=strict_length)
+        fitted = fit_reports(self.tokenizer, texts, limit, strict=strict_length, name=name)
         own = {
             place: {**p, Modality.T: text}
             for (place, p), text in zip(distinct.items(), fitted, strict=True)
@@ -103,17 +117,19 @@ class Conditioning:
         weights: Mapping[str, float] | None = None,
         *,
         made: frozenset[Modality] = frozenset(),
+        away: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Conditions and unconditional ones, as ``CoDiXRPipeline.encode_prompts``.
 
         Texts are as ``read_texts`` gives them. Nobody is told whether what the call ``made`` itself
-        looks familiar.
+        looks familiar; a strange picture that it leads ``away`` from is the negative prompt's.
         """
         given = [m for m in Modality if m in prompts[0]]
         distinct = {id(p): p for p in prompts}
         rows = torch.tensor([list(distinct).index(id(p)) for p in prompts], device=self.device)
         each = list(distinct.values())
-        vectors = [self._vectors(m, [p[m] for p in each], told=m not in made)[rows] for m in given]
+        named = {m: f"{NEGATIVE}: {m}" if away else str(m) for m in given if m not in made}
+        vectors = [self._vectors(m, [p[m] for p in each], named.get(m))[rows] for m in given]
         nulls = [self.nulls[m.is_image].expand(len(prompts), -1) for m in given]
         parts, scale = shares(weights, given), self.preset.diffusion.context_scale
         if self.preset.diffusion.condition_fusion == "tokens":
@@ -152,7 +168,7 @@ class Conditioning:
         if given.negative_embeds is not None:
             nulls = dict.fromkeys(outputs, self._here(given.negative_embeds))
         elif given.negatives is not None:
-            away, _ = self.encode(given.negatives)
+            away, _ = self.encode(given.negatives, away=True)
             nulls = dict.fromkeys(outputs, away)
         return {
             m: Condition(v, v)
@@ -173,8 +189,8 @@ class Conditioning:
     def _here(self, vectors: Tensor) -> Tensor:
         return vectors.to(self.device, self.dtype)
 
-    def _vectors(self, m: Modality, contents: Sequence[Any], *, told: bool) -> Tensor:
-        """Unit vectors [B, D] of contents of one modality; ``told``: doubts of pictures are."""
+    def _vectors(self, m: Modality, contents: Sequence[Any], name: str | None) -> Tensor:
+        """Unit vectors [B, D] of contents of one modality; doubts of pictures name ``name``."""
         if m is Modality.T:
             if self.preset.tokenizers.lower_case:
                 contents = [report.lower() for report in contents]
@@ -184,11 +200,12 @@ class Conditioning:
         images = np.stack([as_image(image, m, size) for image in contents])
         pixels = torch.from_numpy(images).to(self.device, self.dtype)
         vectors = self.encoder.encode_image(pixels)
-        if told and self.familiarity is not None and not self.doubts.told(m):
+        if name is not None and self.familiarity is not None and not self.doubts.told(name):
             errors = None
             if self.image_vae is not None and self.familiarity.error_limit is not None:
                 errors = autoencoder_errors(self.image_vae, pixels)
-            self.doubts.tell(m, picture_doubts(self.familiarity, m, vectors, errors))
+            lines = picture_doubts(self.familiarity, m, vectors, errors)
+            self.doubts.tell(name, [f"{name}{line.removeprefix(m)}" for line in lines])
         return vectors
 
     @cached_property

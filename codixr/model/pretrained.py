@@ -23,6 +23,7 @@ from codixr.model.presets import Preset, TokenizerConfig
 from codixr.model.schedulers import check as check_scheduler
 from codixr.model.schedulers import make_scheduler
 from codixr.model.tokenizer import Tokenizers, load_tokenizers, save_tokenizers
+from codixr.user_paths import is_file
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "assets" / "tiny"
 """The checkpoint in the package: trained on simulated X-rays only."""
@@ -164,7 +165,7 @@ def find(source: str | Path | None, revision: str | None = None, **from_hub: Any
     path = Path(source)
     named = hub.named(source)
     if named is None:
-        if path.is_file():
+        if is_file(path):
             raise InputError(f"{path} is a file; give the folder that holds {components.INDEX}")
         return path
     return hub.download(named[0], revision or named[1], **from_hub)

@@ -177,12 +177,17 @@ def as_report(content: Any, empty: bool = False) -> str:
 
 
 def fit_reports(
-    tokenizer: "PreTrainedTokenizerBase", reports: Sequence[str], limit: int, *, strict: bool
+    tokenizer: "PreTrainedTokenizerBase",
+    reports: Sequence[str],
+    limit: int,
+    *,
+    strict: bool,
+    name: str = "T",
 ) -> list[str]:
     """The reports, those over ``limit`` tokens cut at the end of a sentence, with a warning.
 
     A first sentence that is too long is left for the tokenizer to cut. With ``strict`` a report
-    that is too long is an InputError.
+    that is too long is an InputError. Reports are named by ``name`` and their position.
     """
     counts = [_count(tokenizer, report) for report in reports]
     long = [i for i, count in enumerate(counts) if count > limit]
@@ -190,15 +195,19 @@ def fit_reports(
         return list(reports)
     which = f"{texts_at(long, reports)} has {counts[long[0]]} tokens"
     if strict:
-        raise InputError(f"T: {which}, and the model reads {limit}: shorten it")
-    logger.warning(
-        "T: %s, and the model reads %d: the rest, from the end of a sentence on, is left out",
-        which,
-        limit,
-    )
+        raise InputError(f"{name}: {which}, and the model reads {limit}: shorten it")
     fitted = list(reports)
     for i in long:
         fitted[i] = _cut(tokenizer, reports[i], limit)
+    whole = sum(_count(tokenizer, fitted[i]) <= limit for i in long)
+    where = {len(long): ", from the end of a sentence on,", 0: ", from within a sentence on,"}
+    logger.warning(
+        "%s: %s, and the model reads %d: the rest%s is left out",
+        name,
+        which,
+        limit,
+        where.get(whole, ""),
+    )
     return fitted
 
 

@@ -17,6 +17,7 @@ from codixr.atomic import write_atomically
 from codixr.errors import InputError
 from codixr.model.presets import TokenizerConfig
 from codixr.model.unpictured import listed
+from codixr.user_paths import is_folder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -100,7 +101,7 @@ def load_other(place: str) -> "PreTrainedTokenizerBase":
     """
     from transformers import AutoTokenizer
 
-    if Path(place).is_dir():
+    if is_folder(place):
         return _load_any(Path(place))
     try:
         return AutoTokenizer.from_pretrained(place)

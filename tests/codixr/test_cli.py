@@ -91,7 +91,7 @@ def test_a_view_and_a_report_become_the_other_view(frontal, tmp_path, capsys):
 def test_without_an_input_nobody_in_particular_is_made(tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["generate", "--to", "F+T", "--out", str(out)]) == 0
-    assert contents(out) == ["F.png", "report.txt"]
+    assert contents(out) == ["F.png", "report.txt", "report.warning.txt"]
     assert FakePipeline.call["inputs"] == {}
     assert "no --from given" in capsys.readouterr().err
 
@@ -167,6 +167,8 @@ REFUSED = {
     "an input with an empty value": (["--from", "F=", "--to", "L"], "M=VALUE"),
     "a missing picture": (["--from", "F=none.png", "--to", "L"], "none.png: cannot be read"),
     "a picture that is none": (["--from", "F={text}", "--to", "L"], "not a PNG"),
+    "a report of no name": (["--from", "T=@", "--to", "L"], "write T=@FILE, e.g. T=@report.txt"),
+    "a report that is a folder": (["--from", "T=@{d}", "--to", "L"], "is a folder; T=@FILE takes"),
     "a missing report": (["--from", "T=@none.txt", "--to", "L"], "none.txt: cannot be read"),
     "an empty report": (["--from", "T=@{empty}", "--to", "L"], "is empty"),
     "a binary report": (["--from", "T=@{f}", "--to", "L"], "not UTF-8"),
@@ -184,6 +186,7 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(kind, frontal, tmp_path,
     arguments, message = REFUSED[kind]
     files = {
         "f": frontal,
+        "d": tmp_path,
         "text": tmp_path / "a.txt",
         "empty": tmp_path / "e",
         "long": tmp_path / "l",

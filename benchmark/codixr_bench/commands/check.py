@@ -12,6 +12,7 @@ from codixr import messages
 from codixr.arguments import add_json, share
 from codixr.errors import InputError
 from codixr.own_files import explained
+from codixr.quoting import discreet
 from codixr_bench.commands.compare import (
     PROGRAM,
     RESULT_HELP,
@@ -99,6 +100,9 @@ def main(parsed: argparse.Namespace) -> int:
         )
     except InputError as wrong:
         error = explained(wrong, "codixr-bench check", parsed)
+        given = [*(parsed.margin or ()), parsed.scores or ""]
+        if (said := discreet(str(error), given)) != str(error):
+            error = InputError(said)
         messages.error(PROGRAM, str(error))
         _REFUSALS[form](error)
         return EXIT_INPUT

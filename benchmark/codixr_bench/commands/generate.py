@@ -5,6 +5,7 @@ import json
 
 from codixr import messages
 from codixr.arguments import add_json
+from codixr.quoting import discreet
 from codixr_bench.commands import options
 
 
@@ -23,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(parsed: argparse.Namespace) -> int:
     """Make the samples of one task, or of every task of a group that can run; exit code 0."""
-    with messages.saying_if_slow("codixr-bench", f"loading {parsed.model}"):
+    with messages.saying_if_slow(
+        "codixr-bench", f"loading {discreet(parsed.model, [parsed.model])}"
+    ):
         from codixr_bench.runs.one_task import SAMPLES, make_samples
         from codixr_bench.runs.processes import current_processes
         from codixr_bench.runs.request import open_request

@@ -13,6 +13,7 @@ from codixr import messages
 from codixr.arguments import add_json, positive
 from codixr.errors import InputError
 from codixr.progress import Progress
+from codixr.user_paths import is_file
 from codixr_bench.labeler import DEFAULT
 from codixr_bench.labeler.canary import check
 from codixr_bench.labeler.interface import READINGS, Labeler, load_labeler, signature
@@ -335,7 +336,7 @@ def _explain(parsed: argparse.Namespace) -> int:
 
 
 def _is_file(name: str) -> bool:
-    return name.endswith(_FILES) or Path(name).is_file()
+    return name.endswith(_FILES) or is_file(name)
 
 
 def _compare(parsed: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from codixr.arguments import (
     positive,
 )
 from codixr.errors import InputError
+from codixr.user_paths import can_be_a_name, is_file
 
 if TYPE_CHECKING:
     from codixr_bench.runs.options import RunOptions
@@ -240,13 +241,15 @@ def weights_by_name(given: Sequence[str], default: str | None = None) -> dict[st
     found: dict[str, Path] = {}
     for one in given:
         name, separator, file = one.partition("=")
-        if default is not None and (not separator or Path(one).is_file()):
+        if default is not None and (not separator or is_file(one)):
             name, file = default, one
         if not name or not file:
             raise InputError(f"--weights '{one}': write NAME=FILE, e.g. inception={one or 'FILE'}")
         if name in found:
             raise InputError(f"--weights: '{name}' is given twice")
         found[name] = Path(file)
+        if not can_be_a_name(found[name]):
+            raise InputError(f"--weights '{one}': no file can be called so; give a shorter name")
     return found
 
 

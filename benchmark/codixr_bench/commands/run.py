@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from codixr import messages
 from codixr.errors import InputError
 from codixr.progress import duration
+from codixr.quoting import discreet
 from codixr_bench.commands import options
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def main(parsed: argparse.Namespace) -> int:
             raise InputError("--model-arg is of a model that is called, and samples are not")
         changed = {"samples": folder, "model": options.checked_name(parsed.name)}
         return score.main(argparse.Namespace(**{**vars(parsed), **changed}))
-    with messages.saying_if_slow("codixr-bench", f"loading {parsed.model}"):
+    with messages.saying_if_slow(
+        "codixr-bench", f"loading {discreet(parsed.model, [parsed.model])}"
+    ):
         from codixr_bench.commands.printing import print_runs
         from codixr_bench.runs.one_task import run_task
         from codixr_bench.runs.processes import current_processes

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codixr.errors import InputError
+from codixr.user_paths import is_folder, is_there
 from codixr_bench.labeler import folders, tables
 from codixr_bench.labeler.tables import Columns, Named
 from codixr_bench.labeler.text_files import Source, open_source, unharmed
@@ -50,9 +51,9 @@ def open_reports(place: str, reading: Reading | None = None) -> Reports:
     if place == "-":
         return _file(open_source(None), reading)
     path = Path(place)
-    if path.is_dir():
+    if is_folder(path):
         return _folder(path, reading)
-    if not path.exists():
+    if not is_there(path):
         raise InputError(f"'{path}' does not exist")
     return _file(open_source(path), reading)
 

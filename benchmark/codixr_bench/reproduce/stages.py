@@ -10,6 +10,7 @@ from codixr.data.openi_pictures import plan_openi
 from codixr.data.shards import prepare
 from codixr.data.unpack import unpack_pictures
 from codixr.errors import InputError
+from codixr.user_paths import is_there
 from codixr_bench.backbones.fetching import PlannedFile, chosen, fetch, plan, refuse_unaccepted
 from codixr_bench.backbones.lock import Asset, Recorded, matches
 from codixr_bench.backbones.published import published
@@ -207,5 +208,5 @@ def _options(asked: Reproduction) -> Sequence[str]:
 def _last_name(spec: str) -> str:
     """A model as it was asked for, without the folders that its checkpoint lies in."""
     kind, colon, rest = spec.partition(":")
-    looks_like_path = rest.startswith(("/", ".", "~")) or Path(rest).exists()
+    looks_like_path = rest.startswith(("/", ".", "~")) or is_there(rest)
     return f"{kind}:{Path(rest).name}" if colon and looks_like_path else spec

@@ -11,6 +11,7 @@ import numpy as np
 
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.user_paths import is_file
 from codixr_bench.backbones.backbone import Backbone
 from codixr_bench.backbones.published import SCORE_NAMES, PublishedBackbone, backbone_of_file
 from codixr_bench.backbones.weights import WEIGHTS, sha256_of
@@ -61,7 +62,7 @@ def open_backbone(named: str, view: Modality, weights: Path | None, *, allow: bo
     if named in SCORE_NAMES:
         return PublishedBackbone(named, weights, allow_unpinned=allow)
     path = Path(named)
-    if not path.is_file():
+    if not is_file(path):
         names = (*OF_PHANTOM, *SCORE_NAMES)
         raise unknown("backbone", named, names, " (or name a file of weights)")
     if weights is not None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from codixr.errors import InputError
 from codixr.model import components, layout
 from codixr.model.presets import Preset, ReportVAEConfig
+from codixr.user_paths import is_folder
 
 HEAD_WIDTH = 64
 _BERT, _GPT2 = "optimus.encoder.", "optimus.decoder.transformer."
@@ -24,7 +25,7 @@ _BERT, _GPT2 = "optimus.encoder.", "optimus.decoder.transformer."
 
 def is_gpt2(place: str | Path) -> bool:
     """Whether a report VAE's ``place`` is a folder of GPT-2 rather than a file of Optimus."""
-    return Path(place).is_dir()
+    return is_folder(place)
 
 
 def report_vae_config(own: ReportVAEConfig, place: str | Path) -> ReportVAEConfig:

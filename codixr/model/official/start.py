@@ -21,6 +21,7 @@ from codixr.model.official import components as official
 from codixr.model.official.reports import is_gpt2, report_vae_config
 from codixr.model.presets import ImageVAEConfig, Preset, named, paper
 from codixr.model.tokenizer import Tokenizers, load_other, save_tokenizers, with_ends
+from codixr.user_paths import is_there
 
 RECORD = "start.json"
 _HUB = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+?)(?:@([\w.-]+))?(?::([\w./-]+))?")
@@ -147,7 +148,7 @@ def _tokenizers(places: Places, preset: Preset) -> Tokenizers:
 
 def place_of(text: str, option: str) -> str:
     """A path as it is, or the snapshot of ``org/name@revision:sub-folder`` from the hub."""
-    if Path(text).exists():
+    if is_there(text):
         return text
     match = _HUB.fullmatch(text)
     if match is None or text.startswith((".", "/")):
