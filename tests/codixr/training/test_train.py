@@ -21,8 +21,9 @@ from codixr.model.pipeline import CoDiXRPipeline
 from codixr.model.presets import TokenizerConfig
 from codixr.model.tokenizer import load_tokenizers
 from codixr.training.data import open_training_data
-from codixr.training.export import export, settings
+from codixr.training.export import export
 from codixr.training.folder import MODEL_FIELDS, TrainingFolder
+from codixr.training.model_card import settings
 from codixr.training.recipes import TINY, recipe
 from codixr.training.settings import override
 
