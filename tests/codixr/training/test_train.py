@@ -72,6 +72,7 @@ def test_all_stages_make_a_checkpoint_that_generates(run: Path) -> None:
     assert "Trained on 12 studies by\n" in card
     for setting in QUICK.items():
         assert "--set {}={}".format(*setting) in card
+    assert "--limit 12 \\\n" in card
 
 
 def test_an_export_that_is_interrupted_leaves_the_older_model_whole(
