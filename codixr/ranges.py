@@ -33,6 +33,10 @@ class Range:
 
     def __str__(self) -> str:
         """What to give, e.g. ``a whole number from 1 to 1,000, or none``."""
-        start = f"above {self.low:,.15g} up to" if self.above else f"from {self.low:,.15g} to"
-        end = f"{'below ' if self.below else ''}{self.high:,.15g}{', or none' if self.none else ''}"
-        return f"{'a whole number' if self.whole else 'a number'} {start} {end}"
+        kind = "a whole number" if self.whole else "a number"
+        low, high = f"{self.low:,.15g}", f"{self.high:,.15g}"
+        if self.above:
+            span = f"above {low} {'and below' if self.below else 'up to'} {high}"
+        else:
+            span = f"from {low} to {'below ' if self.below else ''}{high}"
+        return f"{kind} {span}{', or none' if self.none else ''}"

@@ -48,7 +48,7 @@ WRONG_MODEL = [
     ("train_steps", "10", "24 sampling steps: give 1 to 10"),
     ("train_steps", "100000", "leave .* of a picture: give fewer steps or lower betas"),
     ("steps_offset", "-5", "give a whole number from 0 "),
-    ("beta_start", "5", "give a number above 0 up to below 1"),
+    ("beta_start", "5", "give a number above 0 and below 1"),
     ("beta_start", "0.5", "beta_start 0.5 is above beta_end 0.012"),
     ("report_tokens", "0", "give a whole number from 1 to 100,000, or none"),
     ("report_clip", "0", "give a number above 0 up to 1,000, or none"),
