@@ -141,9 +141,10 @@ def test_stages_one_by_one_have_each_its_own_settings(tmp_path: Path, preset: st
     assert all("." not in key or key.startswith("model.") for one in again for key in one.settings)
 
 
-def test_a_folder_whose_ignored_epochs_were_noted_keeps_its_steps() -> None:
+@pytest.mark.parametrize("settings", [[], ["--set", "steps=100"]], ids=["recipe", "alike"])
+def test_a_folder_whose_ignored_epochs_were_noted_keeps_its_steps(settings: list[str]) -> None:
     """Before, epochs beside a recipe's steps changed nothing, and were noted all the same."""
-    request = asked(["all", "--preset", "tiny", "--data", "phantom", "--out", "DIR"])
+    request = asked(["all", "--preset", "tiny", "--data", "phantom", "--out", "DIR", *settings])
     folder, notes = made(request)
     for stage in ("image-ldm-F", "report-vae"):
         notes[stage]["config"]["epochs"] = 1.0
