@@ -85,9 +85,7 @@ def parse_settings(texts: list[str]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not text.isprintable():
-            raise InputError(
-                f"--set {text[:60]!r}: it has a sign that no setting has; leave it out"
-            )
+            raise InputError(f"--set {key[:60]!r}: it has a sign that no setting has; leave it out")
         if not equals or not key.strip():
             raise InputError(f"--set {text}: write KEY=VALUE, e.g. --set steps=1000")
         settings[key.strip()] = value.strip()

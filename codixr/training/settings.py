@@ -119,7 +119,8 @@ def parse(key: str, text: str, kind: Any) -> Any:
 
 def said(key: str, text: str) -> str:
     """A setting as a message repeats it: a very long value is cut."""
-    return f"--set {key}={text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}"
+    # What is long is no value, and may be a report: it isn't quoted.
+    return f"--set {key}={text if len(text) <= _LONGEST else f'… ({len(text)} characters)'}"
 
 
 def _check(stage: str, config: StageConfig, given: Mapping[str, tuple[str, str]]) -> None:

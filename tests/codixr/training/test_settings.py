@@ -194,8 +194,8 @@ def test_what_contradicts_itself_is_said_before_any_stage_runs(
     [
         ("lora_rank=4", "lora_rank=4 trains beside finished weights"),
         ("precision=fp16", "precision=fp16 needs a GPU"),
-        ("clip=5\n6", r"--set 'clip=5\\n6': "),
-        ("clip=" + "9" * 200, r"--set clip=9{60}\.\.\.: give a number above 0"),
+        ("clip=5\n6", r"--set 'clip': "),
+        ("clip=" + "9" * 200, r"--set clip=… \(\d+ characters\): give a number above 0"),
     ],
 )
 def test_nor_is_out_made_for_these(
