@@ -16,6 +16,7 @@ from codixr.commands import train_plan
 from codixr.errors import InputError
 
 if TYPE_CHECKING:
+    from codixr.model.presets import DiffusionConfig
     from codixr.training.stage_config import StageConfig
     from codixr.training.stopping import Stop
 
@@ -29,8 +30,9 @@ examples:
   accelerate launch -m codixr.cli train image-ldm --preset paper --data mimic --init start --out run
 
 The same command goes on where it was stopped. --set KEY=VALUE changes every stage of the command
-that has KEY; --set STAGE.KEY=VALUE changes one. The numbers a stage used stand in
-OUT/stages/STAGE/config.json.
+that has KEY; --set STAGE.KEY=VALUE changes one, and decides there, wherever it stands;
+--set model.KEY=VALUE changes the model. --set epochs=N stands in place of the recipe's steps; steps
+given too decide. The numbers a stage used stand in OUT/stages/STAGE/config.json.
 """
 
 FEW = 0.1
@@ -82,6 +84,8 @@ def parse_settings(texts: list[str]) -> dict[str, str]:
     settings: dict[str, str] = {}
     for text in texts:
         key, equals, value = text.partition("=")
+        if not text.isprintable():
+            raise InputError(f"--set {key[:60]!r}: it has a sign that no setting has; leave it out")
         if not equals or not key.strip():
             raise InputError(f"--set {text}: write KEY=VALUE, e.g. --set steps=1000")
         settings[key.strip()] = value.strip()
@@ -124,15 +128,15 @@ def train(request: Request) -> list[Path]:
     InputError for bad settings, missing data or predecessors, and whatever stops a stage; Stopped
     after SIGTERM or SIGUSR1.
     """
-    stages, model_texts = _configs(request)
-    model_settings = _model_settings(model_texts)
+    stages, model_settings = _configs(request)
     if request.data is None or request.out is None:
         raise InputError("give --data and --out, or --plan for what memory it needs")
+    _check_beginning(request, stages)
 
     import torch
 
     torch.set_num_threads(_threads(request))
-    from codixr.training.processes import join_processes, shares
+    from codixr.training.processes import check_precision, join_processes, shares
     from codixr.training.stopping import Stop
 
     stop = Stop()
@@ -142,6 +146,7 @@ def train(request: Request) -> list[Path]:
         for name, config in stages.items():
             if not (request.out / "stages" / name / "done.json").exists():
                 shares(name, config, state.num_processes)
+                check_precision(name, config, state.device)
         with stop.listening():
             return _run_stages(request, stages, model_settings, stop)
     except Exception as error:
@@ -152,8 +157,11 @@ def train(request: Request) -> list[Path]:
         _leave_group()
 
 
-def _configs(request: Request) -> "tuple[dict[str, StageConfig], dict[str, str]]":
-    """The chosen stages' configs with the request's settings, and the settings of the model."""
+def _configs(request: Request) -> "tuple[dict[str, StageConfig], dict[str, Any]]":
+    """The chosen stages' configs with the request's settings, and those of the model as values.
+
+    InputError for any that no stage, or no model, can have.
+    """
     from codixr.training import recipes as configs
     from codixr.training.folder import MODEL_FIELDS
     from codixr.training.settings import override
@@ -161,7 +169,33 @@ def _configs(request: Request) -> "tuple[dict[str, StageConfig], dict[str, str]]
     recipe = {name: configs.recipe(request.preset)[name] for name in chosen_stages(request)}
     if request.data not in (None, "phantom"):
         recipe = {name: configs.for_other_data(config) for name, config in recipe.items()}
-    return override(recipe, dict(request.settings), MODEL_FIELDS)
+    stages, model_texts = override(recipe, dict(request.settings), MODEL_FIELDS)
+    if not model_texts:
+        return stages, {}
+    from codixr.training.model_settings import model_values
+
+    return stages, model_values(model_texts, _diffusion(request))
+
+
+def _diffusion(request: Request) -> "DiffusionConfig":
+    """The model's numbers without the command's: those of OUT, of the start, or of the preset."""
+    from codixr.model import components
+    from codixr.training.founding import usual
+
+    if request.out is not None and (request.out / components.INDEX).is_file():
+        return components.load_preset(request.out).diffusion
+    return usual(request.preset, request.init).diffusion
+
+
+def _check_beginning(request: Request, stages: "Mapping[str, StageConfig]") -> None:
+    """InputError for what a new OUT would remember, and no later command could mend."""
+    from codixr.model import components
+    from codixr.training.setting_ranges import check_start
+
+    assert request.out is not None
+    if not (request.out / components.INDEX).exists():
+        for name, config in stages.items():
+            check_start(name, config, request.init)
 
 
 def _run_stages(
@@ -201,7 +235,7 @@ def _run_stages(
     made = [request.out]
     whole = request.stage == "all" or (folder.init is not None and not lacks(folder))
     if whole and folder.disk.writes:
-        made = [export(folder, request.out / "model")]
+        made = [export(folder, request.out / "model", request.limit)]
     elif folder.init is not None and (request.out / "model").is_dir() and folder.disk.writes:
         messages.say("codixr train", f"{request.out / 'model'} stays as it was: {lacks(folder)}")
     folder.state.wait_for_everyone()
@@ -236,20 +270,6 @@ def _image_size(request: Request) -> int:
         if folder is not None and (folder / components.INDEX).is_file():
             return components.load_preset(folder).image_size
     return presets.named(request.preset).image_size
-
-
-def _model_settings(settings: Mapping[str, str]) -> dict[str, Any]:
-    """The settings that belong to the model, as values."""
-    import typing
-
-    from codixr.model.configs import DiffusionConfig, interval
-    from codixr.training.settings import parse
-
-    hints = typing.get_type_hints(DiffusionConfig) | {"lower_case": bool}
-    values = {name: parse(name, text, hints[name]) for name, text in settings.items()}
-    if "guidance_interval" in values:
-        interval(values["guidance_interval"])
-    return values
 
 
 def _threads(request: Request) -> int:

@@ -11,12 +11,11 @@ from torch import Tensor
 
 from codixr.errors import InputError
 from codixr.modality import Modality
-from codixr.model.configs import JointOutputs, interval
+from codixr.model.configs import MOST_GUIDANCE, JointOutputs, interval
 from codixr.model.generation import OutputType, Settings
 from codixr.model.prompts import modalities, modality
 from codixr.model.sampling import AttendTo
 
-MOST_GUIDANCE = 1000.0
 USUAL_STRENGTH = 0.8
 """Of an edited picture, as diffusers' image-to-image pipelines have it."""
 

@@ -4,19 +4,43 @@ Notable: a number that is neutral in the paper's setting (a stem without layers,
 1) is how ``tiny`` buys quality on two CPU cores.
 """
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.ranges import Range
 
 StemNormKind = Literal["batch", "group"]
 Pooling = Literal["class", "mean"]
 PredictionType = Literal["epsilon", "v_prediction"]
 ConditionFusion = Literal["mean", "tokens"]
 JointOutputs = Literal["together", "in-turn"]
+MOST_GUIDANCE = 1000.0
+
+DIFFUSION_RANGES: Mapping[str, Range] = {
+    "train_steps": Range(2, 100_000, whole=True),
+    "beta_start": Range(0, 1, above=True, below=True),
+    "beta_end": Range(0, 1, above=True, below=True),
+    "steps": Range(1, 100_000, whole=True),
+    "guidance": Range(0, MOST_GUIDANCE),
+    "lateral_guidance": Range(0, MOST_GUIDANCE, none=True),
+    "report_guidance": Range(0, MOST_GUIDANCE, none=True),
+    "steps_offset": Range(0, 100_000, whole=True),
+    "report_temperature": Range(0, 100),
+    "report_tokens": Range(1, 100_000, whole=True, none=True),
+    "report_clip": Range(0, 1000, above=True, none=True),
+    "context_scale": Range(0, 10_000, above=True),
+}
+"""What each number of ``DiffusionConfig`` may be."""
+DIFFUSION_WORDS: Mapping[str, tuple[str, ...]] = {
+    "prediction_type": get_args(PredictionType),
+    "condition_fusion": get_args(ConditionFusion),
+    "joint": get_args(JointOutputs),
+}
+"""Likewise each word; ``scheduler`` is any that ``codixr.model.schedulers`` knows."""
 
 
 @dataclass(frozen=True)
@@ -158,12 +182,20 @@ class DiffusionConfig:
     or "in-turn", each a prompt for those after it."""
 
     def __post_init__(self) -> None:
-        """InputError for an interval that is none, and for a guidance that is none."""
-        for name in ("lateral_guidance", "report_guidance"):
-            own: Any = getattr(self, name)
-            number = isinstance(own, Real) and not isinstance(own, bool)
-            if own is not None and not (number and 0 <= own < math.inf):
-                raise InputError(f"{name} {own!r}: give a number from 0 on, or none")
+        """InputError for a number or a word that no model can have."""
+        for name, numbers in DIFFUSION_RANGES.items():
+            if (value := getattr(self, name)) not in numbers:
+                raise InputError(f"{name} {value!r}: give {numbers}")
+        for name, words in DIFFUSION_WORDS.items():
+            if (value := getattr(self, name)) not in words:
+                raise InputError(f"{name} {value!r}: give {' or '.join(words)}")
+        if not isinstance(self.scheduler, str) or not self.scheduler:
+            raise InputError(f"scheduler {self.scheduler!r}: give the name of one of diffusers'")
+        if self.beta_start > self.beta_end:
+            raise InputError(
+                f"beta_start {self.beta_start} is above beta_end {self.beta_end}: noise grows with "
+                "the timestep; give the smaller one first"
+            )
         object.__setattr__(self, "guidance_interval", interval(self.guidance_interval))
 
     def guidance_of(

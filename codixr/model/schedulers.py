@@ -46,7 +46,7 @@ def make_scheduler(config: DiffusionConfig, steps: int, name: str | None = None)
     Raises InputError for an unknown or unfit scheduler, or steps outside 1 .. train_steps.
     """
     return for_steps(
-        _kind(config.scheduler if name is None else name).from_config(_settings(config)), steps
+        kind_named(config.scheduler if name is None else name).from_config(_settings(config)), steps
     )
 
 
@@ -130,7 +130,8 @@ def abar_at(scheduler: Any, timestep: float) -> float:
     return float(1 / (1 + sigma**2))
 
 
-def _kind(name: str) -> Any:
+def kind_named(name: str) -> Any:
+    """The class of diffusers' scheduler ``name``; InputError for an unknown or unfit one."""
     for ending in _ENDINGS:
         if (name + ending).endswith("Scheduler") and hasattr(diffusers, name + ending):
             if (reason := _unfit(name + ending)) is not None:

@@ -1,7 +1,7 @@
 """How a training folder is begun: preset and tokenizers, from nothing or from ``--init``."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from codixr.errors import InputError
 from codixr.model import components, presets
 from codixr.model.byte_tokenizer import byte_tokenizer
 from codixr.model.official.start import with_image_vae
-from codixr.model.presets import Preset
+from codixr.model.presets import DiffusionConfig, Preset
 from codixr.model.tokenizer import Tokenizers, load_tokenizers, word_tokenizer
 
 if TYPE_CHECKING:
@@ -20,6 +20,26 @@ TOKENIZERS: dict[str, "Callable[[Sequence[str]], PreTrainedTokenizerBase]"] = {
     "small": byte_tokenizer,
 }
 """What makes a tokenizer from the training reports, for each preset from nothing."""
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What a new folder has where its command says nothing of it."""
+
+    diffusion: DiffusionConfig
+    lower_case: bool
+    image_size: int
+
+
+def usual(name: str, init: Path | None) -> Usual:
+    """Of ``--preset`` and ``--init``: what ``founded`` begins with; InputError for a bad folder."""
+    given = presets.named(name) if init is None else components.load_preset(init)
+    brings = init is None or name not in TOKENIZERS or (init / given.tokenizers.prompt).is_dir()
+    return Usual(
+        diffusion=(given if brings else presets.named(name)).diffusion,
+        lower_case=name == "paper" or given.tokenizers.lower_case,
+        image_size=given.image_size,
+    )
 
 
 def founded(
@@ -35,7 +55,7 @@ def founded(
     where that is all it has. InputError for a preset that needs pretrained parts and has none.
     """
     preset = presets.named(name) if init is None else components.load_preset(init)
-    lower_case = settings.get("lower_case", name == "paper" or preset.tokenizers.lower_case)
+    lower_case = settings.get("lower_case", usual(name, init).lower_case)
     if init is not None and (init / preset.tokenizers.prompt).is_dir():
         tokenizers = load_tokenizers(preset.tokenizers, init)
     elif name in TOKENIZERS:

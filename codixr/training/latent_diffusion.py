@@ -24,6 +24,7 @@ from codixr.training.denoising import (
 )
 from codixr.training.draw import Randomness
 from codixr.training.folder import TrainingFolder
+from codixr.training.setting_ranges import check_start, check_together
 from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import DenoiserTraining
 
@@ -191,15 +192,11 @@ class DenoiserStage(LatentStage):
     def __init__(
         self, folder: TrainingFolder, name: str, config: DenoiserTraining, made: Modality
     ) -> None:
+        check_together(name, config)
         others = tuple(m for m in Modality if m is not made)
         if made.is_image:
             others = (T, *(m for m in others if m is not T))
         if config.condition_mix == "text-only":
-            if not made.is_image:
-                raise InputError(
-                    f"{name}: condition_mix=text-only, but its conditions are X-rays: use "
-                    "all-subsets"
-                )
             others = (T,)
         super().__init__(
             folder,
@@ -216,11 +213,7 @@ class DenoiserStage(LatentStage):
         self.denoiser = folder.start(self.component_name, config)
         self.denoiser.environment.requires_grad_(False)
         if config.lora_rank:
-            if config.start != "init" or folder.init is None:
-                raise InputError(
-                    f"{name}: lora_rank={config.lora_rank} trains beside finished weights: give "
-                    "their folder with --init"
-                )
+            check_start(name, config, folder.init)
             torch.manual_seed(config.seed)
             tokens = self.conditions.tokens
             lora.add(self.denoiser.unet, lora.usual(config.lora_rank, tokens=tokens), LORA)

@@ -108,6 +108,14 @@ def shares(name: str, config: StageConfig, processes: int) -> tuple[int, int]:
     return batch // processes, batch // parts
 
 
+def check_precision(name: str, config: StageConfig, device: torch.device) -> None:
+    """InputError for half precision where only floats of another kind can be trained."""
+    if config.precision == "fp16" and device.type == "cpu":
+        raise InputError(
+            f"{name}: precision=fp16 needs a GPU, and there is none: give precision=bf16 or no"
+        )
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Within it, libraries that call each other by deprecated names don't say so on each rank."""

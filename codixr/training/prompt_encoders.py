@@ -14,7 +14,6 @@ from torch import Tensor
 from codixr.data.exchanges import SEVERITIES, SIDES, ZONES, one_exchanged
 from codixr.data.labels import PATHOLOGIES
 from codixr.data.study import Split
-from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.progress import Progress
 from codixr.training import contrastive
@@ -22,6 +21,7 @@ from codixr.training.data import as_images
 from codixr.training.draw import Randomness
 from codixr.training.familiar import measure_familiarity
 from codixr.training.folder import TrainingFolder
+from codixr.training.setting_ranges import check_together
 from codixr.training.stage import Batch, Stage
 from codixr.training.stage_config import PromptTraining
 
@@ -36,31 +36,19 @@ class PromptStage(Stage):
     ) -> None:
         super().__init__(folder, name, frozenset(Modality), pictures=frozenset({F, L}))
         weights = {"TF": config.weight_tf, "TL": config.weight_tl, "FL": config.weight_fl}
-        if not any(weights.values()):
-            raise InputError(f"{name}: weight_tf, weight_tl and weight_fl are all 0")
-        together = config.views == "together"
-        if together and config.weight_tf != config.weight_tl:
-            raise InputError(
-                f"{name}: with views=together there is one loss of reports and X-rays: give "
-                f"weight_tf and weight_tl the same value, not {config.weight_tf} and "
-                f"{config.weight_tl}"
-            )
+        check_together(name, config)
         encoder: Any = (
             _own(folder, name, config) if again else folder.start("prompt_encoder", config)
         )
         if config.frozen_text:
             encoder.text.requires_grad_(False)
-        elif config.near_misses:
-            raise InputError(f"{name}: near_misses needs --set {name}.frozen_text=true")
-        if config.near_misses and together:
-            raise InputError(f"{name}: near_misses differ by view: they need views=apart")
         self.contrast = contrastive.ContrastiveLoss(
             encoder,
             weights,
             config.temperature,
             label_weight=config.label_weight,
             labels=len(PATHOLOGIES),
-            together=together,
+            together=config.views == "together",
         )
         self.labels: dict[Split, Tensor] = {}
         if config.label_weight:

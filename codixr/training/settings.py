@@ -3,27 +3,16 @@
 import math
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, Literal
 
 from codixr.errors import InputError
+from codixr.training.setting_ranges import check_together, out_of_range
 from codixr.training.stage_config import StageConfig
 
-_SHARES = (
-    "beta_rise",
-    "beta_zero",
-    "drop",
-    "final_rate",
-    "low_noise",
-    "refine_word_drop",
-    "warmup",
-    "whitening",
-    "word_drop",
-    "word_drop_late",
-    "own_share",
-    "odd",
-)
-"""Fields that are a part of a whole, of any stage."""
+_LONGEST = 60
+"""Characters of a value that a message repeats."""
 
 
 def override(
@@ -32,39 +21,60 @@ def override(
     """The configs with ``settings`` ("steps" or "image-ldm.steps" -> text) applied.
 
     A bare name changes every stage that has it; a prefix names a stage, or the first part of one
-    ("image-ldm", "alignment"). A stage's second phase is shortened or lengthened with its
-    ``steps``, unless ``refine_steps`` is given too. What is left belongs to the model: names after
-    "model.", and those of ``model_fields`` that no stage has. InputError for a name that nothing
-    has, and for a value of the wrong kind.
+    ("image-ldm", "alignment"). Of two settings that a stage gets, the one with the longer prefix
+    decides, in whatever order they come. Epochs stand in place of the recipe's steps, unless steps
+    are given with as long a prefix. A stage's second phase is shortened or lengthened with its
+    ``steps``, unless ``refine_steps`` is given too.
+
+    What is left belongs to the model, key -> text as given: names after "model.", and those of
+    ``model_fields`` that no stage has. InputError for a name that nothing has, and for a value of
+    the wrong kind or range.
     """
-    changed, model = dict(configs), {}
-    given: set[tuple[str, str]] = set()
-    for key, text in settings.items():
-        prefix, _, name = key.rpartition(".")
-        found = False
-        for stage, config in configs.items():
-            if prefix and stage != prefix and not stage.startswith(f"{prefix}-"):
-                continue
-            hints = typing.get_type_hints(type(config))
-            if name not in {f.name for f in fields(config)}:
-                continue
-            found = True
-            changed[stage] = replace(changed[stage], **{name: parse(key, text, hints[name])})
-            given.add((stage, name))
-        if not found and prefix in ("", "model") and name in model_fields:
-            model[name] = text
-        elif not found:
+    changed = dict(configs)
+    model: dict[str, str] = {}
+    given: dict[str, dict[str, str]] = {stage: {} for stage in configs}
+    for key in sorted(settings, key=_prefix_length):
+        prefix, dot, name = key.rpartition(".")
+        if not name or (dot and not prefix):
+            raise InputError(
+                f"{said(key, settings[key])}: write KEY=VALUE for every stage, or STAGE.KEY=VALUE "
+                "for one, e.g. image-ldm.steps=1000"
+            )
+        stages = [s for s in configs if not prefix or s == prefix or s.startswith(f"{prefix}-")]
+        having = [s for s in stages if name in {f.name for f in fields(configs[s])}]
+        for stage in having:
+            kind = typing.get_type_hints(type(configs[stage]))[name]
+            value = parse(key, settings[key], kind)
+            changed[stage] = replace(changed[stage], **{name: value})
+            given[stage][name] = key
+        if not having and prefix in ("", "model") and name in model_fields:
+            model[name] = key
+        elif not having:
             known = sorted({f.name for c in configs.values() for f in fields(c)})
             raise InputError(
-                f"--set {key}={text}: no stage that is to be trained has '{key}'; use one of "
-                f"{', '.join(known)}, or for the model: {', '.join(sorted(model_fields))}"
+                f"{said(key, settings[key])}: no stage that is to be trained has '{key}'; use one "
+                f"of {', '.join(known)}, or for the model: {', '.join(sorted(model_fields))}"
             )
     for stage, config in changed.items():
-        _check(stage, config)
-        if (stage, "refine_steps") not in given:
+        if _epochs_decide(config, given[stage]):
+            config = replace(config, steps=None)
+        if "refine_steps" not in given[stage]:
             phase = second_phase(configs[stage], config.steps)
-            changed[stage] = replace(config, refine_steps=phase)
-    return changed, model
+            config = replace(config, refine_steps=phase)
+        _check(stage, config, {name: (key, settings[key]) for name, key in given[stage].items()})
+        changed[stage] = config
+    return changed, {key: settings[key] for key in model.values()}
+
+
+def _prefix_length(key: str) -> int:
+    return len(key.rpartition(".")[0])
+
+
+def _epochs_decide(config: StageConfig, given: Mapping[str, str]) -> bool:
+    """Whether a stage's epochs were given, and no steps with a prefix as long (name -> key)."""
+    if config.epochs is None or "epochs" not in given:
+        return False
+    return "steps" not in given or _prefix_length(given["steps"]) < _prefix_length(given["epochs"])
 
 
 def second_phase(usual: StageConfig, steps: int | None) -> int:
@@ -85,7 +95,7 @@ def parse(key: str, text: str, kind: Any) -> Any:
         kind = next(k for k in typing.get_args(kind) if k is not type(None))
     if typing.get_origin(kind) is Literal:
         if text not in typing.get_args(kind):
-            raise InputError(f"--set {key}={text}: use {' or '.join(typing.get_args(kind))}")
+            raise InputError(f"{said(key, text)}: use {' or '.join(typing.get_args(kind))}")
         return text
     if typing.get_origin(kind) is tuple:
         kinds = typing.get_args(kind)
@@ -94,48 +104,48 @@ def parse(key: str, text: str, kind: Any) -> Any:
             return tuple(parse(key, part, own) for part, own in pairs)
         except (ValueError, InputError):
             wanted = f"{len(kinds)} numbers, e.g. 0.2,0.8"
-            raise InputError(f"--set {key}={text}: give {wanted}") from None
+            raise InputError(f"{said(key, text)}: give {wanted}") from None
     try:
         if kind is bool:
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
         value = kind(text)
     except (ValueError, KeyError):
         wanted = {int: "a whole number", float: "a number", bool: "true or false"}[kind]
-        raise InputError(f"--set {key}={text}: give {wanted}") from None
+        raise InputError(f"{said(key, text)}: give {wanted}") from None
     if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"--set {key}={text}: give a finite number")
+        raise InputError(f"{said(key, text)}: give a finite number")
     return value
 
 
-def _check(stage: str, config: StageConfig) -> None:
-    """InputError for numbers that no run can have."""
-    above_zero = ("batch", "learning_rate", "accumulate", "clip", "meanings", "vocabulary_texts")
-    for name in above_zero:
-        if not getattr(config, name, 1) > 0:
-            raise InputError(f"{stage}: {name} is {getattr(config, name)}; it must be above 0")
-    if (config.steps is None or config.steps < 1) and not (config.epochs and config.epochs > 0):
-        raise InputError(f"{stage}: give steps or epochs, above 0")
-    for f in fields(config):
-        value = getattr(config, f.name)
-        if isinstance(value, int | float) and value < 0:
-            raise InputError(f"{stage}: {f.name} is {value}; it must be 0 or above")
-    for name in _SHARES:
-        if getattr(config, name, 0.0) > 1:
-            raise InputError(f"{stage}: {name} is {getattr(config, name)}; a share is from 0 to 1")
-    versions = [n for n in ("wordings", "looks", "rewritings") if getattr(config, n, 0)]
-    if versions and not config.cache:
-        none = ", ".join(f"{name}=0" for name in versions)
-        raise InputError(f"{stage}: versions are encoded once: give cache=true, or {none}")
-    if not config.ema < 1:
-        raise InputError(f"{stage}: ema is {config.ema}; it must be below 1")
-    if config.refine_steps and not config.refine_learning_rate:
-        raise InputError(f"{stage}: refine_steps needs a refine_learning_rate above 0")
-    if config.accumulate > 1 and not config.accumulates:
-        raise InputError(
-            f"{stage}: accumulate is {config.accumulate}, but this stage contrasts all studies of "
-            "a batch: cut, it would lose negatives; use more processes, checkpoint_gradients=true, "
-            "or a smaller batch"
-        )
+def said(key: str, text: str) -> str:
+    """A setting as a message repeats it: a very long value is cut."""
+    # What is long is no value, and may be a report: it isn't quoted.
+    return f"--set {key}={text if len(text) <= _LONGEST else f'… ({len(text)} characters)'}"
+
+
+def _check(stage: str, config: StageConfig, given: Mapping[str, tuple[str, str]]) -> None:
+    """InputError for numbers that no run can have; ``given``: name -> ``--set``'s two halves."""
+    if (found := out_of_range(config)) is not None:
+        name, numbers = found
+        if name in given:
+            raise InputError(f"{said(*given[name])}: give {numbers}")
+        raise InputError(f"{stage}: {name} is {getattr(config, name)}; give {numbers}")
+    check_together(stage, config)
+    if "tracker" in given:
+        _check_tracker(config.tracker, said(*given["tracker"]))
+
+
+def _check_tracker(name: str, setting: str) -> None:
+    """InputError for a tracker that Accelerate does not know, or that is not installed."""
+    if name == "none":
+        return
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+
+    known = {"all", *map(str, LOGGER_TYPE_TO_CLASS)}
+    if name not in known:
+        raise InputError(f"{setting}: give one of {', '.join(sorted(known))}, or none")
+    if name != "all" and name not in map(str, get_available_trackers()):
+        raise InputError(f"{setting}: {name} is not installed: `pip install {name}`, or give none")
 
 
 def resolved(config: StageConfig, studies: int) -> StageConfig:

@@ -24,7 +24,8 @@ class StageConfig:
     learning_rate: float
     steps: int | None = None
     epochs: float | None = None
-    """Passes over the training studies; ``steps`` wins where both stand."""
+    """Passes over the training studies; ``steps`` wins where both stand. ``--set epochs=`` alone
+    leaves out the recipe's steps."""
     weight_decay: float = 1e-4
     beta2: float = 0.999
     """AdamW's second beta (the first is 0.9)."""

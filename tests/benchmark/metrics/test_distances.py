@@ -261,8 +261,8 @@ def test_a_kernel_distances_interval_is_longer_above_and_symmetric_far_from_0():
 @pytest.mark.slow
 @pytest.mark.parametrize(("n", "d"), [(200, 8), (400, 32)])
 def test_95_percent_intervals_of_manifolds_cover_the_expected_score_at_this_n(n, d):
-    # 93 to 97 %, and what chance adds in so few rounds. Coverage is a mean over the splits, and their
-    # halves differ by the split too: its interval is too wide, as the docs say.
+    # 93 to 97 %, and what chance adds in so few rounds. Coverage is a mean over the splits, and
+    # their halves differ by the split too: its interval is too wide, as the docs say.
     chance = 1.5 * np.sqrt(0.95 * 0.05 / MANIFOLD_ROUNDS)
     for kind, share in covered(n, d, MANIFOLD_ROUNDS, MANIFOLDS, seed=77).items():
         assert 0.93 - chance <= share <= (1 if kind == "coverage" else 0.97 + chance), kind

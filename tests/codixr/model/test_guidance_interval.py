@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from codixr.commands.generate import parse_interval
-from codixr.commands.train import _model_settings
 from codixr.errors import InputError
 from codixr.modality import Modality
 from codixr.model.components import load_preset, preset_from, save_preset
 from codixr.model.configs import DiffusionConfig
 from codixr.model.pipeline import CoDiXRPipeline
 from codixr.training.folder import MODEL_FIELDS
+from codixr.training.model_settings import model_values
 from codixr.training.recipes import TINY
 from codixr.training.settings import override, parse
 
@@ -193,10 +193,10 @@ def test_training_takes_it_by_set() -> None:
     with pytest.raises(InputError, match="interval=low,high: give 2 numbers"):
         parse("guidance_interval", "low,high", kind)
     for share in ("low_noise", "drop", "warmup"):
-        with pytest.raises(InputError, match=f"{share} is 2.0; a share is from 0 to 1"):
+        with pytest.raises(InputError, match=f"--set {share}=2: give a number from 0 to 1$"):
             override(dict(TINY), {share: "2"}, MODEL_FIELDS)
-    with pytest.raises(InputError, match=r"guidance_interval \(0.8, 0.2\): give 0 to 1"):
-        _model_settings({"guidance_interval": "0.8,0.2"})
+    with pytest.raises(InputError, match=r"=0.8,0.2: .* give 0 to 1, the lower"):
+        model_values({"guidance_interval": "0.8,0.2"}, DiffusionConfig())
 
 
 @pytest.mark.parametrize("damaged", [0.5, None, "0.2,0.8", [0.8, 0.2], {"low": 0.1, "high": 0.8}])

@@ -8,8 +8,8 @@ import pytest
 from codixr.cli import main
 from codixr.commands.train import Request, few_steps
 from codixr.training.data import open_training_data
-from codixr.training.export import settings
 from codixr.training.folder import MODEL_FIELDS, TrainingFolder
+from codixr.training.model_card import settings
 from codixr.training.recipes import recipe
 from codixr.training.settings import override
 

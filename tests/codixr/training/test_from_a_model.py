@@ -82,7 +82,12 @@ def test_a_second_stage_has_what_the_first_one_made_and_the_card_names_both(out:
     assert "codixr train prompt-lexicon --preset tiny" in card
     assert "codixr train report-ldm --preset tiny" in card
     assert "codixr train alignment --pair F+T --preset tiny" in card
-    assert card.count("--init CHECKPOINT") == 3
+    assert card.count("--init CHECKPOINT") == card.count("--limit 12 ") == 3
+    lexicon, *others = card.split("codixr train ")[1:]  # in the order in which they were run
+    assert lexicon.startswith("prompt-lexicon ")
+    assert "--set vocabulary_texts=300" in lexicon
+    assert all("vocabulary_texts" not in other for other in others)
+    assert [other.split()[0] for other in others] == ["report-ldm", "alignment"]
     assert "train all" not in card
 
 

@@ -21,8 +21,9 @@ from codixr.model.pipeline import CoDiXRPipeline
 from codixr.model.presets import TokenizerConfig
 from codixr.model.tokenizer import load_tokenizers
 from codixr.training.data import open_training_data
-from codixr.training.export import export, settings
+from codixr.training.export import export
 from codixr.training.folder import MODEL_FIELDS, TrainingFolder
+from codixr.training.model_card import settings
 from codixr.training.recipes import TINY, recipe
 from codixr.training.settings import override
 
@@ -71,6 +72,7 @@ def test_all_stages_make_a_checkpoint_that_generates(run: Path) -> None:
     assert "Trained on 12 studies by\n" in card
     for setting in QUICK.items():
         assert "--set {}={}".format(*setting) in card
+    assert "--limit 12 \\\n" in card
 
 
 def test_an_export_that_is_interrupted_leaves_the_older_model_whole(
