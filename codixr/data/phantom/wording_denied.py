@@ -100,6 +100,23 @@ DENIED = (
     "devoid of {list}",
 )
 """{list} stands for the names; {is}, {isnt}, {has} for the verb that fits them."""
+SHORT = (
+    "{list} absent",
+    "{list} absent",
+    "{list} {is} absent",
+    "{list} not seen",
+    "{list} {is} not seen",
+    "{list} not present",
+    "{list} excluded",
+    "{list} ruled out",
+    "{list} resolved",
+    "{list} gone",
+    "{list} no longer visible",
+    "no {list}",
+    "no {list} seen",
+    "not {list}",
+)
+"""Of one name, behind a comma: what stands before the comma is there."""
 STATED = (
     "{list}",
     "{list}",
@@ -310,6 +327,18 @@ def beside(said: str, text: str, frame: str, count: int, rng: np.random.Generato
         if not frame.endswith("{list}"):
             loose += (", ", " and ")
     return first + one_of((*BUT, *loose), rng) + second
+
+
+def short_denial(absent: set[str], names: Names, rng: np.random.Generator) -> tuple[str, str]:
+    """The denial of one name in few words, as it stands behind a comma; ("", "") of none."""
+    known = [name for name in OFTEN if name in absent]
+    if not known:
+        return "", ""
+    weights = np.array([OFTEN[name] for name in known])
+    name = known[int(rng.choice(len(known), p=weights / weights.sum()))]
+    if name in NOT_LARGE and chance(rng, 0.4):
+        return one_of(NOT_LARGE[name], rng), name
+    return framed(one_of(SHORT, rng), [one_of(names[name], rng)], rng, denied=True), name
 
 
 def statement(mentions: list[Mention], names: Names, rng: np.random.Generator) -> str:

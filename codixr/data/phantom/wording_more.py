@@ -109,6 +109,12 @@ def denial_behind(w: "Writer", absent: set[str]) -> None:
     """A denial behind what it denies; at times in one sentence with what is there."""
     rng = w.rng
     names = denied.UNKNOWN if chance(rng, 0.25) else denied.KNOWN
+    if w.sentences and w.meaning.mentions and chance(rng, 0.3):
+        text, name = denied.short_denial(absent, names, rng)
+        if name:
+            w.odd = True
+            w.say(f"{w.sentences.pop()}, {text}", {name: 0})
+        return
     text, chosen, frame = denied.denial_behind(absent, names, rng)
     if not chosen:
         return

@@ -116,3 +116,16 @@ def test_every_word_of_these_sentences_is_a_token():
     for text in (*denied.DENIED, *denied.STATED, "isn't aren't doesn't neither nor have"):
         words = re.findall(r"[a-z]+", re.sub(r"{\w+}", " ", text))
         assert not [w for w in words if w not in known], text
+
+
+def test_a_short_denial_behind_a_comma_leaves_what_stands_before_it():
+    rng = _rng()
+    meaning = Meaning((Mention("Pneumothorax", None, "left"),))
+    texts = [word(meaning, rng, 1.0, WIDE) for _ in range(600)]
+    found = [w for w in texts if re.search(r", [a-z ]+ (absent|not seen|excluded)\b", w.text)]
+    assert len(found) > 5
+    assert all(w.labels["Pneumothorax"] == 1 for w in found)
+    assert denied.short_denial(set(), denied.KNOWN, rng) == ("", "")
+    text, name = denied.short_denial({"Edema"}, denied.KNOWN, rng)
+    assert name == "Edema"
+    assert text
