@@ -13,13 +13,14 @@ too, and reads each finding's side. --sheet draws the first pair of each prompt.
 """
 
 import argparse
-import csv
+import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from prompt_rows import Asked, read
 from torch import Tensor
 
 from codixr import CoDiXRPipeline
@@ -28,12 +29,11 @@ from codixr.data.phantom.attributes import ATTRIBUTES
 from codixr.data.phantom.grammar import KEYWORDS
 from codixr.data.phantom.judge import CLASSES, load_judge
 from codixr.data.phantom.second_judge import ANSWERS, QUESTIONS, load_second_judge
-from codixr.data.phantom.wording_meaning import CENTRAL
 from codixr.errors import InputError
 from codixr.modality import Modality
+from codixr.model.familiarity import refuse_unknown
 
 VIEWS = (Modality.F, Modality.L)
-COLUMNS = ("prompt", "asked", "side")
 PARENTS = {
     "Pneumonia": ("Consolidation", "Lung Opacity"),
     "Consolidation": ("Lung Opacity",),
@@ -44,22 +44,6 @@ PARENTS = {
 }
 """CheXpert's hierarchy: what a finding is one of."""
 FINDINGS = [CLASSES.index(name) for name in PATHOLOGIES]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One row of the file."""
-
-    prompt: str
-    findings: tuple[str, ...]
-    side: str
-
-    @property
-    def placed(self) -> list[tuple[str, str]]:
-        """Each asked finding that can be on one side, and the side it is asked on."""
-        sides = self.side.split("+") if "+" in self.side else [self.side] * len(self.findings)
-        pairs = zip(self.findings, sides, strict=True)
-        return [(name, side) for name, side in pairs if name not in CENTRAL]
 
 
 @dataclass(frozen=True)
@@ -85,31 +69,6 @@ class Answer:
     def good(self) -> bool:
         """Asked in 9 of 10 pictures, unasked in 1 of 10 at the most."""
         return not self.asked < 0.9 and self.unasked <= 0.1
-
-
-def read(path: Path) -> list[Asked]:
-    """The rows of FILE; SystemExit for a column or an observation that there is not."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file)
-        if missing := [name for name in COLUMNS if name not in (table.fieldnames or ())]:
-            raise SystemExit(
-                f"{path}: no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}"
-            )
-        cells = [[(row[name] or "").strip() for name in COLUMNS] for row in table]
-    rows = [
-        Asked(prompt, tuple(filter(None, asked.split("+"))), side) for prompt, asked, side in cells
-    ]
-    if not rows:
-        raise SystemExit(f"{path}: no prompts")
-    for row in rows:
-        if unknown := set(row.findings) - set(PATHOLOGIES):
-            raise SystemExit(f"{path}: '{', '.join(unknown)}' is none of {', '.join(PATHOLOGIES)}")
-        sides = row.side.split("+") if row.side else []
-        if set(sides) - {"left", "right"} or len(sides) not in (0, 1, len(row.findings)):
-            raise SystemExit(f"{path}: '{row.side}' is no side, nor one for each of {row.findings}")
-        if row.side and not row.placed:
-            raise SystemExit(f"{path}: '{row.prompt}' asks for nothing that has a side")
-    return rows
 
 
 @torch.no_grad()
@@ -211,8 +170,8 @@ def mean(values: list[float]) -> float:
     return sum(known) / len(known) if known else float("nan")
 
 
-def main() -> None:
-    """Print a line a prompt, and the totals."""
+def main() -> int:
+    """Print a line a prompt, and the totals; 2 for a file or an option that won't do."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--checkpoint", help="default: the embedded one")
@@ -220,6 +179,20 @@ def main() -> None:
     parser.add_argument("--reports", action="store_true", help="F->T of each frontal view as well")
     parser.add_argument("--sheet", type=Path, help="draw the first pair of each prompt here")
     options = parser.parse_args()
+    try:
+        if options.samples < 1:
+            raise InputError(f"--samples {options.samples}: give 1 or more")
+        if options.sheet is not None and not options.sheet.parent.is_dir():
+            raise InputError(f"--sheet {options.sheet}: its folder isn't there; make it first")
+        run(options)
+    except InputError as error:
+        print(f"prompts.py: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Make, read and print."""
     rows = read(options.file)
     pipe = CoDiXRPipeline.from_pretrained(options.checkpoint)
     pipe.set_progress_bar_config(disable=True)
@@ -227,9 +200,11 @@ def main() -> None:
     print(f"{'prompt':68}{'asked':>6}{'other':>6}{'side':>6}{'report':>7}")
     for row in rows:
         try:
-            a = answer(pipe, row, options.samples, reports=options.reports)
+            refuse_unknown(pipe.tokenizer, [row.prompt])
         except InputError:
             a = refused(pipe, row)
+        else:
+            a = answer(pipe, row, options.samples, reports=options.reports)
         answers.append(a)
         numbers = [
             f"{x:.2f}" if x == x else "-" for x in (a.asked, a.unasked, a.side, a.report_side)
@@ -254,4 +229,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
