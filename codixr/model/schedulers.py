@@ -103,7 +103,7 @@ def for_steps(scheduler: Any, steps: int, device: torch.device | str | None = No
         name = type(scheduler).__name__
         raise InputError(
             f"{steps} sampling steps of {name} begin behind the last of the model's {most}: give "
-            "fewer"
+            "fewer, or a smaller steps_offset"
         )
     return fresh
 
