@@ -18,7 +18,7 @@ setup: .venv/.ready ## make .venv with everything in it (once, and again when py
 .venv/.ready: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "codixr needs Python 3.11 or newer; name one: make setup PYTHON=python3.12" >&2; exit 2; }
-	@echo "setting up .venv: a hundred packages, some minutes, once"
+	@echo "setting up .venv: some 180 packages, a few minutes, once"
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check --editable '.[dev]' --constraint $(CONSTRAINTS)
 	@touch $@

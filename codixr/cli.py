@@ -84,7 +84,8 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     parser: argparse.ArgumentParser = _parser()
     options, unknown = parser.parse_known_args(given)
     if unknown:
-        if gives_a_report(given):  # a word that is loose may be its own: it isn't quoted
+        spoken = any(len(word.split()) > 1 for word in unknown)
+        if spoken or gives_a_report(given):  # a loose word may be a report's: it isn't quoted
             loose, unknown = len(unknown), [word for word in unknown if word.startswith("--")]
             if not unknown:
                 raise InputError(

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
+
+from codixr.user_paths import can_be_a_name
 
 LONGEST = 255
 """Bytes of an argument, or of a part of one, that are quoted whole."""
@@ -21,16 +24,21 @@ def discreet(message: str, arguments: Sequence[str]) -> str:
     for word in arguments:
         if (report := _REPORT.fullmatch(word)) is not None:
             text = report["text"]
-            hidden[word] = f"{word[: len(word) - len(text)]}…"
+            if text.strip():
+                hidden[word] = f"{word[: len(word) - len(text)]}…"
             if len(text.strip()) >= _TELLING:
                 hidden[text.strip()] = "…"
         for part in [word] if report is not None else _parts(word):
-            if len(part.encode("utf-8", "surrogateescape")) > LONGEST:
+            if len(part.encode("utf-8", "surrogateescape")) > LONGEST and not _is_path(part):
                 hidden.setdefault(part, _short(part))
     for text in sorted(hidden, key=len, reverse=True):
         for form in {text, repr(text)[1:-1], " ".join(text.split())}:
             if 0 < len(form) <= len(message):
-                message = hidden[text].join(re.split(re.escape(form), message, flags=re.IGNORECASE))
+                whole = re.compile(rf"(?<!\w){re.escape(form)}(?!\w)", re.IGNORECASE)
+                found = (
+                    whole if len(form) < _TELLING else re.compile(re.escape(form), re.IGNORECASE)
+                )
+                message = hidden[text].join(found.split(message))
     return message
 
 
@@ -46,6 +54,11 @@ def _parts(word: str) -> Iterator[str]:
         yield word[found.end() :]
         yield word[: found.start()]
     yield from _PARTS.split(word)
+
+
+def _is_path(text: str) -> bool:
+    """Whether a file may lie there: a path of names that are each short enough, without blanks."""
+    return "/" in text and not re.search(r"\s", text) and can_be_a_name(Path(text))
 
 
 def _short(text: str) -> str:

@@ -19,6 +19,7 @@ PredictionType = Literal["epsilon", "v_prediction"]
 ConditionFusion = Literal["mean", "tokens"]
 JointOutputs = Literal["together", "in-turn"]
 MOST_GUIDANCE = 1000.0
+"""The largest guidance of any output that a model may have."""
 
 DIFFUSION_RANGES: Mapping[str, Range] = {
     "train_steps": Range(2, 100_000, whole=True),

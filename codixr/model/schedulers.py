@@ -99,6 +99,12 @@ def for_steps(scheduler: Any, steps: int, device: torch.device | str | None = No
         raise InputError(f"{steps} sampling steps: give 1 to {most}")
     fresh = type(scheduler).from_config(scheduler.config)
     fresh.set_timesteps(steps, device=device)
+    if float(fresh.timesteps.max()) > most - 1:
+        name = type(scheduler).__name__
+        raise InputError(
+            f"{steps} sampling steps of {name} begin behind the last of the model's {most}: give "
+            "fewer, or a smaller steps_offset"
+        )
     return fresh
 
 

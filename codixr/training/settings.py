@@ -12,7 +12,7 @@ from codixr.training.setting_ranges import check_together, out_of_range
 from codixr.training.stage_config import StageConfig
 
 _LONGEST = 60
-"""Characters of a value that a message repeats."""
+"""Characters of the longest value that a message repeats."""
 
 
 def override(
@@ -118,8 +118,7 @@ def parse(key: str, text: str, kind: Any) -> Any:
 
 
 def said(key: str, text: str) -> str:
-    """A setting as a message repeats it: a very long value is cut."""
-    # What is long is no value, and may be a report: it isn't quoted.
+    """A setting as a message repeats it; a long value is counted, as it may be a report."""
     return f"--set {key}={text if len(text) <= _LONGEST else f'… ({len(text)} characters)'}"
 
 

@@ -288,7 +288,27 @@ def test_only_long_arguments_and_reports_are_kept_out_of_a_message() -> None:
     assert discreet(f"'{long}' is no", [f"--set=a={long},b"]).count("y") == 30
     assert discreet(f"'{text.strip()}' is no", [text.strip()]) == "'… (299 characters)' is no"
     path = "folder/" * 40 + "result.json"
-    assert "result.json (291 characters)" in discreet(f"{path}: is no", [path])
+    assert discreet(f"{path}: is no", [path]) == f"{path}: is no"  # a file may lie there
+    path = "folder" * 50 + "/result.json"
+    assert "result.json (312 characters)" in discreet(f"{path}: is no", [path])
+    assert discreet("unknown: --foo=T=some", ["T=s"]) == "unknown: --foo=T=some"
+    assert discreet("--from 'T=some text'", ["T="]) == "--from 'T=some text'"
     assert discreet("T=It's: no", ["T=It's"]) == "T=…: no"
     assert discreet("no 'left effusion'", ["r=Left effusion"]) == "no '…'"
     assert discreet("F.png and T=@a.txt", ["F=F.png", "T=@a.txt"]) == "F.png and T=@a.txt"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--from", "T", "Effusion of Mr Smithson"],
+        ["--prompt", "Effusion of Mr Smithson"],
+        ["--from", "T=", "Effusion of Mr Smithson"],
+    ],
+    ids=["no sign", "no option", "apart"],
+)
+def test_a_loose_text_is_not_quoted(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert codixr.main(["generate", *words, "--to", "F", "--out", "made"]) == 2
+    said = capsys.readouterr().err
+    assert "Smithson" not in said
+    assert "Traceback" not in said

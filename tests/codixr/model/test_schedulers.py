@@ -271,3 +271,10 @@ def test_joint_outputs_hear_the_other_flow_or_by_a_flag_their_own(attend_to, hea
         flow.denoiser.weight.data.fill_(number)
     sample(flows, scheduler, 2, attend_to=attend_to)
     assert tuple(flow.denoiser.heard.item() for flow in flows.values()) == heard
+
+
+@pytest.mark.parametrize("name", ["DDIMScheduler", "DDPMScheduler", "PNDMScheduler"])
+def test_steps_behind_the_models_last_are_refused(name: str) -> None:
+    assert make_scheduler(CONFIG, 250, name) is not None
+    with pytest.raises(InputError, match=r"1000 sampling steps of .* begin behind the last"):
+        make_scheduler(CONFIG, 1000, name)
