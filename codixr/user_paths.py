@@ -58,7 +58,8 @@ def is_name_too_long(error: OSError) -> bool:
 
 def name_too_long(error: OSError) -> str:
     """One line on such an error, with its cure."""
-    named = Path(os.fsdecode(error.filename)).name if error.filename else "a file's name"
+    parts = Path(os.fsdecode(error.filename)).parts if error.filename else ()
+    named = max(parts, key=lambda part: len(os.fsencode(part)), default="a file's name")
     return (
         f"'{named}' is too long for the name of a file or folder, which has at most "
         f"{LONGEST_NAME} bytes: give a shorter one"

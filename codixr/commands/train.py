@@ -132,6 +132,9 @@ def train(request: Request) -> list[Path]:
     if request.data is None or request.out is None:
         raise InputError("give --data and --out, or --plan for what memory it needs")
     _check_beginning(request, stages)
+    from codixr.training.settings import check_tracker_installed
+
+    check_tracker_installed(stages)
 
     import torch
 
@@ -221,6 +224,7 @@ def _run_stages(
         size,
         init=request.init,
         model_settings=model_settings,
+        limit=request.limit,
     )
     check_order(folder, stages)
     check_numbers(folder, stages)
@@ -235,7 +239,7 @@ def _run_stages(
     made = [request.out]
     whole = request.stage == "all" or (folder.init is not None and not lacks(folder))
     if whole and folder.disk.writes:
-        made = [export(folder, request.out / "model", request.limit)]
+        made = [export(folder, request.out / "model")]
     elif folder.init is not None and (request.out / "model").is_dir() and folder.disk.writes:
         messages.say("codixr train", f"{request.out / 'model'} stays as it was: {lacks(folder)}")
     folder.state.wait_for_everyone()

@@ -23,6 +23,7 @@ from codixr.model.presets import Preset
 from codixr.model.prompt_encoder import PromptEncoder
 from codixr.model.report_ldm import ReportDenoiser
 from codixr.model.report_vae import ReportVAE
+from codixr.user_paths import is_name_too_long, name_too_long
 
 INDEX = "model_index.json"
 
@@ -99,7 +100,11 @@ def load_preset(folder: Path) -> Preset:
         raise InputError(
             f"no checkpoint at {folder}: it has no {INDEX}; give the folder that holds it"
         ) from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        if is_name_too_long(error):
+            raise InputError(f"no checkpoint there: {name_too_long(error)}") from None
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
         raise InputError(
             f"{path} cannot be read as JSON ({error}); copy the checkpoint again"
         ) from None

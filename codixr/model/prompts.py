@@ -46,8 +46,11 @@ def checked(inputs: Mapping[str, Any], size: int, *, empty: bool = False) -> lis
     if len(given) < len(inputs):
         raise InputError("inputs: T and R both mean the report; give one of them")
     lengths = {m: len(contents) for m, contents in given.items()}
-    if len(set(lengths.values())) > 1 or 0 in lengths.values():
-        raise InputError(f"inputs of different lengths: {lengths}; give each the same number")
+    if empties := [str(m) for m, length in lengths.items() if not length]:
+        raise InputError(f"{' and '.join(empties)}: an empty list; leave it out")
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{length} of {m}" for m, length in lengths.items())
+        raise InputError(f"inputs of different lengths: {told}; give each the same number")
     each: dict[Modality, list[Any]] = {
         m: [as_image(c, m, size) if m.is_image else as_report(c, empty) for c in contents]
         for m, contents in given.items()

@@ -68,7 +68,7 @@ class AlignmentStage(LatentStage):
         given = T if second is L else L
         if second is T and folder.done("alignment-F+L") is None and not folder.comes("denoiser_f"):
             # F's environment parts stay as they are in this stage: they must have learnt.
-            command = stage_command("alignment-F+L", folder.preset.name, folder.data, folder.out)
+            command = stage_command("alignment-F+L", folder)
             raise InputError(f"{name} needs alignment-F+L, which is not finished: first {command}")
         super().__init__(
             folder,

@@ -144,11 +144,10 @@ class CheckpointFolder:
         if saved is None:
             return None
         again = f"remove {self.folder.parent} to start again"
-        if found := contradiction(saved["config"], config):
-            name, before, now = found
+        if found := contradiction(stage, saved["config"], config):
             raise InputError(
-                f"{stage}: {name} is {before} in the checkpoint and {now} now: go on with "
-                f"--set {stage}.{name}={before}, or {again}"
+                f"{stage}: {found.name} is {found.before} in the checkpoint and {found.now} now: "
+                f"go on with {found.cure}, or {again}"
             )
         for key, before in saved["identity"].items():
             if before != (now := identity[key]):

@@ -14,10 +14,10 @@ from codixr.training.folder import TrainingFolder
 from codixr.training.model_card import card
 
 
-def export(folder: TrainingFolder, to: Path, limit: int | None = None) -> Path:
+def export(folder: TrainingFolder, to: Path) -> Path:
     """Write the finished model as float16, with a card that says how it was trained.
 
-    ``limit`` is the command's, for the card. An older model stays whole until the new one is.
+    An older model stays whole until the new one is.
     """
     modules = {name: folder.load(name, "the model") for name in components.BUILDERS}
     place = to.resolve()
@@ -25,7 +25,7 @@ def export(folder: TrainingFolder, to: Path, limit: int | None = None) -> Path:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     size = sum(p.numel() for m in modules.values() for p in m.parameters()) / 1e6
-    (new / CARD).write_text(card(folder, size, limit), encoding="utf-8")
+    (new / CARD).write_text(card(folder, size), encoding="utf-8")
     # Read anew: a tokenizer that was used saves other bits, as it keeps how it padded.
     tokenizers = load_tokenizers(folder.preset.tokenizers, folder.out)
     pretrained.save(folder.preset, modules, tokenizers, new, torch.float16)

@@ -54,8 +54,9 @@ class TrainingFolder:
         *,
         init: Path | None = None,
         model_settings: Mapping[str, Any] | None = None,
+        limit: int | None = None,
     ) -> None:
-        self.out, self.data = out, data
+        self.out, self.data, self.limit = out, data, limit
         self._open_data, self._image_size = open_data, image_size
         self._studies: dict[Split, TrainingStudies | None] = {}
         self._frozen: dict[str, Frozen] = {}

@@ -12,14 +12,14 @@ from codixr.training.founding import Usual, usual
 from codixr.training.parts import WORDING, stage_words
 from codixr.training.recipes import STAGES, for_other_data, recipe
 from codixr.training.settings import resolved, second_phase
-from codixr.training.stage_config import StageConfig, value_then
+from codixr.training.stage_config import StageConfig, as_text, value_then
 
 Note = Mapping[str, Any]
 """What a finished stage noted, its ``done.json``."""
 
 
-def card(folder: TrainingFolder, millions: float, limit: int | None = None) -> str:
-    """The model card: what it is, and what each stage cost. ``limit`` is the command's."""
+def card(folder: TrainingFolder, millions: float) -> str:
+    """The model card: what it is, and what each stage cost."""
     notes = {name: note for name in STAGES if (note := folder.done(name)) is not None}
     rows = [
         f"| {name} | {n['steps']:,} x {n['config']['batch']} | "
@@ -30,7 +30,7 @@ def card(folder: TrainingFolder, millions: float, limit: int | None = None) -> s
     hours = sum(n["wall_seconds"] for n in notes.values()) / 3600
     table, size = "\n".join(rows), folder.preset.image_size
     studies = max((n["data"]["studies"]["train"] for n in notes.values()), default=0)
-    command = "\n    ".join(" \\\n        ".join(parts) for parts in commands(folder, notes, limit))
+    command = "\n    ".join(" \\\n        ".join(parts) for parts in commands(folder, notes))
     return f"""\
 ---
 library_name: codixr
@@ -54,9 +54,7 @@ Not a medical device.
 """
 
 
-def commands(
-    folder: TrainingFolder, notes: Mapping[str, Note], limit: int | None = None
-) -> list[list[str]]:
+def commands(folder: TrainingFolder, notes: Mapping[str, Note]) -> list[list[str]]:
     """What trains the same, a command each, in parts for a line each; its words are quoted.
 
     ``all``, or from ``--init`` the stages by themselves where some were left, as they were run. A
@@ -66,7 +64,7 @@ def commands(
     size = folder.preset.image_size
     shared = ["--init CHECKPOINT"] if folder.init is not None else []
     shared += [f"--image-size {size}"] if size != begun.image_size else []
-    shared += [f"--limit {limit}"] if limit is not None else []
+    shared += [f"--limit {folder.limit}"] if folder.limit is not None else []
     data, model = shlex.quote(folder.data), _of_the_model(folder, begun)
     return [
         [
@@ -114,9 +112,9 @@ def settings(folder: TrainingFolder, notes: Mapping[str, Note]) -> list[str]:
         here = [stage for stage in stages if (name, stage) in changed]
         alike = len(set(stages.values())) == 1 and name not in named
         if here and alike:
-            told.append(f"{name}={_as_text(stages[here[0]])}")
+            told.append(f"{name}={as_text(stages[here[0]])}")
         else:
-            told += [f"{stage}.{name}={_as_text(stages[stage])}" for stage in here]
+            told += [f"{stage}.{name}={as_text(stages[stage])}" for stage in here]
     return told
 
 
@@ -157,17 +155,10 @@ def _of_the_model(folder: TrainingFolder, begun: Usual) -> list[str]:
     """model.KEY=VALUE of what the model has and its start has not."""
     own, lower_case = folder.preset.diffusion, folder.preset.tokenizers.lower_case
     told = [
-        f"model.{f.name}={_as_text(getattr(own, f.name))}"
+        f"model.{f.name}={as_text(getattr(own, f.name))}"
         for f in fields(DiffusionConfig)
         if getattr(own, f.name) != getattr(begun.diffusion, f.name)
     ]
     if lower_case != begun.lower_case:
-        told.append(f"model.lower_case={_as_text(lower_case)}")
+        told.append(f"model.lower_case={as_text(lower_case)}")
     return told
-
-
-def _as_text(value: Any) -> str:
-    """A setting's value as the command line takes it."""
-    if isinstance(value, tuple):
-        return ",".join(map(_as_text, value))
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -135,12 +135,11 @@ def _check_numbers(
     folder: TrainingFolder, name: str, config: StageConfig, done: dict[str, Any]
 ) -> None:
     saved = {k: v for k, v in done["config"].items() if k != "steps" or config.steps is not None}
-    if found := contradiction(saved, config):
-        key, before, now = found
+    if found := contradiction(name, saved, config):
         raise InputError(
-            f"{name} is finished, with {key} {before}, and the command says {now}: leave it out, "
-            f"go on with --set {name}.{key}={before}, or remove {folder.stage_folder(name)} to "
-            "train it again"
+            f"{name} is finished, with {found.name} {found.before}, and the command says "
+            f"{found.now}: go on with {found.cure}, or remove {folder.stage_folder(name)} to train "
+            "it again"
         )
 
 

@@ -1,7 +1,7 @@
 """Which stages make and change which component, and what a folder lacks to be a finished model."""
 
+import shlex
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codixr.errors import InputError
@@ -47,15 +47,19 @@ def stage_words(stage: str) -> str:
     return words.get(stage, stage)
 
 
-def stage_command(stage: str, preset: str, data: str, out: Path) -> str:
-    """The command line that runs a stage."""
-    return f"`codixr train {stage_words(stage)} --preset {preset} --data {data} --out {out}`"
+def stage_command(stage: str, folder: "TrainingFolder") -> str:
+    """The command line that runs a stage of a folder, on the studies that it was opened with."""
+    limit = "" if folder.limit is None else f" --limit {folder.limit}"
+    return (
+        f"`codixr train {stage_words(stage)} --preset {folder.preset.name} "
+        f"--data {shlex.quote(folder.data)} --out {shlex.quote(str(folder.out))}{limit}`"
+    )
 
 
 def not_finished(folder: "TrainingFolder", name: str, needed_by: str) -> InputError:
     """The error for a component that no stage has made: which command makes it."""
     maker = MAKERS[name]
-    command = stage_command(maker, folder.preset.name, folder.data, folder.out)
+    command = stage_command(maker, folder)
     if name == "image_vae" and folder.preset.name == "paper":
         command = "--init FOLDER, a converted checkpoint with Stable Diffusion's"
     return InputError(f"{needed_by} needs {maker}, which is not finished: first {command}")

@@ -135,16 +135,27 @@ def _check(stage: str, config: StageConfig, given: Mapping[str, tuple[str, str]]
 
 
 def _check_tracker(name: str, setting: str) -> None:
-    """InputError for a tracker that Accelerate does not know, or that is not installed."""
+    """InputError for a tracker that Accelerate does not know."""
     if name == "none":
         return
-    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
     known = {"all", *map(str, LOGGER_TYPE_TO_CLASS)}
     if name not in known:
         raise InputError(f"{setting}: give one of {', '.join(sorted(known))}, or none")
-    if name != "all" and name not in map(str, get_available_trackers()):
-        raise InputError(f"{setting}: {name} is not installed: `pip install {name}`, or give none")
+
+
+def check_tracker_installed(stages: Mapping[str, StageConfig]) -> None:
+    """InputError for a tracker that this machine lacks; a plan for another one needs none."""
+    from accelerate.tracking import get_available_trackers
+
+    here = {"all", "none", *map(str, get_available_trackers())}
+    for stage, config in stages.items():
+        if (name := config.tracker) not in here:
+            raise InputError(
+                f"{stage}: tracker {name} is not installed: `pip install {name}`, or "
+                "--set tracker=none"
+            )
 
 
 def resolved(config: StageConfig, studies: int) -> StageConfig:

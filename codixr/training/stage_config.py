@@ -5,6 +5,7 @@ field marked ``HOW`` (precision, accumulation, when to save) may change when a r
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
@@ -217,17 +218,45 @@ class AlignmentTraining(StageConfig):
     accumulates: ClassVar[bool] = False
 
 
-def value_then(saved: dict[str, Any], config: StageConfig, f: Field[Any]) -> Any:
+def value_then(saved: Mapping[str, Any], config: StageConfig, f: Field[Any]) -> Any:
     """A saved config's value of a field; one that is younger had its default value then."""
     return saved.get(f.name, getattr(config, f.name) if f.default is MISSING else f.default)
 
 
-def contradiction(saved: dict[str, Any], config: StageConfig) -> tuple[str, Any, Any] | None:
-    """(field, saved value, value now) of the first field that must not have changed, or None."""
-    for f in fields(config):
-        if f.metadata.get("how"):
-            continue
-        now, before = getattr(config, f.name), value_then(saved, config, f)
-        if before != now:
-            return f.name, before, now
-    return None
+@dataclass(frozen=True)
+class Contradiction:
+    """A field that must not have changed, its value then and now, and what takes all back."""
+
+    name: str
+    before: Any
+    now: Any
+    cure: str
+    """Every ``--set`` that a command needs to go on."""
+
+
+def contradiction(
+    stage: str, saved: Mapping[str, Any], config: StageConfig
+) -> Contradiction | None:
+    """Where a command says other numbers than ``saved``, a config of before; None if nowhere."""
+    changed = {
+        f.name: (before, now)
+        for f in fields(config)
+        if not f.metadata.get("how")
+        and (before := value_then(saved, config, f)) != (now := getattr(config, f.name))
+    }
+    if not changed:
+        return None
+    name = "epochs" if "epochs" in changed else next(iter(changed))  # steps may follow from them
+    before, now = changed[name]
+    old = {key: both[0] for key, both in changed.items()}
+    if "steps" in old:  # else those of the second phase would follow
+        old["refine_steps"] = saved.get("refine_steps", 0)
+    cure = " ".join(f"--set {stage}.{key}={as_text(value)}" for key, value in old.items())
+    return Contradiction(name, before, now, cure)
+
+
+def as_text(value: Any) -> str:
+    """A setting's value as ``--set`` takes it."""
+    if isinstance(value, tuple):
+        return ",".join(map(as_text, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -46,6 +46,11 @@ def test_a_missing_folder_says_what_to_give(tmp_path: Path) -> None:
         CoDiXRPipeline.from_pretrained(tmp_path / "nowhere")
 
 
+def test_a_name_that_no_folder_can_have_is_no_damaged_checkpoint() -> None:
+    with pytest.raises(InputError, match=r"^no checkpoint there: .* is too long for the name"):
+        CoDiXRPipeline.from_pretrained("x" * 300)
+
+
 def test_a_missing_component_is_named(checkpoint: Path, tmp_path: Path) -> None:
     folder = copied(checkpoint, tmp_path / "c")
     (folder / "denoiser_l" / "environment" / "model.safetensors").unlink()

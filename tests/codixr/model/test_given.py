@@ -121,7 +121,7 @@ VECTOR = torch.zeros(1, 256)
         ({"prompt_embeds": VECTOR, "weights": {"T": 1}}, "weights are for inputs"),
         ({"inputs": {"T": CLEAR}, "negative_prompt": 5}, "negative_prompt: T: give a report"),
         ({"inputs": {"T": CLEAR}, "negative_prompt": {}}, "negative_prompt: it is empty"),
-        ({"inputs": {"T": CLEAR}, "negative_prompt": []}, "negative_prompt: inputs of different"),
+        ({"inputs": {"T": CLEAR}, "negative_prompt": []}, "^negative_prompt: T: an empty list"),
         ({"inputs": {"T": CLEAR}, "negative_prompt": ["", ""]}, "2 for 1 prompts"),
         ({"inputs": {"T": CLEAR}, "negative_prompt": "zzz"}, "no word that the checkpoint"),
         (

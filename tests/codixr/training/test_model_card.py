@@ -67,16 +67,18 @@ def made(request: Request) -> tuple[TrainingFolder, dict[str, Any]]:
     told = {"data": {"studies": {"train": STUDIES}}}
     notes = {stage: told | {"config": json.loads(json.dumps(c))} for stage, c in each.items()}
     place = SimpleNamespace(
-        preset=preset, data=request.data, init=request.init, keeps_official_vae=False
+        preset=preset,
+        data=request.data,
+        init=request.init,
+        limit=request.limit,
+        keeps_official_vae=False,
     )
     return cast(TrainingFolder, place), notes
 
 
-def pasted(
-    folder: TrainingFolder, notes: Mapping[str, Any], limit: int | None, init: Path | None
-) -> list[Request]:
+def pasted(folder: TrainingFolder, notes: Mapping[str, Any], init: Path | None) -> list[Request]:
     """What the card's commands ask for, with a place for their DIR and CHECKPOINT."""
-    lines = [" \\\n        ".join(parts) for parts in commands(folder, notes, limit)]
+    lines = [" \\\n        ".join(parts) for parts in commands(folder, notes)]
     joined = [line.replace("\\\n", "").replace("CHECKPOINT", str(init)) for line in lines]
     words = [shlex.split(line) for line in joined]  # as a shell, which joins such lines first
     assert all(some[:2] == ["codixr", "train"] for some in words)
@@ -112,7 +114,7 @@ def test_all(start: Path | None, preset: str, settings: list[str], others: list[
     sets = [f"--set={setting}" for setting in settings]
     words = ["all", "--preset", preset, *others, "--out", "DIR", *with_start(start, preset), *sets]
     request = asked(words)
-    (again,) = pasted(*made(request), request.limit, start)
+    (again,) = pasted(*made(request), start)
     assert again.stage == "all"
     assert trains(again) == trains(request)
     if not settings:
@@ -135,7 +137,7 @@ def test_stages_one_by_one_have_each_its_own_settings(tmp_path: Path, preset: st
         folder, own = made(request)
         notes |= {s: n | {"finished": f"2025-01-01T00:0{minute}:00Z"} for s, n in own.items()}
     recipe_order = ("report-vae", "image-ldm-F", "alignment-F+T")
-    again = pasted(folder, {s: notes[s] for s in recipe_order}, 40, tmp_path / "start")
+    again = pasted(folder, {s: notes[s] for s in recipe_order}, tmp_path / "start")
     assert [one.stage for one in again] == ["image-ldm", "report-vae", "alignment"]
     assert [trains(one) for one in again] == [trains(request) for request in asked_for]
     assert all("." not in key or key.startswith("model.") for one in again for key in one.settings)
@@ -148,7 +150,7 @@ def test_a_folder_whose_ignored_epochs_were_noted_keeps_its_steps(settings: list
     folder, notes = made(request)
     for stage in ("image-ldm-F", "report-vae"):
         notes[stage]["config"]["epochs"] = 1.0
-    (again,) = pasted(folder, notes, None, None)
+    (again,) = pasted(folder, notes, None)
     found = trains(again)[0]
     assert found == {stage: note["config"] for stage, note in notes.items()}
 

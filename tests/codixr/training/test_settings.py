@@ -2,7 +2,7 @@
 
 import re
 import typing
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,8 @@ from codixr.training.folder import MODEL_FIELDS
 from codixr.training.model_settings import model_values
 from codixr.training.recipes import RECIPES, recipe
 from codixr.training.setting_ranges import RANGES, out_of_range
-from codixr.training.settings import override
+from codixr.training.settings import override, resolved
+from codixr.training.stage_config import contradiction
 
 KINDS = [
     kind
@@ -167,6 +168,38 @@ def test_epochs_stand_in_place_of_the_recipe_s_steps_unless_steps_are_given_too(
     assert first("tiny", "epochs=1", "image-ldm.refine_steps=5") == (None, 1.0, 5)
     assert first("small", "steps=8") == (8, 250.0, 0)
     assert first("small", "epochs=2") == (None, 2.0, 0)
+
+
+@pytest.mark.parametrize("preset", ["tiny", "small"])
+@pytest.mark.parametrize("before", ["", "epochs=2", "steps=8", "steps=8 epochs=1", "batch=4"])
+@pytest.mark.parametrize("now", ["", "epochs=3", "steps=9", "image-ldm.steps=7 clip=2"])
+def test_what_a_refusal_offers_goes_on_with_what_was_begun(
+    preset: str, before: str, now: str
+) -> None:
+    def image_ldm(words: str) -> stage_config.StageConfig:
+        texts = dict(text.split("=", 1) for text in words.split())
+        config = override(recipe(preset), texts, MODEL_FIELDS)[0]["image-ldm-F"]
+        return resolved(config, studies=8000)
+
+    saved = asdict(image_ldm(before))
+    found = contradiction("image-ldm-F", saved, image_ldm(now))
+    assert (found is None) == (before == now)
+    if found is not None:
+        cure = " ".join(re.findall(r"--set (\S+)", found.cure))
+        assert contradiction("image-ldm-F", saved, image_ldm(f"{now} {cure}")) is None
+
+
+def test_what_is_not_installed_here_may_be_planned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("accelerate.tracking.get_available_trackers", lambda: ["tensorboard"])
+    words = ["train", "report-ldm", "--preset", "tiny", "--set", "tracker=wandb"]
+    assert cli.main([*words, "--plan"]) == 0
+    capsys.readouterr()
+    assert cli.main([*words, "--data", "phantom", "--out", str(tmp_path / "new")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "tracker wandb is not installed: `pip install wandb`, or --set tracker=none" in line
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("key", [".clip", "image-ldm.", ".", "model.", "image-ldm..clip", "a.b"])

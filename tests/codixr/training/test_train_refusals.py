@@ -34,7 +34,7 @@ def test_only_the_phantom_has_wordings_of_ours() -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"stage": "report-ldm"}, r"report-ldm needs report-vae.*first `codixr train report-vae"),
+        ({"stage": "report-ldm"}, "report-ldm needs report-vae.* train report-vae .* --limit 12`"),
         ({"stage": "alignment"}, r"alignment-F\+L needs .*first `codixr train"),
         ({"stage": "image-vae", "preset": "paper"}, "keeps Stable Diffusion's image VAE"),
         ({"stage": "report-vae", "preset": "paper"}, "starts from pretrained parts.*--init"),

@@ -46,9 +46,12 @@ def test_the_papers_preset_has_it_and_a_folder_from_before_did_not() -> None:
     assert isinstance(config, PromptTraining)
     assert config.views == "together"
     before = asdict(config)
-    assert contradiction(before, config) is None
+    assert contradiction("prompt-encoders", before, config) is None
     del before["views"]
-    assert contradiction(before, config) == ("views", "apart", "together")
+    found = contradiction("prompt-encoders", before, config)
+    assert found is not None
+    assert (found.name, found.before, found.now) == ("views", "apart", "together")
+    assert found.cure == "--set prompt-encoders.views=apart"
     tiny = recipes.recipe("tiny")["prompt-encoders"]
     assert isinstance(tiny, PromptTraining)
     assert tiny.views == "apart"
