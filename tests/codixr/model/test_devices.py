@@ -38,7 +38,7 @@ def full() -> CoDiXRPipeline:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "largest", "mean"), [(torch.bfloat16, 0.1, 0.01), (torch.float16, 0.02, 0.001)]
+    ("dtype", "largest", "mean"), [(torch.bfloat16, 0.15, 0.01), (torch.float16, 0.02, 0.001)]
 )
 def test_half_precision_makes_every_output_as_full_precision_does(
     full: CoDiXRPipeline, dtype: torch.dtype, largest: float, mean: float
@@ -51,7 +51,8 @@ def test_half_precision_makes_every_output_as_full_precision_does(
         for view, pictures in ours.images.items():
             difference = (pictures - expected.images[view]).abs()
             assert torch.isfinite(pictures).all()
-            assert (difference.max(), difference.mean()) < (largest, mean), (inputs, view)
+            assert difference.max() < largest, (inputs, view)
+            assert difference.mean() < mean, (inputs, view)
         if "T" in outputs:
             assert all(isinstance(report, str) and report for report in ours.reports)
             latents = [made(pipe, inputs, outputs, "latent").reports for pipe in (half, full)]
