@@ -134,7 +134,9 @@ def train(request: Request) -> list[Path]:
     _check_beginning(request, stages)
     from codixr.training.settings import check_tracker_installed
 
-    check_tracker_installed(stages)
+    check_tracker_installed(
+        {name: config for name, config in stages.items() if not _is_done(request, name)}
+    )
 
     import torch
 
@@ -147,7 +149,7 @@ def train(request: Request) -> list[Path]:
         state = join_processes()
         state.wait_for_everyone()  # who refuses and leaves must not break off the others' joining
         for name, config in stages.items():
-            if not (request.out / "stages" / name / "done.json").exists():
+            if not _is_done(request, name):
                 shares(name, config, state.num_processes)
                 check_precision(name, config, state.device)
         with stop.listening():
@@ -199,6 +201,11 @@ def _check_beginning(request: Request, stages: "Mapping[str, StageConfig]") -> N
     if not (request.out / components.INDEX).exists():
         for name, config in stages.items():
             check_start(name, config, request.init)
+
+
+def _is_done(request: Request, name: str) -> bool:
+    assert request.out is not None
+    return (request.out / "stages" / name / "done.json").exists()
 
 
 def _run_stages(

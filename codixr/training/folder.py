@@ -6,7 +6,6 @@ finished component. ``stages/STAGE`` holds a stage's config, checkpoints and ``d
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from codixr.model import components
 from codixr.model.official.start import RECORD
 from codixr.model.presets import DiffusionConfig, Preset
 from codixr.model.tokenizer import Tokenizers, encode, load_tokenizers, save_tokenizers
+from codixr.training.brought import NOTE, keep, load_brought
 from codixr.training.cache import hash_weights
 from codixr.training.data import OpenData, TrainingStudies
 from codixr.training.disk import disk_of
@@ -83,7 +83,7 @@ class TrainingFolder:
             "fingerprint": self.studies("train").fingerprint,
             "init": None if init is None else str(init.resolve()),
         }
-        self.write("training.json", note)
+        self.write(NOTE, note)
         components.save_preset(preset, self.out)
 
     def _with_its_case(self, preset: Preset) -> Preset:
@@ -113,7 +113,7 @@ class TrainingFolder:
                 f"--out {self.out} makes pictures of {self.preset.image_size} pixels, not "
                 f"--image-size {self._image_size}: give another folder"
             )
-        saved = json.loads((self.out / "training.json").read_text())
+        saved = json.loads((self.out / NOTE).read_text())
         fingerprint = self.studies("train").fingerprint
         if saved["fingerprint"] != fingerprint:
             raise InputError(
@@ -216,7 +216,7 @@ class TrainingFolder:
         """A component to train: from ``--init`` where that has it and is wanted, else new."""
         torch.manual_seed(config.seed)
         if config.start == "init" and self.init is not None and (self.init / name).is_dir():
-            return components.load_component(self.preset, name, self.init).train()
+            return load_brought(self, name).train()
         return components.BUILDERS[name](self.preset)
 
     def has(self, name: str) -> bool:
@@ -246,13 +246,13 @@ class TrainingFolder:
                 frozen.module.to("cpu")
 
     def load(self, name: str, needed_by: str) -> nn.Module:
-        """A finished component, on the CPU; InputError when its stage has not been run."""
+        """A finished component, on the CPU; InputError where no stage made it, or it changed."""
         if self.made(name):
             return components.load_component(self.preset, name, self.out)
-        if self.init is not None and self.comes(name):
-            module = components.load_component(self.preset, name, self.init)
+        if self.comes(name):
+            module = load_brought(self, name)
             if self.disk.writes and not (self.out / name).is_dir():
-                _copy(module, self.out / name)
+                keep(module, self.out / name)
             return module
         raise not_finished(self, name, needed_by)
 
@@ -291,14 +291,6 @@ class TrainingFolder:
         if self.preset.tokenizers.lower_case:
             reports = [report.lower() for report in reports]
         return encode(getattr(self.tokenizers, kind), reports, limit)
-
-
-def _copy(module: nn.Module, place: Path) -> None:
-    """Write a component whole or not at all, whatever kills the run."""
-    part = place.with_name(f".{place.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    components.save_component(module, part)
-    part.rename(place)
 
 
 def _read_note(path: Path) -> dict[str, Any]:

@@ -202,6 +202,36 @@ def test_a_model_whose_start_is_gone_stays_as_it_was_and_is_named(
     assert "stays as it was: neither it nor --init" in capsys.readouterr().err
 
 
+def test_a_finished_stage_needs_no_tracker(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accelerate.tracking.get_available_trackers", lambda: ["tensorboard"])
+    wandb = QUICK | {"tracker": "wandb"}
+    assert train(request(out, "report-ldm", settings=wandb)) == [out / "model"]
+    with pytest.raises(InputError, match="image-ldm-L: tracker wandb is not installed"):
+        train(request(out, "image-ldm", view="L", settings=wandb))
+
+
+def other_weights(folder: Path, name: str) -> None:
+    """A component that someone trained on, in the place of the one that was there."""
+    module = components.load_component(components.load_preset(folder), name, folder)
+    with torch.no_grad():
+        next(module.parameters()).add_(0.01)
+    components.save_component(module, folder / name)
+
+
+def test_a_model_to_begin_with_that_changes_under_a_run_is_refused(tmp_path: Path) -> None:
+    start, made = tmp_path / "start", tmp_path / "made"
+    shutil.copytree(START, start)
+    train(request(made, "prompt-lexicon", start, settings=WORDS))
+    kept = {path: path.read_bytes() for path in made.glob("model/*/*.safetensors")}
+    for part, stage in (("image_vae", "alignment"), ("denoiser_t", "report-ldm")):
+        other_weights(start, part)
+        with pytest.raises(InputError, match=rf"{part} has changed since --out .*made took it"):
+            train(request(made, stage, start, pair="F+T" if stage == "alignment" else None))
+        shutil.copytree(START / part, start / part, dirs_exist_ok=True)
+    assert {path: path.read_bytes() for path in made.glob("model/*/*.safetensors")} == kept
+    assert train(request(made, "report-ldm", start)) == [made / "model"]
+
+
 def test_of_a_folder_from_nothing_no_stage_speaks_of_its_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
