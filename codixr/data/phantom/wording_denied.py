@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from codixr.data.phantom import wording_normal as normal
-from codixr.data.phantom import wording_wide as wide
+from codixr.data.phantom import wording_wide_unlisted as unlisted
 from codixr.data.phantom.wording_meaning import CENTRAL, FLUID_OR_AIR, Mention, chance
 from codixr.data.phantom.wording_places import LOBES, one_of, place_of, side_alone
 
@@ -227,7 +227,7 @@ LARGE: dict[str, tuple[str, ...]] = {
 Names = Mapping[str, tuple[str, ...]]
 ECM = "Enlarged Cardiomediastinum"
 KNOWN: Names = normal.DENIABLE | {ECM: ("widened mediastinum", "widening of the mediastinum")}
-UNKNOWN: Names = wide.UNLISTED_DENIABLE | {ECM: ("mediastinal widening", "wide mediastinum")}
+UNKNOWN: Names = unlisted.UNLISTED_DENIABLE | {ECM: ("mediastinal widening", "wide mediastinum")}
 """Bare names that CheXpert's labeler knows, and that it doesn't."""
 OFTEN = {name: often**0.5 for name, often in normal.DENIED_OFTEN.items()} | {
     "Cardiomegaly": 1.7,

@@ -12,6 +12,8 @@ from codixr.data.phantom import wording_frames as frames
 from codixr.data.phantom import wording_normal as normal
 from codixr.data.phantom import wording_other as beside
 from codixr.data.phantom import wording_wide as wide
+from codixr.data.phantom import wording_wide_frames as around
+from codixr.data.phantom import wording_wide_unlisted as odd
 from codixr.data.phantom.wording_findings import Noun
 from codixr.data.phantom.wording_other import Other
 from codixr.data.phantom.wording_style import ABBREVIATIONS
@@ -84,22 +86,22 @@ WIDE = Lexicon(
         (*some, *more) for some, more in zip(findings.NODULES, wide.NODULES, strict=True)
     ),
     sentences=_both(findings.SENTENCES, wide.SENTENCES),
-    article_frames=(*frames.ARTICLE_FRAMES, *wide.ARTICLE_FRAMES),
-    frames=(*frames.FRAMES, *wide.FRAMES),
-    plain_frames=(*frames.PLAIN_FRAMES, *wide.PLAIN_FRAMES),
-    hedge_frames=(*frames.HEDGE_FRAMES, *wide.HEDGE_FRAMES),
+    article_frames=(*frames.ARTICLE_FRAMES, *around.ARTICLE_FRAMES),
+    frames=(*frames.FRAMES, *around.FRAMES),
+    plain_frames=(*frames.PLAIN_FRAMES, *around.PLAIN_FRAMES),
+    hedge_frames=(*frames.HEDGE_FRAMES, *around.HEDGE_FRAMES),
     others=(
         *(other for other in beside.OTHERS if other.text not in _DRAWN_NOW),
-        *(Other(text, (), blocks) for text, blocks in wide.OTHERS),
+        *(Other(text, (), blocks) for text, blocks in around.OTHERS),
     ),
-    normal_chest=(*normal.NORMAL_CHEST, *wide.NORMAL_CHEST),
-    denials=(*normal.DENIALS, *wide.DENIALS),
-    abbreviations=(*(pair for pair in ABBREVIATIONS if pair[1] != "cm"), *wide.ABBREVIATIONS),
-    unlisted=wide.UNLISTED,
-    unlisted_sentences=wide.UNLISTED_SENTENCES,
-    unlisted_frames=wide.UNLISTED_FRAMES,
-    unlisted_deniable=wide.UNLISTED_DENIABLE,
-    rephrased=wide.REPHRASED,
-    spellings=wide.BRITISH,
+    normal_chest=(*normal.NORMAL_CHEST, *around.NORMAL_CHEST),
+    denials=(*normal.DENIALS, *around.DENIALS),
+    abbreviations=(*(pair for pair in ABBREVIATIONS if pair[1] != "cm"), *around.ABBREVIATIONS),
+    unlisted=odd.UNLISTED,
+    unlisted_sentences=odd.UNLISTED_SENTENCES,
+    unlisted_frames=odd.UNLISTED_FRAMES,
+    unlisted_deniable=odd.UNLISTED_DENIABLE,
+    rephrased=around.REPHRASED,
+    spellings=around.BRITISH,
 )
 LEXICONS: Mapping[str, Lexicon] = {"plain": PLAIN, "wide": WIDE}
