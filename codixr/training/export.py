@@ -7,7 +7,7 @@ import torch
 
 from codixr.model import components, pretrained
 from codixr.model.card import CARD
-from codixr.model.familiarity import FILE
+from codixr.model.familiarity import FILE, Familiarity
 from codixr.model.tokenizer import load_tokenizers
 from codixr.training.familiar import measure_familiarity, studies_with_both
 from codixr.training.folder import TrainingFolder
@@ -42,7 +42,7 @@ def _familiarity(folder: TrainingFolder, new: Path) -> None:
     These stages have decoded the pictures, which all processes do together.
     """
     if folder.init is not None and not any(folder.done(stage) for stage in _SEE_PICTURES):
-        if (folder.init / FILE).is_file():
+        if Familiarity.load(folder.init) is not None:
             shutil.copyfile(folder.init / FILE, new / FILE)
         return
     if (familiarity := measure_familiarity(folder, studies_with_both(folder))) is not None:

@@ -23,7 +23,7 @@ from codixr.model import components
 from codixr.model.official.start import RECORD
 from codixr.model.presets import DiffusionConfig, Preset
 from codixr.model.tokenizer import Tokenizers, encode, load_tokenizers, save_tokenizers
-from codixr.training.brought import NOTE, keep, load_brought
+from codixr.training.brought import NOTE, brought, check_outside, founding_note, keep, read_note
 from codixr.training.cache import hash_weights
 from codixr.training.data import OpenData, TrainingStudies
 from codixr.training.disk import disk_of
@@ -66,6 +66,7 @@ class TrainingFolder:
         there = index.exists()
         self.state.wait_for_everyone()
         with refused_together():
+            check_outside(init, out)
             if self.disk.writes and not there:
                 self._found(preset, init, model_settings or {})
         self.preset = self._with_its_case(components.load_preset(out))
@@ -78,12 +79,8 @@ class TrainingFolder:
             name, init, settings, self._image_size, lambda: self.studies("train").reports
         )
         save_tokenizers(tokenizers, preset.tokenizers, self.out)
-        note = {
-            "data": self.data,
-            "fingerprint": self.studies("train").fingerprint,
-            "init": None if init is None else str(init.resolve()),
-        }
-        self.write(NOTE, note)
+        note = {"data": self.data, "fingerprint": self.studies("train").fingerprint}
+        self.write(NOTE, note | founding_note(init))
         components.save_preset(preset, self.out)
 
     def _with_its_case(self, preset: Preset) -> Preset:
@@ -113,7 +110,7 @@ class TrainingFolder:
                 f"--out {self.out} makes pictures of {self.preset.image_size} pixels, not "
                 f"--image-size {self._image_size}: give another folder"
             )
-        saved = json.loads((self.out / NOTE).read_text())
+        saved = read_note(self.out)
         fingerprint = self.studies("train").fingerprint
         if saved["fingerprint"] != fingerprint:
             raise InputError(
@@ -215,8 +212,8 @@ class TrainingFolder:
     def start(self, name: str, config: StageConfig) -> nn.Module:
         """A component to train: from ``--init`` where that has it and is wanted, else new."""
         torch.manual_seed(config.seed)
-        if config.start == "init" and self.init is not None and (self.init / name).is_dir():
-            return load_brought(self, name).train()
+        if config.start == "init" and (module := brought(self, name)) is not None:
+            return module.train()
         return components.BUILDERS[name](self.preset)
 
     def has(self, name: str) -> bool:
@@ -249,8 +246,7 @@ class TrainingFolder:
         """A finished component, on the CPU; InputError where no stage made it, or it changed."""
         if self.made(name):
             return components.load_component(self.preset, name, self.out)
-        if self.comes(name):
-            module = load_brought(self, name)
+        if (module := brought(self, name)) is not None:
             if self.disk.writes and not (self.out / name).is_dir():
                 keep(module, self.out / name)
             return module
