@@ -49,11 +49,9 @@ def read_note(out: Path) -> dict[str, Any]:
 
 
 def check_outside(init: Path | None, out: Path) -> None:
-    """InputError for an ``--init`` inside ``--out``: a training writes over what is there."""
-    if init is not None and init.resolve().is_relative_to(out.resolve()):
-        raise InputError(
-            f"--init {init} is in --out {out}, where the training writes: give another --out"
-        )
+    """InputError for an ``--init`` that is ``--out`` or its model: the training writes there."""
+    if init is not None and init.resolve() in (out.resolve(), (out / "model").resolve()):
+        raise InputError(f"--init {init} would be written over by --out {out}: give another --out")
 
 
 def brought(folder: "TrainingFolder", name: str) -> nn.Module | None:

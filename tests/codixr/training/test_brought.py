@@ -7,35 +7,25 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from codixr.commands.train import Request, train
+from codixr.commands.train import train
 from codixr.errors import InputError
 from codixr.model import components
 from codixr.model.familiarity import FILE as FAMILIARITY
 from codixr.model.mean_latent import FILE as MEAN
 from codixr.training.brought import NOTE
-
-SHIPPED = Path(components.__file__).parents[1] / "assets" / "tiny"
-QUICK = {
-    "steps": "2",
-    "batch": "4",
-    "validate_every": "0",
-    "refine_steps": "0",
-    "tracker": "none",
-}
+from helpers.from_a_model import START, request
 
 
 def run(base: Path, stage: str, **changes: object) -> list[Path]:
     """A stage that goes on in ``base/out`` from ``base/start``."""
-    values: dict[str, object] = {"settings": QUICK, "limit": 12, "threads": 1}
-    values |= {"init": base / "start", "out": base / "out"}
-    return train(Request(stage=stage, preset="tiny", data="phantom", **(values | changes)))  # type: ignore[arg-type]
+    return train(request(base / "out", stage, base / "start", **changes))
 
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``start``, a model, and ``out``, where one stage has gone on from it."""
     base = tmp_path_factory.mktemp("brought")
-    shutil.copytree(SHIPPED, base / "start")
+    shutil.copytree(START, base / "start")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CODIXR_CACHE", str(base / "cache"))
         run(base, "report-ldm")
@@ -84,15 +74,23 @@ def test_the_mean_latent_beside_a_denoiser_is_one_of_its_weights(base: Path) -> 
 
 
 @pytest.mark.parametrize("inside", ["", "model"])
-def test_a_model_in_the_folder_that_is_written_to_is_refused(
+def test_a_model_in_the_place_that_is_written_to_is_refused(
     base: Path, tmp_path: Path, inside: str
 ) -> None:
     out = tmp_path / "other"
     init = out / inside
     shutil.copytree(base / "start", init)
     kept = {path: path.read_bytes() for path in init.rglob("*") if path.is_file()}
-    with pytest.raises(InputError, match=r"is in --out .*: give another --out"):
-        run(base, "report-ldm", init=init, out=out)
+    with pytest.raises(InputError, match=r"would be written over by --out .*: give another --out"):
+        train(request(out, "report-ldm", init))
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_a_model_elsewhere_in_the_folder_is_not(base: Path, tmp_path: Path) -> None:
+    init = tmp_path / "other" / "start"
+    shutil.copytree(base / "start", init)
+    kept = {path: path.read_bytes() for path in init.rglob("*") if path.is_file()}
+    assert train(request(init.parent, "report-ldm", init)) == [init.parent / "model"]
     assert {path: path.read_bytes() for path in kept} == kept
 
 

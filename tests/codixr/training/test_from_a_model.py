@@ -7,27 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from codixr.commands.train import Request, train
+from codixr.commands.train import train
 from codixr.errors import InputError
 from codixr.model import components
 from codixr.model.familiarity import FILE
 from codixr.model.pipeline import CoDiXRPipeline
 from codixr.training.cache import hash_weights
+from helpers.from_a_model import QUICK, START, request
 
-START = Path(components.__file__).parents[1] / "assets" / "tiny"
-QUICK = {
-    "steps": "2",
-    "batch": "4",
-    "validate_every": "0",
-    "refine_steps": "0",
-    "tracker": "none",
-}
 WORDS = QUICK | {"vocabulary_texts": "300"}
-
-
-def request(out: Path, stage: str, init: Path | None = START, **changes: object) -> Request:
-    values: dict[str, object] = {"settings": QUICK, "limit": 12, "threads": 1, "init": init}
-    return Request(stage=stage, preset="tiny", data="phantom", out=out, **(values | changes))  # type: ignore[arg-type]
 
 
 def state(folder: Path, name: str) -> dict[str, torch.Tensor]:
