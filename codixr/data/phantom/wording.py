@@ -124,6 +124,9 @@ def _beside(w: Writer, absent: set[str], rng: np.random.Generator) -> None:
     kind = rng.random()
     count = 0 if kind < 0.35 else 1 if kind < 0.6 else int(rng.integers(2, 5))
     for _ in range(count):
+        if w.lexicon.lines and chance(rng, 0.08):
+            w.line(w.lexicon.lines, absent)
+            continue
         which = int(rng.integers(8))
         if which < 3:
             w.denial(absent)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from codixr.data.phantom import wording_normal as normal
+from codixr.data.phantom import wording_wide_denied as plurals
 from codixr.data.phantom import wording_wide_unlisted as unlisted
 from codixr.data.phantom.wording_meaning import CENTRAL, FLUID_OR_AIR, Mention, chance
 from codixr.data.phantom.wording_places import LOBES, one_of, place_of, side_alone
@@ -226,7 +227,9 @@ LARGE: dict[str, tuple[str, ...]] = {
 """What is enlarged, and what is not."""
 Names = Mapping[str, tuple[str, ...]]
 ECM = "Enlarged Cardiomediastinum"
-KNOWN: Names = normal.DENIABLE | {ECM: ("widened mediastinum", "widening of the mediastinum")}
+KNOWN: Names = {
+    name: (*words, *plurals.PLURALS.get(name, ())) for name, words in normal.DENIABLE.items()
+} | {ECM: ("widened mediastinum", "widening of the mediastinum")}
 UNKNOWN: Names = unlisted.UNLISTED_DENIABLE | {ECM: ("mediastinal widening", "wide mediastinum")}
 """Bare names that CheXpert's labeler knows, and that it doesn't."""
 OFTEN = {name: often**0.5 for name, often in normal.DENIED_OFTEN.items()} | {

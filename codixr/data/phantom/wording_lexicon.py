@@ -12,6 +12,7 @@ from codixr.data.phantom import wording_frames as frames
 from codixr.data.phantom import wording_normal as normal
 from codixr.data.phantom import wording_other as beside
 from codixr.data.phantom import wording_wide as wide
+from codixr.data.phantom import wording_wide_denied as plurals
 from codixr.data.phantom import wording_wide_frames as around
 from codixr.data.phantom import wording_wide_unlisted as odd
 from codixr.data.phantom.wording_findings import Noun
@@ -38,6 +39,10 @@ class Lexicon:
     normal_chest: tuple[str, ...]
     denials: tuple[str, ...]
     abbreviations: Pairs
+    deniable: Sentences = field(default_factory=lambda: normal.DENIABLE)
+    """What a list of negations names."""
+    lines: tuple[normal.Line, ...] = ()
+    """Normal lines beside the plain wording's."""
     unlisted: Nouns = field(default_factory=dict)
     """Names that a labeler of CheXpert's words doesn't know: texts with them are odd ones."""
     unlisted_sentences: Sentences = field(default_factory=dict)
@@ -97,6 +102,8 @@ WIDE = Lexicon(
     normal_chest=(*normal.NORMAL_CHEST, *around.NORMAL_CHEST),
     denials=(*normal.DENIALS, *around.DENIALS),
     abbreviations=(*(pair for pair in ABBREVIATIONS if pair[1] != "cm"), *around.ABBREVIATIONS),
+    deniable=_both(normal.DENIABLE, plurals.PLURALS),
+    lines=plurals.LINES,
     unlisted=odd.UNLISTED,
     unlisted_sentences=odd.UNLISTED_SENTENCES,
     unlisted_frames=odd.UNLISTED_FRAMES,

@@ -30,6 +30,11 @@ NOUNS: dict[str, tuple[Noun, ...]] = {
         Noun("prominent mediastinal silhouette", ONE),
         Noun("prominence of the mediastinal contours"),
         Noun("broad mediastinum", ONE),
+        Noun("big mediastinum", ONE),
+        Noun("fullness of the mediastinum"),
+        Noun("fullness of the superior mediastinum"),
+        Noun("enlarged mediastinal silhouette", ONE),
+        Noun("enlarged mediastinal silhouette", ONE),
         Noun("abnormal mediastinal contour", ONE),
         Noun("abnormally wide mediastinum", ONE),
         Noun("wide upper mediastinum", ONE),
@@ -116,6 +121,8 @@ NOUNS: dict[str, tuple[Noun, ...]] = {
         Noun("edema of both lungs"),
         Noun("peribronchial cuffing with interstitial edema"),
         Noun("perihilar pulmonary edema"),
+        Noun("hydrostatic edema"),
+        Noun("cardiogenic edema"),
         Noun("septal thickening from interstitial edema"),
     ),
     "Consolidation": (
@@ -262,6 +269,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "{size}effusion in the {side} costophrenic sulcus",
         "{size}amount of pleural fluid on the {side}",
         "{side} hemithorax with {size}pleural effusion",
+        "{size}loculated effusion along the {side} chest wall",
         "the {side} costophrenic angle is blunted by {size}pleural fluid",
     ),
     "Pneumothorax": (

@@ -44,6 +44,14 @@ FRAMES = (
     "{np}, increased",
     "{np}, decreased",
     "{np}, similar to prior",
+    "no change in {np}",
+    "no significant change in {np}",
+    "no interval change in {np}",
+    "no significant interval change in {np}",
+    "no improvement in {np}",
+    "no decrease in {np}",
+    "{np}, no change",
+    "{np} {is} similar",
     "{np}, ap view",
     "{np}, pa view",
     "{np} on the frontal view",
@@ -76,6 +84,10 @@ PLAIN_FRAMES = (
     "isolated {np}",
     "patient with {np}",
     "{np} with clear lungs",
+    "no change in {np}",
+    "no significant change in {np}",
+    "no interval change in {np}",
+    "{np}, no change",
 )
 
 HEDGE_FRAMES = (

@@ -25,6 +25,8 @@ UNLISTED: dict[str, tuple[Noun, ...]] = {
     ),
     "Enlarged Cardiomediastinum": (
         Noun("mediastinal enlargement"),
+        Noun("mediastinal fullness"),
+        Noun("mediastinal fullness"),
         Noun("mediastinal prominence"),
         Noun("superior mediastinal widening"),
         Noun("upper mediastinal widening"),

@@ -3,7 +3,6 @@
 The words come from a lexicon; the labels that a sentence says are noted with it.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -238,13 +237,13 @@ class Writer:
 
     def without(self, absent: set[str]) -> None:
         """Behind the last sentence, one or two absent findings."""
-        names = [name for name in normal.DENIABLE if name in absent]
+        names = [name for name in self.lexicon.deniable if name in absent]
         if not names or any(mark in self.sentences[-1] for mark in (",", " no ", "without")):
             return
         weights = np.array([normal.DENIED_OFTEN[name] for name in names])
         order = np.argsort(self.rng.exponential(size=len(names)) / weights)
         chosen = [names[i] for i in order[: 1 + int(self.rng.random() < 0.3)]]
-        deniable: Mapping[str, tuple[str, ...]] = normal.DENIABLE
+        deniable = self.lexicon.deniable
         if self.around and chance(self.rng, 0.3):
             deniable, self.odd = self.lexicon.unlisted_deniable, True
         listed = " or ".join(one_of(deniable[name], self.rng) for name in chosen)
@@ -260,14 +259,14 @@ class Writer:
     def denial(self, absent: set[str]) -> None:
         """ "no A, B or C" of absent findings."""
         rng = self.rng
-        names = [name for name in normal.DENIABLE if name in absent]
+        names = [name for name in self.lexicon.deniable if name in absent]
         if not names:
             return
         weights = np.array([normal.DENIED_OFTEN[name] for name in names])
         count = min(len(names), 1 + int(rng.integers(4)))
         order = np.argsort(rng.exponential(size=len(names)) / weights)[:count]
         chosen = [names[i] for i in order]
-        deniable: Mapping[str, tuple[str, ...]] = normal.DENIABLE
+        deniable = self.lexicon.deniable
         if self.unlisted and chance(rng, 0.4):
             deniable, self.odd = self.lexicon.unlisted_deniable, True
         words = [one_of(deniable[name], rng) for name in chosen]
