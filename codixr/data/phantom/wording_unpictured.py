@@ -76,13 +76,17 @@ NOT_PICTURED = (
     "gaseous distention",
     "granuloma",
     "granulomatous",
+    "haemopneumothorax",
     "hardware in the spine",
     "hemidiaphragm elevation",
     "hemidiaphragm is elevated",
+    "hemopneumothorax",
     "hernia",
     "hilar adenopathy",
     "hilar lymphadenopathy",
     "histoplasmosis",
+    "hydro pneumothorax",
+    "hydropneumothorax",
     "hyperexpanded",
     "hyperinflated",
     "hyperinflation",
@@ -145,4 +149,5 @@ NOT_PICTURED = (
     "vertebral collapse",
     "wedging",
 )
-"""Words and phrases, in lower case. No finding, device or place that is drawn is named by one."""
+"""Words and phrases, in lower case. No finding, device or place that is drawn is named by one: air
+and fluid are drawn, but no study has both on one side, which is what a hydropneumothorax is."""
