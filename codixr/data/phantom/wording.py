@@ -62,6 +62,8 @@ WISHED = 0.06
 """How often it is somebody's wish."""
 TOLD = 0.25
 """How often a wide lexicon's text tells who, why, when or how."""
+NO_STOP = 0.25
+"""How often a wide lexicon's text has no full stop at its end, beside those that have none anyhow."""
 RAISED = 0.3
 """How often a wide lexicon calls an atelectasis of the middle zone one of the upper."""
 
@@ -267,6 +269,8 @@ def word(
     if told:
         sentences = _told(sentences, rng)
     look = draw_look(rng, odd / 2 if lexicon.is_wide else odd)
+    if lexicon.is_wide and chance(rng, NO_STOP):
+        look = replace(look, stop=False)
     found = any(v != 0 for k, v in w.labels.items() if k not in ("Support Devices", "No Finding"))
     if not (found or w.blocked):
         w.labels["No Finding"] = 1

@@ -30,6 +30,10 @@ PLURALS: dict[str, tuple[str, ...]] = {
 
 LINES = (
     Line("mediastinum is midline", (), (ECM,)),
+    Line("no widening of the mediastinum", (ECM,)),
+    Line("no mediastinal widening", (), (ECM,)),
+    Line("no mediastinal widening is seen", (), (ECM,)),
+    Line("no enlargement of the mediastinum", (ECM,)),
     Line("normal mediastinal width", (), (ECM,)),
     Line("mediastinal width is normal", (), (ECM,)),
     Line("the mediastinum is normal in width", (ECM,)),

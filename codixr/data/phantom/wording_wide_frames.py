@@ -52,6 +52,8 @@ FRAMES = (
     "no decrease in {np}",
     "{np}, no change",
     "{np} {is} similar",
+    "{np} {is} similar in size",
+    "{np}, unchanged in size",
     "{np}, ap view",
     "{np}, pa view",
     "{np} on the frontal view",
@@ -214,4 +216,9 @@ DENIALS = (
     "no {list} at all",
     "i see no {list}",
     "no visualized {list}",
+    "no worsening {list}",
+    "no recurrent {list}",
+    "no residual {list}",
+    "no developing {list}",
+    "no interval development of {list}",
 )
