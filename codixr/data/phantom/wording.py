@@ -63,7 +63,7 @@ WISHED = 0.06
 TOLD = 0.25
 """How often a wide lexicon's text tells who, why, when or how."""
 NO_STOP = 0.25
-"""How often a wide lexicon's text has no full stop at its end, beside those that have none anyhow."""
+"""How often a wide lexicon's text loses its last full stop, beside those that have none anyhow."""
 RAISED = 0.3
 """How often a wide lexicon calls an atelectasis of the middle zone one of the upper."""
 

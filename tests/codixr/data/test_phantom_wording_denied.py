@@ -10,6 +10,7 @@ from codixr.data.phantom import wording_denied as denied
 from codixr.data.phantom.wording import Meaning, Mention, sample_bare, word, words_of
 from codixr.data.phantom.wording_lexicon import PLAIN, WIDE
 from codixr.data.phantom.wording_meaning import is_bare
+from codixr.data.phantom.wording_wide_denied import LINES, PLURALS
 from codixr.model.tokenizer import piece_tokenizer
 from codixr_bench.labeler import DEFAULT
 from codixr_bench.labeler.interface import load_labeler
@@ -81,6 +82,45 @@ def test_a_text_that_only_denies_has_no_finding():
     for _ in range(300):
         labels = word(Meaning(), rng, 0.4, WIDE).labels
         assert not [n for n in PATHOLOGIES if labels.get(n) == 1], labels
+
+
+def test_plurals_are_denied_as_their_singulars_are_and_by_the_wide_lexicon_alone():
+    rng, labeler = _rng(), load_labeler(DEFAULT)
+    names = [name for words in PLURALS.values() for name in words]
+    read = labeler.label([f"There are no {name}." for name in names])
+    asked = [name for name, words in PLURALS.items() for _ in words]
+    cells = [row[OBSERVATIONS.index(a)] for row, a in zip(read, asked, strict=True)]
+    assert cells == [0] * len(names)
+    listed = re.compile("no [a-z ,]*(nodules|masses|opacities)")
+    plain = [word(Meaning(), rng, 0.0, PLAIN).text.lower() for _ in range(1000)]
+    wide = [word(Meaning(), rng, 0.0, WIDE) for _ in range(1000)]
+    assert not any(listed.search(text) for text in plain)
+    found = [w for w in wide if listed.search(w.text.lower())]
+    assert len(found) > 20
+    assert all(0 in (w.labels.get("Lung Lesion"), w.labels.get("Lung Opacity")) for w in found)
+
+
+def test_no_change_in_a_finding_leaves_it_there_and_nothing_new_denies_it():
+    rng = _rng()
+    meaning = Meaning((Mention("Pleural Effusion", None, "left"),))
+    texts = [word(meaning, rng, 0.4, WIDE) for _ in range(1500)]
+    same = [w for w in texts if re.search("no (interval |significant )?change in", w.text.lower())]
+    new = [
+        w for w in texts if re.search("no new (or worsening )?(pneumonia|edema)", w.text.lower())
+    ]
+    assert len(same) > 5
+    assert len(new) > 2
+    assert all(w.labels["Pleural Effusion"] == 1 for w in texts)
+    assert all(w.odd and 0 in w.labels.values() for w in new)
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.text)
+def test_a_normal_line_says_of_what_has_to_be_absent_that_it_is_or_nothing(line):
+    (read,) = load_labeler(DEFAULT).label([f"{line.text}."])
+    found = {o: v for o, v in zip(OBSERVATIONS, read, strict=True) if v is not None}
+    assert set(found) - {"No Finding"} == set(line.denies)
+    assert all(found[name] == 0 for name in line.denies)
+    assert not set(line.needs) & set(line.denies)
 
 
 def test_bare_findings_are_stated_as_a_denial_would_name_them():
