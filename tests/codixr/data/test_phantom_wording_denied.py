@@ -105,9 +105,7 @@ def test_no_change_in_a_finding_leaves_it_there_and_nothing_new_denies_it():
     meaning = Meaning((Mention("Pleural Effusion", None, "left"),))
     texts = [word(meaning, rng, 0.4, WIDE) for _ in range(1500)]
     same = [w for w in texts if re.search("no (interval |significant )?change in", w.text.lower())]
-    new = [
-        w for w in texts if re.search("no new (or worsening )?(pneumonia|edema)", w.text.lower())
-    ]
+    new = [w for w in texts if re.search("no new (or worsening )?[a-z]+", w.text.lower())]
     assert len(same) > 5
     assert len(new) > 2
     assert all(w.labels["Pleural Effusion"] == 1 for w in texts)
