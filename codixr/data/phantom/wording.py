@@ -64,6 +64,8 @@ TOLD = 0.25
 """How often a wide lexicon's text tells who, why, when or how."""
 NO_STOP = 0.25
 """How often a wide lexicon's text loses its last full stop, beside those that have none anyhow."""
+BEHIND_FINDINGS = 0.5
+"""How often a wide lexicon names a device in the sentence of what is there."""
 RAISED = 0.3
 """How often a wide lexicon calls an atelectasis of the middle zone one of the upper."""
 
@@ -247,7 +249,10 @@ def word(
         _together(w, rng)
     for device in meaning.devices:
         side = f"{device.side} " if device.side else ""
-        w.say(one_of(beside.DEVICES[device.kind], rng).format(side=side), {"Support Devices": 1})
+        text = one_of(beside.DEVICES[device.kind], rng).format(side=side)
+        if lexicon.is_wide and w.sentences and chance(rng, BEHIND_FINDINGS):
+            text = w.sentences.pop() + one_of((", ", ", ", "; ", " and "), rng) + text
+        w.say(text, {"Support Devices": 1})
     absent = set(PATHOLOGIES) - {m.observation for m in meaning.mentions} - set(w.labels)
     if told and (side := _one_side(meaning)) in ("left", "right") and chance(rng, 0.18):
         more.other_side(w, side)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from codixr.data.phantom import wording_normal as normal
-from codixr.data.phantom import wording_wide_denied as plurals
+from codixr.data.phantom import wording_wide_denied as more_denied
 from codixr.data.phantom import wording_wide_unlisted as unlisted
 from codixr.data.phantom.wording_meaning import CENTRAL, FLUID_OR_AIR, Mention, chance
 from codixr.data.phantom.wording_places import LOBES, one_of, place_of, side_alone
@@ -98,6 +98,11 @@ DENIED = (
     "interval resolution of {list}",
     "clearing of {list}",
     "disappearance of {list}",
+    "{list} {has} completely resolved",
+    "{list}: complete resolution",
+    "follow-up of {list}: complete resolution",
+    "previous {list} {has} resolved",
+    "history of {list}, now resolved",
     "negative for {list}",
     "free of {list}",
     "free from {list}",
@@ -190,6 +195,8 @@ NOT_LARGE: dict[str, tuple[str, ...]] = {
         "the heart isn't big",
         "the heart is no longer enlarged",
         "cardiac silhouette not enlarged",
+        "heart size has returned to normal",
+        "the heart has returned to normal size",
         "the cardiac silhouette is not enlarged",
     ),
     "Enlarged Cardiomediastinum": (
@@ -233,7 +240,7 @@ LARGE: dict[str, tuple[str, ...]] = {
 Names = Mapping[str, tuple[str, ...]]
 ECM = "Enlarged Cardiomediastinum"
 KNOWN: Names = {
-    name: (*words, *plurals.PLURALS.get(name, ())) for name, words in normal.DENIABLE.items()
+    name: (*words, *more_denied.NAMES.get(name, ())) for name, words in normal.DENIABLE.items()
 } | {ECM: ("widened mediastinum", "widening of the mediastinum")}
 UNKNOWN: Names = unlisted.UNLISTED_DENIABLE | {ECM: ("mediastinal widening", "wide mediastinum")}
 """Bare names that CheXpert's labeler knows, and that it doesn't."""
@@ -242,7 +249,7 @@ OFTEN = {name: often**0.5 for name, often in normal.DENIED_OFTEN.items()} | {
     ECM: 1.2,
 }
 """What is denied more often than other findings is so here too, but less so."""
-UNFIT = ("large", "airspace consolidation", "suspicious", " or ")
+UNFIT = ("large", "airspace consolidation", "suspicious", " or ", "failure", "chf", "congestion")
 """Names with these deny well, but say more than their finding, or less, where it is there."""
 BUT = (" but ", " but ", ", but ", " although ", "; ", " - ")
 """What stands between a denial and what is there; "," and "and" only where nobody is misled."""

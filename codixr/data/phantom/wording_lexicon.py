@@ -12,7 +12,7 @@ from codixr.data.phantom import wording_frames as frames
 from codixr.data.phantom import wording_normal as normal
 from codixr.data.phantom import wording_other as beside
 from codixr.data.phantom import wording_wide as wide
-from codixr.data.phantom import wording_wide_denied as plurals
+from codixr.data.phantom import wording_wide_denied as more_denied
 from codixr.data.phantom import wording_wide_frames as around
 from codixr.data.phantom import wording_wide_unlisted as odd
 from codixr.data.phantom.wording_findings import Noun
@@ -102,8 +102,8 @@ WIDE = Lexicon(
     normal_chest=(*normal.NORMAL_CHEST, *around.NORMAL_CHEST),
     denials=(*normal.DENIALS, *around.DENIALS),
     abbreviations=(*(pair for pair in ABBREVIATIONS if pair[1] != "cm"), *around.ABBREVIATIONS),
-    deniable=_both(normal.DENIABLE, plurals.PLURALS),
-    lines=plurals.LINES,
+    deniable=_both(normal.DENIABLE, more_denied.NAMES),
+    lines=more_denied.LINES,
     unlisted=odd.UNLISTED,
     unlisted_sentences=odd.UNLISTED_SENTENCES,
     unlisted_frames=odd.UNLISTED_FRAMES,

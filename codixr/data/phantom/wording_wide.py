@@ -279,6 +279,8 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "{size}pneumothorax with a visible pleural edge on the {side}",
         "absent lung markings on the {side} from {size}pneumothorax",
         "{side} hemithorax with {size}pneumothorax",
+        "{size}tension pneumothorax on the {side} with mediastinal shift",
+        "{side} tension pneumothorax with mediastinal shift",
         "pleural air on the {side} in keeping with {size}pneumothorax",
     ),
     "Consolidation": (

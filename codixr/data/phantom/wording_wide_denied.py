@@ -1,11 +1,11 @@
-"""Names in the plural for a denial, and normal lines: what the text tower's last lesson adds.
+"""More names for a denial, many in the plural, and normal lines, for the tower's last lesson.
 
 "Free of nodules and masses" denies what "nodules and masses" alone say. Our own sentences.
 """
 
-from codixr.data.phantom.wording_normal import CM, CO, ECM, EFF, LL, LO, LUNGS, PTX, Line
+from codixr.data.phantom.wording_normal import CM, CO, ECM, ED, EFF, LL, LO, LUNGS, PTX, Line
 
-PLURALS: dict[str, tuple[str, ...]] = {
+NAMES: dict[str, tuple[str, ...]] = {
     LL: (
         "nodules",
         "masses",
@@ -25,6 +25,14 @@ PLURALS: dict[str, tuple[str, ...]] = {
         "lung opacities",
     ),
     CO: ("focal consolidations",),
+    ED: (
+        "congestive heart failure",
+        "congestive heart failure",
+        "heart failure",
+        "chf",
+        "vascular congestion",
+        "pulmonary vascular congestion",
+    ),
 }
 """Beside the names of ``wording_normal.DENIABLE``."""
 
@@ -42,6 +50,9 @@ LINES = (
     Line("heart, mediastinum and lungs are all normal", (ECM,), (*LUNGS, CM)),
     Line("lungs, heart and mediastinum are normal", (ECM,), (*LUNGS, CM)),
     Line("the heart, lungs and mediastinum are unremarkable", (ECM, CM), LUNGS),
+    Line("the heart, mediastinum, hila and lungs are normal", (ECM, CM), LUNGS),
+    Line("the lungs, hila and heart are normal", (), (*LUNGS, CM)),
+    Line("the heart size is now normal", (CM,)),
     Line("the heart, lungs and pleura are normal", (CM,), (*LUNGS, EFF, PTX)),
     Line("the lungs and pleural spaces are normal", (), (*LUNGS, EFF, PTX)),
     Line("both costophrenic angles are clear", (), (EFF,)),

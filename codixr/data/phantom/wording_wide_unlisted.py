@@ -248,8 +248,13 @@ UNLISTED_FRAMES = (
     "{np}, otherwise normal",
     "{np}, lungs clear",
     "{np}, normal otherwise",
+    "incomplete clearing of {np}",
+    "incomplete resolution of {np}",
+    "{np} {is} no longer improving",
+    "{np} {is} not improving",
+    "{np} {is} not resolved",
 )
-"""CheXpert's rules take these for denials."""
+"""CheXpert's rules take most of these for denials."""
 
 UNLISTED_DENIABLE: dict[str, tuple[str, ...]] = {
     "Cardiomegaly": ("enlarged heart", "big heart", "cardiac dilatation"),

@@ -10,7 +10,7 @@ from codixr.data.phantom import wording_denied as denied
 from codixr.data.phantom.wording import Meaning, Mention, sample_bare, word, words_of
 from codixr.data.phantom.wording_lexicon import PLAIN, WIDE
 from codixr.data.phantom.wording_meaning import is_bare
-from codixr.data.phantom.wording_wide_denied import LINES, PLURALS
+from codixr.data.phantom.wording_wide_denied import LINES, NAMES
 from codixr.model.tokenizer import piece_tokenizer
 from codixr_bench.labeler import DEFAULT
 from codixr_bench.labeler.interface import load_labeler
@@ -84,11 +84,11 @@ def test_a_text_that_only_denies_has_no_finding():
         assert not [n for n in PATHOLOGIES if labels.get(n) == 1], labels
 
 
-def test_plurals_are_denied_as_their_singulars_are_and_by_the_wide_lexicon_alone():
+def test_more_names_are_denied_and_by_the_wide_lexicon_alone():
     rng, labeler = _rng(), load_labeler(DEFAULT)
-    names = [name for words in PLURALS.values() for name in words]
+    names = [name for words in NAMES.values() for name in words]
     read = labeler.label([f"There are no {name}." for name in names])
-    asked = [name for name, words in PLURALS.items() for _ in words]
+    asked = [name for name, words in NAMES.items() for _ in words]
     cells = [row[OBSERVATIONS.index(a)] for row, a in zip(read, asked, strict=True)]
     assert cells == [0] * len(names)
     listed = re.compile("no [a-z ,]*(nodules|masses|opacities)")
