@@ -47,7 +47,7 @@ def test_a_tenth_of_the_texts_has_abbreviations_or_typos_and_references_have_non
     assert 0.07 <= np.mean([w.odd for w in _texts(2000, odd=0.1)[1]]) <= 0.13
     # Denials behind what they deny, and of the other lung, come on top: no labeler of CheXpert's
     # words knows many of them.
-    assert 0.2 <= np.mean([w.odd for w in _texts(2000, 0.1, lexicon=WIDE)[1]]) <= 0.33
+    assert 0.2 <= np.mean([w.odd for w in _texts(2000, 0.1, lexicon=WIDE)[1]]) <= 0.35
     for lexicon in LEXICONS.values():
         assert not any(w.odd for w in _texts(200, odd=0.0, lexicon=lexicon)[1])
 
