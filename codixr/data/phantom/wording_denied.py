@@ -46,6 +46,8 @@ DENIED = (
     "{list} - none",
     "{list}? no",
     "{list} {is} no longer seen",
+    "{list} seen on the prior {is} no longer present",
+    "interval clearance of {list}",
     "{list} {is} no longer present",
     "{list} no longer visible",
     "{list} no longer seen",

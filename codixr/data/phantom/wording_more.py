@@ -30,7 +30,8 @@ def article(words: str, noun: Noun) -> str:
 
 def verb(noun: Noun) -> dict[str, str]:
     """The verb that fits a noun, as a frame names it."""
-    return {"is": "are" if noun.number == "many" else "is"}
+    many = noun.number == "many"
+    return {"is": "are" if many else "is", "has": "have" if many else "has"}
 
 
 def behind_its_place(w: "Writer", m: Mention) -> bool:

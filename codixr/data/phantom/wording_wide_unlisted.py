@@ -253,6 +253,8 @@ UNLISTED_FRAMES = (
     "{np} {is} no longer improving",
     "{np} {is} not improving",
     "{np} {is} not resolved",
+    "{np} {has} not cleared",
+    "{np} {has} not resolved",
 )
 """CheXpert's rules take most of these for denials."""
 
