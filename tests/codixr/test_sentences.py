@@ -9,7 +9,11 @@ from codixr.data.phantom.judge import load_judge
 from codixr.modality import Modality
 
 SAMPLES = 6
-IMPLIED = {"Cardiomegaly": "Enlarged Cardiomediastinum", "Pneumonia": "Consolidation"}
+IMPLIED = {
+    "Cardiomegaly": ("Enlarged Cardiomediastinum",),
+    "Pneumonia": ("Consolidation", "Lung Opacity"),
+    "Edema": ("Lung Opacity",),
+}
 SENTENCES = (
     ("The lungs are free of nodules and masses.", None),
     ("The lungs are clear of infiltrates, masses and effusions.", None),
@@ -19,6 +23,9 @@ SENTENCES = (
     ("No new consolidation.", None),
     ("No change in the left pleural effusion.", "Pleural Effusion"),
     ("No change in cardiomegaly.", "Cardiomegaly"),
+    ("Cardiomegaly, pacemaker in place.", "Cardiomegaly"),
+    ("Pulmonary edema has not improved.", "Edema"),
+    ("Right upper lobe pneumonia, effusion absent.", "Pneumonia"),
     ("Mediastinal fullness.", "Enlarged Cardiomediastinum"),
 )
 
@@ -41,6 +48,6 @@ def test_a_sentence_shows_its_finding_or_none(pipe, text, finding):
         for k, name in enumerate(judge.model.classes)
         if name in PATHOLOGIES
     }
-    allowed = {finding, IMPLIED.get(finding or "", finding)}
+    allowed = {finding, *IMPLIED.get(finding or "", ())}
     assert all(share <= 0.2 for name, share in shares.items() if name not in allowed), shares
     assert finding is None or shares[finding] >= 0.8, shares
