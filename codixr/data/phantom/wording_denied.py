@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from codixr.data.phantom import wording_normal as normal
-from codixr.data.phantom import wording_wide_denied as more_denied
 from codixr.data.phantom import wording_wide_unlisted as unlisted
+from codixr.data.phantom.wording_lexicon import WIDE
 from codixr.data.phantom.wording_meaning import CENTRAL, FLUID_OR_AIR, Mention, chance
 from codixr.data.phantom.wording_places import LOBES, one_of, place_of, side_alone
 
@@ -241,9 +241,7 @@ LARGE: dict[str, tuple[str, ...]] = {
 """What is enlarged, and what is not."""
 Names = Mapping[str, tuple[str, ...]]
 ECM = "Enlarged Cardiomediastinum"
-KNOWN: Names = {
-    name: (*words, *more_denied.NAMES.get(name, ())) for name, words in normal.DENIABLE.items()
-} | {ECM: ("widened mediastinum", "widening of the mediastinum")}
+KNOWN: Names = {**WIDE.deniable, ECM: ("widened mediastinum", "widening of the mediastinum")}
 UNKNOWN: Names = unlisted.UNLISTED_DENIABLE | {ECM: ("mediastinal widening", "wide mediastinum")}
 """Bare names that CheXpert's labeler knows, and that it doesn't."""
 OFTEN = {name: often**0.5 for name, often in normal.DENIED_OFTEN.items()} | {
